@@ -1,0 +1,7 @@
+//! Bytes in, facts out: what a Papyra history holds, what is wrong with it, and what recovery would keep.
+//!
+//! No I/O, no clock, no threads, and no panic on any input: file access, time and concurrency belong to the
+//! crates that depend on this one. It compiles to `wasm32-unknown-unknown`, so that a server, a CI job and a
+//! browser tab give the same report to the byte.
+#![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]

@@ -1,0 +1,1 @@
+//! Files, rotation sets, locks and the command line around `papyra-core`.

@@ -1,0 +1,3 @@
+//! The `papyra` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! `papyra-core` for JavaScript. It translates and decides nothing.
