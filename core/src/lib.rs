@@ -3,5 +3,19 @@
 //! No I/O, no clock, no threads, and no panic on any input: file access, time and concurrency belong to the
 //! crates that depend on this one. It compiles to `wasm32-unknown-unknown`, so that a server, a CI job and a
 //! browser tab give the same report to the byte.
+//!
+//! A scan goes through [`scan::Scanner`]; its [`summary::Summary`] becomes a [`report::FileReport`], and what
+//! recovery would do comes out of the same scan as [`scan::Step`]s.
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod line;
+mod utf8;
+
+pub mod escape;
+pub mod finding;
+pub mod json;
+pub mod plan;
+pub mod record;
+pub mod scan;
+pub mod summary;

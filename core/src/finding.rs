@@ -1,0 +1,212 @@
+//! Findings: what is wrong, where, and what would be saved. Data only; front ends do the rendering.
+
+use serde::{Deserialize, Serialize};
+
+use crate::line::Fault;
+
+/// Papyra's anomaly types, by its own names, and one of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AnomalyType {
+    /// The last line has no newline.
+    TruncatedLine,
+    /// A file could not be read to its end.
+    PartialWrite,
+    /// A line is no record.
+    CorruptedLine,
+    /// A file that bears the log's name but is no member of its rotation set.
+    OrphanedRotatedFile,
+    /// A file that has no business here.
+    UnexpectedFile,
+    /// A member of a rotation set is absent. Papyra has no name for this.
+    MissingFile,
+}
+
+impl AnomalyType {
+    /// The type's name as reports and Papyra print it.
+    pub fn name(self) -> &'static str {
+        match self {
+            AnomalyType::TruncatedLine => "TRUNCATED_LINE",
+            AnomalyType::PartialWrite => "PARTIAL_WRITE",
+            AnomalyType::CorruptedLine => "CORRUPTED_LINE",
+            AnomalyType::OrphanedRotatedFile => "ORPHANED_ROTATED_FILE",
+            AnomalyType::UnexpectedFile => "UNEXPECTED_FILE",
+            AnomalyType::MissingFile => "MISSING_FILE",
+        }
+    }
+}
+
+/// The finer reason for an anomaly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The last record was not written to its end.
+    TornTail,
+    /// The last record is whole; only its newline was not written.
+    MissingNewline,
+    /// One or more whole records share a line, alone or with the stump of another.
+    GluedRecords,
+    /// NUL bytes, as a power cut leaves them in a file that had been extended but not written.
+    NulBytes,
+    /// Bytes that are no UTF-8.
+    InvalidUtf8,
+    /// Not a JSON value that Python's `json.loads` takes.
+    InvalidJson,
+    /// A JSON value, but no object.
+    NotAnObject,
+    /// Nothing but white space.
+    BlankLine,
+    /// A temporary file of an interrupted compaction or recovery.
+    LeftoverTemporary,
+    /// A rotated file past the number of files that belong to the set.
+    BeyondRotation,
+    /// A file that bears the log's name and is neither a member nor a known temporary.
+    ForeignFile,
+    /// A number is absent from the middle of a rotation set.
+    RotationGap,
+    /// The file could not be opened, or not be read to its end.
+    Unreadable,
+    /// A compressed file ends before its own end mark, or its content does not check out.
+    DamagedArchive,
+}
+
+impl Reason {
+    /// The reason's name, as reports print it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::TornTail => "torn_tail",
+            Reason::MissingNewline => "missing_newline",
+            Reason::GluedRecords => "glued_records",
+            Reason::NulBytes => "nul_bytes",
+            Reason::InvalidUtf8 => "invalid_utf8",
+            Reason::InvalidJson => "invalid_json",
+            Reason::NotAnObject => "not_an_object",
+            Reason::BlankLine => "blank_line",
+            Reason::LeftoverTemporary => "leftover_temporary",
+            Reason::BeyondRotation => "beyond_rotation",
+            Reason::ForeignFile => "foreign_file",
+            Reason::RotationGap => "rotation_gap",
+            Reason::Unreadable => "unreadable",
+            Reason::DamagedArchive => "damaged_archive",
+        }
+    }
+}
+
+/// A stretch of a file, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Offset of the first byte, from the start of the file.
+    pub offset: u64,
+    /// Number of bytes.
+    pub length: u64,
+}
+
+/// One anomaly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Papyra's type.
+    #[serde(rename = "type")]
+    pub kind: AnomalyType,
+    /// Our finer reason.
+    pub reason: Reason,
+    /// Line, from 1; absent when the finding is about a file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u64>,
+    /// Offset of the line's first byte; absent when the finding is about a file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub offset: Option<u64>,
+    /// The line's length in bytes, its newline not counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub length: Option<u64>,
+    /// A sentence for people.
+    pub detail: String,
+    /// The line's first and last bytes, escaped: safe to print anywhere.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub excerpt: Option<String>,
+    /// The whole records in it that recovery keeps, the first [`Finding::MOST_SALVAGED`] of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub salvaged: Vec<Span>,
+}
+
+impl Finding {
+    /// A line of a million glued records is one finding; only this many of them are listed in it.
+    pub const MOST_SALVAGED: usize = 100;
+
+    /// A finding about a file rather than a line.
+    pub fn of_file(kind: AnomalyType, reason: Reason, detail: impl Into<String>) -> Finding {
+        Finding {
+            kind,
+            reason,
+            line: None,
+            offset: None,
+            length: None,
+            detail: detail.into(),
+            excerpt: None,
+            salvaged: Vec::new(),
+        }
+    }
+}
+
+/// A damaged line, on its way to being a [`Finding`].
+pub(crate) struct DamagedLine {
+    pub(crate) line: u64,
+    pub(crate) span: Span,
+    pub(crate) terminated: bool,
+    pub(crate) fault: Fault,
+    pub(crate) broke_at: u64,
+    pub(crate) nul_bytes: u64,
+    pub(crate) salvaged: Vec<Span>,
+    pub(crate) salvaged_count: u64,
+    pub(crate) excerpt: String,
+}
+
+impl DamagedLine {
+    fn reason(&self) -> Reason {
+        match self.fault {
+            Fault::NulBytes => Reason::NulBytes,
+            Fault::InvalidUtf8 => Reason::InvalidUtf8,
+            _ if self.salvaged_count > 0 => Reason::GluedRecords,
+            Fault::Blank => Reason::BlankLine,
+            Fault::NotAnObject => Reason::NotAnObject,
+            Fault::Torn => Reason::TornTail,
+            Fault::InvalidJson => Reason::InvalidJson,
+        }
+    }
+
+    fn detail(&self) -> String {
+        let place = |at: u64| at.saturating_sub(self.span.offset);
+        let whole = match self.salvaged_count {
+            0 => String::new(),
+            1 => "; one whole record in it is kept".into(),
+            n => format!("; {n} whole records in it are kept"),
+        };
+        let end = if self.terminated { "" } else { ", and the line has no newline" };
+        match self.reason() {
+            Reason::NulBytes => format!("{} NUL bytes, as a power cut leaves them{end}{whole}", self.nul_bytes),
+            Reason::InvalidUtf8 => format!("not UTF-8 from byte {} of the line on{end}{whole}", place(self.broke_at)),
+            Reason::GluedRecords => match self.salvaged_count {
+                1 => format!("a whole record shares the line with bytes that are none{end}; the record is kept"),
+                n => format!("{n} whole records share the line{end}; they are kept"),
+            },
+            Reason::BlankLine => format!("no record on this line{end}"),
+            Reason::NotAnObject => format!("a JSON value, but not an object{end}"),
+            Reason::TornTail => {
+                format!("the last record breaks off after {} bytes: it was not written to its end", self.span.length)
+            }
+            _ => format!("not JSON from byte {} of the line on{end}", place(self.broke_at)),
+        }
+    }
+
+    pub(crate) fn into_finding(self) -> Finding {
+        Finding {
+            kind: if self.terminated { AnomalyType::CorruptedLine } else { AnomalyType::TruncatedLine },
+            reason: self.reason(),
+            line: Some(self.line),
+            offset: Some(self.span.offset),
+            length: Some(self.span.length),
+            detail: self.detail(),
+            excerpt: (!self.excerpt.is_empty()).then_some(self.excerpt),
+            salvaged: self.salvaged,
+        }
+    }
+}

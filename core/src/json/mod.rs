@@ -1,0 +1,19 @@
+//! The JSON dialect of Python's `json` module, as far as a log line needs it: is this a value that `json.loads`
+//! takes, and what does its top level hold?
+//!
+//! Two readers of one grammar, held together by tests: [`fast`] accepts a whole clean line that lies in one piece
+//! and gives up on everything else; [`machine`] takes any bytes in any pieces, and knows where and why a line broke.
+//! Materialising fields for people is not done here but in [`crate::view`].
+
+pub(crate) mod fast;
+pub(crate) mod machine;
+pub(crate) mod number;
+
+/// Containers nested deeper than this are followed by counting brackets only.
+pub const MAX_DEPTH: usize = 10_000;
+
+/// Python 3.11's own parser gives up between 968 and 990 levels, depending on its caller's stack.
+pub const PYTHON_DEPTH: usize = 900;
+
+/// Python's `int()` refuses more digits than this by default (`sys.int_info.default_max_str_digits`).
+pub const PYTHON_INT_DIGITS: usize = 4_300;

@@ -1,0 +1,376 @@
+//! The scanner: chunks of a file in, findings and a [`Summary`] out.
+//!
+//! Chunk borders never change the result, and memory does not grow with the file or with its longest line. How the
+//! bytes are fetched, progress and cancelling are the caller's affair.
+
+use std::ops::{ControlFlow, Range};
+
+use memchr::memchr2;
+
+use crate::escape::Excerpt;
+use crate::finding::{AnomalyType, DamagedLine, Finding, Reason, Span};
+use crate::json::fast;
+use crate::line::{Line, Outcome, Segment};
+use crate::record::RecordFacts;
+use crate::summary::Summary;
+
+/// UTF-8 is checked this many bytes at a time, just ahead of the reader, while they are in the nearest cache.
+const WINDOW: usize = 16 * 1024;
+
+/// Go on, or stop scanning.
+pub type Flow = ControlFlow<()>;
+
+/// What recovery does with the next stretch of the file. Stretches come in order and leave no byte out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// These bytes stay as they are.
+    Keep(Range<u64>),
+    /// These bytes go, and are kept elsewhere.
+    Reject(Range<u64>),
+    /// A newline is owed here.
+    Newline,
+}
+
+/// A whole record.
+#[derive(Debug, Clone)]
+pub struct Record<'a> {
+    /// Where it stands in the file, its newline not counted.
+    pub span: Span,
+    /// Its line, from 1.
+    pub line: u64,
+    /// What its top level holds.
+    pub facts: RecordFacts,
+    /// Whether it stands in a damaged line.
+    pub salvaged: bool,
+    /// Its bytes, when they lie in the chunk that was pushed last.
+    pub bytes: Option<&'a [u8]>,
+}
+
+/// Receives what a scan comes across, in file order.
+pub trait Sink {
+    /// A record that recovery keeps: an intact line, or a whole record in a damaged one.
+    #[inline(always)]
+    fn record(&mut self, _record: &Record<'_>) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// An anomaly. All of them come here, also those that the summary does not list.
+    fn finding(&mut self, _finding: &Finding) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// What recovery does with the next stretch. Neighbouring clean lines come as one.
+    fn step(&mut self, _step: Step) -> Flow {
+        Flow::Continue(())
+    }
+}
+
+/// The sink that wants nothing but the summary.
+impl Sink for () {}
+
+/// A line that the careful reader is in the middle of.
+#[derive(Debug)]
+struct OpenLine {
+    start: u64,
+    line: Line,
+    excerpt: Excerpt,
+    salvaged: Vec<Span>,
+    salvaged_count: u64,
+    /// A carriage return has ended the line; a line feed that follows belongs to it.
+    returned: bool,
+}
+
+/// The bytes that were pushed last, and where they stand in the file.
+#[derive(Clone, Copy)]
+struct Chunk<'a> {
+    bytes: &'a [u8],
+    offset: u64,
+}
+
+impl<'a> Chunk<'a> {
+    fn slice(self, span: Span) -> Option<&'a [u8]> {
+        let from = usize::try_from(span.offset.checked_sub(self.offset)?).ok()?;
+        let length = usize::try_from(span.length).ok()?;
+        self.bytes.get(from..from.checked_add(length)?)
+    }
+}
+
+/// Scans one file, or a stretch of one that begins at a line's start.
+#[derive(Debug)]
+pub struct Scanner {
+    max_findings: usize,
+    summary: Summary,
+    start: u64,
+    at: u64,
+    open: Option<OpenLine>,
+    segments: Vec<Segment>,
+    /// Everything before this offset was handed out in [`Step`]s.
+    settled: u64,
+}
+
+impl Scanner {
+    /// How many findings a summary lists unless told otherwise.
+    pub const MAX_FINDINGS: usize = 1_000;
+
+    /// A scanner for the bytes from offset `start` on; its summary lists at most `max_findings` findings.
+    pub fn new(start: u64, max_findings: usize) -> Scanner {
+        Scanner {
+            max_findings,
+            summary: Summary::default(),
+            start,
+            at: start,
+            open: None,
+            segments: Vec::new(),
+            settled: start,
+        }
+    }
+
+    /// The offset just past the last byte that was scanned.
+    pub fn offset(&self) -> u64 {
+        self.at
+    }
+
+    /// What was seen so far, an unfinished line not counted.
+    pub fn so_far(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Scans the next bytes. After a break, the scanner has no more to say.
+    pub fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Flow {
+        let chunk = Chunk { bytes, offset: self.at };
+        let mut i = 0;
+        while i < bytes.len() {
+            if self.open.is_none() {
+                i = self.clean_lines(chunk, i, sink)?;
+                if i == bytes.len() {
+                    break;
+                }
+                self.open = Some(OpenLine::new(chunk.offset + i as u64));
+            }
+            i = self.careful(chunk, i, sink)?;
+        }
+        Flow::Continue(())
+    }
+
+    /// Accepts clean lines from index `i` on for as long as they come; returns where they end.
+    #[inline]
+    fn clean_lines(&mut self, chunk: Chunk<'_>, mut i: usize, sink: &mut impl Sink) -> ControlFlow<(), usize> {
+        let mut valid_to = i;
+        while let Some((length, facts)) = fast::line(&chunk.bytes[i..]) {
+            if valid_to < i + length && !check_utf8(chunk.bytes, &mut valid_to, i + length) {
+                break;
+            }
+            let offset = chunk.offset + i as u64;
+            let text = &chunk.bytes[i..i + length - 1];
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            i += length;
+            self.at = chunk.offset + i as u64;
+            self.summary.lines += 1;
+            self.summary.add_record(&facts, self.summary.lines, offset);
+            sink.record(&Record {
+                span: Span { offset, length: text.len() as u64 },
+                line: self.summary.lines,
+                facts,
+                salvaged: false,
+                bytes: Some(text),
+            })?;
+        }
+        ControlFlow::Continue(i)
+    }
+
+    /// Reads the open line on from index `i`; returns where it, its newline included, or the chunk ends.
+    fn careful(&mut self, chunk: Chunk<'_>, i: usize, sink: &mut impl Sink) -> ControlFlow<(), usize> {
+        let Some(mut open) = self.open.take() else { return ControlFlow::Continue(i) };
+        let rest = &chunk.bytes[i..];
+        if open.returned {
+            let fed = usize::from(rest.first() == Some(&b'\n'));
+            self.at += fed as u64;
+            self.line_ended(open, 1 + fed as u64, chunk, sink)?;
+            return ControlFlow::Continue(i + fed);
+        }
+        let newline = memchr2(b'\n', b'\r', rest);
+        let text = &rest[..newline.unwrap_or(rest.len())];
+        let mut segments = std::mem::take(&mut self.segments);
+        open.line.feed(text, &mut segments);
+        open.excerpt.feed(text);
+        self.at += text.len() as u64;
+        for segment in segments.drain(..) {
+            self.salvage(&mut open, segment, segment.end, chunk, sink)?;
+        }
+        self.segments = segments;
+        let Some(newline) = newline else {
+            self.open = Some(open);
+            return ControlFlow::Continue(chunk.bytes.len());
+        };
+        let width = match (rest[newline], rest.get(newline + 1)) {
+            (b'\r', Some(b'\n')) => 2,
+            (b'\r', None) => {
+                self.at += 1;
+                self.open = Some(OpenLine { returned: true, ..open });
+                return ControlFlow::Continue(chunk.bytes.len());
+            }
+            _ => 1,
+        };
+        self.at += width;
+        self.line_ended(open, width, chunk, sink)?;
+        ControlFlow::Continue(i + newline + width as usize)
+    }
+
+    /// A line ended with a newline of `width` bytes, the last ones scanned; 0 at the end of the file.
+    fn line_ended(&mut self, mut open: OpenLine, width: u64, chunk: Chunk<'_>, sink: &mut impl Sink) -> Flow {
+        let end = self.at - width;
+        let span = Span { offset: open.start, length: end - open.start };
+        let outcome = std::mem::replace(&mut open.line, Line::new(end)).end(width > 0);
+        match outcome {
+            Outcome::Record(facts) if width > 0 => {
+                self.summary.lines += 1;
+                let line = self.summary.lines;
+                self.summary.add_record(&facts, line, span.offset);
+                sink.record(&Record { span, line, facts, salvaged: false, bytes: chunk.slice(span) })
+            }
+            Outcome::Record(facts) => {
+                self.salvage(&mut open, Segment { start: span.offset, end, facts }, end, chunk, sink)?;
+                self.summary.lines += 1;
+                let finding = Finding {
+                    kind: AnomalyType::TruncatedLine,
+                    reason: Reason::MissingNewline,
+                    line: Some(self.summary.lines),
+                    offset: Some(span.offset),
+                    length: Some(span.length),
+                    detail: "the last record is whole, only its newline is missing; it is kept".into(),
+                    excerpt: Some(open.excerpt.text()),
+                    salvaged: open.salvaged,
+                };
+                self.found(finding, sink)
+            }
+            Outcome::Damaged { fault, broke_at, nul_bytes, last } => {
+                if let Some(segment) = last {
+                    // White space between the record and its newline does no harm and stays.
+                    let to = if width > 0 { self.at } else { segment.end };
+                    self.salvage(&mut open, segment, to, chunk, sink)?;
+                }
+                self.keep_to(open.start, sink)?;
+                self.reject_to(self.at, sink)?;
+                self.summary.lines += 1;
+                let damaged = DamagedLine {
+                    line: self.summary.lines,
+                    span,
+                    terminated: width > 0,
+                    fault,
+                    broke_at,
+                    nul_bytes,
+                    salvaged: open.salvaged,
+                    salvaged_count: open.salvaged_count,
+                    excerpt: open.excerpt.text(),
+                };
+                self.found(damaged.into_finding(), sink)
+            }
+        }
+    }
+
+    /// Keeps a whole record of the open, damaged line and the bytes up to `to`. A newline is owed when none is there.
+    fn salvage(
+        &mut self,
+        open: &mut OpenLine,
+        segment: Segment,
+        to: u64,
+        chunk: Chunk<'_>,
+        sink: &mut impl Sink,
+    ) -> Flow {
+        self.keep_to(open.start, sink)?;
+        self.reject_to(segment.start, sink)?;
+        self.keep_to(to, sink)?;
+        if to == segment.end {
+            self.summary.newlines_owed += 1;
+            sink.step(Step::Newline)?;
+        }
+        let span = Span { offset: segment.start, length: segment.end - segment.start };
+        open.salvaged_count += 1;
+        if open.salvaged.len() < Finding::MOST_SALVAGED {
+            open.salvaged.push(span);
+        }
+        self.summary.salvageable += 1;
+        self.summary.salvaged.add(segment.facts.kind);
+        let line = self.summary.lines + 1;
+        sink.record(&Record { span, line, facts: segment.facts, salvaged: true, bytes: chunk.slice(span) })
+    }
+
+    fn keep_to(&mut self, to: u64, sink: &mut impl Sink) -> Flow {
+        if to <= self.settled {
+            return Flow::Continue(());
+        }
+        let range = self.settled..to;
+        self.settled = to;
+        sink.step(Step::Keep(range))
+    }
+
+    fn reject_to(&mut self, to: u64, sink: &mut impl Sink) -> Flow {
+        if to <= self.settled {
+            return Flow::Continue(());
+        }
+        let range = self.settled..to;
+        self.settled = to;
+        self.summary.rejected_bytes += range.end - range.start;
+        sink.step(Step::Reject(range))
+    }
+
+    fn found(&mut self, finding: Finding, sink: &mut impl Sink) -> Flow {
+        self.summary.anomalies += 1;
+        let flow = sink.finding(&finding);
+        if self.summary.findings.len() < self.max_findings {
+            self.summary.findings.push(finding);
+        }
+        flow
+    }
+
+    /// The bytes have ended. What is open now is a line without a newline.
+    pub fn finish(mut self, sink: &mut impl Sink) -> Summary {
+        let chunk = Chunk { bytes: &[], offset: self.at };
+        // A sink that wants no more still gets a whole summary.
+        if let Some(open) = self.open.take() {
+            let width = u64::from(open.returned);
+            _ = self.line_ended(open, width, chunk, sink);
+        }
+        _ = self.keep_to(self.at, sink);
+        self.summary.bytes = self.at - self.start;
+        self.summary
+    }
+}
+
+impl OpenLine {
+    fn new(start: u64) -> OpenLine {
+        OpenLine {
+            start,
+            line: Line::new(start),
+            excerpt: Excerpt::default(),
+            salvaged: Vec::new(),
+            salvaged_count: 0,
+            returned: false,
+        }
+    }
+}
+
+/// Checks that `bytes` are UTF-8 up to `to`, a line's end, and moves `valid_to` on as far as they are known to be.
+#[inline]
+fn check_utf8(bytes: &[u8], valid_to: &mut usize, to: usize) -> bool {
+    while *valid_to < to {
+        let mut end = bytes.len().min((*valid_to + WINDOW).max(to));
+        // Back to a character's first byte, unless there is none within reach.
+        let back = bytes[*valid_to..end].iter().rev().take(4).position(|byte| byte & 0xc0 != 0x80);
+        if end < bytes.len() && bytes[end] & 0xc0 == 0x80 {
+            end -= back.map_or(0, |back| back + 1);
+        }
+        let window = &bytes[*valid_to..end];
+        if window.is_empty() {
+            return false;
+        }
+        if simdutf8::basic::from_utf8(window).is_ok() {
+            *valid_to = end;
+            continue;
+        }
+        // A character cut off by the chunk's end, or bad bytes behind this line, are no fault of this line.
+        *valid_to += simdutf8::compat::from_utf8(window).err().map_or(0, |error| error.valid_up_to());
+        return *valid_to >= to;
+    }
+    true
+}
