@@ -12,6 +12,9 @@ use serde::de::IgnoredAny;
 
 const CHUNK: usize = 1 << 20;
 
+/// A name, and what it does to a log.
+type Contestant = (&'static str, fn(&[u8]) -> u64);
+
 fn main() {
     let path = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let log = match path {
@@ -19,8 +22,7 @@ fn main() {
         None => made_up(200_000),
     };
     println!("{} bytes", log.len());
-    let contestants: [(&str, fn(&[u8]) -> u64); 3] =
-        [("papyra scan", scan), ("serde_json skip", skip), ("papyra scan", scan)];
+    let contestants: [Contestant; 3] = [("papyra scan", scan), ("serde_json skip", skip), ("papyra scan", scan)];
     let mut best = [f64::MAX; 3];
     for _ in 0..7 {
         for (best, (_, contestant)) in best.iter_mut().zip(contestants) {

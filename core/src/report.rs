@@ -1,0 +1,229 @@
+//! The scan report, schema `papyra.scan/1`: what `--format json` prints, the page shows and a backup's manifest keeps.
+//!
+//! Paths are relative to what was scanned. A schema's fields are never renamed or removed; new ones may be added.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Finding;
+use crate::record::Note;
+use crate::summary::{Counts, Summary};
+
+/// The report's schema.
+pub const SCHEMA: &str = "papyra.scan/1";
+
+/// How a history is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// One append-only file.
+    Json,
+    /// A set of rotated files.
+    Rotating,
+}
+
+impl Backend {
+    /// The backend's name in reports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Json => "json",
+            Backend::Rotating => "rotating",
+        }
+    }
+
+    /// What Papyra calls it.
+    pub fn class(self) -> &'static str {
+        match self {
+            Backend::Json => "JsonFilePersistence",
+            Backend::Rotating => "RotatingFilePersistence",
+        }
+    }
+}
+
+/// What a file is to the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The file that is appended to.
+    Active,
+    /// An older member of a rotation set.
+    Rotated,
+    /// Bears the log's name and is no member.
+    Orphan,
+    /// Left behind by an interrupted compaction or recovery.
+    Temporary,
+    /// A member that is not there.
+    Missing,
+}
+
+/// In one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing wrong was found.
+    Clean,
+    /// Something was.
+    Anomalies,
+}
+
+/// The report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Who made the report: name and version.
+    pub tool: String,
+    /// How the history is stored.
+    pub backend: Backend,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Sums over the history's members.
+    pub totals: Totals,
+    /// The files, oldest member first, then the missing, the temporaries and the orphans.
+    pub files: Vec<FileReport>,
+}
+
+/// Sums over the members of a history. Orphans and temporaries count only in `anomalies`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Member files.
+    pub files: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Their lines.
+    pub lines: u64,
+    /// Their intact records.
+    pub records: Counts,
+    /// Anomalies, listed or not.
+    pub anomalies: u64,
+    /// Notes earned by intact records.
+    pub notes: BTreeMap<Note, u64>,
+    /// Whole records in damaged lines that recovery would bring back.
+    pub salvageable: u64,
+    /// The first record's timestamp, in seconds of the writer's clock.
+    pub first_timestamp: Option<f64>,
+    /// The last record's timestamp, in seconds of the writer's clock.
+    pub last_timestamp: Option<f64>,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// Relative to what was scanned.
+    pub path: String,
+    /// What the file is to the history.
+    pub role: Role,
+    /// 0 for the active file, N for `NAME.N`.
+    pub index: u32,
+    /// Size in bytes (of the content, when the file is compressed).
+    pub bytes: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Intact records.
+    pub records: Counts,
+    /// Whole records in damaged lines.
+    pub salvageable: u64,
+    /// The first record's timestamp, in seconds of the writer's clock.
+    pub first_timestamp: Option<f64>,
+    /// The last record's timestamp, in seconds of the writer's clock.
+    pub last_timestamp: Option<f64>,
+    /// Notes, with the first place of each.
+    pub notes: Vec<NoteReport>,
+    /// Anomalies, listed or not.
+    pub anomaly_count: u64,
+    /// The first anomalies.
+    pub anomalies: Vec<Finding>,
+}
+
+/// A note of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteReport {
+    /// Which note.
+    pub note: Note,
+    /// Number of records that earned it.
+    pub count: u64,
+    /// The first one's line, from 1.
+    pub line: u64,
+    /// The first one's offset in bytes.
+    pub offset: u64,
+}
+
+impl FileReport {
+    /// The report of a file that was scanned.
+    pub fn new(path: impl Into<String>, role: Role, index: u32, summary: Summary) -> FileReport {
+        FileReport {
+            path: path.into(),
+            role,
+            index,
+            bytes: summary.bytes,
+            lines: summary.lines,
+            records: summary.records,
+            salvageable: summary.salvageable,
+            first_timestamp: summary.first_timestamp(),
+            last_timestamp: summary.last_timestamp(),
+            notes: summary
+                .notes()
+                .map(|(note, at)| NoteReport { note, count: at.count, line: at.line, offset: at.offset })
+                .collect(),
+            anomaly_count: summary.anomalies,
+            anomalies: summary.findings,
+        }
+    }
+
+    /// A file whose own content is beside the point: all there is to say is `finding`.
+    ///
+    /// What it holds is still told, but damage inside it is not listed.
+    pub fn outside(path: impl Into<String>, role: Role, index: u32, summary: Summary, finding: Finding) -> FileReport {
+        FileReport {
+            notes: Vec::new(),
+            anomaly_count: 1,
+            anomalies: vec![finding],
+            ..FileReport::new(path, role, index, summary)
+        }
+    }
+
+    /// Adds a finding about the file as a whole.
+    pub fn add(&mut self, finding: Finding) {
+        self.anomaly_count += 1;
+        self.anomalies.push(finding);
+    }
+
+    fn is_member(&self) -> bool {
+        matches!(self.role, Role::Active | Role::Rotated)
+    }
+}
+
+impl Report {
+    /// The report over `files`, members in reading order. Under `strict`, notes spoil the verdict too.
+    pub fn new(tool: impl Into<String>, backend: Backend, files: Vec<FileReport>, strict: bool) -> Report {
+        let mut totals = Totals::default();
+        for file in &files {
+            totals.anomalies += file.anomaly_count;
+            if !file.is_member() {
+                continue;
+            }
+            totals.files += 1;
+            totals.bytes += file.bytes;
+            totals.lines += file.lines;
+            totals.records.merge(file.records);
+            totals.salvageable += file.salvageable;
+            totals.first_timestamp = totals.first_timestamp.or(file.first_timestamp);
+            totals.last_timestamp = file.last_timestamp.or(totals.last_timestamp);
+            for note in &file.notes {
+                *totals.notes.entry(note.note).or_default() += note.count;
+            }
+        }
+        let clean = totals.anomalies == 0 && (!strict || totals.notes.is_empty());
+        let verdict = if clean { Verdict::Clean } else { Verdict::Anomalies };
+        Report { schema: SCHEMA.into(), tool: tool.into(), backend, verdict, totals, files }
+    }
+
+    /// Whether the bytes look like something else altogether: plenty of damage and not one record of a known kind.
+    pub fn is_no_log(&self) -> bool {
+        let records = &self.totals.records;
+        self.totals.anomalies > 0
+            && self.totals.bytes > 0
+            && records.event + records.audit + records.dead_letter + self.totals.salvageable == 0
+    }
+}
