@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Reason};
 use crate::record::Note;
 use crate::summary::{Counts, Summary};
 
@@ -219,11 +219,18 @@ impl Report {
         Report { schema: SCHEMA.into(), tool: tool.into(), backend, verdict, totals, files }
     }
 
-    /// Whether the bytes look like something else altogether: plenty of damage and not one record of a known kind.
+    /// Whether the bytes look like something else altogether: not one whole record, and damage none of which begins
+    /// as a record would.
     pub fn is_no_log(&self) -> bool {
         let records = &self.totals.records;
-        self.totals.anomalies > 0
-            && self.totals.bytes > 0
-            && records.event + records.audit + records.dead_letter + self.totals.salvageable == 0
+        let whole = records.event + records.audit + records.dead_letter + self.totals.salvageable;
+        let mut damage = self.files.iter().filter(|file| file.is_member()).flat_map(|file| &file.anomalies).peekable();
+        let is_alien = |finding: &Finding| {
+            let begins_as_record =
+                |excerpt: &String| excerpt.trim_start_matches("\\x00").trim_start().starts_with(['{', '…']);
+            matches!(finding.reason, Reason::InvalidJson | Reason::InvalidUtf8 | Reason::NulBytes | Reason::TornTail)
+                && !finding.excerpt.as_ref().is_some_and(begins_as_record)
+        };
+        whole == 0 && damage.peek().is_some() && damage.all(is_alien)
     }
 }

@@ -40,6 +40,8 @@ pub struct Record<'a> {
     pub line: u64,
     /// What its top level holds.
     pub facts: RecordFacts,
+    /// The width in bytes of the newline that follows it; 0 when recovery has to add one.
+    pub newline: u64,
     /// Whether it stands in a damaged line.
     pub salvaged: bool,
     /// Its bytes, when they lie in the chunk that was pushed last.
@@ -48,7 +50,8 @@ pub struct Record<'a> {
 
 /// Receives what a scan comes across, in file order.
 pub trait Sink {
-    /// A record that recovery keeps: an intact line, or a whole record in a damaged one.
+    /// A record that recovery keeps: an intact line, or a whole record in a damaged one. It comes before the
+    /// [`Step`] that keeps it.
     #[inline(always)]
     fn record(&mut self, _record: &Record<'_>) -> Flow {
         Flow::Continue(())
@@ -171,6 +174,7 @@ impl Scanner {
                 span: Span { offset, length: text.len() as u64 },
                 line: self.summary.lines,
                 facts,
+                newline: (length - text.len()) as u64,
                 salvaged: false,
                 bytes: Some(text),
             })?;
@@ -226,7 +230,8 @@ impl Scanner {
                 self.summary.lines += 1;
                 let line = self.summary.lines;
                 self.summary.add_record(&facts, line, span.offset);
-                sink.record(&Record { span, line, facts, salvaged: false, bytes: chunk.slice(span) })
+                let bytes = chunk.slice(span);
+                sink.record(&Record { span, line, facts, newline: width, salvaged: false, bytes })
             }
             Outcome::Record(facts) => {
                 self.salvage(&mut open, Segment { start: span.offset, end, facts }, end, chunk, sink)?;
@@ -277,13 +282,6 @@ impl Scanner {
         chunk: Chunk<'_>,
         sink: &mut impl Sink,
     ) -> Flow {
-        self.keep_to(open.start, sink)?;
-        self.reject_to(segment.start, sink)?;
-        self.keep_to(to, sink)?;
-        if to == segment.end {
-            self.summary.newlines_owed += 1;
-            sink.step(Step::Newline)?;
-        }
         let span = Span { offset: segment.start, length: segment.end - segment.start };
         open.salvaged_count += 1;
         if open.salvaged.len() < Finding::MOST_SALVAGED {
@@ -291,8 +289,17 @@ impl Scanner {
         }
         self.summary.salvageable += 1;
         self.summary.salvaged.add(segment.facts.kind);
-        let line = self.summary.lines + 1;
-        sink.record(&Record { span, line, facts: segment.facts, salvaged: true, bytes: chunk.slice(span) })
+        let (line, newline) = (self.summary.lines + 1, to - segment.end);
+        let bytes = chunk.slice(span);
+        sink.record(&Record { span, line, facts: segment.facts, newline, salvaged: true, bytes })?;
+        self.keep_to(open.start, sink)?;
+        self.reject_to(segment.start, sink)?;
+        self.keep_to(to, sink)?;
+        if newline == 0 {
+            self.summary.newlines_owed += 1;
+            sink.step(Step::Newline)?;
+        }
+        Flow::Continue(())
     }
 
     fn keep_to(&mut self, to: u64, sink: &mut impl Sink) -> Flow {

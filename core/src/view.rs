@@ -54,6 +54,23 @@ impl<'a> View<'a> {
     }
 }
 
+/// A record's tokens: strings with their quotes, numbers, words and punctuation, without white space.
+pub fn tokens(record: &[u8]) -> impl Iterator<Item = &str> {
+    let mut rest = std::str::from_utf8(record).unwrap_or_default();
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '\t']);
+        let bytes = rest.as_bytes();
+        let length = match bytes.first()? {
+            b'"' => string_end(bytes, 0) + 1,
+            b'{' | b'}' | b'[' | b']' | b',' | b':' => 1,
+            _ => rest.find([' ', '\t', ',', ':', '}', ']', '{', '[', '"']).unwrap_or(rest.len()),
+        };
+        let token;
+        (token, rest) = rest.split_at(length.min(rest.len()));
+        Some(token)
+    })
+}
+
 /// The length of the JSON value at the start of `text`, which is known to be whole.
 fn value_length(text: &str) -> usize {
     let bytes = text.as_bytes();

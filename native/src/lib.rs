@@ -1,1 +1,20 @@
 //! Files, rotation sets, locks and the command line around `papyra-core`.
+//!
+//! `papyra-core` decides; this crate fetches bytes for it and carries its decisions out.
+
+/// Name and version, as reports carry them.
+pub const TOOL: &str = concat!("papyra ", env!("CARGO_PKG_VERSION"));
+
+mod lease;
+
+pub mod append;
+pub mod archive;
+pub mod cli;
+pub mod compact;
+pub mod error;
+pub mod folder;
+pub mod history;
+pub mod reading;
+pub mod records;
+pub mod recover;
+pub mod target;

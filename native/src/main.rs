@@ -1,3 +1,5 @@
 //! The `papyra` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    papyra::cli::main()
+}

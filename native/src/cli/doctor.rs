@@ -1,0 +1,166 @@
+//! `papyra persistence startup-check` and `papyra doctor run`: one path, scan → decide → recover → scan again, and
+//! two sets of words and exit codes, which are Papyra's.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use papyra_core::escape::escape;
+use papyra_core::report::Report;
+
+use super::Verdict;
+use super::out::{self, Out};
+use super::progress::Progress;
+use super::recover::ModeName;
+use super::scan;
+use super::settings::{Common, Format, Settings};
+use crate::error::{Result, show};
+use crate::recover::{self, Options};
+
+/// What to do about anomalies, by Papyra's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Mode {
+    /// Pass whatever is found
+    Ignore,
+    /// Say what is found, and pass
+    #[value(alias = "scan-only")]
+    ScanOnly,
+    /// Fail when something is found
+    #[value(alias = "fail-on-anomaly")]
+    FailOnAnomaly,
+    /// Recover, and fail when something remains
+    Recover,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// What to do about anomalies
+    #[arg(long, value_name = "MODE", default_value = "fail_on_anomaly", ignore_case = true)]
+    mode: Mode,
+
+    /// How to recover
+    #[arg(long, value_name = "MODE", default_value = "repair", ignore_case = true)]
+    recovery_mode: ModeName,
+
+    /// The folder that keeps whole originals
+    #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
+    quarantine_dir: Option<PathBuf>,
+}
+
+/// How a check ended.
+enum End {
+    NothingYet,
+    Healthy(Report),
+    Passed(Report),
+    Failed(Report),
+    Recovered(Report),
+    Remain(Report),
+}
+
+pub(super) fn startup_check(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let end = check(args, out)?;
+    Ok(match end {
+        End::Remain(_) | End::Failed(_) => Verdict::Refused,
+        _ => Verdict::Fine,
+    })
+}
+
+pub(super) fn doctor(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let end = check(args, out)?;
+    Ok(match end {
+        End::Failed(_) => Verdict::Refused,
+        End::Remain(_) => Verdict::Anomalies,
+        _ => Verdict::Fine,
+    })
+}
+
+fn check(args: &Args, out: &mut Out) -> Result<End> {
+    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
+    let end = decide(args, &settings)?;
+    if args.common.format == Format::Json {
+        match &end {
+            End::NothingYet => out.json(&serde_json::json!({
+                "schema": "papyra.check/1", "checked": false,
+                "detail": "there is no log yet: nothing was checked",
+            }))?,
+            End::Healthy(report) | End::Passed(report) | End::Failed(report) => out.json(report)?,
+            End::Recovered(report) | End::Remain(report) => out.json(report)?,
+        }
+        return Ok(end);
+    }
+    match &end {
+        End::NothingYet => {
+            out.info("Persistence is healthy");
+            out.detail(&format!("there is no log at {} yet: nothing was checked", show(settings.path()?)));
+        }
+        End::Healthy(report) => {
+            out.info("Persistence is healthy");
+            out.detail(&format!("{} checked", out::records(&report.totals.records)));
+        }
+        End::Passed(report) if args.mode == Mode::Ignore => {
+            out.bad(&format!("Persistence anomalies detected (ignored): {}", listed(report)));
+        }
+        End::Passed(report) | End::Failed(report) => {
+            out.bad(&format!("Persistence anomalies detected: {}", listed(report)));
+            scan::print(report, Some(&recover::command(settings.path()?, None)), out);
+        }
+        End::Recovered(report) => {
+            out.info("Recovery successful");
+            out.detail(&format!("{} in the log now", out::records(&report.totals.records)));
+        }
+        End::Remain(report) => {
+            out.bad("Recovery attempted but anomalies still exist");
+            scan::print(report, None, out);
+        }
+    }
+    Ok(end)
+}
+
+fn decide(args: &Args, settings: &Settings) -> Result<End> {
+    settings.path()?;
+    let options = Options {
+        mode: args.recovery_mode.into(),
+        quarantine_dir: settings.quarantine_dir.clone(),
+        discard_rejects: false,
+        dry_run: false,
+    };
+    if args.mode == Mode::Recover {
+        options.check()?;
+    }
+    if settings.is_not_there_yet() {
+        return Ok(End::NothingYet);
+    }
+    let target = settings.target()?;
+    let progress = Progress::new(args.common.quiet, scan::size(&target));
+    let effort = settings.effort(&progress);
+    let before = scan::report(&target, settings, effort)?;
+    let clean = scan::verdict(&before) == Verdict::Fine;
+    Ok(match args.mode {
+        _ if clean => End::Healthy(before),
+        Mode::Ignore | Mode::ScanOnly => End::Passed(before),
+        Mode::FailOnAnomaly => End::Failed(before),
+        Mode::Recover => {
+            for history in settings.histories("recover")? {
+                recover::recover(&history, &options, effort)?;
+            }
+            let after = scan::report(&settings.target()?, settings, effort)?;
+            if scan::verdict(&after) == Verdict::Fine { End::Recovered(after) } else { End::Remain(after) }
+        }
+    })
+}
+
+/// The anomalies in one line.
+fn listed(report: &Report) -> String {
+    let findings = report.files.iter().flat_map(|file| file.anomalies.iter().map(move |finding| (file, finding)));
+    let mut texts: Vec<String> = findings
+        .take(3)
+        .map(|(file, finding)| format!("{} {}", finding.kind.name(), escape(file.path.as_bytes())))
+        .collect();
+    if report.totals.anomalies > texts.len() as u64 {
+        texts.push(format!("{} in all", report.totals.anomalies));
+    }
+    texts.join(", ")
+}

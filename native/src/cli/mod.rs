@@ -1,0 +1,127 @@
+//! The command line: one file a verb. Words and exit codes live here and nowhere else.
+
+mod compact;
+mod doctor;
+mod inspect;
+mod meta;
+mod metrics;
+mod out;
+mod persistence_inspect;
+mod progress;
+mod recover;
+mod replay;
+mod scan;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Code, Result};
+use out::Out;
+
+/// Backup, verification and recovery for Papyra's event, audit and dead-letter logs.
+#[derive(Debug, Parser)]
+#[command(name = "papyra", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 clean or done, 1 anomalies (startup-check, doctor), 2 anomalies (scan) or \
+anomalies remain (doctor), 3 recovered but anomalies remain, 64 wrong usage, 65 wrong data, 66 no input, \
+73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, 78 wrong configuration.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Scan, recover, compact, look into and replay what is stored
+    #[command(subcommand)]
+    Persistence(Persistence),
+    /// Check what is stored before a start, and repair it if told to
+    #[command(subcommand)]
+    Doctor(Doctor),
+    /// Show records
+    #[command(subcommand)]
+    Inspect(inspect::What),
+    /// Figures for monitoring
+    #[command(subcommand)]
+    Metrics(metrics::What),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+enum Persistence {
+    /// Read every byte and say what is wrong; writes nothing
+    Scan(scan::Args),
+    /// Cut out what is damaged, keep every whole record, and keep what is cut out
+    Recover(recover::Args),
+    /// Check before a start; exits with 1 when something is wrong
+    StartupCheck(doctor::Args),
+    /// Remove the oldest records by count, age or size
+    Compact(compact::Args),
+    /// Show what is stored, in a few figures
+    Inspect(persistence_inspect::Args),
+    /// Print every whole record, oldest first, byte for byte
+    Replay(replay::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Doctor {
+    /// Check, decide, recover, check again
+    Run(doctor::Args),
+}
+
+/// What the process says to whoever started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Clean, or done.
+    Fine = 0,
+    /// A check before a start found anomalies.
+    Refused = 1,
+    /// A scan found anomalies, or they remain after a doctor's recovery.
+    Anomalies = 2,
+    /// Recovered, but anomalies remain.
+    Remain = 3,
+}
+
+/// Runs the command line; the exit codes are listed in its help.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap's own code for the rest, 2, would mean anomalies here.
+            let code = if error.use_stderr() { Code::Usage as u8 } else { 0 };
+            _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let mut out = Out::new();
+    match run(cli.command, &mut out).and_then(|verdict| out.close().map(|()| verdict)) {
+        Ok(verdict) => ExitCode::from(verdict as u8),
+        Err(error) => {
+            out.failure(&error);
+            ExitCode::from(error.code as u8)
+        }
+    }
+}
+
+fn run(command: Command, out: &mut Out) -> Result<Verdict> {
+    match command {
+        Command::Persistence(Persistence::Scan(args)) => scan::run(&args, out),
+        Command::Persistence(Persistence::Recover(args)) => recover::run(&args, out),
+        Command::Persistence(Persistence::StartupCheck(args)) => doctor::startup_check(&args, out),
+        Command::Persistence(Persistence::Compact(args)) => compact::run(&args, out),
+        Command::Persistence(Persistence::Inspect(args)) => persistence_inspect::run(&args, out),
+        Command::Persistence(Persistence::Replay(args)) => replay::run(&args, out),
+        Command::Doctor(Doctor::Run(args)) => doctor::doctor(&args, out),
+        Command::Inspect(what) => inspect::run(&what, out),
+        Command::Metrics(what) => metrics::run(&what, out),
+        Command::Completions { shell } => meta::completions(shell, out),
+        Command::Man => meta::man(out),
+    }
+}

@@ -1,0 +1,61 @@
+//! `papyra persistence inspect`
+
+use papyra_core::report::Backend;
+
+use super::out::{self, Out};
+use super::progress::Progress;
+use super::scan;
+use super::settings::{Common, Format, Settings};
+use super::{Verdict, metrics};
+use crate::error::Result;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// Show at most this many of each kind as sampled, as Papyra does; everything is counted all the same
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    limit: u64,
+
+    /// Add the figures of `metrics persistence`
+    #[arg(long)]
+    show_metrics: bool,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let settings = Settings::of(&args.common, None)?;
+    let target = settings.target()?;
+    let progress = Progress::new(args.common.quiet, scan::size(&target));
+    let report = scan::report(&target, &settings, settings.effort(&progress))?;
+    drop(progress);
+    if args.common.format == Format::Json {
+        out.json(&report)?;
+        return Ok(Verdict::Fine);
+    }
+    out.info("Persistence Inspect");
+    out.info("------------------");
+    let class = match report.backend {
+        Backend::Json => Backend::Json.class(),
+        Backend::Rotating => Backend::Rotating.class(),
+    };
+    out.info(&format!("backend: {class}"));
+    out.info("retention: max_records=None max_age_seconds=None max_total_bytes=None");
+    let records = &report.totals.records;
+    for (name, count) in [("events", records.event), ("audits", records.audit), ("dead_letters", records.dead_letter)] {
+        let capped = if count >= args.limit { " (capped)" } else { "" };
+        out.info(&format!("{name}_sampled: {}{capped}", count.min(args.limit)));
+    }
+    out.info(&format!("in all: {}, {}", out::records(records), out::bytes(report.totals.bytes)));
+    if let Some(span) = out::time_span(&report) {
+        out.info(&format!("time: {span}"));
+    }
+    out.info(&format!("anomalies: {}", report.totals.anomalies));
+    if args.show_metrics {
+        out.info("metrics:");
+        for (name, value) in metrics::papyras(&report) {
+            out.info(&format!("  {name}: {value}"));
+        }
+    }
+    Ok(Verdict::Fine)
+}

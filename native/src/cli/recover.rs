@@ -1,0 +1,166 @@
+//! `papyra persistence recover`
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use papyra_core::escape::escape;
+
+use super::Verdict;
+use super::out::{self, Out, thousands};
+use super::progress::Progress;
+use super::settings::{Common, Format, Settings};
+use crate::error::{Result, show};
+use crate::recover::{self, Mode, Options, Outcome};
+
+/// Recovery modes, by Papyra's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeName {
+    /// Cut out what is damaged; keep it in .papyra-rejected beside the log
+    Repair,
+    /// Cut out what is damaged; keep the whole original in the quarantine folder
+    Quarantine,
+    /// Another name for repair
+    Rebuild,
+    /// Do nothing
+    Ignore,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Mode {
+        match name {
+            ModeName::Repair | ModeName::Rebuild => Mode::Repair,
+            ModeName::Quarantine => Mode::Quarantine,
+            ModeName::Ignore => Mode::Ignore,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// What becomes of the damaged parts
+    #[arg(long, value_name = "MODE", default_value = "repair", ignore_case = true)]
+    mode: ModeName,
+
+    /// The folder that keeps whole originals
+    #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
+    quarantine_dir: Option<PathBuf>,
+
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Do not keep what is cut out
+    #[arg(long)]
+    discard_rejects: bool,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
+    let options = Options {
+        mode: args.mode.into(),
+        quarantine_dir: settings.quarantine_dir.clone(),
+        discard_rejects: args.discard_rejects,
+        dry_run: args.dry_run,
+    };
+    options.check()?;
+    let mut verdict = Verdict::Fine;
+    for history in settings.histories("recover")? {
+        let progress = Progress::new(args.common.quiet, None);
+        let outcome = recover::recover(&history, &options, settings.effort(&progress))?;
+        drop(progress);
+        match args.common.format {
+            Format::Json => out.json(&outcome)?,
+            Format::Text => print(&outcome, out),
+        }
+        if outcome.remains() {
+            verdict = Verdict::Remain;
+        }
+    }
+    Ok(verdict)
+}
+
+pub(super) fn print(outcome: &Outcome, out: &mut Out) {
+    if outcome.dry_run {
+        return print_plan(outcome, out);
+    }
+    if outcome.before.totals.anomalies == 0 {
+        out.info("Recovery completed");
+        out.detail("nothing was wrong, nothing was written");
+        return;
+    }
+    out.info("Recovery completed");
+    if outcome.mode == Mode::Ignore {
+        out.detail(&format!("{} ignored, as asked", out::anomalies(outcome.before.totals.anomalies)));
+    }
+    for path in &outcome.repaired_files {
+        out.info(&format!("repaired {}", show(path)));
+    }
+    for path in &outcome.quarantined_files {
+        out.info(&format!("quarantined {}", show(path)));
+    }
+    for rejected in &outcome.rejected {
+        let place = match &rejected.file {
+            Some(file) => format!("kept in {}", show(file)),
+            None if outcome.mode == Mode::Quarantine => "kept with the original in quarantine".into(),
+            None => "discarded, as asked".into(),
+        };
+        out.detail(&format!(
+            "{} in {} places cut out of {}, {place}",
+            out::bytes(rejected.bytes),
+            thousands(rejected.ranges),
+            escape(rejected.source.as_bytes())
+        ));
+    }
+    for warning in &outcome.warnings {
+        out.info(&format!("note: {warning}"));
+    }
+    let (before, after) = (&outcome.before.totals, &outcome.after.totals);
+    if outcome.mode != Mode::Ignore {
+        out.info(&format!(
+            "{} records whole before, {} now; {} brought back from damaged lines",
+            thousands(before.records.total()),
+            thousands(after.records.total()),
+            thousands(before.salvageable)
+        ));
+    }
+    if outcome.remains() {
+        out.bad(&format!("{} remain that recovery cannot mend:", out::anomalies(after.anomalies)));
+        for file in &outcome.after.files {
+            for finding in &file.anomalies {
+                out.bad(&format!("- {}: {}", finding.kind.name(), escape(file.path.as_bytes())));
+                out.detail(&finding.detail);
+            }
+        }
+    }
+}
+
+fn print_plan(outcome: &Outcome, out: &mut Out) {
+    out.info("Dry run: nothing was written");
+    if outcome.plan.is_empty() {
+        out.detail("there is nothing to cut out");
+    }
+    for file in &outcome.plan {
+        out.info(&format!(
+            "{}: {} stay, {} go, {} newlines added",
+            escape(file.path.as_bytes()),
+            out::bytes(file.plan.kept_bytes),
+            out::bytes(file.plan.rejected_bytes),
+            thousands(file.plan.newlines)
+        ));
+        for part in &file.plan.parts {
+            let action = match part.action {
+                papyra_core::plan::Action::Keep => "keep",
+                papyra_core::plan::Action::KeepAndAddNewline => "keep, add a newline",
+                papyra_core::plan::Action::Reject => "cut out",
+            };
+            let (from, to) = (part.span.offset, part.span.offset + part.span.length);
+            out.detail(&format!("bytes {from} to {to}: {action}"));
+        }
+        if file.plan.truncated {
+            out.detail("… and more (--max-findings lists more)");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `papyra persistence replay`: what recovery would keep, oldest first, byte for byte.
+
+use std::io;
+
+use papyra_core::scan::Flow;
+
+use super::Verdict;
+use super::out::{Out, thousands};
+use super::progress::Progress;
+use super::settings::{Common, Settings};
+use crate::error::Result;
+use crate::records;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// Only records of this time or later, in seconds of the log's own clock
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    since: Option<f64>,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let settings = Settings::of(&args.common, None)?;
+    let progress = Progress::new(true, None);
+    let mut damaged = 0;
+    for history in settings.histories("replay")? {
+        let summaries = records::each_of(&history, settings.effort(&progress), |found| {
+            if args.since.is_some_and(|since| !found.record.facts.timestamp.is_some_and(|time| time >= since)) {
+                return Ok(Flow::Continue(()));
+            }
+            let mut read_on = true;
+            found.copy(|piece| {
+                read_on = read_on && out.raw(piece);
+                Ok(())
+            })?;
+            read_on = read_on && out.raw(b"\n");
+            Ok::<_, io::Error>(if read_on { Flow::Continue(()) } else { Flow::Break(()) })
+        })?;
+        damaged += summaries.iter().map(|summary| summary.anomalies).sum::<u64>();
+    }
+    if damaged > 0 && !args.common.quiet {
+        out.message(&format!("{} damaged lines were passed over, their whole records printed", thousands(damaged)));
+    }
+    Ok(Verdict::Fine)
+}

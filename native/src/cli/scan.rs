@@ -1,0 +1,213 @@
+//! `papyra persistence scan`
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use papyra_core::escape::escape;
+use papyra_core::finding::{AnomalyType, Finding, Reason};
+use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
+
+use super::Verdict;
+use super::out::{self, Out, thousands};
+use super::progress::Progress;
+use super::settings::{Common, Format, Settings};
+use crate::TOOL;
+use crate::archive;
+use crate::error::{Error, Result};
+use crate::history::History;
+use crate::reading::{self, Effort};
+use crate::recover;
+use crate::target::Target;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let settings = Settings::of(&args.common, None)?;
+    let target = settings.target()?;
+    let progress = Progress::new(args.common.quiet, size(&target));
+    let report = report(&target, &settings, settings.effort(&progress))?;
+    drop(progress);
+    if let Target::Folder(logs) = &target
+        && !logs.passed_over.is_empty()
+        && !args.common.quiet
+    {
+        let names: Vec<String> = logs.passed_over.iter().map(|name| escape(name.as_bytes())).collect();
+        out.message(&format!("not looked at, since they hold no records: {}", names.join(", ")));
+    }
+    match args.common.format {
+        Format::Json => out.json(&report)?,
+        Format::Text => {
+            let repairable = matches!(target, Target::History(_) | Target::Folder(_));
+            let advice = repairable.then(|| settings.path().map(|path| recover::command(path, None))).transpose()?;
+            print(&report, advice.as_deref(), out);
+        }
+    }
+    Ok(verdict(&report))
+}
+
+pub(super) fn verdict(report: &Report) -> Verdict {
+    if report.verdict == ReportVerdict::Clean { Verdict::Fine } else { Verdict::Anomalies }
+}
+
+/// The bytes that a scan of the target will read.
+pub(super) fn size(target: &Target) -> Option<u64> {
+    let of = |history: &History| -> u64 {
+        let members = history.set().map(|set| set.members).unwrap_or_default();
+        let sizes = members.iter().filter_map(|member| history.folder.join(&member.name).metadata().ok());
+        sizes.map(|metadata| metadata.len()).sum()
+    };
+    match target {
+        Target::History(history) => Some(of(history)),
+        Target::Folder(logs) if logs.archives.is_empty() => Some(logs.histories.iter().map(of).sum()),
+        _ => None,
+    }
+}
+
+/// Scans whatever the target is.
+pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -> Result<Report> {
+    let (backend, files) = match target {
+        Target::History(history) => (history.backend, history.scan(effort)?),
+        Target::Archive(path, format) => (Backend::Json, vec![archive_report(path, *format, effort)?]),
+        Target::Stream(path) => (Backend::Json, vec![stream_report(path, effort)?]),
+        Target::Folder(logs) => {
+            let mut files = Vec::new();
+            for history in &logs.histories {
+                files.extend(history.scan(effort)?);
+            }
+            for (path, format) in &logs.archives {
+                files.push(archive_report(path, *format, effort)?);
+            }
+            let rotating = logs.histories.iter().any(|history| history.backend == Backend::Rotating);
+            (if rotating { Backend::Rotating } else { Backend::Json }, files)
+        }
+    };
+    Ok(Report::new(TOOL, backend, files, settings.strict))
+}
+
+fn archive_report(path: &Path, format: archive::Format, effort: Effort<'_>) -> Result<FileReport> {
+    let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (summary, ended) = reading::scan_stream(format.unpack(file), effort, &mut ());
+    let mut report = FileReport::new(name, Role::Active, 0, summary);
+    if let Err(error) = ended {
+        let detail = format!(
+            "the {} data cannot be unpacked past byte {} of its content: {}",
+            format.name(),
+            report.bytes,
+            escape(error.to_string().as_bytes())
+        );
+        report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
+    }
+    Ok(report)
+}
+
+fn stream_report(path: &Path, effort: Effort<'_>) -> Result<FileReport> {
+    let input: Box<dyn io::Read> = if path == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(path).map_err(|error| Error::cannot_open(path, error))?)
+    };
+    let mut input = io::BufReader::new(input);
+    let head = io::BufRead::fill_buf(&mut input).map_err(|error| Error::cannot_read(path, 0, &error))?;
+    let (summary, ended) = match archive::Format::of(head) {
+        Some(format) => reading::scan_stream(format.unpack(input), effort, &mut ()),
+        None => reading::scan_stream(input, effort, &mut ()),
+    };
+    ended.map_err(|error| Error::cannot_read(path, summary.bytes, &error))?;
+    Ok(FileReport::new(path.to_string_lossy(), Role::Active, 0, summary))
+}
+
+/// The report for people: Papyra's words first, then what Papyra never says.
+pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
+    let totals = &report.totals;
+    if totals.anomalies == 0 {
+        out.success("Persistence is healthy.");
+    } else {
+        out.bad(&format!("Found {} persistence anomalies:", thousands(totals.anomalies)));
+        for file in &report.files {
+            for finding in &file.anomalies {
+                print_finding(&file.path, finding, out);
+            }
+            let unlisted = file.anomaly_count - file.anomalies.len() as u64;
+            if unlisted > 0 {
+                let path = escape(file.path.as_bytes());
+                out.detail(&format!("… and {} more in {path} (--max-findings lists more)", out::anomalies(unlisted)));
+            }
+        }
+    }
+    for file in &report.files {
+        print_file(file, out);
+    }
+    if report.files.len() > 1 {
+        out.info(&format!(
+            "in all: {} files, {}, {}",
+            totals.files,
+            out::bytes(totals.bytes),
+            out::records(&totals.records)
+        ));
+    }
+    if let Some(span) = out::time_span(report) {
+        out.info(&format!("time: {span}"));
+    }
+    for (note, count) in &totals.notes {
+        let records = if *count == 1 { "record" } else { "records" };
+        out.info(&format!("note: {} {records} {}", thousands(*count), note.meaning()));
+    }
+    if report.is_no_log() {
+        out.bad("this does not look like a Papyra log: not one record in it");
+    }
+    if totals.anomalies > 0 && !report.is_no_log() {
+        let salvage = match totals.salvageable {
+            0 => String::new(),
+            1 => " and bring back 1 from damaged lines".into(),
+            n => format!(" and bring back {} from damaged lines", thousands(n)),
+        };
+        out.info(&format!("recovery would keep {} intact records{salvage}", thousands(totals.records.total())));
+        if let Some(command) = advice {
+            out.info(&format!("to repair: {command}"));
+        }
+    } else if report.verdict == ReportVerdict::Anomalies {
+        out.bad("the notes count because of --strict");
+    }
+}
+
+fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
+    let path = escape(path.as_bytes());
+    // Papyra's own words for what it knows, so that scripts which look for them go on working.
+    let papyra = match (finding.kind, finding.line) {
+        (AnomalyType::TruncatedLine, Some(line)) => format!("Line {line} missing newline"),
+        (AnomalyType::CorruptedLine, Some(line)) => format!("Invalid JSON at line {line}"),
+        (AnomalyType::OrphanedRotatedFile, _) => "Unexpected file in rotation set".into(),
+        (AnomalyType::PartialWrite, _) => "File could not be read fully".into(),
+        (AnomalyType::MissingFile, _) => "File missing from rotation set".into(),
+        _ => "Unexpected file".into(),
+    };
+    out.bad(&format!("- {}: {path} ({papyra})", finding.kind.name()));
+    let place = match (finding.offset, finding.length) {
+        (Some(offset), Some(length)) => format!(" at byte {offset}, {length} bytes"),
+        _ => String::new(),
+    };
+    out.detail(&format!("{}{place}: {}", finding.reason.name(), finding.detail));
+    if let Some(excerpt) = &finding.excerpt {
+        out.detail(excerpt);
+    }
+}
+
+fn print_file(file: &FileReport, out: &mut Out) {
+    let path = escape(file.path.as_bytes());
+    match file.role {
+        Role::Active | Role::Rotated if file.bytes == 0 => out.info(&format!("{path}: empty, 0 records")),
+        Role::Active | Role::Rotated => out.info(&format!(
+            "{path}: {}, {} lines: {}",
+            out::bytes(file.bytes),
+            thousands(file.lines),
+            out::records(&file.records)
+        )),
+        Role::Orphan | Role::Temporary | Role::Missing => {}
+    }
+}

@@ -1,0 +1,179 @@
+//! Where settings come from: flag, then environment, then `papyra.toml`. Nothing is guessed.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::progress::Progress;
+use crate::error::{Code, Error, Result, show};
+use crate::history::{Choice, History};
+use crate::reading::Effort;
+use crate::target::Target;
+
+/// Flags that every verb on stored data takes.
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// The log, its rotation set, a folder of logs, or - for standard input
+    #[arg(long, env = "PAPYRA_PATH", value_name = "PATH")]
+    path: Option<PathBuf>,
+
+    /// How the log is stored; auto takes a rotation set where rotated files stand beside the log
+    #[arg(long, env = "PAPYRA_BACKEND", value_name = "BACKEND", ignore_case = true)]
+    backend: Option<Backend>,
+
+    /// How many files belong to a rotation set, the active one counted; without it, all that there are
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_files: Option<u32>,
+
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
+    pub(super) format: Format,
+
+    /// Let notes about intact records spoil the verdict too
+    #[arg(long)]
+    strict: bool,
+
+    /// How many findings to list for a file; the counts are always whole
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    max_findings: usize,
+
+    /// Threads to scan one file with; by default as many as the machine has
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+
+    /// No progress, no hints
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+
+    /// The settings file; by default papyra.toml in the working folder, if there is one
+    #[arg(long, env = "PAPYRA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Backend {
+    Auto,
+    Json,
+    Rotating,
+}
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people, and for scripts written for Papyra's own tool
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// `papyra.toml`. Relative paths in it start at its folder.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    path: Option<PathBuf>,
+    backend: Option<Backend>,
+    max_files: Option<u32>,
+    quarantine_dir: Option<PathBuf>,
+    strict: Option<bool>,
+    threads: Option<u16>,
+}
+
+/// The settings in force.
+#[derive(Debug)]
+pub(super) struct Settings {
+    path: Option<PathBuf>,
+    choice: Choice,
+    max_files: Option<u32>,
+    pub(super) quarantine_dir: Option<PathBuf>,
+    pub(super) strict: bool,
+    threads: usize,
+    max_findings: usize,
+}
+
+impl Settings {
+    /// Resolves the settings for `common`, and the quarantine folder that a verb's own flag named.
+    pub(super) fn of(common: &Common, quarantine_dir: Option<&PathBuf>) -> Result<Settings> {
+        let file = File::find(common.config.as_deref())?;
+        let choice = match common.backend.or(file.backend).unwrap_or(Backend::Auto) {
+            Backend::Auto => Choice::Auto,
+            Backend::Json => Choice::Json,
+            Backend::Rotating => Choice::Rotating,
+        };
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Settings {
+            path: common.path.clone().or(file.path),
+            choice,
+            max_files: common.max_files.or(file.max_files),
+            quarantine_dir: quarantine_dir.cloned().or(file.quarantine_dir),
+            strict: common.strict || file.strict.unwrap_or(false),
+            threads: common.threads.or(file.threads).map_or_else(processors, usize::from),
+            max_findings: common.max_findings,
+        })
+    }
+
+    /// The path to work on.
+    pub(super) fn path(&self) -> Result<&Path> {
+        self.path.as_deref().ok_or_else(|| {
+            Error::new(
+                Code::Config,
+                "no path given: use --path PATH, set PAPYRA_PATH, or write path = \"PATH\" into papyra.toml",
+            )
+        })
+    }
+
+    /// What the path leads to.
+    pub(super) fn target(&self) -> Result<Target> {
+        Target::at(self.path()?, self.choice, self.max_files)
+    }
+
+    /// The histories that the path leads to, for verbs that write or that need plain files.
+    pub(super) fn histories(&self, verb: &str) -> Result<Vec<History>> {
+        let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
+        match self.target()? {
+            Target::History(history) => Ok(vec![history]),
+            Target::Folder(logs) if logs.histories.is_empty() => {
+                no(show(self.path()?), "it holds compressed logs only; unpack them first")
+            }
+            Target::Folder(logs) => Ok(logs.histories),
+            Target::Archive(path, format) => {
+                no(format!("{}, which is {} data", show(&path), format.name()), "unpack it first")
+            }
+            Target::Stream(path) => no(format!("the stream {}", show(&path)), "save it to a file first"),
+        }
+    }
+
+    /// How to scan.
+    pub(super) fn effort<'a>(&self, progress: &'a Progress) -> Effort<'a> {
+        Effort { threads: self.threads, max_findings: self.max_findings, progress: progress.tick() }
+    }
+
+    /// Whether the folder of a log that is not there yet exists: a start may go on then.
+    pub(super) fn is_not_there_yet(&self) -> bool {
+        let Some(path) = &self.path else { return false };
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
+            && parent.is_dir()
+            && matches!(self.target(), Err(error) if error.code == Code::NoInput)
+    }
+}
+
+impl File {
+    fn find(named: Option<&Path>) -> Result<File> {
+        let default = Path::new("papyra.toml");
+        let path = match named {
+            Some(path) => path,
+            None if default.exists() => default,
+            None => return Ok(File::default()),
+        };
+        let wrong = |why: String| Error::new(Code::Config, format!("cannot use {}: {why}", show(path)));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let mut file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for relative in [&mut file.path, &mut file.quarantine_dir].into_iter().flatten() {
+            *relative = folder.join(&*relative);
+        }
+        Ok(file)
+    }
+}

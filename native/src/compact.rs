@@ -1,0 +1,168 @@
+//! Compaction: the oldest records go, as a retention policy names them, and damaged lines go to the rejects.
+//!
+//! It is a repair with a filter, file by file and in the same crash-safe steps: an interrupted compaction has removed
+//! less, and nothing else. What retention removes is gone; that is its purpose.
+
+use std::path::PathBuf;
+
+use papyra_core::report::Backend;
+use papyra_core::retention::{Census, Retention, Sieve, is_unix_time};
+use papyra_core::scan::Flow;
+use papyra_core::summary::Summary;
+use serde::Serialize;
+
+use crate::error::{Code, Error, Result, show};
+use crate::folder::Identity;
+use crate::history::{History, Pinned};
+use crate::reading::Effort;
+use crate::recover::{self, Job, Keeping};
+use crate::{TOOL, records};
+
+/// What was done: schema `papyra.compact/1`.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// `papyra.compact/1`.
+    pub schema: &'static str,
+    /// Who did it: name and version.
+    pub tool: &'static str,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// Whole records before.
+    pub records_before: u64,
+    /// Records that the policy names.
+    pub records_removed: u64,
+    /// Bytes of the history before.
+    pub bytes_before: u64,
+    /// Bytes of those records, their newlines counted.
+    pub bytes_removed: u64,
+    /// Bytes of damaged lines.
+    pub rejected_bytes: u64,
+    /// Files that were, or would be, written anew.
+    pub files: Vec<PathBuf>,
+    /// Where the bytes of damaged lines went.
+    pub rejects: Vec<PathBuf>,
+    /// What the operator should know besides.
+    pub warnings: Vec<String>,
+}
+
+/// A member, and the sieve as it stands where the member begins.
+struct Share {
+    member: Pinned,
+    sieve: Sieve,
+    removed: u64,
+    bytes_removed: u64,
+    summary: Summary,
+}
+
+/// Compacts a history. `now` is in seconds since 1970 and only decides whether its timestamps can be Unix time.
+pub fn compact(history: &History, policy: Retention, now: f64, dry_run: bool, effort: Effort<'_>) -> Result<Outcome> {
+    let _locks = if dry_run { Vec::new() } else { recover::lock(history)? };
+    let mut warnings = Vec::new();
+    if !dry_run {
+        warnings = recover::finish_interrupted(history, effort)?;
+    }
+    let shares = shares(history, policy, now, effort)?;
+    let sum = |of: fn(&Share) -> u64| shares.iter().map(of).sum::<u64>();
+    let mut outcome = Outcome {
+        schema: "papyra.compact/1",
+        tool: TOOL,
+        dry_run,
+        records_before: sum(|share| share.summary.records.total() + share.summary.salvageable),
+        records_removed: sum(|share| share.removed),
+        bytes_before: sum(|share| share.summary.bytes),
+        bytes_removed: sum(|share| share.bytes_removed),
+        rejected_bytes: sum(|share| share.summary.rejected_bytes),
+        files: Vec::new(),
+        rejects: Vec::new(),
+        warnings,
+    };
+    for share in shares.iter().filter(|share| share.removed > 0 || share.summary.anomalies > 0) {
+        outcome.files.push(history.folder.join(&share.member.name));
+        if dry_run {
+            continue;
+        }
+        let place = history.place(&share.member.name)?;
+        let name = &share.member.name;
+        let (folder, log) = place.as_ref().map_or((&history.folder, name), |(folder, log)| (folder, log));
+        let mut sieve = share.sieve;
+        let mut filter = |record: &papyra_core::scan::Record<'_>| {
+            sieve.keeps(record.facts.timestamp, record.span.length + record.newline)
+        };
+        let only = share.member.identity.map(|identity| (identity.device, identity.inode));
+        let job = Job { keeping: &Keeping::Rejects, prefix: &[], filter: Some(&mut filter), only };
+        if let Some(repaired) = recover::repair(folder, log, job, effort)? {
+            outcome.rejects.extend(repaired.rejects);
+            outcome.warnings.extend(repaired.warnings);
+        }
+    }
+    if !dry_run && history.backend == Backend::Rotating {
+        remove_emptied(history)?;
+    }
+    Ok(outcome)
+}
+
+/// Three looks at the records: how many there are, whether their time can be told, and which member loses what.
+fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) -> Result<Vec<Share>> {
+    let members = history.pin()?.members;
+    let mut census = Census::default();
+    let mut summaries = Vec::new();
+    for member in &members {
+        summaries.push(each(history, member, effort, |timestamp, bytes| policy.count(&mut census, timestamp, bytes))?);
+    }
+    if policy.oldest.is_some() && !is_unix_time(&summaries, now) {
+        let first = summaries.iter().find_map(|summary| summary.time_range).map_or(0.0, |(low, _)| low);
+        let text = format!(
+            "--max-age needs Unix time, but {} has stamps such as {first:.3} (Papyra stamps with a monotonic clock); \
+             use --max-records or --max-total-bytes: nothing was changed",
+            show(&history.path())
+        );
+        return Err(Error::new(Code::Data, text));
+    }
+    let mut sieve = policy.sieve(census);
+    let mut shares = Vec::new();
+    for (member, summary) in members.into_iter().zip(summaries) {
+        let (before, mut removed, mut bytes_removed) = (sieve, 0, 0);
+        each(history, &member, effort, |timestamp, bytes| {
+            if !sieve.keeps(timestamp, bytes) {
+                removed += 1;
+                bytes_removed += bytes;
+            }
+        })?;
+        shares.push(Share { member, sieve: before, removed, bytes_removed, summary });
+    }
+    Ok(shares)
+}
+
+/// Calls `look` with each whole record's timestamp and its length with its newline.
+fn each(
+    history: &History,
+    member: &Pinned,
+    effort: Effort<'_>,
+    mut look: impl FnMut(Option<f64>, u64),
+) -> Result<Summary> {
+    let file = member.file.as_ref().map_err(|reason| Error::new(Code::NoInput, reason.clone()))?;
+    let size = member.identity.map_or(0, |identity: Identity| identity.size);
+    let (summary, _) = records::each(file, &history.folder.join(&member.name), size, effort, |found| {
+        look(found.record.facts.timestamp, found.record.span.length + found.record.newline);
+        Ok(Flow::Continue(()))
+    })?;
+    Ok(summary)
+}
+
+/// Removes members that compaction has emptied, from the oldest on, so that no gap appears.
+fn remove_emptied(history: &History) -> Result<()> {
+    for member in history.set()?.members.into_iter().filter(|member| member.index > 0) {
+        let hidden = format!(".{}.papyra.emptied", member.name);
+        if history.folder.stat(&member.name)?.is_none_or(|stat| stat.st_size > 0) {
+            break;
+        }
+        // A rotation may have moved another file to this name just now: only what is certainly empty goes.
+        history.folder.rename(&member.name, &hidden)?;
+        if history.folder.stat(&hidden)?.is_some_and(|stat| stat.st_size > 0) {
+            history.folder.move_to(&hidden, &history.folder, &member.name)?;
+            break;
+        }
+        history.folder.remove(&hidden)?;
+    }
+    history.folder.sync()
+}

@@ -1,0 +1,234 @@
+//! A folder held open, and the few things that are done in it: every step of recovery goes through here.
+//!
+//! Names are relative to the open folder, so that nobody can move it away underneath, and no call follows a link in
+//! the last component.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::{Code, Error, Result, show};
+
+/// An open folder.
+#[derive(Debug)]
+pub struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// Which file it is, and what it looked like: equal as long as nobody touched it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time, seconds and nanoseconds since 1970.
+    pub modified: (i64, i64),
+}
+
+impl Identity {
+    /// The identity that a `stat` shows.
+    pub fn of(stat: &Stat) -> Identity {
+        Identity {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        }
+    }
+
+    /// The identity of an open file.
+    pub fn of_file(file: &File) -> io::Result<Identity> {
+        Ok(Identity::of(&fs::fstat(file)?))
+    }
+}
+
+/// The lock on a folder; it goes with the value.
+#[derive(Debug)]
+pub struct Lock {
+    _fd: OwnedFd,
+}
+
+impl Folder {
+    /// Opens the folder at `path`.
+    pub fn open(path: &Path) -> Result<Folder> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::open(path, flags, Mode::empty()).map_err(|error| Error::cannot_open(path, error))?;
+        Ok(Folder { fd, path: path.to_owned() })
+    }
+
+    /// Opens the folder at `path`, making it first if need be.
+    pub fn create(path: &Path) -> Result<Folder> {
+        std::fs::create_dir_all(path).map_err(|error| Error::cannot_create("create the folder", path, error))?;
+        Folder::open(path)
+    }
+
+    /// Opens a folder in this one, making it first if need be; a link at its name is refused.
+    pub fn subfolder(&self, name: &str) -> Result<Folder> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let failed = |error: Errno| Error::cannot_create("create the folder", &self.join(name), error);
+        match fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o700)) {
+            Ok(()) => self.sync()?,
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let fd = fs::openat(&self.fd, name, flags, Mode::empty()).map_err(failed)?;
+        Ok(Folder { fd, path: self.join(name) })
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of `name` in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The names in it that are UTF-8 (no log of Papyra's has another), in no order.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let list = || -> rustix::io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in fs::Dir::read_from(&self.fd)? {
+                if let Ok(name) = entry?.file_name().to_str()
+                    && !matches!(name, "." | "..")
+                {
+                    names.push(name.to_owned());
+                }
+            }
+            Ok(names)
+        };
+        list().map_err(|error| Error::cannot_open(&self.path, error))
+    }
+
+    /// Takes the lock that keeps two of us apart: `flock` on the folder itself, which leaves nothing behind.
+    pub fn lock(&self) -> Result<Lock> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, ".", flags, Mode::empty()).map_err(|e| Error::cannot_open(&self.path, e))?;
+        match fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock { _fd: fd }),
+            Err(Errno::WOULDBLOCK) => Err(Error::new(
+                Code::TryAgain,
+                format!("another papyra is at work in {}: try again when it is done", show(&self.path)),
+            )),
+            Err(error) => Err(Error::cannot_create("lock the folder", &self.path, error)),
+        }
+    }
+
+    /// Opens a regular file for reading.
+    pub fn read(&self, name: &str) -> Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let open = || -> io::Result<File> {
+            let file = File::from(fs::openat(&self.fd, name, flags, Mode::empty())?);
+            if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+        };
+        open().map_err(|error| Error::cannot_open(&self.join(name), error))
+    }
+
+    /// Opens a regular file to append to, creating it with the usual mode if it is not there.
+    pub fn append(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(File::from(fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o666))?))
+    }
+
+    /// Opens a regular file to append to; it must be there.
+    pub fn append_existing(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(File::from(fs::openat(&self.fd, name, flags, Mode::empty())?))
+    }
+
+    /// Creates a file that must not be there yet, readable by its owner only.
+    pub fn create_new(&self, name: &str) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o600))
+            .map(File::from)
+            .map_err(|error| Error::cannot_create("create", &self.join(name), error))
+    }
+
+    /// What `name` is, a link not followed; `None` when there is nothing.
+    pub fn stat(&self, name: &str) -> Result<Option<Stat>> {
+        match fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(Error::cannot_open(&self.join(name), error)),
+        }
+    }
+
+    /// Gives both names each other's file in one step. `false`: this file system cannot.
+    pub fn exchange(&self, one: &str, other: &str) -> Result<bool> {
+        match fs::renameat_with(&self.fd, one, &self.fd, other, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+            Err(error) => Err(Error::cannot_write("swap in the repaired", &self.join(other), error)),
+        }
+    }
+
+    /// Renames over whatever is there.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        fs::renameat(&self.fd, from, &self.fd, to)
+            .map_err(|error| Error::cannot_write("put in place", &self.join(to), error))
+    }
+
+    /// Moves a file to another folder without replacing anything. `false`: it lies on another file system.
+    pub fn move_to(&self, name: &str, folder: &Folder, to: &str) -> Result<bool> {
+        match fs::renameat_with(&self.fd, name, &folder.fd, to, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(Errno::XDEV) => Ok(false),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                if !self.link_to(name, folder, to)? {
+                    return Ok(false);
+                }
+                self.remove(name)?;
+                Ok(true)
+            }
+            Err(error) => Err(Error::cannot_create("move aside to", &folder.join(to), error)),
+        }
+    }
+
+    /// Gives a file a second name in another folder. `false`: that cannot be done there.
+    pub fn link_to(&self, name: &str, folder: &Folder, to: &str) -> Result<bool> {
+        match fs::linkat(&self.fd, name, &folder.fd, to, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => Ok(false),
+            Err(error) => Err(Error::cannot_create("keep the original as", &folder.join(to), error)),
+        }
+    }
+
+    /// Removes a name.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        fs::unlinkat(&self.fd, name, AtFlags::empty())
+            .map_err(|error| Error::cannot_write("remove", &self.join(name), error))
+    }
+
+    /// Makes what was done to the names in this folder survive a power cut.
+    pub fn sync(&self) -> Result<()> {
+        match fs::fsync(self.fd.as_fd()) {
+            // Some network file systems have no such thing for folders.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => Err(Error::cannot_write("sync the folder", &self.path, error)),
+        }
+    }
+
+    /// The folder's real location, for telling whether two are the same.
+    pub fn identity(&self) -> Result<(u64, u64)> {
+        let stat = fs::fstat(&self.fd).map_err(|error| Error::cannot_open(&self.path, error))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+}
+
+/// The last component of a path as text.
+pub fn file_name(path: &Path) -> Result<String> {
+    path.file_name()
+        .map(OsString::from)
+        .and_then(|name| name.into_string().ok())
+        .ok_or_else(|| Error::new(Code::NoInput, format!("{} does not name a file", show(path))))
+}

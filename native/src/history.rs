@@ -1,0 +1,280 @@
+//! A history on disk: one log, or the rotation set that bears its name, in an open folder.
+//!
+//! This module finds the files, pins them open so that a rotation in progress cannot mix them up, and scans them.
+//! What is done to them lives in [`crate::recover`] and [`crate::compact`].
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use papyra_core::finding::{AnomalyType, Finding, Reason};
+use papyra_core::report::{Backend, FileReport, Role};
+use papyra_core::rotation::{self, RotationSet, member_name};
+use papyra_core::scan::Sink;
+use papyra_core::summary::Summary;
+
+use crate::error::{Code, Error, Result, show};
+use crate::folder::{Folder, Identity, file_name};
+use crate::reading::{self, Effort};
+use crate::recover::own_leftovers;
+
+/// How often a set that is being rotated, or a tail that is being written, is looked at again.
+const TRIES: usize = 10;
+
+/// Which backend to assume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// A set when rotated files stand beside the log, one file otherwise.
+    #[default]
+    Auto,
+    /// One file.
+    Json,
+    /// A set.
+    Rotating,
+}
+
+/// A log and its folder.
+#[derive(Debug)]
+pub struct History {
+    /// The folder that its files are in.
+    pub folder: Folder,
+    /// The log's name: the active file's.
+    pub base: String,
+    /// How it is stored.
+    pub backend: Backend,
+    max_files: Option<u32>,
+}
+
+/// A file of a history, held open: whatever happens to its name, these are its bytes.
+#[derive(Debug)]
+pub struct Pinned {
+    /// The file's name in the history's folder.
+    pub name: String,
+    /// 0 for the active file, N for `NAME.N`.
+    pub index: u32,
+    /// The open file; `Err` says why it could not be opened.
+    pub file: std::result::Result<File, String>,
+    /// Which file it is, and its size when it was opened.
+    pub identity: Option<Identity>,
+}
+
+/// A history's files at one moment.
+#[derive(Debug)]
+pub struct Listing {
+    /// By name.
+    pub set: RotationSet,
+    /// The members, oldest first.
+    pub members: Vec<Pinned>,
+}
+
+impl History {
+    /// The history that the log at `path` belongs to. The log itself may be missing when other files of its set are
+    /// there.
+    pub fn open(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<History> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let base = file_name(path)?;
+        let folder = Folder::open(parent).map_err(|error| error.and("is the path right?"))?;
+        let mut history = History { folder, base, backend: Backend::Rotating, max_files };
+        let set = history.set()?;
+        history.backend = match choice {
+            Choice::Rotating => Backend::Rotating,
+            Choice::Auto if set.is_rotated() => Backend::Rotating,
+            Choice::Auto | Choice::Json => Backend::Json,
+        };
+        if set.members.is_empty() && set.temporaries.is_empty() {
+            return Err(Error::cannot_open(path, io::Error::from(io::ErrorKind::NotFound)));
+        }
+        Ok(history)
+    }
+
+    /// The path of the log.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(&self.base)
+    }
+
+    /// The history's files by name, as they are now.
+    pub fn set(&self) -> Result<RotationSet> {
+        let names = self.folder.names()?;
+        let mut set = RotationSet::of(&self.base, names.iter().map(String::as_str), self.max_files);
+        if self.backend == Backend::Json {
+            set.members.retain(|member| member.index == 0);
+            set.temporaries.retain(|temporary| temporary.index == 0);
+            set.gaps.clear();
+            set.orphans.clear();
+        }
+        Ok(set)
+    }
+
+    /// The folder and name that a member really has: a link's target is what is read and repaired.
+    pub fn place(&self, name: &str) -> Result<Option<(Folder, String)>> {
+        let is_link = self.folder.stat(name)?.is_some_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFLNK);
+        if !is_link {
+            return Ok(None);
+        }
+        let path = self.folder.join(name);
+        let target = std::fs::canonicalize(&path).map_err(|error| Error::cannot_open(&path, error))?;
+        let parent = target.parent().unwrap_or(Path::new("/"));
+        Ok(Some((Folder::open(parent)?, file_name(&target)?)))
+    }
+
+    /// Opens a member, following a link.
+    pub fn read(&self, name: &str) -> Result<File> {
+        match self.place(name)? {
+            None => self.folder.read(name),
+            Some((folder, name)) => folder.read(&name),
+        }
+    }
+
+    /// Opens every member such that together they are the set of one moment, though a writer may be rotating it.
+    pub fn pin(&self) -> Result<Listing> {
+        for _ in 0..TRIES {
+            let set = self.set()?;
+            let mut members = Vec::new();
+            for member in &set.members {
+                let file = self.read(&member.name);
+                let identity = match &file {
+                    Ok(file) => Identity::of_file(file).ok(),
+                    Err(_) => None,
+                };
+                members.push(Pinned {
+                    name: member.name.clone(),
+                    index: member.index,
+                    file: file.map_err(|error| error.to_string()),
+                    identity,
+                });
+            }
+            if self.set()? == set && members.iter().all(|member| self.is_still(member)) {
+                return Ok(Listing { set, members });
+            }
+        }
+        Err(Error::new(
+            Code::TryAgain,
+            format!("{} is being rotated faster than it can be listed: try again", show(&self.path())),
+        ))
+    }
+
+    /// Whether the member's name still leads to the file that was opened.
+    fn is_still(&self, member: &Pinned) -> bool {
+        let now = std::fs::metadata(self.folder.join(&member.name)).ok();
+        match (&member.identity, now) {
+            (Some(then), Some(now)) => (then.device, then.inode) == (now.dev(), now.ino()),
+            (None, Some(now)) => !now.is_file() || member.file.is_err(),
+            (_, None) => false,
+        }
+    }
+
+    /// Scans the whole history.
+    pub fn scan(&self, effort: Effort<'_>) -> Result<Vec<FileReport>> {
+        let listing = self.pin()?;
+        let mut files = Vec::new();
+        for member in &listing.members {
+            let role = if member.index == 0 { Role::Active } else { Role::Rotated };
+            let file = match (&member.file, self.backend) {
+                (Ok(file), _) => file,
+                (Err(reason), Backend::Json) => return Err(Error::new(Code::NoInput, reason.clone())),
+                (Err(reason), Backend::Rotating) => {
+                    let finding = Finding::of_file(AnomalyType::PartialWrite, Reason::Unreadable, reason.clone());
+                    files.push(FileReport::outside(&member.name, role, member.index, Summary::default(), finding));
+                    continue;
+                }
+            };
+            let summary = scan_settled(file, &self.folder.join(&member.name), effort)?;
+            files.push(FileReport::new(&member.name, role, member.index, summary));
+        }
+        for index in &listing.set.gaps {
+            let name = member_name(&self.base, *index);
+            let finding = rotation::gap_finding();
+            files.push(FileReport::outside(name, Role::Missing, *index, Summary::default(), finding));
+        }
+        for temporary in &listing.set.temporaries {
+            let kind = match self.backend {
+                Backend::Json => AnomalyType::UnexpectedFile,
+                Backend::Rotating => AnomalyType::OrphanedRotatedFile,
+            };
+            let (summary, holds) = self.describe(&temporary.name, effort)?;
+            let detail = format!("left behind by an interrupted compaction or recovery; {holds}");
+            let finding = Finding::of_file(kind, Reason::LeftoverTemporary, detail);
+            files.push(FileReport::outside(&temporary.name, Role::Temporary, temporary.index, summary, finding));
+        }
+        for (_, _, hidden) in own_leftovers(self)? {
+            let detail = "left behind by an interrupted recovery or compaction of ours; recover finishes it";
+            let finding = Finding::of_file(AnomalyType::UnexpectedFile, Reason::LeftoverTemporary, detail);
+            files.push(FileReport::outside(hidden, Role::Temporary, 0, Summary::default(), finding));
+        }
+        for orphan in &listing.set.orphans {
+            let (summary, holds) = self.describe(&orphan.name, effort)?;
+            let what = match orphan.reason {
+                Reason::BeyondRotation => "a rotated file past the number that belongs to the set",
+                _ => "bears the log's name and is no member of the set",
+            };
+            let finding = Finding::of_file(AnomalyType::OrphanedRotatedFile, orphan.reason, format!("{what}; {holds}"));
+            files.push(FileReport::outside(&orphan.name, Role::Orphan, 0, summary, finding));
+        }
+        Ok(files)
+    }
+
+    /// What a file that is no member holds.
+    fn describe(&self, name: &str, effort: Effort<'_>) -> Result<(Summary, String)> {
+        let Ok(file) = self.read(name) else { return Ok((Summary::default(), "it is no readable file".into())) };
+        let effort = Effort { max_findings: 0, ..effort };
+        let summary = scan_settled(&file, &self.folder.join(name), effort)?;
+        let records = summary.records.total() + summary.salvageable;
+        let time = match (summary.first_timestamp(), summary.last_timestamp()) {
+            (Some(first), Some(last)) => format!(", time {first:.3} to {last:.3}"),
+            _ => String::new(),
+        };
+        let text = format!("it holds {} bytes, {records} records{time}", summary.bytes);
+        Ok((summary, text))
+    }
+}
+
+/// Scans a file that may be growing. A torn tail counts as torn only when the file has not grown since.
+pub fn scan_settled(file: &File, path: &Path, effort: Effort<'_>) -> Result<Summary> {
+    let size = || file.metadata().map(|metadata| metadata.len()).map_err(|error| Error::cannot_read(path, 0, &error));
+    let mut until = size()?;
+    let mut tries = 0;
+    loop {
+        let summary = reading::scan_file(file, path, until, effort)?;
+        let now = size()?;
+        if summary.bytes < until || now < until {
+            let text = format!("{} became shorter while it was read: try again", show(path));
+            return Err(Error::new(Code::TryAgain, text));
+        }
+        if now == until
+            || !ends_without_newline(file, until).map_err(|error| Error::cannot_read(path, until, &error))?
+        {
+            return Ok(summary);
+        }
+        until = now;
+        tries += 1;
+        if tries == TRIES {
+            // It never holds still: the line under way is the writer's, and not looked at.
+            let mut tail = Tail::default();
+            reading::scan_range(file, path, 0, until, Effort { max_findings: 0, ..effort }, &mut tail)?;
+            return reading::scan_file(file, path, tail.start.unwrap_or(until), effort);
+        }
+    }
+}
+
+fn ends_without_newline(file: &File, size: u64) -> io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let mut last = [0];
+    if size == 0 || file.read_at(&mut last, size - 1)? == 0 {
+        return Ok(false);
+    }
+    Ok(!matches!(last[0], b'\n' | b'\r'))
+}
+
+/// Where the line without a newline begins.
+#[derive(Default)]
+struct Tail {
+    start: Option<u64>,
+}
+
+impl Sink for Tail {
+    fn finding(&mut self, finding: &Finding) -> papyra_core::scan::Flow {
+        self.start = finding.offset.filter(|_| finding.kind == AnomalyType::TruncatedLine);
+        papyra_core::scan::Flow::Continue(())
+    }
+}

@@ -1,0 +1,239 @@
+//! Bytes for the scanner: plain files by offset and in parallel, streams and compressed files in sequence.
+//!
+//! A file's size is fixed when it is opened; what a writer appends meanwhile is not looked at. Files are read, not
+//! mapped: a file that is cut while it is scanned must be an error, not a signal.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use memchr::{memchr, memrchr};
+use papyra_core::scan::{Scanner, Sink};
+use papyra_core::summary::Summary;
+
+use crate::error::{Error, Result};
+
+/// Bytes read at a time, by each thread.
+const BUFFER: usize = 1 << 20;
+
+/// One thread's share of a file before it takes the next.
+const STRETCH: u64 = 16 << 20;
+
+/// How to scan.
+#[derive(Clone, Copy)]
+pub struct Effort<'a> {
+    /// Threads for one file, at least 1.
+    pub threads: usize,
+    /// Findings listed for one file.
+    pub max_findings: usize,
+    /// Is told how many more bytes were read.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// Something to read at offsets: a file, or what is left of it.
+struct Source<'a> {
+    file: &'a File,
+    path: &'a Path,
+}
+
+impl Source<'_> {
+    /// Fills `buffer` from `offset` on, as far as the file goes.
+    fn fill(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let at = offset + filled as u64;
+            match self.file.read_at(&mut buffer[filled..], at) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::cannot_read(self.path, at, &error)),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+/// Scans the first `size` bytes of a file on as many threads as there are and make sense.
+pub fn scan_file(file: &File, path: &Path, size: u64, effort: Effort<'_>) -> Result<Summary> {
+    let stretches = size.div_ceil(STRETCH);
+    let threads = effort.threads.min(usize::try_from(stretches).unwrap_or(usize::MAX));
+    if threads <= 1 {
+        return scan_range(file, path, 0, size, effort, &mut ());
+    }
+    let source = Source { file, path };
+    let next = AtomicU64::new(0);
+    let merged =
+        Mutex::new(Merged { whole: Ok(Summary::default()), done: 0, waiting: Vec::new(), most: effort.max_findings });
+    let work = || {
+        let mut buffer = Vec::new();
+        loop {
+            let stretch = next.fetch_add(1, Ordering::Relaxed);
+            let listed = {
+                let merged = merged.lock().unwrap_or_else(PoisonError::into_inner);
+                let Ok(whole) = &merged.whole else { return };
+                effort.max_findings.saturating_sub(whole.findings.len())
+            };
+            if stretch >= stretches {
+                return;
+            }
+            let end = size.min((stretch + 1) * STRETCH);
+            let effort = Effort { max_findings: listed, ..effort };
+            let part = scan_stretch(&source, stretch * STRETCH, end, size, effort, &mut buffer);
+            merged.lock().unwrap_or_else(PoisonError::into_inner).add(stretch, part);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    merged.into_inner().unwrap_or_else(PoisonError::into_inner).whole
+}
+
+/// Parts come in any order and are merged in the file's.
+struct Merged {
+    whole: Result<Summary>,
+    done: u64,
+    waiting: Vec<(u64, Summary)>,
+    /// Findings to list in all.
+    most: usize,
+}
+
+impl Merged {
+    fn add(&mut self, stretch: u64, part: Result<Summary>) {
+        match part {
+            Ok(part) => self.waiting.push((stretch, part)),
+            Err(error) => {
+                // Of two failures the first one seen will do.
+                if self.whole.is_ok() {
+                    self.whole = Err(error);
+                }
+            }
+        }
+        let Ok(whole) = &mut self.whole else { return };
+        while let Some(at) = self.waiting.iter().position(|(stretch, _)| *stretch == self.done) {
+            whole.merge(self.waiting.swap_remove(at).1, self.most);
+            self.done += 1;
+        }
+    }
+}
+
+/// Scans the lines that begin between `start` and `end`.
+fn scan_stretch(
+    source: &Source<'_>,
+    start: u64,
+    end: u64,
+    size: u64,
+    effort: Effort<'_>,
+    buffer: &mut Vec<u8>,
+) -> Result<Summary> {
+    let Some(from) = line_start(source, start, end)? else {
+        (effort.progress)(end - start);
+        return Ok(Summary::default());
+    };
+    let to = line_start(source, end, size)?.unwrap_or(size);
+    let mut scanner = Scanner::new(from, effort.max_findings);
+    feed(source, from, to, &mut scanner, effort.progress, buffer, &mut ())?;
+    Ok(scanner.finish(&mut ()))
+}
+
+/// The start of the first line that begins at or after `offset` and before `limit`.
+fn line_start(source: &Source<'_>, offset: u64, limit: u64) -> Result<Option<u64>> {
+    if offset == 0 || offset >= limit {
+        return Ok((offset < limit).then_some(offset));
+    }
+    let mut at = offset - 1;
+    let mut buffer = Vec::new();
+    while at + 1 < limit {
+        // Lines are short: a page is enough nearly always.
+        let width = if buffer.is_empty() { 4096 } else { BUFFER };
+        buffer.resize(width.min(usize::try_from(limit - 1 - at).unwrap_or(width)), 0);
+        let read = source.fill(&mut buffer, at)?;
+        if let Some(newline) = memchr(b'\n', &buffer[..read]) {
+            return Ok(Some(at + newline as u64 + 1));
+        }
+        if read == 0 {
+            break;
+        }
+        at += read as u64;
+    }
+    Ok(None)
+}
+
+/// Scans the bytes from `start` to `end`, `start` being a line's, and tells `sink` of everything.
+pub fn scan_range(
+    file: &File,
+    path: &Path,
+    start: u64,
+    end: u64,
+    effort: Effort<'_>,
+    sink: &mut impl Sink,
+) -> Result<Summary> {
+    let mut scanner = Scanner::new(start, effort.max_findings);
+    feed(&Source { file, path }, start, end, &mut scanner, effort.progress, &mut Vec::new(), sink)?;
+    Ok(scanner.finish(sink))
+}
+
+/// Feeds whole lines while they fit into the buffer, so that the scanner's fast reader gets them in one piece.
+fn feed(
+    source: &Source<'_>,
+    start: u64,
+    end: u64,
+    scanner: &mut Scanner,
+    progress: &(dyn Fn(u64) + Sync),
+    buffer: &mut Vec<u8>,
+    sink: &mut impl Sink,
+) -> Result<()> {
+    let mut at = start;
+    let mut held = 0;
+    buffer.resize(BUFFER.min(usize::try_from(end - start).unwrap_or(BUFFER)), 0);
+    while at < end {
+        let room = (buffer.len() - held).min(usize::try_from(end - at).unwrap_or(usize::MAX));
+        let read = source.fill(&mut buffer[held..held + room], at)?;
+        progress(read as u64);
+        at += read as u64;
+        held += read;
+        let whole = match memrchr(b'\n', &buffer[..held]) {
+            Some(newline) if at < end && read == room => newline + 1,
+            _ => held,
+        };
+        if scanner.push(&buffer[..whole], sink).is_break() {
+            return Ok(());
+        }
+        buffer.copy_within(whole..held, 0);
+        held -= whole;
+        if read < room {
+            // Cut short by somebody meanwhile; the caller compares sizes.
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Scans whatever `input` gives, to its end. `Ok` carries the error that ended a damaged archive early.
+pub fn scan_stream(
+    mut input: impl Read,
+    effort: Effort<'_>,
+    sink: &mut impl Sink,
+) -> (Summary, std::result::Result<(), io::Error>) {
+    let mut scanner = Scanner::new(0, effort.max_findings);
+    let mut buffer = vec![0; BUFFER];
+    let ended = loop {
+        match input.read(&mut buffer) {
+            Ok(0) => break Ok(()),
+            Ok(read) => {
+                (effort.progress)(read as u64);
+                if scanner.push(&buffer[..read], sink).is_break() {
+                    break Ok(());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+    };
+    (scanner.finish(sink), ended)
+}

@@ -1,0 +1,104 @@
+//! The whole records of a file or a history, one by one and oldest first: for listing, replaying and comparing.
+//!
+//! What is handed out is what recovery would keep.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use papyra_core::scan::{Flow, Record, Sink};
+use papyra_core::summary::Summary;
+
+use crate::error::{Error, Result};
+use crate::history::History;
+use crate::reading::{self, Effort};
+use crate::recover::copy_range;
+
+/// A record and the file that holds it.
+pub struct Found<'a> {
+    /// What the scanner says of it.
+    pub record: &'a Record<'a>,
+    file: &'a File,
+}
+
+impl Found<'_> {
+    /// The record's bytes, without a newline.
+    pub fn bytes(&self) -> io::Result<Cow<'_, [u8]>> {
+        if let Some(bytes) = self.record.bytes {
+            return Ok(bytes.into());
+        }
+        let mut bytes = Vec::new();
+        self.copy(|piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(bytes.into())
+    }
+
+    /// Hands the record's bytes on in pieces, however long it is.
+    pub fn copy(&self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let span = self.record.span;
+        match self.record.bytes {
+            Some(bytes) => write(bytes),
+            None => copy_range(self.file, span.offset..span.offset + span.length, write),
+        }
+    }
+}
+
+struct Each<'a, F> {
+    file: &'a File,
+    each: F,
+    failed: Option<io::Error>,
+    stopped: bool,
+}
+
+impl<F: FnMut(Found<'_>) -> io::Result<Flow>> Sink for Each<'_, F> {
+    fn record(&mut self, record: &Record<'_>) -> Flow {
+        match (self.each)(Found { record, file: self.file }) {
+            Ok(Flow::Continue(())) => return Flow::Continue(()),
+            Ok(Flow::Break(())) => self.stopped = true,
+            Err(error) => self.failed = Some(error),
+        }
+        Flow::Break(())
+    }
+}
+
+/// Goes through the records in the first `size` bytes of a file. The summary is partial when `each` breaks.
+pub fn each(
+    file: &File,
+    path: &Path,
+    size: u64,
+    effort: Effort<'_>,
+    each: impl FnMut(Found<'_>) -> io::Result<Flow>,
+) -> Result<(Summary, Flow)> {
+    let mut sink = Each { file, each, failed: None, stopped: false };
+    let summary = reading::scan_range(file, path, 0, size, Effort { max_findings: 0, ..effort }, &mut sink)?;
+    match sink.failed {
+        Some(error) => Err(Error::cannot_write("pass on the records of", path, error)),
+        None if sink.stopped => Ok((summary, Flow::Break(()))),
+        None => Ok((summary, Flow::Continue(()))),
+    }
+}
+
+/// Goes through the records of a history, oldest file first. Returns the summaries of the files that were read.
+pub fn each_of(
+    history: &History,
+    effort: Effort<'_>,
+    mut each_record: impl FnMut(Found<'_>) -> io::Result<Flow>,
+) -> Result<Vec<Summary>> {
+    let mut summaries = Vec::new();
+    for member in history.pin()?.members {
+        let path = history.folder.join(&member.name);
+        let file = member.file.map_err(|reason| {
+            Error::new(crate::error::Code::NoInput, format!("{reason}; the history has a hole there"))
+        })?;
+        let size = member.identity.map_or(0, |identity| identity.size);
+        let (summary, flow) = each(&file, &path, size, effort, &mut each_record)?;
+        summaries.push(summary);
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(summaries)
+}

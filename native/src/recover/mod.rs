@@ -1,0 +1,325 @@
+//! Recovery: what is damaged goes, what is whole stays as it is, and what goes is kept.
+//!
+//! Every file is repaired where it stands. A kill, a full disk or an I/O error at any step leaves the old file or the
+//! new one at its path, and the next run finishes the job.
+
+mod interrupted;
+mod member;
+mod quarantine;
+pub mod rejects;
+mod rewrite;
+mod swap;
+
+use std::path::{Path, PathBuf};
+
+use papyra_core::plan::Plan;
+use papyra_core::report::{FileReport, Report, Role};
+use serde::Serialize;
+
+use crate::TOOL;
+use crate::error::{Code, Error, Result, show};
+use crate::folder::{Folder, Lock};
+use crate::history::History;
+use crate::reading::{self, Effort};
+
+pub(crate) use member::{Job, Keeping, repair};
+pub(crate) use rewrite::copy_range;
+
+/// What becomes of the damaged parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They are cut out, and kept in a rejects file beside the log.
+    Repair,
+    /// They are cut out, and the whole original is kept in the quarantine folder.
+    Quarantine,
+    /// They stay.
+    Ignore,
+}
+
+/// How to recover.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What becomes of the damaged parts.
+    pub mode: Mode,
+    /// The quarantine folder; required by [`Mode::Quarantine`].
+    pub quarantine_dir: Option<PathBuf>,
+    /// Do not keep what is removed. Only for [`Mode::Repair`].
+    pub discard_rejects: bool,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+}
+
+/// What was done: schema `papyra.recover/1`.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// `papyra.recover/1`.
+    pub schema: &'static str,
+    /// Who did it: name and version.
+    pub tool: &'static str,
+    /// In which mode.
+    pub mode: Mode,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// The scan before.
+    pub before: Report,
+    /// What was to be done, file by file.
+    pub plan: Vec<FilePlan>,
+    /// The files that were repaired.
+    pub repaired_files: Vec<PathBuf>,
+    /// Where the originals, and files that are no members, went.
+    pub quarantined_files: Vec<PathBuf>,
+    /// What was removed, and where it went.
+    pub rejected: Vec<Rejected>,
+    /// What the operator should know besides.
+    pub warnings: Vec<String>,
+    /// The scan after; the one before when nothing was done.
+    pub after: Report,
+}
+
+/// A file's plan.
+#[derive(Debug, Serialize)]
+pub struct FilePlan {
+    /// The file's name.
+    pub path: String,
+    /// Its plan.
+    #[serde(flatten)]
+    pub plan: Plan,
+}
+
+/// What was removed from a file.
+#[derive(Debug, Serialize)]
+pub struct Rejected {
+    /// The file that holds the removed bytes; `None` when they were discarded or the quarantine has them.
+    pub file: Option<PathBuf>,
+    /// The log they were removed from.
+    pub source: String,
+    /// How many bytes.
+    pub bytes: u64,
+    /// In how many stretches.
+    pub ranges: u64,
+}
+
+impl Outcome {
+    /// Whether something is left that recovery could not, or was not to, mend.
+    pub fn remains(&self) -> bool {
+        !self.dry_run && self.mode != Mode::Ignore && self.after.totals.anomalies > 0
+    }
+
+    fn begin(options: &Options, before: Report) -> Outcome {
+        Outcome {
+            schema: "papyra.recover/1",
+            tool: TOOL,
+            mode: options.mode,
+            dry_run: options.dry_run,
+            after: before.clone(),
+            before,
+            plan: Vec::new(),
+            repaired_files: Vec::new(),
+            quarantined_files: Vec::new(),
+            rejected: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// How often a file that changes meanwhile is tried again.
+const TRIES: usize = 5;
+
+/// Recovers a history.
+pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Result<Outcome> {
+    let keeping = options.keeping()?;
+    let report = || Ok(Report::new(TOOL, history.backend, history.scan(effort)?, false));
+    let writes = !options.dry_run && options.mode != Mode::Ignore;
+    let _locks = if writes { lock(history)? } else { Vec::new() };
+    let mut outcome = Outcome::begin(options, report()?);
+    if outcome.before.totals.anomalies == 0 {
+        return Ok(outcome);
+    }
+    if outcome.before.is_no_log() {
+        let text = format!(
+            "{} does not look like a Papyra log: recovery would remove all of it; nothing was changed",
+            show(&history.path())
+        );
+        return Err(Error::new(Code::Data, text));
+    }
+    if !writes {
+        outcome.plan = plans(history, &outcome.before.files, effort)?;
+        return Ok(outcome);
+    }
+    finish_own(history, &keeping, &mut outcome)?;
+    interrupted::settle(history, &keeping, effort, &mut outcome)?;
+    for member in history.set()?.members {
+        mend(history, &member.name, &keeping, &[], effort, &mut outcome)?;
+    }
+    if let Keeping::Quarantine(quarantine) = &keeping {
+        let quarantine = Folder::create(quarantine)?;
+        for orphan in history.set()?.orphans {
+            let is_file = history.folder.read(&orphan.name).is_ok();
+            if is_file && quarantine.identity()? != history.folder.identity()? {
+                let path = quarantine::set_aside(&history.folder, &orphan.name, &quarantine)?;
+                outcome.quarantined_files.push(path);
+            }
+        }
+    }
+    outcome.after = report()?;
+    Ok(outcome)
+}
+
+/// What compaction does first: finishes what was interrupted. Returns what the operator should know.
+pub(crate) fn finish_interrupted(history: &History, effort: Effort<'_>) -> Result<Vec<String>> {
+    let options = Options { mode: Mode::Repair, quarantine_dir: None, discard_rejects: false, dry_run: false };
+    let mut outcome = Outcome::begin(&options, Report::new(TOOL, history.backend, Vec::new(), false));
+    finish_own(history, &Keeping::Rejects, &mut outcome)?;
+    interrupted::settle(history, &Keeping::Rejects, effort, &mut outcome)?;
+    let aside = outcome.quarantined_files.iter().map(|path| format!("a leftover was moved to {}", show(path)));
+    Ok(aside.chain(outcome.warnings).collect())
+}
+
+impl Options {
+    /// Whether the options go together, before anything is looked at.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |text: &str| Err(Error::new(Code::Usage, text));
+        match (self.mode, &self.quarantine_dir) {
+            (Mode::Quarantine, None) => {
+                wrong("quarantine mode requires --quarantine-dir: name the folder that is to keep the originals")
+            }
+            (Mode::Quarantine, Some(_)) if self.discard_rejects => {
+                wrong("--discard-rejects is for repair mode: quarantine keeps the whole original")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn keeping(&self) -> Result<Keeping> {
+        self.check()?;
+        Ok(match (self.mode, &self.quarantine_dir) {
+            (Mode::Quarantine, Some(folder)) => Keeping::Quarantine(folder.clone()),
+            _ if self.discard_rejects => Keeping::Nothing,
+            _ => Keeping::Rejects,
+        })
+    }
+}
+
+/// Locks the history's folder, and those that its links lead to.
+pub(crate) fn lock(history: &History) -> Result<Vec<Lock>> {
+    let mut locked = vec![history.folder.identity()?];
+    let mut locks = vec![history.folder.lock()?];
+    for member in history.set()?.members {
+        if let Some((folder, _)) = history.place(&member.name)?
+            && !locked.contains(&folder.identity()?)
+        {
+            locked.push(folder.identity()?);
+            locks.push(folder.lock()?);
+        }
+    }
+    Ok(locks)
+}
+
+fn plans(history: &History, files: &[FileReport], effort: Effort<'_>) -> Result<Vec<FilePlan>> {
+    let damaged =
+        files.iter().filter(|file| matches!(file.role, Role::Active | Role::Rotated) && file.anomaly_count > 0);
+    damaged
+        .map(|file| {
+            let mut plan = Plan::with_limit(effort.max_findings);
+            let source = history.read(&file.path)?;
+            reading::scan_range(&source, &history.folder.join(&file.path), 0, file.bytes, effort, &mut plan)?;
+            Ok(FilePlan { path: file.path.clone(), plan })
+        })
+        .collect()
+}
+
+/// Repairs one member where it really is, and adds what was done to the outcome.
+fn mend(
+    history: &History,
+    name: &str,
+    keeping: &Keeping,
+    prefix: &[u8],
+    effort: Effort<'_>,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let place = history.place(name)?;
+    let (folder, log) = place.as_ref().map_or((&history.folder, name), |(folder, log)| (folder, log));
+    let mut tries = 1;
+    let repaired = loop {
+        match repair(folder, log, Job { keeping, prefix, filter: None, only: None }, effort) {
+            Err(error) if error.code == Code::TryAgain && tries < TRIES => tries += 1,
+            other => break other?,
+        }
+    };
+    let Some(repaired) = repaired else { return Ok(()) };
+    outcome.repaired_files.push(history.folder.join(name));
+    outcome.quarantined_files.extend(repaired.quarantined);
+    let ranges = repaired.rejected_ranges;
+    if repaired.plan.rejected_bytes > 0 {
+        let (bytes, source) = (repaired.plan.rejected_bytes, name.to_owned());
+        outcome.rejected.push(Rejected { file: repaired.rejects, source, bytes, ranges });
+    }
+    outcome.warnings.extend(repaired.warnings);
+    if repaired.late_bytes > 0 {
+        let text = format!("{} bytes that were appended to {name} meanwhile were carried over", repaired.late_bytes);
+        outcome.warnings.push(text);
+    }
+    outcome.plan.push(FilePlan { path: name.to_owned(), plan: repaired.plan });
+    Ok(())
+}
+
+/// Finishes what an earlier run of ours was killed over: late bytes are carried over, hidden files go aside.
+fn finish_own(history: &History, keeping: &Keeping, outcome: &mut Outcome) -> Result<()> {
+    for (folder, log, hidden) in own_leftovers(history)? {
+        let folder = folder.as_ref().unwrap_or(&history.folder);
+        if let Some(ready) = swap::Ready::parse(&hidden, &log)
+            && let Some(stat) = folder.stat(&hidden)?
+            && folder.stat(&log)?.is_some()
+        {
+            if stat.st_ino == ready.inode {
+                swap::carry_over_from_old(folder, &log, &hidden, ready)?;
+            } else {
+                swap::carry_over_from_new(folder, &log, &hidden, ready)?;
+            }
+        }
+        let path = quarantine::set_aside(folder, &hidden, &aside(folder, keeping)?)?;
+        outcome.quarantined_files.push(path);
+    }
+    Ok(())
+}
+
+/// Where a file goes that is in the way.
+fn aside(folder: &Folder, keeping: &Keeping) -> Result<Folder> {
+    match keeping {
+        Keeping::Quarantine(quarantine) => Folder::create(quarantine),
+        Keeping::Rejects | Keeping::Nothing => folder.subfolder(rejects::FOLDER),
+    }
+}
+
+/// Hidden files of interrupted runs of ours: the folder when it is not the history's, the log's name, and theirs.
+pub(crate) fn own_leftovers(history: &History) -> Result<Vec<(Option<Folder>, String, String)>> {
+    let mut names: Vec<String> = history.set()?.members.into_iter().map(|member| member.name).collect();
+    if !names.contains(&history.base) {
+        names.push(history.base.clone());
+    }
+    let mut leftovers = Vec::new();
+    for name in names {
+        let place = history.place(&name)?;
+        let (folder, log) = place.as_ref().map_or((&history.folder, &name), |(folder, log)| (folder, log));
+        let is_own = |file: &String| *file == swap::unfinished(log) || swap::Ready::parse(file, log).is_some();
+        for hidden in folder.names()?.into_iter().filter(is_own) {
+            let reopened = place.as_ref().map(|(folder, _)| Folder::open(folder.path())).transpose()?;
+            leftovers.push((reopened, log.clone(), hidden));
+        }
+    }
+    Ok(leftovers)
+}
+
+/// The command that would mend what a scan of `path` found.
+pub fn command(path: &Path, quarantine_dir: Option<&Path>) -> String {
+    let quarantine = quarantine_dir.map(|folder| format!(" --mode quarantine --quarantine-dir {}", quoted(folder)));
+    format!("papyra persistence recover --path {}{}", quoted(path), quarantine.unwrap_or_default())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = show(path);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,173 @@
+//! Writes what stays of a log to a new file, and what goes to the rejects, as the scanner says it.
+//!
+//! The scan's steps are carried out while they come, so that a plan of any length costs no memory. A filter may drop
+//! whole records besides: that is what compaction adds to a repair.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use papyra_core::plan::Plan;
+use papyra_core::scan::{Flow, Record, Sink, Step};
+use papyra_core::summary::Counts;
+
+use super::rejects::Rejects;
+
+/// What a rewrite has to show for itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rewritten {
+    /// The size of the new file in bytes.
+    pub(crate) size: u64,
+    /// The records in it.
+    pub(crate) records: Counts,
+    /// The records that the filter dropped.
+    pub(crate) dropped: u64,
+    /// From this offset of the source on, bytes that arrive late are still to be judged: its end, or the start of a
+    /// torn line that somebody may yet finish.
+    pub(crate) resume_at: u64,
+}
+
+/// Whether a record stays.
+pub(crate) type Filter<'a> = &'a mut dyn FnMut(&Record<'_>) -> bool;
+
+/// The sink that writes.
+pub(crate) struct Rewriter<'a> {
+    source: &'a File,
+    output: BufWriter<&'a File>,
+    rejects: &'a mut Rejects,
+    filter: Filter<'a>,
+    /// Stretches that the filter dropped and no step has covered yet, in order.
+    dropped: VecDeque<Range<u64>>,
+    /// Whether the stretch kept last was dropped whole, so that no newline is owed to it.
+    dropped_whole: bool,
+    done: Rewritten,
+    pub(crate) plan: Plan,
+    failed: Option<io::Error>,
+}
+
+impl<'a> Rewriter<'a> {
+    /// Reads from `source` and writes to `output`; `listed` parts of the plan are remembered.
+    pub(crate) fn new(
+        source: &'a File,
+        output: &'a File,
+        rejects: &'a mut Rejects,
+        filter: Filter<'a>,
+        listed: usize,
+    ) -> Rewriter<'a> {
+        Rewriter {
+            source,
+            output: BufWriter::with_capacity(1 << 18, output),
+            rejects,
+            filter,
+            dropped: VecDeque::new(),
+            dropped_whole: false,
+            done: Rewritten::default(),
+            plan: Plan::with_limit(listed),
+            failed: None,
+        }
+    }
+
+    /// Writes whole lines that stand before the source's.
+    pub(crate) fn begin_with(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.done.size += lines.len() as u64;
+        self.output.write_all(lines)
+    }
+
+    /// All steps have come.
+    pub(crate) fn finish(mut self) -> io::Result<(Rewritten, Plan)> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        self.output.flush()?;
+        Ok((self.done, self.plan))
+    }
+
+    fn carry_out(&mut self, step: &Step) -> io::Result<()> {
+        match step {
+            Step::Keep(range) => {
+                self.done.resume_at = range.end;
+                self.keep(range.clone())?;
+            }
+            Step::Reject(range) => {
+                self.done.resume_at = range.start;
+                let rejects = &mut self.rejects;
+                copy_range(self.source, range.clone(), |bytes| rejects.write(bytes))?;
+                self.rejects.add_range(range.clone());
+            }
+            Step::Newline if self.dropped_whole => {}
+            Step::Newline => {
+                self.output.write_all(b"\n")?;
+                self.done.size += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, range: Range<u64>) -> io::Result<()> {
+        let before = self.done.size;
+        let mut at = range.start;
+        while let Some(gap) = self.dropped.front().filter(|gap| gap.start < range.end).cloned() {
+            self.dropped.pop_front();
+            self.copy(at..gap.start)?;
+            at = gap.end;
+        }
+        self.copy(at..range.end)?;
+        self.dropped_whole = self.done.size == before && !range.is_empty();
+        Ok(())
+    }
+
+    fn copy(&mut self, range: Range<u64>) -> io::Result<()> {
+        let output = &mut self.output;
+        self.done.size += range.end.saturating_sub(range.start);
+        copy_range(self.source, range, |bytes| output.write_all(bytes))
+    }
+}
+
+impl Sink for Rewriter<'_> {
+    fn record(&mut self, record: &Record<'_>) -> Flow {
+        if (self.filter)(record) {
+            self.done.records.add(record.facts.kind);
+            return Flow::Continue(());
+        }
+        self.done.dropped += 1;
+        let (start, end) = (record.span.offset, record.span.offset + record.span.length + record.newline);
+        match self.dropped.back_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => self.dropped.push_back(start..end),
+        }
+        Flow::Continue(())
+    }
+
+    fn step(&mut self, step: Step) -> Flow {
+        if let Err(error) = self.carry_out(&step) {
+            self.failed = Some(error);
+            return Flow::Break(());
+        }
+        self.plan.step(step)
+    }
+}
+
+/// Hands the bytes of a stretch of `source` on, piece by piece.
+pub(crate) fn copy_range(
+    source: &File,
+    range: Range<u64>,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(1 << 20).min(1 << 20)];
+    let mut at = range.start;
+    while at < range.end {
+        let want = buffer.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
+        match source.read_at(&mut buffer[..want], at) {
+            Ok(0) => return Err(io::Error::other(format!("the file ended at byte {at}, earlier than before"))),
+            Ok(read) => {
+                write(&buffer[..read])?;
+                at += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

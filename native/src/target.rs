@@ -1,0 +1,130 @@
+//! What a path on the command line leads to: a log, a set, a compressed log, a pipe, or a folder of these.
+//!
+//! Told by content, not by name, so that a wrong file is not taken for a clean log.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use papyra_core::rotation;
+
+use crate::archive::Format;
+use crate::error::{Code, Error, Result, show};
+use crate::folder::Folder;
+use crate::history::{Choice, History};
+
+/// What a path leads to.
+#[derive(Debug)]
+pub enum Target {
+    /// A log or a rotation set.
+    History(History),
+    /// A compressed log.
+    Archive(PathBuf, Format),
+    /// A pipe, or `-` for standard input.
+    Stream(PathBuf),
+    /// A folder with logs in it.
+    Folder(Logs),
+}
+
+/// The logs of a folder.
+#[derive(Debug)]
+pub struct Logs {
+    /// Logs and sets, by name.
+    pub histories: Vec<History>,
+    /// Compressed logs, by name.
+    pub archives: Vec<(PathBuf, Format)>,
+    /// Files that hold no log, by name.
+    pub passed_over: Vec<String>,
+}
+
+impl Target {
+    /// Looks at what `path` is.
+    pub fn at(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Target> {
+        if path == Path::new("-") {
+            return Ok(Target::Stream(path.into()));
+        }
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return History::open(path, choice, max_files).map(Target::History);
+            }
+            Err(error) => return Err(Error::cannot_open(path, error)),
+        };
+        if metadata.is_dir() {
+            return Logs::in_folder(path, choice, max_files).map(Target::Folder);
+        }
+        if !metadata.is_file() {
+            return Ok(Target::Stream(path.into()));
+        }
+        let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
+        match Format::of_file(&file).map_err(|error| Error::cannot_open(path, error))? {
+            Some(format) => Ok(Target::Archive(path.into(), format)),
+            None => History::open(path, choice, max_files).map(Target::History),
+        }
+    }
+}
+
+impl Logs {
+    fn in_folder(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Logs> {
+        let mut names = Folder::open(path)?.names()?;
+        names.retain(|name| !name.starts_with('.') && !matches!(&**name, "manifest.json" | "SHA256SUMS"));
+        names.sort();
+        let mut logs = Logs { histories: Vec::new(), archives: Vec::new(), passed_over: Vec::new() };
+        let mut taken: Vec<String> = Vec::new();
+        for name in &names {
+            if taken.contains(name) || !path.join(name).is_file() {
+                continue;
+            }
+            let full = path.join(name);
+            match Content::of(&full)? {
+                Content::Archive(format) => logs.archives.push((full, format)),
+                Content::Nothing => logs.passed_over.push(name.clone()),
+                Content::Log => {
+                    let base = rotation::base_of(name).map_or(&**name, |(base, _)| base);
+                    let history = History::open(&path.join(base), choice, max_files)?;
+                    let set = history.set()?;
+                    taken.extend(set.members.into_iter().map(|member| member.name));
+                    taken.extend(set.temporaries.into_iter().map(|temporary| temporary.name));
+                    taken.extend(set.orphans.into_iter().map(|orphan| orphan.name));
+                    logs.histories.push(history);
+                }
+            }
+        }
+        logs.passed_over.retain(|name| !taken.contains(name));
+        if logs.histories.is_empty() && logs.archives.is_empty() {
+            let text = format!(
+                "no logs in {}: looked at {} files and none holds records; name the log itself if it is one of them",
+                show(path),
+                logs.passed_over.len()
+            );
+            return Err(Error::new(Code::NoInput, text));
+        }
+        Ok(logs)
+    }
+}
+
+/// What the first bytes of a file say.
+enum Content {
+    Log,
+    Archive(Format),
+    Nothing,
+}
+
+impl Content {
+    /// A log's first lines hold an object that opens with a key, unless damage has wiped them: then its name counts.
+    fn of(path: &Path) -> Result<Content> {
+        let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
+        let mut head = vec![0; 1 << 16];
+        let read = file.read_at(&mut head, 0).map_err(|error| Error::cannot_read(path, 0, &error))?;
+        let head = &head[..read];
+        if let Some(format) = Format::of(head) {
+            return Ok(Content::Archive(format));
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let base = rotation::base_of(&name).map_or(&*name, |(base, _)| base);
+        let named = [".ndjson", ".jsonl"].iter().any(|end| base.ends_with(end));
+        let holds = head.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| line.trim_ascii().starts_with(b"{\""));
+        Ok(if named || holds { Content::Log } else { Content::Nothing })
+    }
+}
