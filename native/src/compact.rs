@@ -152,17 +152,15 @@ fn each(
 /// Removes members that compaction has emptied, from the oldest on, so that no gap appears.
 fn remove_emptied(history: &History) -> Result<()> {
     for member in history.set()?.members.into_iter().filter(|member| member.index > 0) {
-        let hidden = format!(".{}.papyra.emptied", member.name);
         if history.folder.stat(&member.name)?.is_none_or(|stat| stat.st_size > 0) {
             break;
         }
         // A rotation may have moved another file to this name just now: only what is certainly empty goes.
+        let hidden = recover::emptied(&member.name);
         history.folder.rename(&member.name, &hidden)?;
-        if history.folder.stat(&hidden)?.is_some_and(|stat| stat.st_size > 0) {
-            history.folder.move_to(&hidden, &history.folder, &member.name)?;
+        if !recover::restore_unless_empty(&history.folder, &hidden, &member.name)? {
             break;
         }
-        history.folder.remove(&hidden)?;
     }
     history.folder.sync()
 }

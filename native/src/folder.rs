@@ -58,10 +58,11 @@ pub struct Lock {
 }
 
 impl Folder {
-    /// Opens the folder at `path`.
+    /// Opens the folder at `path`; the empty path is the working folder.
     pub fn open(path: &Path) -> Result<Folder> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = fs::open(path, flags, Mode::empty()).map_err(|error| Error::cannot_open(path, error))?;
+        let real = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let fd = fs::open(real, flags, Mode::empty()).map_err(|error| Error::cannot_open(path, error))?;
         Ok(Folder { fd, path: path.to_owned() })
     }
 

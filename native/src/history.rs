@@ -72,7 +72,7 @@ impl History {
     /// The history that the log at `path` belongs to. The log itself may be missing when other files of its set are
     /// there.
     pub fn open(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<History> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = path.parent().unwrap_or(Path::new(""));
         let base = file_name(path)?;
         let folder = Folder::open(parent).map_err(|error| error.and("is the path right?"))?;
         let mut history = History { folder, base, backend: Backend::Rotating, max_files };

@@ -1,1 +1,187 @@
-//! Helpers for the tests that cross crates.
+//! Helpers for the tests that cross crates: a scratch folder, the `papyra` command in it, and logs to damage.
+//!
+//! The tests read as sentences over [`Workshop`]; what a log holds is made in [`logs`].
+
+pub mod logs;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The `papyra` binary: `PAPYRA_BIN`, or the one that cargo builds beside these tests.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("PAPYRA_BIN") {
+            return path.into();
+        }
+        let tests = std::env::current_exe().expect("a test knows where it is");
+        let profile = tests.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "papyra", "--bin", "papyra"]);
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "papyra builds");
+        profile.join("papyra")
+    })
+}
+
+/// Whether everything must be tested: then a missing tool is a failure, not a reason to leave a test out.
+pub fn require_all() -> bool {
+    std::env::var_os("PAPYRA_TEST_REQUIRE_ALL").is_some_and(|value| value == "1")
+}
+
+/// Whether a tool is there; says what is left out when it is not, and fails when everything must be tested.
+pub fn has(tool: &str) -> bool {
+    let there = Command::new("sh")
+        .args(["-c", &format!("command -v {tool}")])
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    assert!(there || !require_all(), "{tool} must be installed for the whole run");
+    if !there {
+        eprintln!("left out: {tool} is not installed (tests/run installs it)");
+    }
+    there
+}
+
+/// A scratch folder to work in.
+pub struct Workshop {
+    folder: tempfile::TempDir,
+}
+
+/// How a command went.
+#[derive(Debug)]
+pub struct Run {
+    /// What was run.
+    pub command: String,
+    /// The exit code; `None` when it was killed.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Default for Workshop {
+    fn default() -> Self {
+        Workshop { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+}
+
+impl Workshop {
+    /// A folder with one file in it.
+    pub fn with(name: &str, bytes: impl AsRef<[u8]>) -> Workshop {
+        Workshop::default().and(name, bytes)
+    }
+
+    /// The same with one more file.
+    #[must_use]
+    pub fn and(self, name: &str, bytes: impl AsRef<[u8]>) -> Workshop {
+        self.write(name, bytes);
+        self
+    }
+
+    /// The path of `name` in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file, making its folder if need be.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("in the folder")).expect("a folder");
+        std::fs::write(path, bytes).expect("a file");
+    }
+
+    /// Reads a file.
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The names in the folder, hidden ones too, sorted.
+    pub fn names(&self) -> Vec<String> {
+        names(self.folder.path())
+    }
+
+    /// The content of every file in a folder of the folder, hidden ones too.
+    pub fn contents(&self, folder: &str) -> Vec<Vec<u8>> {
+        let path = self.path(folder);
+        names(&path).iter().map(|name| std::fs::read(path.join(name)).expect("a file")).collect()
+    }
+
+    /// The command, not yet run, with nothing of the tester's environment.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PAPYRA_") {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    /// Runs `papyra` in the folder.
+    pub fn papyra(&self, arguments: &str) -> Run {
+        run(self.command(arguments), &format!("papyra {arguments}"))
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Runs a command to its end.
+pub fn run(mut command: Command, called: &str) -> Run {
+    let output = command.output().unwrap_or_else(|error| panic!("{called}: {error}"));
+    Run {
+        command: called.to_owned(),
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Run {
+    /// It must have ended with this code.
+    #[track_caller]
+    pub fn must_exit(self, code: i32) -> Run {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Its standard output must hold this text.
+    #[track_caller]
+    pub fn must_say(self, text: &str) -> Run {
+        assert!(self.stdout.contains(text), "does not say {text:?}: {self:#?}");
+        self
+    }
+
+    /// Its standard output must not hold this text.
+    #[track_caller]
+    pub fn must_not_say(self, text: &str) -> Run {
+        assert!(!self.stdout.contains(text), "says {text:?}: {self:#?}");
+        self
+    }
+
+    /// Its standard error must hold this text.
+    #[track_caller]
+    pub fn must_complain(self, text: &str) -> Run {
+        assert!(self.stderr.contains(text), "does not complain of {text:?}: {self:#?}");
+        self
+    }
+
+    /// Its standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON: {error}: {self:#?}"))
+    }
+}

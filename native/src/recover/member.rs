@@ -118,11 +118,12 @@ pub(crate) fn repair(folder: &Folder, log: &str, job: Job<'_>, effort: Effort<'_
             late_bytes,
             warnings,
         })),
-        Err(error) => {
+        Err(failed) if failed.swapped => Err(failed.error.and("run the same command again to finish")),
+        Err(failed) => {
             _ = folder.remove(&temporary);
             original.into_iter().for_each(Kept::abandon);
             secured.into_iter().for_each(Secured::abandon);
-            Err(error)
+            Err(failed.error)
         }
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use papyra_core::plan::Plan;
 use papyra_core::report::{FileReport, Report, Role};
+use papyra_core::rotation::RotationSet;
 use serde::Serialize;
 
 use crate::TOOL;
@@ -24,6 +25,7 @@ use crate::reading::{self, Effort};
 
 pub(crate) use member::{Job, Keeping, repair};
 pub(crate) use rewrite::copy_range;
+pub(crate) use swap::emptied;
 
 /// What becomes of the damaged parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -268,6 +270,10 @@ fn mend(
 fn finish_own(history: &History, keeping: &Keeping, outcome: &mut Outcome) -> Result<()> {
     for (folder, log, hidden) in own_leftovers(history)? {
         let folder = folder.as_ref().unwrap_or(&history.folder);
+        if hidden == emptied(&log) {
+            restore_unless_empty(folder, &hidden, &log)?;
+            continue;
+        }
         if let Some(ready) = swap::Ready::parse(&hidden, &log)
             && let Some(stat) = folder.stat(&hidden)?
             && folder.stat(&log)?.is_some()
@@ -284,6 +290,16 @@ fn finish_own(history: &History, keeping: &Keeping, outcome: &mut Outcome) -> Re
     Ok(())
 }
 
+/// A member that compaction had emptied goes; one that a rotation had put there meanwhile gets its name back.
+pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str) -> Result<bool> {
+    if folder.stat(hidden)?.is_some_and(|stat| stat.st_size > 0) {
+        folder.move_to(hidden, folder, log)?;
+        return Ok(false);
+    }
+    folder.remove(hidden)?;
+    Ok(true)
+}
+
 /// Where a file goes that is in the way.
 fn aside(folder: &Folder, keeping: &Keeping) -> Result<Folder> {
     match keeping {
@@ -294,20 +310,21 @@ fn aside(folder: &Folder, keeping: &Keeping) -> Result<Folder> {
 
 /// Hidden files of interrupted runs of ours: the folder when it is not the history's, the log's name, and theirs.
 pub(crate) fn own_leftovers(history: &History) -> Result<Vec<(Option<Folder>, String, String)>> {
-    let mut names: Vec<String> = history.set()?.members.into_iter().map(|member| member.name).collect();
-    if !names.contains(&history.base) {
-        names.push(history.base.clone());
-    }
     let mut leftovers = Vec::new();
-    for name in names {
-        let place = history.place(&name)?;
-        let (folder, log) = place.as_ref().map_or((&history.folder, &name), |(folder, log)| (folder, log));
-        let is_own = |file: &String| *file == swap::unfinished(log) || swap::Ready::parse(file, log).is_some();
-        for hidden in folder.names()?.into_iter().filter(is_own) {
-            let reopened = place.as_ref().map(|(folder, _)| Folder::open(folder.path())).transpose()?;
-            leftovers.push((reopened, log.clone(), hidden));
+    for hidden in history.folder.names()? {
+        if let Some(log) = swap::log_of(&hidden)
+            && RotationSet::of(&history.base, [log], None).members.len() == 1
+        {
+            leftovers.push((None, log.to_owned(), hidden));
         }
     }
+    for member in history.set()?.members {
+        let Some((folder, log)) = history.place(&member.name)? else { continue };
+        for hidden in folder.names()?.into_iter().filter(|hidden| swap::log_of(hidden) == Some(&log)) {
+            leftovers.push((Some(Folder::open(folder.path())?), log.clone(), hidden));
+        }
+    }
+    leftovers.sort_by(|a, b| a.2.cmp(&b.2));
     Ok(leftovers)
 }
 

@@ -111,7 +111,11 @@ impl<'a> Rewriter<'a> {
         while let Some(gap) = self.dropped.front().filter(|gap| gap.start < range.end).cloned() {
             self.dropped.pop_front();
             self.copy(at..gap.start)?;
-            at = gap.end;
+            at = gap.end.min(range.end);
+            if gap.end > range.end {
+                // A record may be dropped before the step that would keep it has come.
+                self.dropped.push_front(range.end..gap.end);
+            }
         }
         self.copy(at..range.end)?;
         self.dropped_whole = self.done.size == before && !range.is_empty();

@@ -53,40 +53,75 @@ pub(crate) fn unfinished(log: &str) -> String {
     format!(".{log}.papyra.tmp")
 }
 
-/// Swaps the finished `unfinished(log)` in for `log`, which was scanned as `scanned`.
-///
-/// On success the old file is gone from the folder. On failure the log is as its writers left it, and no hidden file
-/// stays behind. Returns the number of late bytes that were carried over.
-pub(crate) fn swap(folder: &Folder, log: &str, scanned: &Identity, ready: Ready) -> Result<u64> {
-    let (temporary, hidden) = (unfinished(log), ready.name(log));
-    folder.rename(&temporary, &hidden)?;
-    let swapped = match folder.exchange(&hidden, log) {
-        Ok(true) => Ok(()),
-        Ok(false) => replace(folder, log, scanned, &temporary, &hidden),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = swapped {
-        _ = folder.remove(&hidden);
-        let gone = folder.stat(log).is_ok_and(|stat| stat.is_none());
-        return Err(if gone { changed(folder, log) } else { error });
-    }
-    let out = folder.stat(&hidden)?.map(|stat| Identity::of(&stat));
-    if out != Some(*scanned) {
-        folder.exchange(&hidden, log)?;
-        carry_over_from_new(folder, log, &hidden, ready)?;
-        folder.remove(&hidden)?;
-        folder.sync()?;
-        return Err(changed(folder, log));
-    }
-    folder.sync()?;
-    let late = carry_over_from_old(folder, log, &hidden, ready)?;
-    folder.remove(&hidden)?;
-    folder.sync()?;
-    Ok(late)
+/// The name of a member that compaction has emptied, while it is looked at once more.
+pub(crate) fn emptied(log: &str) -> String {
+    format!(".{log}.papyra.emptied")
 }
 
-/// The swap where the file system has no exchange: the old file gets the hidden name as its second, then the new one
-/// takes its first.
+/// The log that a hidden name of ours belongs to.
+pub(crate) fn log_of(hidden: &str) -> Option<&str> {
+    let (log, _) = hidden.strip_prefix('.')?.rsplit_once(".papyra.")?;
+    let ours = unfinished(log) == hidden || emptied(log) == hidden || Ready::parse(hidden, log).is_some();
+    ours.then_some(log)
+}
+
+/// A swap that did not end well.
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// Whether the new file is in place all the same: then what was secured must stay, and the hidden file waits for
+    /// the next run.
+    pub(crate) swapped: bool,
+}
+
+/// Swaps the finished `unfinished(log)` in for `log`, which was scanned as `scanned`.
+///
+/// On success the old file is gone from the folder. A failure before the swap leaves the log as its writers left it
+/// and no hidden file. Returns the number of late bytes that were carried over.
+pub(crate) fn swap(folder: &Folder, log: &str, scanned: &Identity, ready: Ready) -> std::result::Result<u64, Failed> {
+    let hidden = ready.name(log);
+    let not_swapped = |error| Failed { error, swapped: false };
+    let swapped = |error| Failed { error, swapped: true };
+    let exchanged = change_names(folder, log, scanned, &hidden).map_err(not_swapped)?;
+    let out = folder.stat(&hidden).map_err(swapped)?.map(|stat| Identity::of(&stat));
+    if exchanged && out != Some(*scanned) {
+        let back = || -> Result<()> {
+            folder.exchange(&hidden, log)?;
+            carry_over_from_new(folder, log, &hidden, ready)?;
+            folder.remove(&hidden)?;
+            folder.sync()
+        };
+        back().map_err(swapped)?;
+        return Err(not_swapped(changed(folder, log)));
+    }
+    let finish = || -> Result<u64> {
+        folder.sync()?;
+        let late = carry_over_from_old(folder, log, &hidden, ready)?;
+        if out.is_some() {
+            folder.remove(&hidden)?;
+        }
+        folder.sync()?;
+        Ok(late)
+    };
+    finish().map_err(swapped)
+}
+
+/// Gives the new file the log's name and the old one the hidden name. `true`: in one step, which can be taken back.
+fn change_names(folder: &Folder, log: &str, scanned: &Identity, hidden: &str) -> Result<bool> {
+    let temporary = unfinished(log);
+    folder.rename(&temporary, hidden)?;
+    let swapped = match folder.exchange(hidden, log) {
+        Ok(false) => replace(folder, log, scanned, &temporary, hidden).map(|()| false),
+        other => other,
+    };
+    swapped.map_err(|error| {
+        _ = folder.remove(hidden);
+        let gone = folder.stat(log).is_ok_and(|stat| stat.is_none());
+        if gone { changed(folder, log) } else { error }
+    })
+}
+
+/// The swap where the file system has no exchange: the old file gets the hidden name as its second, if it can have
+/// two, then the new one takes its first.
 fn replace(folder: &Folder, log: &str, scanned: &Identity, temporary: &str, hidden: &str) -> Result<()> {
     folder.rename(hidden, temporary)?;
     let replaced = (|| {
@@ -218,5 +253,8 @@ mod tests {
         {
             assert_eq!(Ready::parse(other, "rot.log.1"), None, "{other}");
         }
+        assert_eq!(log_of(&name), Some("rot.log.1"));
+        assert_eq!(log_of(".rot.log.1.papyra.tmp"), Some("rot.log.1"));
+        assert_eq!(log_of(".rot.log.1.papyra.7.100"), None);
     }
 }

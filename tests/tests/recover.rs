@@ -1,0 +1,194 @@
+//! What `papyra persistence recover` does, and what it never does.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use papyra_tests::{Workshop, logs};
+
+const RECOVER: &str = "persistence recover --path";
+
+#[test]
+fn repair_keeps_every_whole_record_and_puts_the_rest_into_the_rejects() {
+    let damaged = logs::damaged();
+    let workshop = Workshop::with("events.ndjson", &damaged.log);
+    workshop
+        .papyra(&format!("{RECOVER} events.ndjson"))
+        .must_exit(0)
+        .must_say("ℹ Recovery completed")
+        .must_say("ℹ repaired events.ndjson");
+    assert_eq!(workshop.read("events.ndjson"), damaged.repaired);
+    assert!(workshop.contents(".papyra-rejected").contains(&damaged.rejected));
+    workshop.papyra("persistence scan --path events.ndjson").must_exit(0);
+}
+
+#[test]
+fn the_index_beside_the_rejects_says_where_each_byte_stood() {
+    let damaged = logs::damaged();
+    let workshop = Workshop::with("events.ndjson", &damaged.log);
+    workshop.papyra(&format!("{RECOVER} events.ndjson")).must_exit(0);
+    let contents = workshop.contents(".papyra-rejected");
+    let index: serde_json::Value =
+        contents.iter().find_map(|file| serde_json::from_slice(file).ok()).expect("an index");
+    assert_eq!(index["schema"], "papyra.rejected/1");
+    assert_eq!(index["source_bytes"], damaged.log.len());
+    for range in index["ranges"].as_array().unwrap() {
+        let number = |name: &str| range[name].as_u64().unwrap() as usize;
+        let (offset, length, at) = (number("offset"), number("length"), number("rejected_offset"));
+        assert_eq!(damaged.log[offset..offset + length], damaged.rejected[at..at + length]);
+    }
+}
+
+#[test]
+fn quarantine_keeps_the_whole_original() {
+    let damaged = logs::damaged();
+    let workshop = Workshop::with("events.ndjson", &damaged.log);
+    workshop
+        .papyra(&format!("{RECOVER} events.ndjson --mode QUARANTINE --quarantine-dir q"))
+        .must_exit(0)
+        .must_say("ℹ quarantined q/events.ndjson.quarantine.");
+    assert_eq!(workshop.read("events.ndjson"), damaged.repaired);
+    assert_eq!(workshop.contents("q"), [damaged.log]);
+    assert_eq!(workshop.names(), ["events.ndjson", "q"]);
+}
+
+#[test]
+fn a_second_run_is_a_no_op() {
+    let workshop = Workshop::with("events.ndjson", logs::damaged().log);
+    workshop.papyra(&format!("{RECOVER} events.ndjson")).must_exit(0);
+    let state = || {
+        let stat = |name: &str| std::fs::metadata(workshop.path(name)).unwrap();
+        let (log, folder) = (stat("events.ndjson"), stat("."));
+        (log.ino(), log.mtime_nsec(), folder.mtime_nsec(), workshop.contents(".papyra-rejected"))
+    };
+    let before = state();
+    workshop.papyra(&format!("{RECOVER} events.ndjson")).must_exit(0);
+    assert_eq!(state(), before);
+}
+
+#[test]
+fn a_dry_run_and_ignore_write_nothing() {
+    let damaged = logs::damaged();
+    let workshop = Workshop::with("events.ndjson", &damaged.log);
+    workshop.papyra(&format!("{RECOVER} events.ndjson --dry-run")).must_exit(0).must_say("cut out");
+    workshop.papyra(&format!("{RECOVER} events.ndjson --mode ignore")).must_exit(0);
+    assert_eq!(workshop.names(), ["events.ndjson"]);
+    assert_eq!(workshop.read("events.ndjson"), damaged.log);
+}
+
+#[test]
+fn removed_bytes_are_discarded_only_when_asked() {
+    let workshop = Workshop::with("events.ndjson", logs::damaged().log);
+    workshop.papyra(&format!("{RECOVER} events.ndjson --discard-rejects")).must_exit(0).must_say("discarded, as asked");
+    assert_eq!(workshop.names(), ["events.ndjson"]);
+}
+
+#[test]
+fn a_rotation_set_is_repaired_file_by_file() {
+    let damaged = logs::damaged();
+    let workshop =
+        Workshop::with("rot.log", logs::clean(5)).and("rot.log.1", &damaged.log).and("rot.log.2", logs::clean(9));
+    let clean = std::fs::metadata(workshop.path("rot.log.2")).unwrap().ino();
+    workshop
+        .papyra(&format!("{RECOVER} rot.log"))
+        .must_exit(0)
+        .must_say("repaired rot.log.1")
+        .must_not_say("repaired rot.log.2");
+    assert_eq!(workshop.read("rot.log.1"), damaged.repaired);
+    assert_eq!(std::fs::metadata(workshop.path("rot.log.2")).unwrap().ino(), clean);
+    assert_eq!(workshop.read("rot.log"), logs::clean(5).as_bytes());
+}
+
+#[test]
+fn orphans_stay_in_repair_and_move_aside_in_quarantine_and_a_gap_remains() {
+    let workshop =
+        Workshop::with("rot.log", logs::clean(1)).and("rot.log.1", "torn").and("rot.log.bak", logs::clean(2));
+    workshop.papyra(&format!("{RECOVER} rot.log")).must_exit(3).must_say("rot.log.bak");
+    assert_eq!(workshop.read("rot.log.bak"), logs::clean(2).as_bytes());
+    workshop.papyra(&format!("{RECOVER} rot.log --mode quarantine --quarantine-dir q")).must_exit(0);
+    assert_eq!(workshop.contents("q"), [logs::clean(2).as_bytes()]);
+    workshop.write("rot.log.4", logs::clean(1));
+    workshop.papyra(&format!("{RECOVER} rot.log")).must_exit(3).must_say("MISSING_FILE");
+}
+
+#[test]
+fn mode_and_owner_are_kept_and_a_link_stays_a_link() {
+    let damaged = logs::damaged();
+    let workshop = Workshop::with("real/data.ndjson", &damaged.log);
+    std::fs::set_permissions(workshop.path("real/data.ndjson"), PermissionsExt::from_mode(0o640)).unwrap();
+    symlink("real/data.ndjson", workshop.path("events.ndjson")).unwrap();
+    workshop.papyra(&format!("{RECOVER} events.ndjson")).must_exit(0);
+    assert!(std::fs::symlink_metadata(workshop.path("events.ndjson")).unwrap().is_symlink());
+    assert_eq!(workshop.read("real/data.ndjson"), damaged.repaired);
+    assert_eq!(std::fs::metadata(workshop.path("real/data.ndjson")).unwrap().mode() & 0o7777, 0o640);
+}
+
+#[test]
+fn a_second_hard_link_is_reported_and_keeps_the_old_content() {
+    let damaged = logs::damaged();
+    let workshop = Workshop::with("events.ndjson", &damaged.log);
+    std::fs::hard_link(workshop.path("events.ndjson"), workshop.path("other")).unwrap();
+    workshop.papyra(&format!("{RECOVER} events.ndjson")).must_exit(0).must_say("1 more names (hard links)");
+    assert_eq!(workshop.read("other"), damaged.log);
+    assert_eq!(workshop.read("events.ndjson"), damaged.repaired);
+}
+
+#[test]
+fn nothing_is_written_through_a_link_that_somebody_planted() {
+    let damaged = logs::damaged();
+    for planted in [".events.ndjson.papyra.tmp", ".papyra-rejected/.events.ndjson.data.tmp", ".papyra-rejected"] {
+        let workshop = Workshop::with("events.ndjson", &damaged.log).and("precious/file", "precious");
+        let target = if planted == ".papyra-rejected" { "precious" } else { "precious/file" };
+        std::fs::create_dir_all(workshop.path(planted).parent().unwrap()).unwrap();
+        symlink(workshop.path(target), workshop.path(planted)).unwrap();
+        let run = workshop.papyra(&format!("{RECOVER} events.ndjson"));
+        assert!(matches!(run.code, Some(0 | 73)), "{planted}: {run:#?}");
+        assert_eq!(workshop.contents("precious"), [b"precious"], "{planted}");
+        let log = workshop.read("events.ndjson");
+        assert_eq!(log, if run.code == Some(0) { &damaged.repaired } else { &damaged.log }.as_slice(), "{planted}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_64_and_names_the_right_spelling() {
+    let workshop = Workshop::with("events.ndjson", logs::damaged().log);
+    workshop
+        .papyra(&format!("{RECOVER} events.ndjson --mode quarantine"))
+        .must_exit(64)
+        .must_complain("--quarantine-dir");
+    workshop.papyra(&format!("{RECOVER} events.ndjson --mode mend")).must_exit(64).must_complain("repair, quarantine");
+    workshop.papyra(&format!("{RECOVER} events.ndjson --dryrun")).must_exit(64).must_complain("--dry-run");
+    workshop.papyra("persistence").must_exit(64);
+    assert_eq!(workshop.names(), ["events.ndjson"]);
+}
+
+#[test]
+fn while_another_papyra_holds_the_lock_nothing_is_done() {
+    let workshop = Workshop::with("events.ndjson", logs::damaged().log);
+    let folder = papyra::folder::Folder::open(&workshop.path(".")).unwrap();
+    let lock = folder.lock().unwrap();
+    workshop.papyra(&format!("{RECOVER} events.ndjson")).must_exit(75).must_complain("another papyra");
+    workshop.papyra("persistence scan --path events.ndjson").must_exit(2);
+    drop(lock);
+    workshop.papyra(&format!("{RECOVER} events.ndjson")).must_exit(0);
+}
+
+#[test]
+fn the_startup_check_and_the_doctor_decide_as_told() {
+    let fresh = || Workshop::with("events.ndjson", logs::damaged().log);
+    for (verb, fails, remains) in [("persistence startup-check", 1, 1), ("doctor run", 1, 2)] {
+        let workshop = fresh();
+        let check = |rest: &str| workshop.papyra(&format!("{verb} --path events.ndjson {rest}"));
+        check("").must_exit(fails).must_say("✖ Persistence anomalies detected: ");
+        check("--mode fail_on_anomaly").must_exit(fails);
+        check("--mode IGNORE").must_exit(0).must_say("(ignored)");
+        check("--mode scan_only").must_exit(0).must_say("Persistence anomalies detected");
+        check("--mode recover --recovery-mode quarantine").must_exit(64).must_complain("--quarantine-dir");
+        check("--mode recover --recovery-mode ignore").must_exit(remains).must_say("anomalies still exist");
+        assert_eq!(workshop.read("events.ndjson"), logs::damaged().log);
+        check("--mode recover").must_exit(0).must_say("ℹ Recovery successful");
+        check("").must_exit(0).must_say("ℹ Persistence is healthy");
+        let none = Workshop::default();
+        none.papyra(&format!("{verb} --path new.ndjson")).must_exit(0).must_say("nothing was checked");
+        none.papyra(&format!("{verb} --path no/folder/new.ndjson")).must_exit(66);
+        none.papyra(verb).must_exit(78);
+    }
+}
