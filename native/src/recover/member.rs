@@ -109,7 +109,7 @@ pub(crate) fn repair(folder: &Folder, log: &str, job: Job<'_>, effort: Effort<'_
     let (original, secured, warnings) = finish().inspect_err(|_| _ = folder.remove(&temporary))?;
     let (inode, size) = (identity.inode, identity.size);
     let ready = Ready { inode, size, resume_at: done.resume_at, new_size: done.size };
-    match swap::swap(folder, log, &identity, ready) {
+    match swap::swap(folder, log, (&source, &identity), &output, ready) {
         Ok(late_bytes) => Ok(Some(Repaired {
             plan,
             rejected_ranges,

@@ -4,6 +4,7 @@
 //! new one at its path, and the next run finishes the job.
 
 mod interrupted;
+mod late;
 mod member;
 mod quarantine;
 pub mod rejects;
@@ -279,9 +280,9 @@ fn finish_own(history: &History, keeping: &Keeping, outcome: &mut Outcome) -> Re
             && folder.stat(&log)?.is_some()
         {
             if stat.st_ino == ready.inode {
-                swap::carry_over_from_old(folder, &log, &hidden, ready)?;
+                late::carry_over_from_old(folder, &log, &hidden, ready)?;
             } else {
-                swap::carry_over_from_new(folder, &log, &hidden, ready)?;
+                late::carry_over_from_new(folder, &log, &hidden, ready)?;
             }
         }
         let path = quarantine::set_aside(folder, &hidden, &aside(folder, keeping)?)?;

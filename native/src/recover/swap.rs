@@ -1,26 +1,18 @@
 //! Swapping the repaired file in, with nobody's write lost.
 //!
-//! Papyra takes no lock: it opens, appends and closes, and renames when it rotates. So the two files change names in
-//! one step, and only then is it seen whether the one that came out is still the one that was scanned. If not, they
-//! change back. What a writer that had the old file open still wrote to it is carried over to the new one.
+//! Papyra takes no lock: it opens, appends and closes, and renames when it rotates. So the new file first catches up
+//! with what was appended since the scan, then the two change names in one step, and only then is it seen whether the
+//! one that came out is the one that was scanned. If another came out, they change back. What a writer that had the
+//! old file open still wrote to it is carried over to the new one ([`late`]), which nobody can open until then.
 //!
 //! The hidden name under which the other file lies meanwhile says all that a later run needs to know to finish this.
 
 use std::fs::File;
-use std::io::Write;
-use std::time::{Duration, Instant};
 
-use memchr::memmem;
-use papyra_core::scan::{Flow, Sink, Step};
-
-use super::rewrite::copy_range;
+use super::late;
 use crate::error::{Code, Error, Result, show};
 use crate::folder::{Folder, Identity};
-use crate::lease;
-use crate::reading::{self, Effort};
-
-/// How long to wait for a writer that has the old file open.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::lease::Barrier;
 
 /// What the hidden name says: `.NAME.papyra.<inode>.<size>.<resume>.<new size>`, the first two of the file that was
 /// scanned.
@@ -73,20 +65,34 @@ pub(crate) struct Failed {
     pub(crate) swapped: bool,
 }
 
-/// Swaps the finished `unfinished(log)` in for `log`, which was scanned as `scanned`.
+/// Swaps the finished `unfinished(log)`, open as `new`, in for `log`, which was scanned as `scanned` and is open as
+/// `old`.
 ///
 /// On success the old file is gone from the folder. A failure before the swap leaves the log as its writers left it
-/// and no hidden file. Returns the number of late bytes that were carried over.
-pub(crate) fn swap(folder: &Folder, log: &str, scanned: &Identity, ready: Ready) -> std::result::Result<u64, Failed> {
+/// and no hidden file. Returns the number of bytes that were appended meanwhile and carried over.
+pub(crate) fn swap(
+    folder: &Folder,
+    log: &str,
+    (old, scanned): (&File, &Identity),
+    new: &File,
+    ready: Ready,
+) -> std::result::Result<u64, Failed> {
     let hidden = ready.name(log);
     let not_swapped = |error| Failed { error, swapped: false };
     let swapped = |error| Failed { error, swapped: true };
-    let exchanged = change_names(folder, log, scanned, &hidden).map_err(not_swapped)?;
+    // While it stands, nobody can write to the new file before what came late in the old one is in it.
+    let barrier = Barrier::raise(new);
+    let (exchanged, caught) = change_names(folder, log, (old, scanned), new, ready).map_err(not_swapped)?;
     let out = folder.stat(&hidden).map_err(swapped)?.map(|stat| Identity::of(&stat));
-    if exchanged && out != Some(*scanned) {
+    let fits = |out: Identity| {
+        let same = (out.device, out.inode) == (scanned.device, scanned.inode);
+        same && (out.size == caught.size || out.size > caught.size && barrier.is_some())
+    };
+    if exchanged && !out.is_none_or(fits) {
         let back = || -> Result<()> {
             folder.exchange(&hidden, log)?;
-            carry_over_from_new(folder, log, &hidden, ready)?;
+            drop(barrier);
+            late::carry_over_from_new(folder, log, &hidden, caught)?;
             folder.remove(&hidden)?;
             folder.sync()
         };
@@ -94,27 +100,56 @@ pub(crate) fn swap(folder: &Folder, log: &str, scanned: &Identity, ready: Ready)
         return Err(not_swapped(changed(folder, log)));
     }
     let finish = || -> Result<u64> {
+        let last = match barrier {
+            Some(_) => {
+                late::wait_for_writers(old);
+                late::catch_up(folder, log, old, new, caught)?.unwrap_or(caught)
+            }
+            None => caught,
+        };
+        drop(barrier);
+        new.sync_all().map_err(|error| Error::cannot_write("write", &folder.join(log), error))?;
         folder.sync()?;
-        let late = carry_over_from_old(folder, log, &hidden, ready)?;
+        // Without a barrier, and for writers that hold a file open for seconds.
+        let carried = late::carry_over_from_old(folder, log, &hidden, last)?;
         if out.is_some() {
-            folder.remove(&hidden)?;
+            if carried.all_is_safe {
+                folder.remove(&hidden)?;
+            } else {
+                // What came late is no record. The next run puts it aside.
+                folder.rename(&hidden, &carried.ready.name(log))?;
+            }
         }
         folder.sync()?;
-        Ok(late)
+        Ok(last.size - ready.size + carried.bytes)
     };
     finish().map_err(swapped)
 }
 
 /// Gives the new file the log's name and the old one the hidden name. `true`: in one step, which can be taken back.
-fn change_names(folder: &Folder, log: &str, scanned: &Identity, hidden: &str) -> Result<bool> {
-    let temporary = unfinished(log);
-    folder.rename(&temporary, hidden)?;
-    let swapped = match folder.exchange(hidden, log) {
-        Ok(false) => replace(folder, log, scanned, &temporary, hidden).map(|()| false),
-        other => other,
+///
+/// Also returns how far the new file follows the old one: what was appended since the scan is added first.
+fn change_names(
+    folder: &Folder,
+    log: &str,
+    (old, scanned): (&File, &Identity),
+    new: &File,
+    ready: Ready,
+) -> Result<(bool, Ready)> {
+    let (temporary, hidden) = (unfinished(log), ready.name(log));
+    folder.rename(&temporary, &hidden)?;
+    let exchange = || -> Result<(bool, Ready)> {
+        let caught = late::catch_up(folder, log, old, new, ready)?.ok_or_else(|| changed(folder, log))?;
+        if folder.exchange(&hidden, log)? {
+            return Ok((true, caught));
+        }
+        if caught != ready {
+            return Err(changed(folder, log));
+        }
+        replace(folder, log, scanned, &temporary, &hidden).map(|()| (false, ready))
     };
-    swapped.map_err(|error| {
-        _ = folder.remove(hidden);
+    exchange().map_err(|error| {
+        _ = folder.remove(&hidden);
         let gone = folder.stat(log).is_ok_and(|stat| stat.is_none());
         if gone { changed(folder, log) } else { error }
     })
@@ -137,106 +172,10 @@ fn replace(folder: &Folder, log: &str, scanned: &Identity, temporary: &str, hidd
     replaced.inspect_err(|_| _ = folder.remove(temporary))
 }
 
-fn changed(folder: &Folder, log: &str) -> Error {
+pub(super) fn changed(folder: &Folder, log: &str) -> Error {
     let text =
         format!("{} changed while it was being repaired and was left as it is: try again", show(&folder.join(log)));
     Error::new(Code::TryAgain, text)
-}
-
-/// The old file has the hidden name: what was appended to it since the scan goes to the log.
-pub(crate) fn carry_over_from_old(folder: &Folder, log: &str, hidden: &str, ready: Ready) -> Result<u64> {
-    let Some(old) = open_when_quiet(folder, hidden)? else { return Ok(0) };
-    let size = size_of(folder, hidden, &old)?;
-    if size <= ready.size {
-        return Ok(0);
-    }
-    let mut late = Late { source: &old, bytes: Vec::new(), failed: None };
-    let effort = Effort { threads: 1, max_findings: 0, progress: &|_| {} };
-    let path = folder.join(hidden);
-    reading::scan_range(&old, &path, ready.resume_at, size, effort, &mut late)?;
-    if let Some(error) = late.failed {
-        return Err(Error::cannot_read(&path, ready.resume_at, &error));
-    }
-    append_once(folder, log, &late.bytes, ready.new_size)
-}
-
-/// The repaired file has the hidden name, and may have been the log for a moment: what was appended to it goes back.
-pub(crate) fn carry_over_from_new(folder: &Folder, log: &str, hidden: &str, ready: Ready) -> Result<u64> {
-    let Some(new) = open_when_quiet(folder, hidden)? else { return Ok(0) };
-    let size = size_of(folder, hidden, &new)?;
-    let mut bytes = Vec::new();
-    copy_range(&new, ready.new_size..size, |piece| {
-        bytes.extend_from_slice(piece);
-        Ok(())
-    })
-    .map_err(|error| Error::cannot_read(&folder.join(hidden), ready.new_size, &error))?;
-    append_once(folder, log, &bytes, ready.size)
-}
-
-/// Opens a file and waits, for a while, until nobody has it open for writing.
-fn open_when_quiet(folder: &Folder, name: &str) -> Result<Option<File>> {
-    if folder.stat(name)?.is_none() {
-        return Ok(None);
-    }
-    let file = folder.read(name)?;
-    let begun = Instant::now();
-    while lease::has_writer(&file) && begun.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    Ok(Some(file))
-}
-
-fn size_of(folder: &Folder, name: &str, file: &File) -> Result<u64> {
-    Ok(Identity::of_file(file).map_err(|error| Error::cannot_read(&folder.join(name), 0, &error))?.size)
-}
-
-/// Appends late bytes to the log, unless a run that was killed right after doing so has left them there, somewhere
-/// behind offset `from`.
-fn append_once(folder: &Folder, log: &str, bytes: &[u8], from: u64) -> Result<u64> {
-    if bytes.is_empty() {
-        return Ok(0);
-    }
-    let path = folder.join(log);
-    let current = folder.read(log)?;
-    let size = size_of(folder, log, &current)?;
-    let mut since = Vec::new();
-    copy_range(&current, from.min(size)..size, |piece| {
-        since.extend_from_slice(piece);
-        Ok(())
-    })
-    .map_err(|error| Error::cannot_read(&path, from, &error))?;
-    if memmem::find(&since, bytes).is_some() {
-        return Ok(0);
-    }
-    let failed = |error| Error::cannot_write("append to", &path, error);
-    let mut file = folder.append_existing(log).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    Ok(bytes.len() as u64)
-}
-
-/// Collects what stays.
-struct Late<'a> {
-    source: &'a File,
-    bytes: Vec<u8>,
-    failed: Option<std::io::Error>,
-}
-
-impl Sink for Late<'_> {
-    fn step(&mut self, step: Step) -> Flow {
-        match step {
-            Step::Keep(range) => {
-                let bytes = &mut self.bytes;
-                let copied = copy_range(self.source, range, |piece| {
-                    bytes.extend_from_slice(piece);
-                    Ok(())
-                });
-                self.failed = copied.err();
-            }
-            Step::Newline => self.bytes.push(b'\n'),
-            Step::Reject(_) => {}
-        }
-        if self.failed.is_some() { Flow::Break(()) } else { Flow::Continue(()) }
-    }
 }
 
 #[cfg(test)]
