@@ -14,6 +14,7 @@ mod utf8;
 
 pub mod escape;
 pub mod finding;
+pub mod fuzz;
 pub mod json;
 pub mod plan;
 pub mod record;

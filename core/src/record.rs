@@ -141,7 +141,7 @@ pub(crate) enum Shape {
 pub struct RecordFacts {
     /// The record's kind; `Other` until a `kind` field says more. The last of a duplicate wins.
     pub kind: Kind,
-    /// The `timestamp` in seconds of the writer's clock; `None` when absent or no number, non-finite as it stands.
+    /// The `timestamp` in seconds of the writer's clock; `None` when absent or no number, NaN for Python's constants.
     pub timestamp: Option<f64>,
     seen: FieldSet,
     /// Per [`Shape`], the fields whose (last) value has it.

@@ -111,6 +111,13 @@ impl Summary {
         Note::ALL.into_iter().zip(self.notes).filter(|(_, note)| note.count > 0)
     }
 
+    /// Makes summaries of the same bytes equal although a NaN is not equal to itself.
+    pub(crate) fn forget_nan(&mut self) {
+        for timestamp in [&mut self.first_timestamp, &mut self.last_timestamp] {
+            *timestamp = timestamp.map(|seconds| if seconds.is_nan() { f64::MAX } else { seconds });
+        }
+    }
+
     /// Adds the next intact record.
     #[inline]
     pub(crate) fn add_record(&mut self, facts: &RecordFacts, line: u64, offset: u64) {

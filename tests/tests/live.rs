@@ -93,3 +93,31 @@ fn our_own_appends_take_the_lock_and_rotate_at_papyras_thresholds() {
     assert!(append(&folder, "rot.log", b"{}", None, false).is_err());
     drop(lock);
 }
+
+#[test]
+fn a_log_that_somebody_holds_open_stays_the_log() {
+    use std::io::Write;
+    let damaged = logs::damaged();
+    let workshop = Workshop::with("events.ndjson", [&damaged.log[..], b"\n"].concat());
+    let mut held = std::fs::OpenOptions::new().append(true).open(workshop.path("events.ndjson")).unwrap();
+    workshop.papyra("persistence recover --path events.ndjson").must_exit(75).must_complain("open for writing");
+    assert_eq!(workshop.names(), [".papyra-rejected", "events.ndjson"]);
+    writeln!(held, "{}", logs::event(7)).unwrap();
+    drop(held);
+    workshop.papyra("persistence recover --path events.ndjson").must_exit(0);
+    assert_eq!(workshop.read("events.ndjson"), [&damaged.repaired[..], logs::lines([7]).as_bytes()].concat());
+}
+
+#[test]
+fn the_same_damage_again_is_kept_again() {
+    let workshop = Workshop::default();
+    for round in 0..6 {
+        workshop.write("events.ndjson", format!("{}x{round}{round}\n", logs::lines([1])));
+        workshop.papyra("persistence recover --path events.ndjson").must_exit(0);
+        std::fs::remove_file(workshop.path("events.ndjson")).unwrap();
+    }
+    let kept = workshop.contents(".papyra-rejected");
+    for round in 0..6 {
+        assert!(kept.contains(&format!("x{round}{round}\n").into_bytes()), "x{round}{round}");
+    }
+}

@@ -90,9 +90,7 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
 #[inline]
 fn timestamp(text: &[u8], shape: Shape) -> Option<f64> {
     match (shape, text) {
-        (Shape::Integer | Shape::Float, b"NaN") => Some(f64::NAN),
-        (Shape::Integer | Shape::Float, b"Infinity") => Some(f64::INFINITY),
-        (Shape::Integer | Shape::Float, b"-Infinity") => Some(f64::NEG_INFINITY),
+        (Shape::Integer | Shape::Float, b"NaN" | b"Infinity" | b"-Infinity") => Some(f64::NAN),
         (Shape::Integer | Shape::Float, _) => std::str::from_utf8(text).ok()?.parse().ok(),
         _ => None,
     }

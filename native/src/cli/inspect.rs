@@ -159,7 +159,7 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
             };
             let line = Line { kind, timestamp: facts.timestamp, bytes };
             let wanted = |name: &str, value: &Option<String>| {
-                value.as_ref().is_none_or(|value| View::of(&line.bytes).address(name).as_deref() == Some(value))
+                value.as_ref().is_none_or(|value| line.address(name).as_deref() == Some(value))
             };
             if !wanted("event_type", &filters.event_type) || !wanted("target", &filters.target) {
                 return Ok::<_, io::Error>(Flow::Continue(()));
@@ -171,12 +171,17 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
 }
 
 impl Line {
+    /// A field as Papyra prints it; a null is Python's `None` there.
+    fn address(&self, name: &str) -> Option<String> {
+        let text = View::of(&self.bytes).address(name)?;
+        Some(if text == "null" { "None".into() } else { text.into_owned() })
+    }
+
     fn field(&self, name: &str) -> String {
-        let view = View::of(&self.bytes);
-        let text = view.address(name).unwrap_or_else(|| "None".into());
+        let text = self.address(name).unwrap_or_else(|| "None".into());
         let end = text.char_indices().nth(PAYLOAD).map_or(text.len(), |(at, _)| at);
         let cut = if end < text.len() { "…" } else { "" };
-        escape(text[..end].as_bytes()) + cut
+        escape(&text.as_bytes()[..end]) + cut
     }
 
     fn text(&self) -> String {

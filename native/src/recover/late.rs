@@ -16,14 +16,15 @@ use crate::lease;
 use crate::reading::{self, Effort};
 
 /// How long to wait for writers that have a file open.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What was carried over.
 pub(crate) struct Carried {
     pub(crate) bytes: u64,
     /// Where the next look begins.
     pub(crate) ready: Ready,
-    /// Whether every late byte is either in the log or was secured before. If not, the old file must stay.
+    /// Whether every late byte is in the log or was secured before, and no more can come. If not, the old file must
+    /// stay.
     pub(crate) all_is_safe: bool,
 }
 
@@ -52,14 +53,15 @@ pub(crate) fn carry_over_from_old(folder: &Folder, log: &str, hidden: &str, read
         return Ok(nothing);
     }
     let old = folder.read(hidden)?;
-    wait_for_writers(&old);
+    let quiet = wait_for_writers(&old);
     let size = size_of(folder, hidden, &old)?;
     if size <= ready.size {
-        return Ok(nothing);
+        return Ok(Carried { all_is_safe: quiet, ..nothing });
     }
     let late = Late::of(folder, hidden, &old, ready, size)?;
     let bytes = append_once(folder, log, &late.bytes, ready.new_size)?;
-    Ok(Carried { bytes, ready: Ready { size, resume_at: late.resume_at, ..ready }, all_is_safe: late.all_is_safe })
+    let all_is_safe = late.all_is_safe && quiet;
+    Ok(Carried { bytes, ready: Ready { size, resume_at: late.resume_at, ..ready }, all_is_safe })
 }
 
 /// The new file has the hidden name, and may have been the log for a moment: what was appended to it goes back.
@@ -68,17 +70,31 @@ pub(crate) fn carry_over_from_new(folder: &Folder, log: &str, hidden: &str, read
         return Ok(0);
     }
     let new = folder.read(hidden)?;
-    wait_for_writers(&new);
     let size = size_of(folder, hidden, &new)?;
     let bytes = read(&new, ready.new_size..size)
         .map_err(|error| Error::cannot_read(&folder.join(hidden), ready.new_size, &error))?;
     append_once(folder, log, &bytes, ready.size)
 }
 
-/// Waits, for a while, until nobody has the file open for writing.
-pub(crate) fn wait_for_writers(file: &File) {
+/// Waits, for a while, until nobody has the file open for writing. `false`: somebody still has.
+pub(crate) fn wait_for_writers(file: &File) -> bool {
+    wait(|| !lease::has_writer(file))
+}
+
+/// Waits, for a while, until nobody but this process has the file open at all. `false`: somebody still has.
+pub(crate) fn wait_for_others(file: &File) -> bool {
+    wait(|| lease::Barrier::raise(file).is_some())
+}
+
+fn wait(done: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
-    while lease::has_writer(file) && begun.elapsed() < PATIENCE {
+    loop {
+        if done() {
+            return true;
+        }
+        if begun.elapsed() > PATIENCE {
+            return false;
+        }
         // A write takes microseconds; who holds a file open longer is waited for at leisure.
         if begun.elapsed() < Duration::from_millis(20) {
             std::thread::yield_now();

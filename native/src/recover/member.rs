@@ -71,8 +71,10 @@ pub(crate) fn repair(folder: &Folder, log: &str, job: Job<'_>, effort: Effort<'_
     let temporary = swap::unfinished(log);
     let output = folder.create_new(&temporary)?;
     let mut rejects = match keeping {
-        Keeping::Rejects => Rejects::beside(folder, log, &identity).inspect_err(|_| _ = folder.remove(&temporary))?,
-        Keeping::Quarantine(_) | Keeping::Nothing => Rejects::discarded(),
+        Keeping::Rejects if before.rejected_bytes > 0 => {
+            Rejects::beside(folder, log, &identity).inspect_err(|_| _ = folder.remove(&temporary))?
+        }
+        _ => Rejects::discarded(),
     };
     let written =
         write(&source, &output, &before, prefix, &mut rejects, filter.unwrap_or(&mut |_| true), &path, effort)

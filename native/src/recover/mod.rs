@@ -247,6 +247,10 @@ fn mend(
     let repaired = loop {
         match repair(folder, log, Job { keeping, prefix, filter: None, only: None }, effort) {
             Err(error) if error.code == Code::TryAgain && tries < TRIES => tries += 1,
+            Err(error) if error.code == Code::NoInput && folder.stat(log)?.is_none() => {
+                let text = format!("{} was rotated away meanwhile: try again", show(&folder.join(log)));
+                return Err(Error::new(Code::TryAgain, text));
+            }
             other => break other?,
         }
     };

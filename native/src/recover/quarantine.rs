@@ -105,7 +105,8 @@ fn kept_before(quarantine: &Folder, name: &str, source: &File, identity: &Identi
     Ok(None)
 }
 
-fn same_bytes(one: &File, other: &File, size: u64) -> bool {
+/// Whether the first `size` bytes of two files are the same.
+pub(super) fn same_bytes(one: &File, other: &File, size: u64) -> bool {
     let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut at = 0;
     while at < size {

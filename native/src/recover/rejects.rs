@@ -6,10 +6,11 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::quarantine::same_bytes;
 use crate::error::{Error, Result};
 use crate::folder::{Folder, Identity};
 
@@ -123,7 +124,7 @@ impl Rejects {
             index_file.into_inner()?.sync_all()
         };
         finish().map_err(|error| Error::cannot_write("keep the removed bytes in", folder.path(), error))?;
-        if let Some(earlier) = secured_before(&folder, &name, &head, self.bytes)? {
+        if let Some(earlier) = secured_before(&folder, &name, &head, &data, self.bytes)? {
             folder.remove(&data)?;
             folder.remove(&index)?;
             return Ok(Some(Secured { path: folder.join(&earlier), undo: None }));
@@ -181,15 +182,16 @@ pub(crate) fn free_stem(folder: &Folder, name: &str) -> Result<String> {
     Ok(candidate)
 }
 
-/// What an interrupted run has secured of the very same file, when it is the same amount.
-fn secured_before(folder: &Folder, name: &str, head: &str, bytes: u64) -> Result<Option<String>> {
+/// What an interrupted run has secured of the very same file: the same bytes, by the same words in the index.
+fn secured_before(folder: &Folder, name: &str, head: &str, data: &str, size: u64) -> Result<Option<String>> {
     let prefix = format!("{name}.");
+    let new = folder.read(data)?;
     for index in folder.names()? {
         let Some(stem) = index.strip_suffix(".json").filter(|stem| stem.starts_with(&prefix)) else { continue };
-        let data = format!("{stem}.rejected");
-        let same_size = folder.stat(&data)?.is_some_and(|stat| u64::try_from(stat.st_size) == Ok(bytes));
-        if same_size && begins_with(folder, &index, head)? {
-            return Ok(Some(data));
+        let earlier = format!("{stem}.rejected");
+        let same_size = folder.stat(&earlier)?.is_some_and(|stat| u64::try_from(stat.st_size) == Ok(size));
+        if same_size && begins_with(folder, &index, head)? && same_bytes(&folder.read(&earlier)?, &new, size) {
+            return Ok(Some(earlier));
         }
     }
     Ok(None)
@@ -199,9 +201,4 @@ fn begins_with(folder: &Folder, name: &str, head: &str) -> Result<bool> {
     let mut start = vec![0; head.len()];
     let read = folder.read(name)?.read(&mut start);
     Ok(matches!(read, Ok(read) if start[..read] == *head.as_bytes()))
-}
-
-/// The path of the rejects of a log at `path`, for messages.
-pub fn folder_beside(path: &Path) -> PathBuf {
-    path.with_file_name(FOLDER)
 }

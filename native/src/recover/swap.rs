@@ -88,23 +88,28 @@ pub(crate) fn swap(
         let same = (out.device, out.inode) == (scanned.device, scanned.inode);
         same && (out.size == caught.size || out.size > caught.size && barrier.is_some())
     };
-    if exchanged && !out.is_none_or(fits) {
+    // A writer that does not let go of the old file may yet write to it: then it must stay the log.
+    let held = barrier.is_some() && !late::wait_for_writers(old);
+    if exchanged && (held || !out.is_none_or(fits)) {
         let back = || -> Result<()> {
             folder.exchange(&hidden, log)?;
-            drop(barrier);
+            // Whoever opened the new file meanwhile writes to it now, and is to be done before it goes.
+            let quiet = barrier.is_none() || {
+                drop(barrier);
+                late::wait_for_others(new)
+            };
             late::carry_over_from_new(folder, log, &hidden, caught)?;
-            folder.remove(&hidden)?;
+            if quiet {
+                folder.remove(&hidden)?;
+            }
             folder.sync()
         };
         back().map_err(swapped)?;
-        return Err(not_swapped(changed(folder, log)));
+        return Err(not_swapped(if held { held_open(folder, log) } else { changed(folder, log) }));
     }
     let finish = || -> Result<u64> {
         let last = match barrier {
-            Some(_) => {
-                late::wait_for_writers(old);
-                late::catch_up(folder, log, old, new, caught)?.unwrap_or(caught)
-            }
+            Some(_) => late::catch_up(folder, log, old, new, caught)?.unwrap_or(caught),
             None => caught,
         };
         drop(barrier);
@@ -170,6 +175,14 @@ fn replace(folder: &Folder, log: &str, scanned: &Identity, temporary: &str, hidd
         folder.rename(temporary, log)
     })();
     replaced.inspect_err(|_| _ = folder.remove(temporary))
+}
+
+fn held_open(folder: &Folder, log: &str) -> Error {
+    let text = format!(
+        "a process has {} open for writing and does not let go, so it was left as it is: stop that process, or try again",
+        show(&folder.join(log))
+    );
+    Error::new(Code::TryAgain, text)
 }
 
 pub(super) fn changed(folder: &Folder, log: &str) -> Error {
