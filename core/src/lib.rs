@@ -18,6 +18,7 @@ pub mod fuzz;
 pub mod json;
 pub mod plan;
 pub mod record;
+pub mod redis;
 pub mod report;
 pub mod retention;
 pub mod rotation;

@@ -1,0 +1,88 @@
+//! CRC-64/REDIS, the checksum at the end of RDB files and DUMP payloads.
+//!
+//! Only the arithmetic lives here; which bytes it covers is each format's affair.
+
+use crc_fast::{CrcAlgorithm, Digest};
+
+/// A checksum over bytes that arrive in pieces.
+#[derive(Debug, Clone)]
+pub(crate) struct Crc64(Digest);
+
+impl Crc64 {
+    pub(crate) fn new() -> Self {
+        Self(Digest::new(CrcAlgorithm::Crc64Redis))
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.0.finalize()
+    }
+}
+
+/// A checksum over all bytes but the last eight of what was pushed, for formats whose end is only known when it is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Lagging {
+    crc: Crc64,
+    tail: [u8; 8],
+    held: usize,
+}
+
+impl Lagging {
+    pub(crate) fn new() -> Self {
+        Self { crc: Crc64::new(), tail: [0; 8], held: 0 }
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if bytes.len() >= 8 {
+            let (head, last) = bytes.split_at(bytes.len() - 8);
+            self.crc.update(&self.tail[..self.held]);
+            self.crc.update(head);
+            self.tail.copy_from_slice(last);
+            self.held = 8;
+            return;
+        }
+        let over = (self.held + bytes.len()).saturating_sub(8);
+        self.crc.update(&self.tail[..over]);
+        self.tail.copy_within(over..self.held, 0);
+        self.held -= over;
+        self.tail[self.held..self.held + bytes.len()].copy_from_slice(bytes);
+        self.held += bytes.len();
+    }
+
+    /// The checksum of all but the last eight bytes, and those eight as a number; `None` when fewer were pushed.
+    pub(crate) fn split(&self) -> Option<(u64, u64)> {
+        (self.held == 8).then(|| (self.crc.value(), u64::from_le_bytes(self.tail)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_check_value() {
+        let mut crc = Crc64::new();
+        crc.update(b"1234");
+        crc.update(b"56789");
+        assert_eq!(crc.value(), 0xe9c6_d914_c4b8_d9ca);
+    }
+
+    #[test]
+    fn the_last_eight_bytes_stay_out_however_the_bytes_arrive() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let mut whole = Crc64::new();
+        whole.update(&bytes[..92]);
+        let last = u64::from_le_bytes(bytes[92..].try_into().unwrap());
+        for step in 1..=100 {
+            let mut lagging = Lagging::new();
+            for chunk in bytes.chunks(step) {
+                lagging.push(chunk);
+            }
+            assert_eq!(lagging.split(), Some((whole.value(), last)), "chunks of {step}");
+        }
+        assert_eq!(Lagging::new().split(), None);
+    }
+}

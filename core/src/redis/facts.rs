@@ -1,0 +1,276 @@
+//! Plain facts about the streams of a backup: what a report lists of each.
+//!
+//! [`Collector`] is the visitor that gathers them while it judges every entry of Papyra's streams. It keeps streams, groups and a bounded
+//! number of findings, never entries.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Kind;
+
+use super::finding::{Finding, Reason};
+use super::group::Group;
+use super::id::StreamId;
+use super::keys::{NoRecord, PapyraKey, RecordCheck, Scope};
+use super::node::Entry;
+use super::rdb::Header;
+use super::stream::StreamFacts;
+use super::visit::{Flow, Key, Visitor};
+
+/// Records by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)] // The names are the kinds' own.
+pub struct RecordCounts {
+    pub event: u64,
+    pub audit: u64,
+    pub dead_letter: u64,
+    pub other: u64,
+}
+
+impl RecordCounts {
+    fn add(&mut self, kind: Kind) {
+        *match kind {
+            Kind::Event => &mut self.event,
+            Kind::Audit => &mut self.audit,
+            Kind::DeadLetter => &mut self.dead_letter,
+            Kind::Other => &mut self.other,
+        } += 1;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.event + self.audit + self.dead_letter + self.other
+    }
+}
+
+/// One consumer in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerReport {
+    /// Its name, invalid UTF-8 replaced.
+    pub name: String,
+    /// Entries that it holds.
+    pub pending: u64,
+    /// Unix time in milliseconds of its last attempt.
+    pub seen_time: i64,
+    /// Unix time in milliseconds of its last success, where the file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_time: Option<i64>,
+}
+
+/// One consumer group in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// Its name, invalid UTF-8 replaced.
+    pub name: String,
+    /// The last ID delivered.
+    pub last_delivered: StreamId,
+    /// Entries read, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries_read: Option<i64>,
+    /// Pending entries.
+    pub pending: u64,
+    /// Consumers, by name.
+    pub consumers: Vec<ConsumerReport>,
+}
+
+impl From<&Group> for GroupReport {
+    fn from(group: &Group) -> Self {
+        Self {
+            name: String::from_utf8_lossy(&group.name).into_owned(),
+            last_delivered: group.last_delivered,
+            entries_read: group.entries_read.filter(|&n| n >= 0),
+            pending: group.pending_count,
+            consumers: group
+                .consumers
+                .iter()
+                .map(|consumer| ConsumerReport {
+                    name: String::from_utf8_lossy(&consumer.name).into_owned(),
+                    pending: consumer.pending,
+                    seen_time: consumer.seen_time,
+                    active_time: consumer.active_time,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// One stream in a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamReport {
+    /// The database number.
+    pub db: u64,
+    /// The key, invalid UTF-8 replaced.
+    pub key: String,
+    /// Its parts, if the stream is Papyra's; the entries of others are not judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub papyra: Option<PapyraKey>,
+    /// Of the value's type code, in bytes from the start of the file.
+    pub offset: u64,
+    /// Unix time in milliseconds at which it expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expire_ms: Option<i64>,
+    /// What the stream says of itself.
+    #[serde(flatten)]
+    pub facts: StreamFacts,
+    /// Intact records by kind.
+    pub records: RecordCounts,
+    /// Entries that are no record.
+    pub bad_entries: u64,
+    /// The timestamps of the first and the last record, if finite.
+    pub first_timestamp: Option<f64>,
+    /// See above.
+    pub last_timestamp: Option<f64>,
+    /// The file could not be followed to the stream's end: the facts are what was seen before.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub incomplete: bool,
+    /// Its consumer groups.
+    pub consumer_groups: Vec<GroupReport>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Gathers facts and findings.
+#[derive(Debug, Default)]
+pub struct Collector {
+    scope: Scope,
+    max_findings: usize,
+    check: RecordCheck,
+    open: Option<StreamReport>,
+    seen: BTreeMap<(u64, Vec<u8>), u64>,
+    /// The file's header.
+    pub header: Option<Header>,
+    /// Auxiliary fields, invalid UTF-8 replaced: `redis-ver`, `ctime` and the like.
+    pub aux: BTreeMap<String, String>,
+    /// Papyra's streams, and the first [`Collector::MOST_OTHERS`] others.
+    pub streams: Vec<StreamReport>,
+    /// Streams that are not Papyra's.
+    pub other_streams: u64,
+    /// Keys that are no streams.
+    pub other_keys: u64,
+    /// The first findings.
+    pub findings: Vec<Finding>,
+    /// All findings by reason.
+    pub counts: BTreeMap<Reason, u64>,
+}
+
+impl Collector {
+    /// Streams that are not Papyra's are counted beyond this number, not listed.
+    pub const MOST_OTHERS: u64 = 1_000;
+    /// Auxiliary fields that are kept; a server writes about ten.
+    const MOST_AUX: usize = 100;
+
+    /// A collector that keeps the first `max_findings` findings.
+    pub fn new(scope: Scope, max_findings: usize) -> Self {
+        Self { scope, max_findings, ..Self::default() }
+    }
+
+    /// The number of findings, kept or not.
+    pub fn found(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    fn bad(&mut self, key: &Key<'_>, entry: &Entry<'_>, why: NoRecord) -> Flow {
+        let reason = if why == NoRecord::MissingData { Reason::MissingData } else { Reason::BadRecord };
+        let detail = format!("{} ({})", why.sentence(), why.as_str());
+        self.finding(Finding::new(reason, entry.offset, detail).at_key(key.db, key.name).at_entry(entry.id))
+    }
+}
+
+impl Visitor for Collector {
+    fn header(&mut self, header: &Header) {
+        self.header = Some(*header);
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect::<String>();
+        if self.aux.len() < Self::MOST_AUX {
+            self.aux.insert(text(name), text(value));
+        }
+    }
+
+    fn key(&mut self, key: &Key<'_>) -> Flow {
+        if !key.is_stream {
+            self.other_keys += 1;
+            return Flow::Continue(());
+        }
+        let papyra = self.scope.find(key.name);
+        self.open = Some(StreamReport {
+            db: key.db,
+            key: String::from_utf8_lossy(key.name).into_owned(),
+            papyra,
+            offset: key.offset,
+            expire_ms: key.expire_ms,
+            facts: StreamFacts::default(),
+            records: RecordCounts::default(),
+            bad_entries: 0,
+            first_timestamp: None,
+            last_timestamp: None,
+            incomplete: false,
+            consumer_groups: Vec::new(),
+        });
+        Flow::Continue(())
+    }
+
+    fn entry(&mut self, key: &Key<'_>, entry: &Entry<'_>) -> Flow {
+        let Some(open) = self.open.as_mut().filter(|open| open.papyra.is_some()) else { return Flow::Continue(()) };
+        match self.check.entry(entry) {
+            Ok(facts) => {
+                let stamp = facts.timestamp.filter(|stamp| stamp.is_finite());
+                if open.records.total() == 0 {
+                    open.first_timestamp = stamp;
+                }
+                open.last_timestamp = stamp;
+                open.records.add(facts.kind);
+                Flow::Continue(())
+            }
+            Err(why) => {
+                open.bad_entries += 1;
+                self.bad(key, entry, why)
+            }
+        }
+    }
+
+    fn group(&mut self, _key: &Key<'_>, group: Group) -> Flow {
+        if let Some(open) = &mut self.open {
+            open.consumer_groups.push(GroupReport::from(&group));
+        }
+        Flow::Continue(())
+    }
+
+    fn stream(&mut self, key: &Key<'_>, facts: &StreamFacts) -> Flow {
+        let Some(mut open) = self.open.take() else { return Flow::Continue(()) };
+        open.facts = facts.clone();
+        let is_papyra = open.papyra.is_some();
+        if is_papyra || self.other_streams < Self::MOST_OTHERS {
+            self.streams.push(open);
+        }
+        if !is_papyra {
+            self.other_streams += 1;
+            return Flow::Continue(());
+        }
+        match self.seen.insert((key.db, key.name.to_vec()), key.offset) {
+            Some(first) => {
+                let text = format!("the stream is in the file twice, first at offset {first}");
+                self.finding(Finding::new(Reason::DuplicateKey, key.offset, text).at_key(key.db, key.name))
+            }
+            None => Flow::Continue(()),
+        }
+    }
+
+    fn finding(&mut self, finding: Finding) -> Flow {
+        *self.counts.entry(finding.reason).or_default() += 1;
+        if matches!(finding.reason, Reason::Truncated | Reason::BrokenStructure)
+            && let Some(open) = self.open.take()
+        {
+            self.streams.push(StreamReport { incomplete: true, ..open });
+        }
+        if self.findings.len() < self.max_findings {
+            self.findings.push(finding);
+        }
+        Flow::Continue(())
+    }
+}

@@ -1,0 +1,166 @@
+//! What is wrong with a Redis backup, as data.
+//!
+//! Findings name the key, the entry and the byte. How they are shown, and which exit code they lead to, is decided by
+//! whoever receives them.
+
+use serde::{Serialize, Serializer};
+
+use super::id::StreamId;
+
+/// Why something is a finding. The snake_case name is stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The file ends inside a structure.
+    Truncated,
+    /// The checksum at the end is not that of the bytes before it.
+    ChecksumMismatch,
+    /// Bytes that do not follow the format; what comes after them could not be followed either.
+    BrokenStructure,
+    /// Bytes after the end of the backup.
+    TrailingBytes,
+    /// A stream node whose packed entries do not parse.
+    BrokenNode,
+    /// Two nodes of a stream have the same master ID, or stand in the wrong order.
+    NodeOrder,
+    /// An entry that is not greater than the one before it, or greater than the stream's last ID.
+    EntryOrder,
+    /// The length that a stream or node declares is not the number of its entries.
+    CountMismatch,
+    /// First, last or greatest deleted ID contradict the entries.
+    IdMismatch,
+    /// Two groups of a stream have one name.
+    DuplicateGroup,
+    /// Two consumers of a group have one name.
+    DuplicateConsumer,
+    /// Two streams of a database have one name.
+    DuplicateKey,
+    /// An ID is twice in a group's pending entries list.
+    DuplicatePending,
+    /// A consumer holds an ID that its group does not list as pending.
+    PendingNotInGroup,
+    /// Two consumers hold the same pending ID.
+    PendingTwice,
+    /// A group lists an ID as pending that no consumer holds.
+    PendingUnowned,
+    /// An entry without the one field `data`.
+    MissingData,
+    /// The entry's `data` is no record: see the detail.
+    BadRecord,
+    /// An append-only file ends inside a command.
+    TornTail,
+    /// Bytes of an append-only file that are no command.
+    BrokenCommand,
+    /// A transaction that was begun and never executed: its commands do not count.
+    UnfinishedTransaction,
+    /// A command that the server would refuse, or that contradicts the state before it.
+    RefusedCommand,
+    /// A file that the manifest names is not there, or the manifest itself does not parse.
+    BrokenManifest,
+}
+
+impl Reason {
+    /// The stable name, as in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::ChecksumMismatch => "checksum_mismatch",
+            Self::BrokenStructure => "broken_structure",
+            Self::TrailingBytes => "trailing_bytes",
+            Self::BrokenNode => "broken_node",
+            Self::NodeOrder => "node_order",
+            Self::EntryOrder => "entry_order",
+            Self::CountMismatch => "count_mismatch",
+            Self::IdMismatch => "id_mismatch",
+            Self::DuplicateGroup => "duplicate_group",
+            Self::DuplicateConsumer => "duplicate_consumer",
+            Self::DuplicateKey => "duplicate_key",
+            Self::DuplicatePending => "duplicate_pending",
+            Self::PendingNotInGroup => "pending_not_in_group",
+            Self::PendingTwice => "pending_twice",
+            Self::PendingUnowned => "pending_unowned",
+            Self::MissingData => "missing_data",
+            Self::BadRecord => "bad_record",
+            Self::TornTail => "torn_tail",
+            Self::BrokenCommand => "broken_command",
+            Self::UnfinishedTransaction => "unfinished_transaction",
+            Self::RefusedCommand => "refused_command",
+            Self::BrokenManifest => "broken_manifest",
+        }
+    }
+
+    /// The name among Papyra's anomaly types that reports carry beside the reason.
+    pub fn anomaly(self) -> &'static str {
+        match self {
+            Self::Truncated | Self::TornTail => "TRUNCATED_LINE",
+            Self::UnfinishedTransaction => "PARTIAL_WRITE",
+            _ => "CORRUPTED_LINE",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Why.
+    pub reason: Reason,
+    /// The database number, where the finding lies within one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db: Option<u64>,
+    /// The key, raw. Serialised with invalid UTF-8 replaced.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy")]
+    pub key: Option<Vec<u8>>,
+    /// The entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<StreamId>,
+    /// Bytes from the start of the file. Entries of a compressed node carry the offset of that node.
+    pub offset: u64,
+    /// How many bytes are concerned, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    /// A sentence for people. It may quote names from the file: escape it before a terminal sees it.
+    pub detail: String,
+}
+
+impl Finding {
+    /// A finding that concerns no key in particular.
+    pub fn new(reason: Reason, offset: u64, detail: impl Into<String>) -> Self {
+        Self { reason, db: None, key: None, id: None, offset, length: None, detail: detail.into() }
+    }
+
+    pub(crate) fn at_key(mut self, db: u64, key: &[u8]) -> Self {
+        self.db = Some(db);
+        self.key = Some(key.to_vec());
+        self
+    }
+
+    pub(crate) fn at_entry(mut self, id: StreamId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    pub(crate) fn of_length(mut self, length: u64) -> Self {
+        self.length = Some(length);
+        self
+    }
+}
+
+fn lossy<S: Serializer>(key: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match key {
+        Some(key) => serializer.serialize_str(&String::from_utf8_lossy(key)),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stable_name_is_the_serialised_one() {
+        for reason in [Reason::Truncated, Reason::PendingNotInGroup, Reason::BrokenManifest, Reason::IdMismatch] {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Redis backups, read offline: RDB files, DUMP payloads and append-only files.
+//!
+//! Bytes come in chunks, facts and findings go out through a [`Visitor`]; nothing here talks to a server or a disk, and no input
+//! makes it panic or spend memory on a declared length alone. Damage is a [`Finding`]; an [`Error`] means that the bytes are beyond
+//! this reader: another format, an unknown version or type, or intact bytes that it does not understand.
+
+mod crc;
+mod cursor;
+mod error;
+mod facts;
+mod finding;
+mod group;
+mod id;
+mod keys;
+mod listpack;
+mod lzf;
+mod node;
+mod rdb;
+mod skip;
+mod stream;
+mod text;
+mod visit;
+
+pub use error::{Error, ErrorKind};
+pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};
+pub use finding::{Finding, Reason};
+pub use group::{Consumer, Group, Pending};
+pub use id::StreamId;
+pub use keys::{NoRecord, PapyraKey, RecordCheck, Scope, StreamKind};
+pub use node::{Entry, Fields, Value};
+pub use rdb::{Checksum, Header, Limits, REDIS_VERSIONS, RdbReader, Summary, VALKEY_VERSIONS, Vendor};
+pub use stream::{STREAM_TYPES, StreamFacts};
+pub use visit::{Flow, Key, Visitor};

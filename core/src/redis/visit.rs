@@ -1,0 +1,69 @@
+//! What a reader tells its caller while it goes through a backup.
+//!
+//! One interface for a scan, a list, an export and the browser page: each takes what it needs and nothing is kept here.
+//! Every method has a do-nothing default; those that return [`Flow`] may end the reading early.
+
+use std::ops::ControlFlow;
+
+use super::finding::Finding;
+use super::group::Group;
+use super::node::Entry;
+use super::rdb::Header;
+use super::stream::StreamFacts;
+
+/// Go on, or stop here: a reader that was stopped takes no more bytes.
+pub type Flow = ControlFlow<()>;
+
+/// A key as it is met, before its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key<'a> {
+    /// The database number.
+    pub db: u64,
+    /// Its name.
+    pub name: &'a [u8],
+    /// The value's type code, which means different things in Redis and in Valkey files from 22 on.
+    pub rdb_type: u8,
+    /// Is it a stream?
+    pub is_stream: bool,
+    /// Unix time in milliseconds at which it expires.
+    pub expire_ms: Option<i64>,
+    /// Of the type code, in bytes from the start of the file.
+    pub offset: u64,
+}
+
+/// Receives what a reader finds, in file order.
+pub trait Visitor {
+    /// The file's header.
+    fn header(&mut self, _header: &Header) {}
+
+    /// An auxiliary field, such as `redis-ver`.
+    fn aux(&mut self, _name: &[u8], _value: &[u8]) {}
+
+    /// A key of any type.
+    fn key(&mut self, _key: &Key<'_>) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// A live entry of a stream.
+    fn entry(&mut self, _key: &Key<'_>, _entry: &Entry<'_>) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// A consumer group, complete and checked.
+    fn group(&mut self, _key: &Key<'_>, _group: Group) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// A stream's own facts, after its entries and groups.
+    fn stream(&mut self, _key: &Key<'_>, _facts: &StreamFacts) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// Something is wrong.
+    fn finding(&mut self, _finding: Finding) -> Flow {
+        Flow::Continue(())
+    }
+}
+
+/// Looks at nothing.
+impl Visitor for () {}
