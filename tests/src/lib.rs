@@ -3,6 +3,9 @@
 //! The tests read as sentences over [`Workshop`]; what a log holds is made in [`logs`].
 
 pub mod logs;
+pub mod redis_history;
+pub mod redis_server;
+pub mod redis_state;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

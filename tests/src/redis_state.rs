@@ -1,0 +1,168 @@
+//! What streams hold, told in one form by a live server and by the offline readers, so that the two can be compared.
+
+use std::collections::BTreeMap;
+
+use papyra_core::redis::{Entry, Finding, Flow, Group, Key, StreamFacts, StreamId, Visitor};
+
+use crate::redis_server::{Reply, Server};
+
+/// A stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub struct Stream {
+    pub length: u64,
+    pub last_id: StreamId,
+    pub max_deleted_id: StreamId,
+    pub entries_added: u64,
+    pub entries: Vec<(StreamId, Fields)>,
+    pub groups: BTreeMap<Vec<u8>, StreamGroup>,
+}
+
+/// Names and values.
+pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// A consumer group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub struct StreamGroup {
+    pub last_delivered: StreamId,
+    pub entries_read: Option<i64>,
+    /// Holder, delivery time, delivery count.
+    pub pending: BTreeMap<StreamId, (Vec<u8>, i64, u64)>,
+    /// Seen time, active time, pending entries.
+    pub consumers: BTreeMap<Vec<u8>, (i64, Option<i64>, u64)>,
+}
+
+/// All streams by database and key.
+pub type State = BTreeMap<(u64, Vec<u8>), Stream>;
+
+/// Takes away what an append-only file does not keep: when consumers were last seen.
+pub fn without_times(mut state: State) -> State {
+    for group in state.values_mut().flat_map(|stream| stream.groups.values_mut()) {
+        for consumer in group.consumers.values_mut() {
+            (consumer.0, consumer.1) = (0, None);
+        }
+    }
+    state
+}
+
+fn id(reply: &Reply) -> StreamId {
+    reply.string().parse().expect("an ID")
+}
+
+/// Asks a server.
+pub fn live(server: &mut Server) -> State {
+    let mut state = State::new();
+    for db in 0..2 {
+        server.must(&format!("SELECT {db}"));
+        for key in server.must("KEYS *").list().to_vec() {
+            if server.command(&[b"TYPE".to_vec(), key.text()]).string() == "stream" {
+                state.insert((db, key.text()), stream(server, &key.text()));
+            }
+        }
+    }
+    server.must("SELECT 0");
+    state
+}
+
+fn stream(server: &mut Server, key: &[u8]) -> Stream {
+    let words = |text: &[&str]| text.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+    let mut ask = words(&["XINFO", "STREAM"]);
+    ask.push(key.to_vec());
+    ask.extend(words(&["FULL", "COUNT", "0"]));
+    let info = server.command(&ask);
+    let mut ask = words(&["XRANGE"]);
+    ask.push(key.to_vec());
+    ask.extend(words(&["-", "+"]));
+    let entries = server.command(&ask);
+    let number = |reply: &Reply| reply.int().expect("a number");
+    let length = number(info.at("length")) as u64;
+    Stream {
+        length,
+        last_id: id(info.at("last-generated-id")),
+        max_deleted_id: info.find("max-deleted-entry-id").map(id).unwrap_or_default(),
+        entries_added: info.find("entries-added").map_or(length, |n| number(n) as u64),
+        entries: entries.list().iter().map(|entry| (id(&entry.list()[0]), fields(&entry.list()[1]))).collect(),
+        groups: info.at("groups").list().iter().map(|info| (info.at("name").text(), group(info))).collect(),
+    }
+}
+
+fn fields(reply: &Reply) -> Fields {
+    reply.list().chunks_exact(2).map(|pair| (pair[0].text(), pair[1].text())).collect()
+}
+
+fn group(info: &Reply) -> StreamGroup {
+    let number = |reply: &Reply| reply.int().expect("a number");
+    StreamGroup {
+        last_delivered: id(info.at("last-delivered-id")),
+        entries_read: info.find("entries-read").and_then(Reply::int),
+        pending: (info.find("pel").or(info.find("pending")).expect("a list").list().iter())
+            .map(|item| {
+                let item = item.list();
+                (id(&item[0]), (item[1].text(), number(&item[2]), number(&item[3]) as u64))
+            })
+            .collect(),
+        consumers: (info.at("consumers").list().iter())
+            .map(|info| {
+                let held = number(info.at("pel-count")) as u64;
+                let active = info.find("active-time").map(number);
+                (info.at("name").text(), (number(info.at("seen-time")), active, held))
+            })
+            .collect(),
+    }
+}
+
+/// A visitor that gathers the same from bytes.
+#[derive(Default)]
+pub struct Offline {
+    /// What was read.
+    pub state: State,
+    /// What was wrong.
+    pub findings: Vec<Finding>,
+    open: Stream,
+}
+
+impl From<&Group> for StreamGroup {
+    fn from(group: &Group) -> Self {
+        let name = |at: Option<u32>| at.map(|at| group.consumers[at as usize].name.clone()).unwrap_or_default();
+        StreamGroup {
+            last_delivered: group.last_delivered,
+            entries_read: group.entries_read.filter(|&n| n >= 0),
+            pending: (group.pending.iter())
+                .map(|p| (p.id, (name(p.consumer), p.delivery_time, p.delivery_count)))
+                .collect(),
+            consumers: (group.consumers.iter())
+                .map(|c| (c.name.clone(), (c.seen_time, c.active_time, c.pending)))
+                .collect(),
+        }
+    }
+}
+
+impl Visitor for Offline {
+    fn entry(&mut self, _key: &Key<'_>, entry: &Entry<'_>) -> Flow {
+        let fields = entry.fields.clone().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        self.open.entries.push((entry.id, fields.collect()));
+        Flow::Continue(())
+    }
+
+    fn group(&mut self, _key: &Key<'_>, group: Group) -> Flow {
+        self.open.groups.insert(group.name.clone(), StreamGroup::from(&group));
+        Flow::Continue(())
+    }
+
+    fn stream(&mut self, key: &Key<'_>, facts: &StreamFacts) -> Flow {
+        let mut stream = std::mem::take(&mut self.open);
+        stream.length = facts.length;
+        stream.last_id = facts.last_id;
+        stream.max_deleted_id = facts.max_deleted_id;
+        stream.entries_added = facts.entries_added;
+        assert_eq!(facts.first_id, stream.entries.first().map(|entry| entry.0));
+        assert!(self.state.insert((key.db, key.name.to_vec()), stream).is_none(), "twice");
+        Flow::Continue(())
+    }
+
+    fn finding(&mut self, finding: Finding) -> Flow {
+        self.findings.push(finding);
+        Flow::Continue(())
+    }
+}

@@ -1,0 +1,63 @@
+//! Random histories on a real server: what the offline readers see is what the server says.
+
+use papyra_core::redis::{Checksum, Limits, RdbReader};
+use papyra_tests::redis_history::{Random, play};
+use papyra_tests::redis_server::{Server, binaries};
+use papyra_tests::redis_state::{Offline, State, live};
+
+/// Reads a whole file or payload in chunks of random sizes.
+fn offline(mut reader: RdbReader, bytes: &[u8], random: &mut Random) -> State {
+    let mut seen = Offline::default();
+    let mut rest = bytes;
+    let most = random.pick(&[2, 50, 5_000, 1_000_000]);
+    while !rest.is_empty() {
+        let (chunk, more) = rest.split_at((1 + random.below(most) as usize).min(rest.len()));
+        assert!(reader.push(chunk, &mut seen).is_continue());
+        rest = more;
+    }
+    let summary = reader.finish(&mut seen).expect("readable");
+    assert_eq!(seen.findings, []);
+    assert_eq!(summary.checksum, Checksum::Verified);
+    assert_eq!(summary.end, Some(bytes.len() as u64));
+    seen.state
+}
+
+#[test]
+fn dump_files_and_payloads_hold_what_the_server_says() {
+    if binaries().is_empty() {
+        println!("left out: redis-server is not installed");
+    }
+    for binary in binaries() {
+        let mut server = Server::of(&binary, &["--loglevel", "warning"]);
+        let version = server.must("INFO server").string();
+        let version = version.lines().find(|line| line.contains("_version:")).unwrap_or_default().to_owned();
+        let (mut streams, mut pending) = (0, 0);
+        for seed in 0..200 {
+            let mut random = Random(seed ^ 0xabcd);
+            play(&mut server, seed, 120);
+            let said = live(&mut server);
+            streams += said.len();
+            pending += said.values().flat_map(|s| s.groups.values()).map(|g| g.pending.len()).sum::<usize>();
+            server.must("SAVE");
+            let bytes = std::fs::read(server.dir().join("dump.rdb")).expect("a dump");
+            let read = offline(RdbReader::new(Limits::default()), &bytes, &mut random);
+            assert_same(&read, &said, &format!("{version}, dump, seed {seed}"));
+            for ((db, key), stream) in &said {
+                server.must(&format!("SELECT {db}"));
+                let payload = server.command(&[b"DUMP".to_vec(), key.clone()]).text();
+                let read = offline(RdbReader::dump(key, Limits::default()), &payload, &mut random);
+                assert_eq!(read.values().next(), Some(stream), "{version}, payload, seed {seed}");
+            }
+            server.must("FLUSHALL");
+        }
+        println!("{version}: 200 histories, {streams} streams, {pending} pending entries");
+        assert!(streams > 300 && pending > 500);
+    }
+}
+
+fn assert_same(read: &State, said: &State, what: &str) {
+    assert_eq!(read.keys().collect::<Vec<_>>(), said.keys().collect::<Vec<_>>(), "{what}");
+    for (key, stream) in said {
+        assert_eq!(&read[key], stream, "{what}: {}", String::from_utf8_lossy(&key.1));
+    }
+}
