@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use papyra_core::redis::{Entry, Finding, Flow, Group, Key, StreamFacts, StreamId, Visitor};
+use papyra_core::redis::{Entry, Finding, Flow, Group, Key, StreamFacts, StreamId, StreamState, Visitor};
 
 use crate::redis_server::{Reply, Server};
 
@@ -35,6 +35,26 @@ pub struct StreamGroup {
 
 /// All streams by database and key.
 pub type State = BTreeMap<(u64, Vec<u8>), Stream>;
+
+/// The state of a replay that kept fields.
+pub fn of_replay(streams: &BTreeMap<(u64, Vec<u8>), StreamState<Fields>>) -> State {
+    let stream = |stream: &StreamState<Fields>| Stream {
+        length: stream.entries.len() as u64,
+        last_id: stream.last_id,
+        max_deleted_id: stream.max_deleted_id,
+        entries_added: stream.entries_added,
+        entries: stream.entries.iter().map(|(id, fields)| (*id, fields.clone())).collect(),
+        groups: (stream.groups.iter())
+            .map(|(name, group)| (name.clone(), StreamGroup::from(&group.to_group(name))))
+            .collect(),
+    };
+    streams.iter().map(|(key, state)| (key.clone(), stream(state))).collect()
+}
+
+/// What to keep of an entry for [`of_replay`].
+pub fn fields_of(entry: &Entry<'_>) -> Fields {
+    entry.fields.clone().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
+}
 
 /// Takes away what an append-only file does not keep: when consumers were last seen.
 pub fn without_times(mut state: State) -> State {
@@ -140,8 +160,7 @@ impl From<&Group> for StreamGroup {
 
 impl Visitor for Offline {
     fn entry(&mut self, _key: &Key<'_>, entry: &Entry<'_>) -> Flow {
-        let fields = entry.fields.clone().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        self.open.entries.push((entry.id, fields.collect()));
+        self.open.entries.push((entry.id, fields_of(entry)));
         Flow::Continue(())
     }
 
@@ -164,5 +183,25 @@ impl Visitor for Offline {
     fn finding(&mut self, finding: Finding) -> Flow {
         self.findings.push(finding);
         Flow::Continue(())
+    }
+}
+
+/// Compares two states, and shows little when they differ.
+pub fn assert_same(read: &State, said: &State, what: &str) {
+    assert_eq!(read.keys().collect::<Vec<_>>(), said.keys().collect::<Vec<_>>(), "{what}");
+    for (key, said) in said {
+        let read = &read[key];
+        let name = String::from_utf8_lossy(&key.1);
+        let ids =
+            |stream: &Stream| stream.entries.iter().map(|entry| entry.0.to_string()).collect::<Vec<_>>().join(" ");
+        let own = |s: &Stream| (s.length, s.last_id.to_string(), s.max_deleted_id.to_string(), s.entries_added);
+        assert_eq!(ids(read), ids(said), "{what}: {name}");
+        assert_eq!(own(read), own(said), "{what}: {name}");
+        assert!(read.entries == said.entries, "{what}: {name}: the fields differ");
+        let groups = |stream: &Stream| format!("{:#?}", stream.groups.values().collect::<Vec<_>>());
+        let differ = groups(read).lines().zip(groups(said).lines()).position(|(a, b)| a != b).unwrap_or(0);
+        let near =
+            |stream: &Stream| groups(stream).lines().skip(differ.max(12) - 12).take(24).collect::<Vec<_>>().join("\n");
+        assert!(read.groups == said.groups, "{what}: {name}: read\n{}\nsaid\n{}", near(read), near(said));
     }
 }

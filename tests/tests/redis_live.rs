@@ -3,7 +3,7 @@
 use papyra_core::redis::{Checksum, Limits, RdbReader};
 use papyra_tests::redis_history::{Random, play};
 use papyra_tests::redis_server::{Server, binaries};
-use papyra_tests::redis_state::{Offline, State, live};
+use papyra_tests::redis_state::{Offline, State, assert_same, live};
 
 /// Reads a whole file or payload in chunks of random sizes.
 fn offline(mut reader: RdbReader, bytes: &[u8], random: &mut Random) -> State {
@@ -52,12 +52,5 @@ fn dump_files_and_payloads_hold_what_the_server_says() {
         }
         println!("{version}: 200 histories, {streams} streams, {pending} pending entries");
         assert!(streams > 300 && pending > 500);
-    }
-}
-
-fn assert_same(read: &State, said: &State, what: &str) {
-    assert_eq!(read.keys().collect::<Vec<_>>(), said.keys().collect::<Vec<_>>(), "{what}");
-    for (key, stream) in said {
-        assert_eq!(&read[key], stream, "{what}: {}", String::from_utf8_lossy(&key.1));
     }
 }

@@ -4,6 +4,8 @@
 //! makes it panic or spend memory on a declared length alone. Damage is a [`Finding`]; an [`Error`] means that the bytes are beyond
 //! this reader: another format, an unknown version or type, or intact bytes that it does not understand.
 
+mod aof;
+mod command;
 mod crc;
 mod cursor;
 mod error;
@@ -14,20 +16,29 @@ mod id;
 mod keys;
 mod listpack;
 mod lzf;
+mod manifest;
 mod node;
 mod rdb;
+mod replay;
+mod resp;
 mod skip;
+mod state;
 mod stream;
 mod text;
 mod visit;
 
+pub use aof::{AofReader, AofSummary};
 pub use error::{Error, ErrorKind};
 pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};
 pub use finding::{Finding, Reason};
 pub use group::{Consumer, Group, Pending};
 pub use id::StreamId;
 pub use keys::{NoRecord, PapyraKey, RecordCheck, Scope, StreamKind};
+pub use manifest::{FileRole, Manifest, ManifestFile};
 pub use node::{Entry, Fields, Value};
 pub use rdb::{Checksum, Header, Limits, REDIS_VERSIONS, RdbReader, Summary, VALKEY_VERSIONS, Vendor};
+pub use replay::Replay;
+pub use resp::Command;
+pub use state::{GroupState, PendingState, StreamState};
 pub use stream::{STREAM_TYPES, StreamFacts};
 pub use visit::{Flow, Key, Visitor};

@@ -197,6 +197,12 @@ impl RdbReader {
         Self { form: Form::Dump, state: State::DumpType, current, ..Self::new(limits) }
     }
 
+    /// The same reader, for a payload that belongs to this database.
+    pub fn in_db(mut self, db: u64) -> Self {
+        self.current.db = db;
+        self
+    }
+
     /// A reader of the rest of an RDB file, from the type code of a key at `offset` on (see [`Finder`](super::Finder)).
     pub fn resume(header: Header, db: u64, offset: u64, limits: Limits) -> Self {
         let current = Current { db, ..Current::default() };
@@ -225,6 +231,17 @@ impl RdbReader {
     /// Where the backup ended, once its end was reached.
     pub fn end(&self) -> Option<u64> {
         self.end.filter(|_| matches!(self.state, State::End))
+    }
+
+    /// Bytes taken so far, counted from the start of the file.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// Ends the reading of a file that goes on after the backup's end, which was reached.
+    pub(crate) fn finish_at_end<V: Visitor>(mut self, visitor: &mut V) -> Result<Summary, Error> {
+        self.pushed = self.end.unwrap_or(self.pushed);
+        self.finish(visitor)
     }
 
     /// Takes the next bytes. [`Flow::Break`] means that the visitor stopped; the reader takes no more then.

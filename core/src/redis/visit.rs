@@ -9,6 +9,7 @@ use super::finding::Finding;
 use super::group::Group;
 use super::node::Entry;
 use super::rdb::Header;
+use super::resp::Command;
 use super::stream::StreamFacts;
 
 /// Go on, or stop here: a reader that was stopped takes no more bytes.
@@ -58,6 +59,14 @@ pub trait Visitor {
     fn stream(&mut self, _key: &Key<'_>, _facts: &StreamFacts) -> Flow {
         Flow::Continue(())
     }
+
+    /// A command of an append-only file.
+    fn command(&mut self, _command: &Command<'_>) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// A timestamp annotation of an append-only file, in Unix seconds.
+    fn timestamp(&mut self, _offset: u64, _unix: i64) {}
 
     /// Something is wrong.
     fn finding(&mut self, _finding: Finding) -> Flow {

@@ -1,0 +1,127 @@
+//! Random histories with an append-only file: replayed offline, it gives the state that the server has and that it would load.
+
+use std::path::Path;
+
+use papyra_core::redis::{AofReader, Entry, Limits, Manifest, Replay, Summary};
+use papyra_tests::redis_history::{Random, play};
+use papyra_tests::redis_server::{Reply, Server, binaries};
+use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, without_times};
+
+/// Replays what lies in a server's folder, in chunks.
+fn replay(dir: &Path, chunk: usize) -> (State, Option<Summary>) {
+    let mut replay = Replay::new(fields_of as fn(&Entry<'_>) -> Fields);
+    let folder = dir.join("appendonlydir");
+    let files = match std::fs::read(folder.join("appendonly.aof.manifest")) {
+        Ok(text) => Manifest::parse(&text).unwrap().in_order().map(|file| folder.join(&file.name)).collect(),
+        Err(_) => vec![dir.join("appendonly.aof")],
+    };
+    let mut preamble = None;
+    for file in files {
+        replay.next_file();
+        let bytes = std::fs::read(&file).unwrap();
+        let mut reader = AofReader::new(Limits::default());
+        for chunk in bytes.chunks(chunk) {
+            assert!(reader.push(chunk, &mut replay).is_continue());
+        }
+        let summary = reader.finish(&mut replay).unwrap();
+        assert_eq!((summary.broken_at, summary.whole_to), (None, bytes.len() as u64), "{}", file.display());
+        preamble = preamble.or(summary.preamble);
+    }
+    assert_eq!(replay.findings, []);
+    (of_replay(replay.streams()), preamble)
+}
+
+/// Takes away what a server does not always write to the file: how many entries a group has read, consumers that were created by
+/// an attempt that gave them nothing, and that a consumer read its own pending entries again. What a server makes of the file
+/// is compared in full.
+fn certain(state: State) -> State {
+    let mut state = without_times(state);
+    for group in state.values_mut().flat_map(|stream| stream.groups.values_mut()) {
+        group.entries_read = None;
+        group.pending.values_mut().for_each(|pending| (pending.1, pending.2) = (0, 0));
+        group.consumers.retain(|_, consumer| consumer.2 > 0);
+    }
+    state
+}
+
+#[test]
+fn append_only_files_replay_to_what_the_server_says() {
+    if binaries().is_empty() {
+        println!("left out: redis-server is not installed");
+    }
+    for binary in binaries() {
+        // While a background fsync runs, a server may hold its writes back: let it do none.
+        let new = [
+            "--appendfsync",
+            "no",
+            "--loglevel",
+            "warning",
+            "--appendonly",
+            "yes",
+            "--auto-aof-rewrite-percentage",
+            "0",
+        ];
+        let debug = ["--enable-debug-command", "yes"];
+        let is_old = binary.to_string_lossy().contains("6.2");
+        let config: Vec<&str> = new.iter().chain(if is_old { [].iter() } else { debug.iter() }).copied().collect();
+        let mut server = Server::of(&binary, &config);
+        // From 7.2 on an XCLAIM creates its consumer even when there is nothing to claim; before, it does not. Replay follows the latter:
+        // the difference is a consumer that holds nothing.
+        let info = server.must("INFO server").string();
+        let claims_create = !info.contains("redis_version:7.0.") && !info.contains("redis_version:6.");
+        let (mut streams, mut pending, mut preambles) = (0, 0, 0);
+        for seed in 1000..1150 {
+            let mut random = Random(seed);
+            server.call(&["CONFIG", "SET", "aof-timestamp-enabled", random.pick(&["yes", "no"])]);
+            play(&mut server, seed, 150);
+            let said = live(&mut server);
+            streams += said.len();
+            pending += said.values().flat_map(|s| s.groups.values()).map(|g| g.pending.len()).sum::<usize>();
+            let (read, _) = replay(server.dir(), random.pick(&[7, 100, 100_000]));
+            let same = |mut read: State, mut said: State, what: &str| {
+                if claims_create {
+                    for group in read.values_mut().chain(said.values_mut()).flat_map(|s| s.groups.values_mut()) {
+                        group.consumers.retain(|_, consumer| consumer.2 > 0);
+                    }
+                }
+                if is_old {
+                    // Before 7.0 a server did not count.
+                    for stream in read.values_mut().chain(said.values_mut()) {
+                        (stream.entries_added, stream.max_deleted_id) = Default::default();
+                        stream.groups.values_mut().for_each(|group| group.entries_read = None);
+                    }
+                }
+                assert_same(&read, &said, &format!("{}, seed {seed}, {what}", binary.display()));
+            };
+            same(certain(read.clone()), certain(said), "live");
+            assert!(!matches!(server.must("DEBUG LOADAOF"), Reply::Error(_)));
+            same(without_times(read), without_times(live(&mut server)), "loaded");
+            if seed % 5 == 0 {
+                server.call(&["CONFIG", "SET", "aof-use-rdb-preamble", random.pick(&["yes", "no"])]);
+                rewrite(&mut server);
+                // Rewritten as commands, the file has no pending entries whose message is gone: ask after loading it.
+                server.must("DEBUG LOADAOF");
+                let said = live(&mut server);
+                let (read, preamble) = replay(server.dir(), 64);
+                preambles += usize::from(preamble.is_some());
+                same(without_times(read), without_times(said), "rewritten");
+            }
+            server.must("FLUSHALL");
+        }
+        println!("{}: {streams} streams, {pending} pending entries, {preambles} RDB bases", binary.display());
+        assert!(streams > 300 && pending > 300 && preambles > 5);
+    }
+}
+
+fn rewrite(server: &mut Server) {
+    server.must("BGREWRITEAOF");
+    loop {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let info = server.must("INFO persistence").string();
+        let is = |field: &str| info.contains(&format!("{field}\r\n"));
+        if is("aof_rewrite_in_progress:0") && is("aof_rewrite_scheduled:0") {
+            assert!(is("aof_last_bgrewrite_status:ok"));
+            return;
+        }
+    }
+}
