@@ -5,6 +5,7 @@
 //! this reader: another format, an unknown version or type, or intact bytes that it does not understand.
 
 mod aof;
+mod aof_plan;
 mod command;
 mod crc;
 mod cursor;
@@ -21,6 +22,7 @@ mod node;
 mod rdb;
 mod replay;
 mod resp;
+mod resync;
 mod skip;
 mod state;
 mod stream;
@@ -28,6 +30,7 @@ mod text;
 mod visit;
 
 pub use aof::{AofReader, AofSummary};
+pub use aof_plan::{AofPlan, Later, Stretch, plan_aof};
 pub use error::{Error, ErrorKind};
 pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};
 pub use finding::{Finding, Reason};

@@ -1,0 +1,236 @@
+//! What is kept of damaged append-only files, and that a real server starts on it.
+
+use std::path::Path;
+
+use papyra_core::redis::{AofPlan, AofReader, Command, Entry, Flow, Limits, Reason, Replay, Scope, Visitor, plan_aof};
+use papyra_tests::redis_history::{Random, play};
+use papyra_tests::redis_server::Server;
+use papyra_tests::redis_state::{Fields, assert_same, fields_of, live, of_replay, without_times};
+
+fn command(args: &[&str]) -> Vec<u8> {
+    let mut out = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        out.extend(format!("${}\r\n{arg}\r\n", arg.len()).into_bytes());
+    }
+    out
+}
+
+fn add(n: u64, data: &str) -> Vec<u8> {
+    command(&["XADD", "papyra:a:events", &format!("{n}-0"), "data", data])
+}
+
+fn plan(bytes: &[u8]) -> AofPlan {
+    let plan = plan_aof(bytes, 0, &Scope::default(), Limits::default());
+    let mut at = 0;
+    for stretch in &plan.stretches {
+        assert_eq!(stretch.offset, at, "the stretches tile the file");
+        assert!(stretch.length > 0);
+        at += stretch.length;
+    }
+    assert_eq!(at, bytes.len() as u64);
+    plan
+}
+
+fn kept(bytes: &[u8], plan: &AofPlan) -> Vec<u8> {
+    let stretches = plan.stretches.iter().filter(|stretch| stretch.keep);
+    stretches.flat_map(|s| &bytes[s.offset as usize..(s.offset + s.length) as usize]).copied().collect()
+}
+
+/// Every command of some bytes, which must be whole.
+#[derive(Default)]
+struct Commands(Vec<Vec<Vec<u8>>>);
+
+impl Visitor for Commands {
+    fn command(&mut self, command: &Command<'_>) -> Flow {
+        self.0.push(command.args.iter().map(|arg| arg.to_vec()).collect());
+        Flow::Continue(())
+    }
+}
+
+fn commands(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let mut seen = Commands::default();
+    let mut reader = AofReader::new(Limits::default());
+    assert!(reader.push(bytes, &mut seen).is_continue());
+    let summary = reader.finish(&mut seen).expect("an append-only file");
+    assert_eq!((summary.broken_at, summary.open_transaction), (None, None));
+    seen.0
+}
+
+/// The numbers of the entries that are left, of a file of parts with some of them damaged.
+fn left(parts: &[Vec<u8>]) -> Vec<String> {
+    let bytes = parts.concat();
+    let plan = plan(&bytes);
+    commands(&kept(&bytes, &plan))
+        .iter()
+        .map(|args| String::from_utf8_lossy(args.get(2).unwrap_or(&args[0])).into())
+        .collect()
+}
+
+fn with(mut bytes: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
+    bytes[at] = byte;
+    bytes
+}
+
+#[test]
+fn one_damaged_command_goes_and_the_later_ones_stay() {
+    let (a, b, c) = (add(1, "{}"), add(2, "{\"x\": 1}"), add(3, "{}"));
+    for at in 0..b.len() {
+        for byte in [b'z', 0, b'\n'] {
+            let damaged = with(b.clone(), at, byte);
+            if damaged == b {
+                continue;
+            }
+            let left = left(&[a.clone(), damaged.clone(), c.clone()]);
+            let text = format!("byte {at} as {byte:?}: {left:?}");
+            assert_eq!(left.first().map(String::as_str), Some("1-0"), "{text}");
+            assert_eq!(left.last().map(String::as_str), Some("3-0"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_payload_that_holds_commands_is_never_taken_for_them() {
+    for payload in [
+        "a\r\n*1\r\n$8\r\nFLUSHALL\r\nb",
+        // The line end of the payload completes the command within it.
+        "a\r\n*1\r\n$8\r\nFLUSHALL",
+        "*1\r\n$8\r\nFLUSHALL",
+        "a\r\n*2\r\n$3\r\nDEL\r\n$15\r\npapyra:a:events",
+    ] {
+        let damaged = add(2, payload);
+        for at in 0..damaged.len() - payload.len() - 2 {
+            let parts = [add(1, "{}"), with(damaged.clone(), at, 1), add(3, "{}")];
+            let bytes = parts.concat();
+            let plan = plan(&bytes);
+            let commands = commands(&kept(&bytes, &plan));
+            assert!(commands.iter().all(|args| args[0] == b"XADD"), "{payload:?}, byte {at}: {commands:?}");
+        }
+    }
+}
+
+#[test]
+fn a_length_that_lies_rejects_what_it_declares_and_no_more() {
+    let long = with(add(2, "{\"some\": \"thing\"}"), 0, b'*');
+    let text = String::from_utf8(long).unwrap().replace("$17\r\n{", "$47\r\n{");
+    let parts = [add(1, "{}"), text.into_bytes(), add(3, "{}"), add(4, "{}"), add(5, "{}")];
+    assert_eq!(left(&parts), ["1-0", "4-0", "5-0"]);
+    let text = String::from_utf8(parts[1].clone()).unwrap().replace("$47\r\n{", "$99999\r\n{");
+    let bytes = [add(1, "{}"), text.into_bytes(), add(3, "{}")].concat();
+    assert_eq!(plan(&bytes).findings[0].reason, Reason::TornTail);
+}
+
+#[test]
+fn a_lost_select_rejects_up_to_the_next() {
+    let select = |db: &str| command(&["SELECT", db]);
+    let parts = [select("0"), add(1, "{}"), with(select("1"), 8, b'z'), add(2, "{}"), select("0"), add(3, "{}")];
+    assert_eq!(left(&parts), ["SELECT", "1-0", "SELECT", "3-0"]);
+    // Its database is still to be read and is the one that is selected: nothing is lost with it.
+    let parts = [with(select("0"), 8, b'z'), add(1, "{}")];
+    assert_eq!(left(&parts), ["1-0"]);
+    // Nothing of a command can be read, and there are several databases.
+    let parts = [select("0"), add(1, "{}"), b"garbage\0\0".to_vec(), add(2, "{}"), select("1"), add(3, "{}")];
+    assert_eq!(left(&parts), ["SELECT", "1-0", "SELECT", "3-0"]);
+}
+
+#[test]
+fn a_transaction_goes_as_a_whole() {
+    let (multi, exec) = (command(&["MULTI"]), command(&["EXEC"]));
+    let whole = [add(1, "{}"), multi, add(2, "{}"), add(3, "{}"), exec, add(4, "{}")];
+    assert_eq!(left(&whole), ["1-0", "MULTI", "2-0", "3-0", "EXEC", "4-0"]);
+    for part in 1..5 {
+        for at in 0..whole[part].len() {
+            let mut parts = whole.clone();
+            parts[part] = with(parts[part].clone(), at, b'z');
+            if part == 2 || part == 3 {
+                // A changed byte inside an argument is no broken framing.
+                let left = left(&parts);
+                assert!(left == ["1-0", "4-0"] || left.len() == 6, "part {part}, byte {at}: {left:?}");
+            } else {
+                assert_eq!(left(&parts), ["1-0", "4-0"], "part {part}, byte {at}");
+            }
+        }
+    }
+    let mut parts = whole.to_vec();
+    parts.truncate(4);
+    assert_eq!(left(&parts), ["1-0"], "begun and not executed");
+}
+
+#[test]
+fn later_commands_on_other_keys_need_a_word() {
+    let incr = || command(&["INCR", "counter"]);
+    let bytes = [incr(), with(incr(), 0, b'z'), add(1, "{}")].concat();
+    assert_eq!(plan(&bytes).later, None, "only before the damage");
+    let bytes = [incr(), with(incr(), 0, b'z'), add(1, "{}"), incr()].concat();
+    let plan = plan(&bytes);
+    let later = plan.later.clone().unwrap();
+    assert_eq!((later.others, later.first_command.as_str()), (1, "INCR"));
+    assert_eq!(plan.truncate_at, incr().len() as u64);
+    assert_eq!(kept(&bytes, &plan.truncated()), incr());
+}
+
+#[test]
+fn damage_to_a_real_file_costs_little() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/redis/appendonlydir/appendonly.aof.1.incr.aof");
+    let bytes = std::fs::read(path).unwrap();
+    let all = commands(&bytes);
+    assert!(plan(&bytes).is_clean());
+    let mut random = Random(5);
+    let mut lost = 0;
+    for _ in 0..1000 {
+        let at = random.below(bytes.len() as u64) as usize;
+        let damaged = with(bytes.clone(), at, random.any() as u8);
+        let plan = plan(&damaged);
+        let left = commands(&kept(&damaged, &plan));
+        assert_eq!(plan.is_clean(), plan.findings.is_empty());
+        lost += all.len() - left.len();
+    }
+    println!("1000 flips: {lost} commands lost of {} each", all.len());
+    assert!(lost < 1000 * all.len() / 20);
+    for cut in (0..bytes.len()).step_by(97) {
+        let plan = plan(&bytes[..cut]);
+        let left = commands(&kept(&bytes[..cut], &plan));
+        assert_eq!(left, all[..left.len()]);
+        assert!(plan.stretches.len() <= 2);
+    }
+}
+
+#[test]
+fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
+    let options =
+        ["--appendonly", "yes", "--appendfsync", "no", "--aof-use-rdb-preamble", "no", "--loglevel", "warning"];
+    let Some(mut server) = Server::start(&options) else { return };
+    play(&mut server, 77, 400);
+    let folder = server.dir().join("appendonlydir");
+    let bytes = std::fs::read(folder.join("appendonly.aof.1.incr.aof")).unwrap();
+    drop(server);
+    let mut random = Random(6);
+    for round in 0..30 {
+        let mut damaged = bytes.clone();
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(bytes.len() as u64) as usize;
+            let most = random.pick(&[1, 1, 40]);
+            let length = 1 + random.below(most) as usize;
+            for byte in damaged.iter_mut().skip(at).take(length) {
+                *byte = random.any() as u8;
+            }
+        }
+        let plan = plan_aof(&damaged, 0, &Scope::default(), Limits::default());
+        let kept = kept(&damaged, &plan);
+        let mut replay = Replay::new(fields_of as fn(&Entry<'_>) -> Fields);
+        let mut reader = AofReader::new(Limits::default());
+        assert!(reader.push(&kept, &mut replay).is_continue());
+        if !kept.is_empty() {
+            assert_eq!(reader.finish(&mut replay).unwrap().broken_at, None);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("appendonlydir");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("appendonly.aof.1.incr.aof"), &kept).unwrap();
+        let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n";
+        std::fs::write(folder.join("appendonly.aof.manifest"), manifest).unwrap();
+        let binary = papyra_tests::redis_server::binaries().remove(0);
+        let mut server = Server::in_folder(&binary, &options, dir);
+        let said = without_times(live(&mut server));
+        assert_same(&without_times(of_replay(replay.streams())), &said, &format!("round {round}: {:?}", plan.findings));
+    }
+}
