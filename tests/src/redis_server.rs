@@ -131,14 +131,18 @@ impl Server {
         self.dir.path()
     }
 
+    /// Sends many commands at once; none may fail.
+    pub fn pipeline(&mut self, commands: &[Vec<Vec<u8>>]) {
+        let out: Vec<u8> = commands.iter().flat_map(|args| encoded(args)).collect();
+        self.client.get_mut().write_all(&out).expect("the server listens");
+        for _ in commands {
+            assert!(!matches!(self.reply(), Reply::Error(_)));
+        }
+    }
+
     /// Sends a command of bytes and waits for the reply.
     pub fn command(&mut self, args: &[Vec<u8>]) -> Reply {
-        let mut out = format!("*{}\r\n", args.len()).into_bytes();
-        for arg in args {
-            out.extend(format!("${}\r\n", arg.len()).into_bytes());
-            out.extend_from_slice(arg);
-            out.extend_from_slice(b"\r\n");
-        }
+        let out = encoded(args);
         self.client.get_mut().write_all(&out).expect("the server listens");
         self.reply()
     }
@@ -183,4 +187,15 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command in RESP.
+pub fn encoded(args: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        out.extend(format!("${}\r\n", arg.len()).into_bytes());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+    out
 }

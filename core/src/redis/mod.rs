@@ -12,6 +12,7 @@ mod cursor;
 mod error;
 mod facts;
 mod finding;
+pub mod fuzz;
 mod group;
 mod id;
 mod keys;
