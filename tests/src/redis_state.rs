@@ -52,7 +52,7 @@ pub fn of_replay(streams: &BTreeMap<(u64, Vec<u8>), StreamState<Fields>>) -> Sta
 }
 
 /// What to keep of an entry for [`of_replay`].
-pub fn fields_of(entry: &Entry<'_>) -> Fields {
+pub fn fields_of(_file: u32, entry: &Entry<'_>) -> Fields {
     entry.fields.clone().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
 }
 
@@ -160,7 +160,7 @@ impl From<&Group> for StreamGroup {
 
 impl Visitor for Offline {
     fn entry(&mut self, _key: &Key<'_>, entry: &Entry<'_>) -> Flow {
-        self.open.entries.push((entry.id, fields_of(entry)));
+        self.open.entries.push((entry.id, fields_of(0, entry)));
         Flow::Continue(())
     }
 

@@ -9,7 +9,7 @@ use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_
 
 /// Replays what lies in a server's folder, in chunks.
 fn replay(dir: &Path, chunk: usize) -> (State, Option<Summary>) {
-    let mut replay = Replay::new(fields_of as fn(&Entry<'_>) -> Fields);
+    let mut replay = Replay::new(fields_of as fn(u32, &Entry<'_>) -> Fields);
     let folder = dir.join("appendonlydir");
     let files = match std::fs::read(folder.join("appendonly.aof.manifest")) {
         Ok(text) => Manifest::parse(&text).unwrap().in_order().map(|file| folder.join(&file.name)).collect(),

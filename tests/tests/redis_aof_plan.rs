@@ -216,7 +216,7 @@ fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
         }
         let plan = plan_aof(&damaged, 0, &Scope::default(), Limits::default());
         let kept = kept(&damaged, &plan);
-        let mut replay = Replay::new(fields_of as fn(&Entry<'_>) -> Fields);
+        let mut replay = Replay::new(fields_of as fn(u32, &Entry<'_>) -> Fields);
         let mut reader = AofReader::new(Limits::default());
         assert!(reader.push(&kept, &mut replay).is_continue());
         if !kept.is_empty() {

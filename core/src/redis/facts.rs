@@ -29,7 +29,7 @@ pub struct RecordCounts {
 }
 
 impl RecordCounts {
-    fn add(&mut self, kind: Kind) {
+    pub(crate) fn add(&mut self, kind: Kind) {
         *match kind {
             Kind::Event => &mut self.event,
             Kind::Audit => &mut self.audit,
@@ -174,9 +174,7 @@ impl Collector {
     }
 
     fn bad(&mut self, key: &Key<'_>, entry: &Entry<'_>, why: NoRecord) -> Flow {
-        let reason = if why == NoRecord::MissingData { Reason::MissingData } else { Reason::BadRecord };
-        let detail = format!("{} ({})", why.sentence(), why.as_str());
-        self.finding(Finding::new(reason, entry.offset, detail).at_key(key.db, key.name).at_entry(entry.id))
+        self.finding(Finding::of_entry(why, key.db, key.name, entry.id, entry.offset))
     }
 }
 

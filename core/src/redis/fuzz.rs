@@ -40,7 +40,7 @@ pub fn any_bytes(bytes: &[u8], step: usize) {
     );
 
     let aof = |step: usize| {
-        let mut replay = Replay::new(|_: &Entry<'_>| ());
+        let mut replay = Replay::new(|_, _: &Entry<'_>| ());
         let mut reader = AofReader::new(limits);
         for chunk in bytes.chunks(step.max(1)) {
             let _ = reader.push(chunk, &mut replay);

@@ -182,7 +182,7 @@ impl RecordCheck {
 
 /// Line ends between tokens are white space to `json.loads`, while a log's line has none: put blanks in their place. Within a string they
 /// stay, and make it invalid.
-fn flatten(json: &mut [u8]) {
+pub(crate) fn flatten(json: &mut [u8]) {
     let (mut in_text, mut escaped) = (false, false);
     for byte in json {
         match *byte {

@@ -91,6 +91,9 @@ pub struct Summary {
     pub streams: u64,
     /// Where the bytes could not be followed any more.
     pub lost_at: Option<u64>,
+    /// The key that was read last, by the offset of its type code: where to look on from when the bytes were lost in it, since
+    /// a damaged length may have swallowed what follows.
+    pub last_key: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -480,6 +483,7 @@ impl RdbReader {
             keys: self.keys,
             streams: self.streams,
             lost_at: lost.map(|(at, ..)| at),
+            last_key: Some(self.current.offset).filter(|_| self.keys > 0),
         })
     }
 

@@ -30,19 +30,30 @@ pub struct Replay<P, F> {
     open: Option<StreamState<P>>,
     /// The commands of a transaction that was begun, with their offsets.
     queued: Option<Vec<(u64, Vec<Vec<u8>>)>>,
-    /// Findings, the first [`Replay::MOST_FINDINGS`] of them.
-    pub findings: Vec<Finding>,
+    /// The file that is being read, counted by [`Replay::next_file`].
+    file: u32,
+    /// Findings and the file that each is in, the first [`Replay::MOST_FINDINGS`] of them.
+    pub findings: Vec<(u32, Finding)>,
     /// Commands that were refused or could not be followed.
     pub refused: u64,
 }
 
-impl<P: Clone, F: FnMut(&Entry<'_>) -> P> Replay<P, F> {
+impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
     /// Findings that are kept.
     pub const MOST_FINDINGS: usize = 1_000;
 
-    /// An empty state; `keep` says what to keep of an entry.
+    /// An empty state; `keep` says what to keep of an entry, given the number of its file and the entry.
     pub fn new(keep: F) -> Self {
-        Self { keep, db: 0, streams: BTreeMap::new(), open: None, queued: None, findings: Vec::new(), refused: 0 }
+        Self {
+            keep,
+            db: 0,
+            streams: BTreeMap::new(),
+            open: None,
+            queued: None,
+            file: 0,
+            findings: Vec::new(),
+            refused: 0,
+        }
     }
 
     /// The streams, by database and key.
@@ -52,6 +63,7 @@ impl<P: Clone, F: FnMut(&Entry<'_>) -> P> Replay<P, F> {
 
     /// Ends one file and begins the next: databases are selected anew, and a transaction without its EXEC is dropped.
     pub fn next_file(&mut self) {
+        self.file += 1;
         self.db = 0;
         self.queued = None;
     }
@@ -91,7 +103,7 @@ impl<P: Clone, F: FnMut(&Entry<'_>) -> P> Replay<P, F> {
             {
                 finding = finding.at_key(self.db, key);
             }
-            self.findings.push(finding);
+            self.findings.push((self.file, finding));
         }
     }
 
@@ -222,7 +234,7 @@ impl<P: Clone, F: FnMut(&Entry<'_>) -> P> Replay<P, F> {
             return Err("the ID is 0-0");
         }
         let offset = command.offset;
-        let kept = (self.keep)(&Entry { id, fields: Fields::of_arguments(fields), offset });
+        let kept = (self.keep)(self.file, &Entry { id, fields: Fields::of_arguments(fields), offset });
         let stream = self.streams.entry(place).or_insert_with(|| StreamState::new(offset));
         stream.entries.insert(id, kept);
         stream.last_id = id;
@@ -466,7 +478,7 @@ fn trim(rest: &mut &[&[u8]]) -> Result<Option<Trim>, Refusal> {
     Ok(Some(how))
 }
 
-impl<P: Clone, F: FnMut(&Entry<'_>) -> P> Visitor for Replay<P, F> {
+impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Visitor for Replay<P, F> {
     fn key(&mut self, key: &Key<'_>) -> Flow {
         self.open = key.is_stream.then(|| StreamState { expire_ms: key.expire_ms, ..StreamState::new(key.offset) });
         Flow::Continue(())
@@ -474,7 +486,7 @@ impl<P: Clone, F: FnMut(&Entry<'_>) -> P> Visitor for Replay<P, F> {
 
     fn entry(&mut self, _key: &Key<'_>, entry: &Entry<'_>) -> Flow {
         if let Some(open) = &mut self.open {
-            open.entries.insert(entry.id, (self.keep)(entry));
+            open.entries.insert(entry.id, (self.keep)(self.file, entry));
         }
         Flow::Continue(())
     }
@@ -482,7 +494,8 @@ impl<P: Clone, F: FnMut(&Entry<'_>) -> P> Visitor for Replay<P, F> {
     fn group(&mut self, key: &Key<'_>, group: Group) -> Flow {
         if !group.is_complete() {
             let text = format!("group {} is too large to be followed", quoted(&group.name));
-            self.findings.push(Finding::new(Reason::RefusedCommand, key.offset, text).at_key(key.db, key.name));
+            let finding = Finding::new(Reason::RefusedCommand, key.offset, text).at_key(key.db, key.name);
+            self.findings.push((self.file, finding));
         }
         if let Some(open) = &mut self.open {
             let (name, state) = GroupState::from_dump(group);
@@ -497,6 +510,13 @@ impl<P: Clone, F: FnMut(&Entry<'_>) -> P> Visitor for Replay<P, F> {
             open.max_deleted_id = facts.max_deleted_id;
             open.entries_added = facts.entries_added;
             self.streams.insert((key.db, key.name.to_vec()), open);
+        }
+        Flow::Continue(())
+    }
+
+    fn finding(&mut self, finding: Finding) -> Flow {
+        if self.findings.len() < Self::MOST_FINDINGS {
+            self.findings.push((self.file, finding));
         }
         Flow::Continue(())
     }

@@ -4,7 +4,7 @@
 //! listpack, zipmap) are single strings to an RDB file, so nothing of their inside is needed to pass them; whether they are intact
 //! the checksum says. Layouts: redis `rdb.c` (`rdbLoadObject`), valkey `rdb.c` for type 22 of Valkey files.
 
-use super::cursor::{Cursor, Read, Stop};
+use super::cursor::{Cursor, Read};
 use super::error::{ErrorKind, Problem};
 use super::text::{Head, head, length};
 
@@ -150,8 +150,8 @@ fn repeat(cur: &mut Cursor<'_>, left: &mut u64, pattern: &'static [Atom], at: &m
         let start = cur.pos();
         let drop = match pass(cur, pattern[*at]) {
             Ok(drop) => drop,
-            // What was passed before stands; the next call says how many bytes are missing.
-            Err(Stop::More(_)) if start > begin => {
+            // What was passed before stands; the next call says what is missing or wrong, at its own place.
+            Err(_) if start > begin => {
                 cur.rewind(start);
                 break;
             }

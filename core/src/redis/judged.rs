@@ -1,0 +1,98 @@
+//! A replay that judges the entries: what a scan of an append-only folder reports.
+
+use serde::Serialize;
+
+use super::facts::{GroupReport, RecordCounts, StreamReport};
+use super::finding::{Finding, Reason};
+use super::keys::{NoRecord, RecordCheck, Scope};
+use super::node::Entry;
+use super::replay::Replay;
+use crate::record::Kind;
+
+/// What is kept of an entry.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// The file that it is in, as [`Replay::next_file`] counts.
+    pub file: u32,
+    /// Bytes from the start of that file: of the command or the node.
+    pub offset: u64,
+    /// Its kind and timestamp, or why it is no record.
+    pub verdict: Result<(Kind, Option<f64>), NoRecord>,
+}
+
+/// The state of a folder in a report.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct ReplayReport {
+    /// Papyra's streams and others, by database and key.
+    pub streams: Vec<StreamReport>,
+    /// Live entries of Papyra's streams that are no record, with the number of their file: the first so many.
+    pub findings: Vec<(u32, Finding)>,
+    /// All of them.
+    pub found: u64,
+}
+
+/// A replay that judges every entry it meets.
+pub fn judging() -> Replay<Judged, impl FnMut(u32, &Entry<'_>) -> Judged> {
+    let mut check = RecordCheck::default();
+    Replay::new(move |file, entry: &Entry<'_>| {
+        let verdict = check.entry(entry).map(|facts| (facts.kind, facts.timestamp.filter(|stamp| stamp.is_finite())));
+        Judged { file, offset: entry.offset, verdict }
+    })
+}
+
+impl<F: FnMut(u32, &Entry<'_>) -> Judged> Replay<Judged, F> {
+    /// What the state holds; at most `max_findings` findings are listed.
+    pub fn report(&self, scope: &Scope, max_findings: usize) -> ReplayReport {
+        let mut report = ReplayReport::default();
+        for ((db, key), stream) in self.streams() {
+            let papyra = scope.find(key);
+            let mut records = RecordCounts::default();
+            let (mut bad_entries, mut first, mut last) = (0, None, None);
+            for (id, judged) in stream.entries.iter().filter(|_| papyra.is_some()) {
+                match judged.verdict {
+                    Ok((kind, stamp)) => {
+                        if records.total() == 0 {
+                            first = stamp;
+                        }
+                        last = stamp;
+                        records.add(kind);
+                    }
+                    Err(why) => {
+                        bad_entries += 1;
+                        report.found += 1;
+                        if report.findings.len() < max_findings {
+                            let finding = Finding::of_entry(why, *db, key, *id, judged.offset);
+                            report.findings.push((judged.file, finding));
+                        }
+                    }
+                }
+            }
+            report.streams.push(StreamReport {
+                db: *db,
+                key: String::from_utf8_lossy(key).into_owned(),
+                papyra,
+                offset: stream.offset,
+                expire_ms: stream.expire_ms,
+                facts: stream.facts(),
+                records,
+                bad_entries,
+                first_timestamp: first,
+                last_timestamp: last,
+                incomplete: false,
+                consumer_groups: (stream.groups.iter())
+                    .map(|(name, group)| GroupReport::from(&group.to_group(name)))
+                    .collect(),
+            });
+        }
+        report
+    }
+}
+
+impl Finding {
+    /// An entry that is no record.
+    pub(crate) fn of_entry(why: NoRecord, db: u64, key: &[u8], id: super::id::StreamId, offset: u64) -> Self {
+        let reason = if why == NoRecord::MissingData { Reason::MissingData } else { Reason::BadRecord };
+        let detail = format!("{} ({})", why.sentence(), why.as_str());
+        Self::new(reason, offset, detail).at_key(db, key).at_entry(id)
+    }
+}
