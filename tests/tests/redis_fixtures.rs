@@ -87,3 +87,28 @@ fn write_them_anew() {
         std::fs::write(folder().join(format!("{name}.json")), serde_json::to_vec(&said).unwrap()).unwrap();
     }
 }
+
+/// Servers from before streams, and the first with them: every encoding of the other types as it was then.
+#[test]
+fn dumps_of_old_servers() {
+    for (name, version, checksum, keys, streams) in [
+        ("redis-2.4", 2, Checksum::NotChecksummed, 14, 0),
+        ("redis-2.6", 6, Checksum::Verified, 14, 0),
+        ("redis-3.2", 7, Checksum::Verified, 14, 0),
+        ("redis-4.0", 8, Checksum::Verified, 14, 0),
+        ("redis-5.0", 9, Checksum::Verified, 15, 1),
+    ] {
+        let bytes = std::fs::read(folder().with_file_name("rdb-old").join(format!("{name}.rdb"))).unwrap();
+        let mut seen = Offline::default();
+        let mut reader = RdbReader::new(Limits::default());
+        assert!(reader.push(&bytes, &mut seen).is_continue());
+        let summary = reader.finish(&mut seen).unwrap();
+        assert_eq!((summary.header.unwrap().version, summary.checksum), (version, checksum), "{name}");
+        assert_eq!((summary.keys, summary.streams, seen.findings), (keys, streams, vec![]), "{name}");
+        assert_eq!(summary.end, Some(bytes.len() as u64), "{name}");
+        for stream in seen.state.values() {
+            let group = &stream.groups[&b"g"[..]];
+            assert_eq!((stream.length, stream.entries.len(), group.pending.len(), group.consumers.len()), (5, 5, 3, 1));
+        }
+    }
+}
