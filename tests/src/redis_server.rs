@@ -67,8 +67,12 @@ impl Reply {
     }
 }
 
-/// The servers to test against: `redis-server`, and those that the colon-separated PAPYRA_TEST_REDIS_SERVERS names.
+/// The servers to test against: `redis-server`, and those that the colon-separated PAPYRA_TEST_REDIS_SERVERS names. None after saying that
+/// the test is left out, unless everything must be tested.
 pub fn binaries() -> Vec<PathBuf> {
+    if !crate::has("redis-server") {
+        println!("left out: redis-server is not installed");
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).map(|dir| dir.join("redis-server")).find(|file| file.is_file());
     let more = std::env::var_os("PAPYRA_TEST_REDIS_SERVERS").unwrap_or_default();
@@ -76,15 +80,9 @@ pub fn binaries() -> Vec<PathBuf> {
 }
 
 impl Server {
-    /// The installed server, or `None` after saying that the test is left out.
+    /// The installed server, if there is one, see [`binaries`].
     pub fn start(config: &[&str]) -> Option<Server> {
-        match binaries().first() {
-            Some(binary) => Some(Server::of(binary, config)),
-            None => {
-                println!("left out: redis-server is not installed");
-                None
-            }
-        }
+        binaries().first().map(|binary| Server::of(binary, config))
     }
 
     /// A given server.

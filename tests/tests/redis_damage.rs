@@ -224,3 +224,41 @@ fn the_append_only_folder_that_papyra_filled() {
     };
     assert_eq!(plain(&report.streams), plain(&dump.streams));
 }
+
+/// Where the server's own checker sees something, so do the readers here; they also see what it does not look at.
+#[test]
+fn the_servers_own_checker_agrees() {
+    if !papyra_tests::has("redis-check-rdb") {
+        println!("left out: redis-check-rdb is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.rdb");
+    let refuses = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let mut check = std::process::Command::new("redis-check-rdb");
+        !check.arg(&path).stdout(std::process::Stdio::null()).status().unwrap().success()
+    };
+    let sealed = std::fs::read(fixtures().join("redis/dump.rdb")).unwrap();
+    let mut open = sealed.clone();
+    let end = open.len() - 8;
+    open[end..].fill(0);
+    let mut random = Random(9);
+    let (mut theirs, mut ours) = (0, 0);
+    for bytes in [sealed, open] {
+        assert!(!refuses(&bytes));
+        let before = read(&bytes).1.findings;
+        for _ in 0..150 {
+            let mut flipped = bytes.clone();
+            let at = random.below(end as u64) as usize;
+            flipped[at] ^= 1 << random.below(8);
+            let (result, facts) = read(&flipped);
+            let seen = result.is_err() || facts.findings != before;
+            let refused = refuses(&flipped);
+            assert!(seen || !refused, "byte {at}: refused there, nothing seen here: {result:?} {:?}", facts.findings);
+            theirs += u64::from(refused);
+            ours += u64::from(seen);
+        }
+    }
+    println!("of 300 flips, half of them without a checksum: {theirs} refused there, {ours} seen here");
+}

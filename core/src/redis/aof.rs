@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::command::is_known;
 use super::error::{Error, ErrorKind, Problem};
 use super::finding::{Finding, Reason};
-use super::rdb::{Limits, RdbReader, Summary};
+use super::header::{Limits, Summary};
+use super::rdb::RdbReader;
 use super::resp::{Broken, Command, Parsed, parse};
 use super::visit::{Flow, Visitor};
 

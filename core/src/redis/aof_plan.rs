@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::command::{Touch, touches};
 use super::finding::{Finding, Reason};
+use super::header::Limits;
 use super::id::decimal;
 use super::keys::Scope;
-use super::rdb::Limits;
 use super::resp::Command;
 use super::resync::{Finder, Item, known};
 

@@ -11,10 +11,10 @@ use crate::record::Kind;
 
 use super::finding::{Finding, Reason};
 use super::group::Group;
+use super::header::Header;
 use super::id::StreamId;
 use super::keys::{NoRecord, PapyraKey, RecordCheck, Scope};
 use super::node::Entry;
-use super::rdb::Header;
 use super::stream::StreamFacts;
 use super::visit::{Flow, Key, Visitor};
 

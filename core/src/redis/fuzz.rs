@@ -5,10 +5,11 @@
 use super::aof::AofReader;
 use super::aof_plan::plan_aof;
 use super::facts::Collector;
+use super::header::{Limits, Summary};
 use super::keys::Scope;
 use super::manifest::Manifest;
 use super::node::Entry;
-use super::rdb::{Limits, RdbReader, Summary};
+use super::rdb::RdbReader;
 use super::replay::Replay;
 use super::visit::Visitor;
 

@@ -6,6 +6,7 @@
 
 mod aof;
 mod aof_plan;
+mod arguments;
 mod command;
 mod crc;
 mod cursor;
@@ -15,6 +16,7 @@ mod facts;
 mod finding;
 pub mod fuzz;
 mod group;
+mod header;
 mod id;
 mod judged;
 mod keys;
@@ -31,7 +33,9 @@ mod skip;
 mod sniff;
 mod state;
 mod stream;
+mod stream_commands;
 mod text;
+mod verdict;
 mod visit;
 
 pub use aof::{AofReader, AofSummary};
@@ -41,12 +45,13 @@ pub use export::{ConsumerExport, GroupExport, GroupsFile, PendingExport, StreamG
 pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};
 pub use finding::{Finding, Reason};
 pub use group::{Consumer, Group, Pending};
+pub use header::{Checksum, Header, Limits, REDIS_VERSIONS, Summary, VALKEY_VERSIONS, Vendor};
 pub use id::StreamId;
 pub use judged::{Judged, ReplayReport, judging};
 pub use keys::{NoRecord, PapyraKey, RecordCheck, Scope, StreamKind};
 pub use manifest::{FileRole, Manifest, ManifestFile};
 pub use node::{Entry, Fields, Value};
-pub use rdb::{Checksum, Header, Limits, REDIS_VERSIONS, RdbReader, Summary, VALKEY_VERSIONS, Vendor};
+pub use rdb::RdbReader;
 pub use replay::Replay;
 pub use resp::Command;
 pub use salvage::KeyFinder;

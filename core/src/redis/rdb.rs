@@ -7,97 +7,18 @@
 //! before it, or zeros where the server was told not to compute one (redis `rdb.c`, `rdbLoadRio`). A DUMP payload is a type, a value,
 //! a version (u16 LE) and the CRC (redis `cluster.c`, `createDumpPayload`).
 
-use serde::{Deserialize, Serialize};
-
 use super::crc::Lagging;
 use super::cursor::{Cursor, Read, Stop};
-use super::error::{Error, ErrorKind, Problem};
-use super::finding::{Finding, Reason};
-use super::id::decimal;
+use super::error::Problem;
+use super::header::{Header, Limits, Vendor, header, known};
 use super::skip::{Skipper, Step, unknown_type};
 use super::stream::{Context, STREAM_TYPES, StreamReader};
 use super::text::{length, string};
 use super::visit::{Flow, Key, Visitor};
 
-/// Who wrote the file: type codes from 22 on and opcode 243 mean different things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Vendor {
-    /// Magic `REDIS`: Redis, and Valkey before 9.0.
-    Redis,
-    /// Magic `VALKEY`: Valkey from 9.0 on.
-    Valkey,
-}
-
-/// What an RDB file says of itself first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
-    /// By the magic.
-    pub vendor: Vendor,
-    /// The format version.
-    pub version: u32,
-}
-
-/// The versions of `REDIS` files that are read: up to Redis 8.10.
-pub const REDIS_VERSIONS: std::ops::RangeInclusive<u32> = 1..=15;
-/// The versions of `VALKEY` files that are read: 9.0 and 9.2.
-pub const VALKEY_VERSIONS: std::ops::RangeInclusive<u32> = 80..=81;
-
-/// What a reader may keep in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// The most bytes of one unit (a stream node, a name), compressed and expanded. A larger one ends the reading with
-    /// [`ErrorKind::TooLarge`].
-    pub unit: u64,
-    /// The most pending entries and consumers of one group that are listed and checked by name; above it they are counted and compared
-    /// as a whole.
-    pub listed: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { unit: 256 << 20, listed: 500_000 }
-    }
-}
-
-/// What the checksum says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Checksum {
-    /// It is there and holds.
-    Verified,
-    /// It is there and does not hold.
-    Mismatch,
-    /// The server was told not to compute one, or the version has none.
-    NotChecksummed,
-    /// The reading did not come to it.
-    NotReached,
-}
-
-/// What is known when the bytes have ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// The header; for a DUMP payload the version comes from its end.
-    pub header: Option<Header>,
-    /// What the checksum says.
-    pub checksum: Checksum,
-    /// Bytes that were pushed.
-    pub bytes: u64,
-    /// Where the backup ended, in bytes from its start, if its end was reached; an old append-only file goes on from there.
-    pub end: Option<u64>,
-    /// Keys of any type.
-    pub keys: u64,
-    /// Streams among them.
-    pub streams: u64,
-    /// Where the bytes could not be followed any more.
-    pub lost_at: Option<u64>,
-    /// The key that was read last, by the offset of its type code: where to look on from when the bytes were lost in it, since
-    /// a damaged length may have swallowed what follows.
-    pub last_key: Option<u64>,
-}
-
+/// What the reader is about to read.
 #[derive(Debug)]
-enum State {
+pub(crate) enum State {
     Header,
     Opcode,
     /// A value that is stepped over; then the next opcode, or the type that metadata belongs to.
@@ -115,8 +36,9 @@ enum State {
     Lost(u64, Problem),
 }
 
+/// What the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     File,
     /// The middle of a file, from some key on: no checksum can be told.
     Part,
@@ -124,12 +46,12 @@ enum Form {
 }
 
 #[derive(Debug, Default)]
-struct Current {
+pub(crate) struct Current {
     db: u64,
     name: Vec<u8>,
     rdb_type: u8,
     expire_ms: Option<i64>,
-    offset: u64,
+    pub(super) offset: u64,
 }
 
 impl Current {
@@ -148,26 +70,26 @@ impl Current {
 /// Reads an RDB file or DUMP payload that is pushed in chunks.
 #[derive(Debug)]
 pub struct RdbReader {
-    form: Form,
-    limits: Limits,
-    state: State,
-    header: Option<Header>,
-    current: Current,
+    pub(super) form: Form,
+    pub(super) limits: Limits,
+    pub(super) state: State,
+    pub(super) header: Option<Header>,
+    pub(super) current: Current,
     /// The unit that is not complete, and how many bytes it needs.
-    held: Vec<u8>,
-    need: usize,
+    pub(super) held: Vec<u8>,
+    pub(super) need: usize,
     /// Bytes to drop before the next unit.
-    drop: u64,
+    pub(super) drop: u64,
     /// File offset of the next unit.
-    offset: u64,
-    pushed: u64,
-    end: Option<u64>,
-    crc: Lagging,
-    keys: u64,
-    streams: u64,
-    broken_node: Option<(u64, Problem)>,
-    scratch: Vec<u8>,
-    flow: Flow,
+    pub(super) offset: u64,
+    pub(super) pushed: u64,
+    pub(super) end: Option<u64>,
+    pub(super) crc: Lagging,
+    pub(super) keys: u64,
+    pub(super) streams: u64,
+    pub(super) broken_node: Option<(u64, Problem)>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) flow: Flow,
 }
 
 impl RdbReader {
@@ -206,7 +128,7 @@ impl RdbReader {
         self
     }
 
-    /// A reader of the rest of an RDB file, from the type code of a key at `offset` on (see [`Finder`](super::Finder)).
+    /// A reader of the rest of an RDB file, from the type code of a key at `offset` on (see [`KeyFinder`](super::KeyFinder)).
     pub fn resume(header: Header, db: u64, offset: u64, limits: Limits) -> Self {
         let current = Current { db, ..Current::default() };
         let new = Self::new(limits);
@@ -239,12 +161,6 @@ impl RdbReader {
     /// Bytes taken so far, counted from the start of the file.
     pub(crate) fn pushed(&self) -> u64 {
         self.pushed
-    }
-
-    /// Ends the reading of a file that goes on after the backup's end, which was reached.
-    pub(crate) fn finish_at_end<V: Visitor>(mut self, visitor: &mut V) -> Result<Summary, Error> {
-        self.pushed = self.end.unwrap_or(self.pushed);
-        self.finish(visitor)
     }
 
     /// Takes the next bytes. [`Flow::Break`] means that the visitor stopped; the reader takes no more then.
@@ -439,119 +355,8 @@ impl RdbReader {
         };
         self.current.expire_ms = None;
     }
-
-    /// Ends the reading: judges the checksum and what was left open.
-    ///
-    /// # Errors
-    /// The bytes are of another format, or of a version or type that is not known, or intact and not understood.
-    pub fn finish<V: Visitor>(mut self, visitor: &mut V) -> Result<Summary, Error> {
-        let checksum = self.checksum();
-        let mut tell = |finding| {
-            if self.flow.is_continue() {
-                self.flow = visitor.finding(finding);
-            }
-        };
-        let lost = match std::mem::replace(&mut self.state, State::End) {
-            State::Lost(at, problem) => Some((at, problem, Reason::BrokenStructure)),
-            State::End | State::Drain => None,
-            open => Some((self.offset, cut_short(&open, self.pushed), Reason::Truncated)),
-        };
-        let intact = checksum == Checksum::Verified;
-        if let Some((at, problem, reason)) = &lost {
-            let names_a_limit = matches!(problem.kind, ErrorKind::UnknownType(_) | ErrorKind::TooLarge(_));
-            let hopeless = matches!(problem.kind, ErrorKind::NotRecognised | ErrorKind::UnknownVersion(_));
-            if hopeless || intact || (names_a_limit && checksum != Checksum::Mismatch) {
-                return Err(Error::new(*at, problem.clone()));
-            }
-            tell(Finding::new(*reason, *at, problem.detail.clone()).of_length(self.pushed.saturating_sub(*at)));
-        } else if let Some((at, problem)) = self.broken_node.filter(|_| intact) {
-            return Err(Error::new(at, problem));
-        } else if checksum == Checksum::Mismatch {
-            let at = self.end.unwrap_or(self.pushed).saturating_sub(8);
-            let text = "the checksum at the end is not that of the bytes before it";
-            tell(Finding::new(Reason::ChecksumMismatch, at, text).of_length(8));
-        }
-        if let Some(end) = self.end.filter(|&end| lost.is_none() && end < self.pushed) {
-            let more = self.pushed - end;
-            tell(Finding::new(Reason::TrailingBytes, end, format!("{more} bytes follow the end")).of_length(more));
-        }
-        Ok(Summary {
-            header: self.header,
-            checksum,
-            bytes: self.pushed,
-            end: self.end.filter(|_| lost.is_none()),
-            keys: self.keys,
-            streams: self.streams,
-            lost_at: lost.map(|(at, ..)| at),
-            last_key: Some(self.current.offset).filter(|_| self.keys > 0),
-        })
-    }
-
-    fn checksum(&self) -> Checksum {
-        let has_one = self.form == Form::Dump || self.header.is_some_and(|h| h.version >= 5);
-        if self.form == Form::Part {
-            return Checksum::NotReached;
-        }
-        if !has_one {
-            return if matches!(self.state, State::End) { Checksum::NotChecksummed } else { Checksum::NotReached };
-        }
-        match self.crc.split() {
-            None => Checksum::NotReached,
-            Some((_, 0)) => Checksum::NotChecksummed,
-            Some((computed, stored)) if computed == stored => Checksum::Verified,
-            Some(_) => Checksum::Mismatch,
-        }
-    }
 }
 
 fn is_known(code: u8, valkey: bool) -> bool {
     STREAM_TYPES.contains(&code) || Skipper::value(code, valkey).is_some()
-}
-
-fn cut_short(state: &State, total: u64) -> Problem {
-    let section = match state {
-        State::Header if total == 0 => {
-            return Problem::unknown(ErrorKind::NotRecognised, "the file is empty");
-        }
-        State::Header => "the header",
-        State::Opcode => "the list of keys",
-        State::Skip(_) => "a value that is no stream",
-        State::Stream(stream) => stream.section(),
-        State::DumpType => "the payload's type",
-        State::DumpEnd | State::Trailer => "the checksum",
-        State::Drain | State::End | State::Lost(..) => "the file",
-    };
-    Problem::structure(format!("the bytes end inside {section}"))
-}
-
-fn header(cur: &mut Cursor<'_>) -> Read<Header> {
-    let seen = cur.left().min(9);
-    let bytes = cur.clone().take(seen)?;
-    let vendor = [(&b"REDIS"[..], Vendor::Redis), (&b"VALKEY"[..], Vendor::Valkey)]
-        .into_iter()
-        .find(|(magic, _)| magic.iter().zip(bytes).all(|(a, b)| a == b));
-    let Some((magic, vendor)) = vendor else {
-        return Err(Problem::unknown(ErrorKind::NotRecognised, "neither REDIS nor VALKEY stands at the start").into());
-    };
-    let bytes = cur.take(9)?;
-    let Some(version) = decimal(&bytes[magic.len()..]).and_then(|version| u32::try_from(version).ok()) else {
-        return Err(Problem::unknown(ErrorKind::NotRecognised, "the version is no number").into());
-    };
-    Ok(known(vendor, version)?)
-}
-
-fn known(vendor: Vendor, version: u32) -> Result<Header, Problem> {
-    let (name, versions) = match vendor {
-        Vendor::Redis => ("Redis", REDIS_VERSIONS),
-        Vendor::Valkey => ("Valkey", VALKEY_VERSIONS),
-    };
-    if versions.contains(&version) {
-        return Ok(Header { vendor, version });
-    }
-    let text = format!(
-        "version {version} of the {name} format is not known (known: {} to {})",
-        versions.start(),
-        versions.end()
-    );
-    Err(Problem::unknown(ErrorKind::UnknownVersion(u64::from(version)), text))
 }

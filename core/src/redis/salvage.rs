@@ -6,8 +6,9 @@
 
 use super::cursor::Cursor;
 use super::finding::Finding;
+use super::header::{Header, Limits};
 use super::keys::{PapyraKey, Scope};
-use super::rdb::{Header, Limits, RdbReader};
+use super::rdb::RdbReader;
 use super::stream::{STREAM_TYPES, StreamFacts};
 use super::text::string;
 use super::visit::{Flow, Key, Visitor};

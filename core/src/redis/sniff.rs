@@ -2,7 +2,7 @@
 
 use super::aof::AofReader;
 use super::crc::Crc64;
-use super::rdb::{REDIS_VERSIONS, VALKEY_VERSIONS};
+use super::header::{REDIS_VERSIONS, VALKEY_VERSIONS};
 
 /// The Redis formats that a file may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 
 use super::finding::Finding;
 use super::group::Group;
+use super::header::Header;
 use super::node::Entry;
-use super::rdb::Header;
 use super::resp::Command;
 use super::stream::StreamFacts;
 
