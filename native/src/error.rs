@@ -64,18 +64,14 @@ impl Error {
     /// Creating or changing something at `path` failed; the log is as it was.
     pub fn cannot_create(what: &str, path: &Path, error: impl Into<io::Error>) -> Error {
         let error = error.into();
-        let advice = match error.kind() {
-            io::ErrorKind::StorageFull => "free some space and try again",
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "the folder must be writable",
-            _ => "try again once that is mended",
-        };
-        Error::new(Code::CannotCreate, format!("cannot {what} {}: {}; {advice}", show(path), reason(&error)))
+        let text = format!("cannot {what} {}: {}; {}", show(path), reason(&error), advice(&error));
+        Error::new(Code::CannotCreate, text)
     }
 
     /// Writing to `path` failed midway.
     pub fn cannot_write(what: &str, path: &Path, error: impl Into<io::Error>) -> Error {
         let error = error.into();
-        Error::new(Code::Io, format!("cannot {what} {}: {}", show(path), reason(&error)))
+        Error::new(Code::Io, format!("cannot {what} {}: {}; {}", show(path), reason(&error), advice(&error)))
     }
 
     /// The same error with more said.
@@ -98,6 +94,15 @@ impl std::error::Error for Error {}
 /// A path, safe to print.
 pub fn show(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
+}
+
+/// What to do about a write that failed.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "free some space and try again",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "the folder must be writable",
+        _ => "try again once that is mended",
+    }
 }
 
 /// The system's words without Rust's "(os error N)".

@@ -171,7 +171,7 @@ pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
         if let Some(command) = advice {
             out.info(&format!("to repair: {command}"));
         }
-    } else if report.verdict == ReportVerdict::Anomalies {
+    } else if totals.anomalies == 0 && report.verdict == ReportVerdict::Anomalies {
         out.bad("the notes count because of --strict");
     }
 }
