@@ -1,1 +1,3 @@
 //! `papyra-core` for JavaScript. It translates and decides nothing.
+
+mod decode;
