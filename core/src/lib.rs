@@ -23,5 +23,6 @@ pub mod report;
 pub mod retention;
 pub mod rotation;
 pub mod scan;
+pub mod sniff;
 pub mod summary;
 pub mod view;
