@@ -12,6 +12,7 @@
 mod line;
 mod utf8;
 
+pub mod browse;
 pub mod escape;
 pub mod finding;
 pub mod fuzz;
@@ -25,4 +26,5 @@ pub mod rotation;
 pub mod scan;
 pub mod sniff;
 pub mod summary;
+pub mod timeline;
 pub mod view;
