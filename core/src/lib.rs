@@ -12,6 +12,7 @@
 mod line;
 mod utf8;
 
+pub mod assembly;
 pub mod browse;
 pub mod escape;
 pub mod finding;

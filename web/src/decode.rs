@@ -8,6 +8,8 @@ mod zstd;
 
 use std::fmt;
 
+use papyra_core::sniff::{Looks, sniff};
+
 pub(crate) use zstd::WINDOW_LIMIT;
 
 /// Why unpacking ended early. `offset` counts packed bytes.
@@ -76,6 +78,82 @@ impl Decoder {
             Self::Plain => Ok(()),
             Self::Gzip(gzip) => gzip.finish(out),
             Self::Zstd(zstd) => zstd.finish(out),
+        }
+    }
+}
+
+/// A file as it comes: told by its first bytes, unpacked if need be, and quiet once unpacking has failed.
+pub(crate) struct Input {
+    decoder: Option<Decoder>,
+    head: Vec<u8>,
+    taken: u64,
+    failed: Option<DecodeError>,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self { decoder: None, head: Vec::with_capacity(MAGIC), taken: 0, failed: None }
+    }
+}
+
+/// Bytes that tell the format.
+const MAGIC: usize = 4;
+/// Packed bytes unpacked at a time, so that the place in the packed file stays current.
+const STEP: usize = 64 * 1024;
+
+impl Input {
+    /// Hands on plain bytes, with the place in the packed file if it is one.
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
+        if self.decoder.is_some() {
+            return self.unpack(bytes, out);
+        }
+        let missing = bytes.len().min(MAGIC - self.head.len());
+        self.head.extend_from_slice(&bytes[..missing]);
+        if self.head.len() == MAGIC {
+            self.begin(out);
+            self.unpack(&bytes[missing..], out);
+        }
+    }
+
+    pub(crate) fn finish(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
+        if self.decoder.is_none() {
+            self.begin(out);
+        }
+        let place = self.packed_at();
+        if let (Some(decoder), None) = (&mut self.decoder, self.failed) {
+            self.failed = decoder.finish(&mut |plain| out(plain, place)).err();
+        }
+    }
+
+    /// How many packed bytes were taken; `None` when the file is not packed.
+    pub(crate) fn packed_at(&self) -> Option<u64> {
+        matches!(self.decoder, Some(Decoder::Gzip(_) | Decoder::Zstd(_))).then_some(self.taken)
+    }
+
+    pub(crate) fn failed(&self) -> Option<DecodeError> {
+        self.failed
+    }
+
+    fn begin(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
+        self.decoder = Some(match sniff(&self.head) {
+            Looks::Gzip => Decoder::gzip(),
+            Looks::Zstd => Decoder::zstd(),
+            _ => Decoder::Plain,
+        });
+        let head = std::mem::take(&mut self.head);
+        self.unpack(&head, out);
+    }
+
+    fn unpack(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
+        let packed = self.packed_at().is_some();
+        let Some(decoder) = self.decoder.as_mut().filter(|_| self.failed.is_none()) else { return };
+        for piece in bytes.chunks(if packed { STEP } else { bytes.len().max(1) }) {
+            self.taken += piece.len() as u64;
+            let place = packed.then_some(self.taken);
+            if let Err(error) = decoder.push(piece, &mut |plain| out(plain, place)) {
+                self.failed = Some(error);
+                return;
+            }
         }
     }
 }
