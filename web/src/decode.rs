@@ -32,11 +32,11 @@ pub(crate) enum ErrorKind {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ErrorKind::CutShort => write!(f, "the packed data ends in the middle, at byte {}", self.offset),
-            ErrorKind::Damaged => write!(f, "the packed data is damaged near byte {}", self.offset),
+            ErrorKind::CutShort => write!(f, "it ends too early, at its own byte {}", self.offset),
+            ErrorKind::Damaged => write!(f, "it is damaged near its own byte {}", self.offset),
             ErrorKind::Window(bytes) => write!(
                 f,
-                "this zstd file needs a window of {} MiB; the page unpacks up to {} MiB",
+                "it needs a window of {} MiB, and the page unpacks up to {} MiB",
                 bytes >> 20,
                 WINDOW_LIMIT >> 20
             ),
@@ -128,6 +128,15 @@ impl Input {
     /// How many packed bytes were taken; `None` when the file is not packed.
     pub(crate) fn packed_at(&self) -> Option<u64> {
         matches!(self.decoder, Some(Decoder::Gzip(_) | Decoder::Zstd(_))).then_some(self.taken)
+    }
+
+    /// The packed format's name; empty for a plain file.
+    pub(crate) fn format(&self) -> &'static str {
+        match self.decoder {
+            Some(Decoder::Gzip(_)) => "gzip",
+            Some(Decoder::Zstd(_)) => "zstd",
+            _ => "",
+        }
     }
 
     pub(crate) fn failed(&self) -> Option<DecodeError> {

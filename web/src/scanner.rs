@@ -104,7 +104,9 @@ impl Scanner {
             None => return,
         };
         if let Some(error) = input.failed() {
-            report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, error.to_string()));
+            let (format, bytes) = (input.format(), report.bytes);
+            let detail = format!("the {format} data cannot be unpacked past byte {bytes} of its content: {error}");
+            report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
         }
         let looks = sniff::sniff(&head);
         let packed = packed_at.is_some();
