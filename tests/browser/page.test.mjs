@@ -1,7 +1,7 @@
 // The page as an operator meets it, opened from disk: what it says of each kind of log.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { choose, fileUrl, launch, openPage, settled } from "./browser.mjs";
 import * as logs from "./logs.mjs";
@@ -157,4 +157,3 @@ describe("take away", () => {
   });
 });
 
-test("the built file is there", () => assert.ok(existsSync(new URL(fileUrl()))));
