@@ -90,7 +90,8 @@ impl Row {
     /// The row of a line without its newline.
     pub fn of(text: &[u8], line: u64, offset: u64) -> Row {
         let view = View::of(text);
-        let shown = view.raw("payload").map_or_else(|| String::from_utf8_lossy(&text[..text.len().min(4 * SHOWN)]), Into::into);
+        let shown =
+            view.raw("payload").map_or_else(|| String::from_utf8_lossy(&text[..text.len().min(4 * SHOWN)]), Into::into);
         Row {
             line,
             offset,
@@ -216,7 +217,16 @@ impl Search {
 
     /// A search from the start of a file.
     pub fn new(matcher: Matcher) -> Search {
-        Search { matcher, open: Vec::new(), open_length: 0, start: 0, returned: false, line: 1, total: 0, hits: VecDeque::new() }
+        Search {
+            matcher,
+            open: Vec::new(),
+            open_length: 0,
+            start: 0,
+            returned: false,
+            line: 1,
+            total: 0,
+            hits: VecDeque::new(),
+        }
     }
 
     /// Searches the next bytes.
@@ -318,7 +328,11 @@ mod tests {
     fn a_search_finds_the_same_lines_in_any_chunks() {
         let expected: Vec<Hit> = lines(LOG.as_bytes())
             .enumerate()
-            .map(|(line, (offset, text))| Hit { line: line as u64 + 1, offset: offset as u64, length: text.len() as u64 })
+            .map(|(line, (offset, text))| Hit {
+                line: line as u64 + 1,
+                offset: offset as u64,
+                length: text.len() as u64,
+            })
             .collect();
         for step in [1, 2, 7, 1000] {
             assert_eq!(search("", &[], step), expected);
@@ -331,7 +345,8 @@ mod tests {
 
     #[test]
     fn rows_show_what_there_is() {
-        let rows: Vec<Row> = lines(LOG.as_bytes()).enumerate().map(|(n, (at, text))| Row::of(text, n as u64 + 1, at as u64)).collect();
+        let rows: Vec<Row> =
+            lines(LOG.as_bytes()).enumerate().map(|(n, (at, text))| Row::of(text, n as u64 + 1, at as u64)).collect();
         assert_eq!((rows[0].what.as_str(), rows[0].actor.as_str(), rows[0].time), ("ActorStarted", "a:1", Some(1.5)));
         assert_eq!((rows[1].kind, rows[1].actor.as_str(), rows[1].time), (Kind::DeadLetter, "null", None));
         assert_eq!(rows[1].payload, "{\"name\": \"Zo\\u00eb\"}");

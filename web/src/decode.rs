@@ -47,13 +47,13 @@ impl fmt::Display for DecodeError {
 /// Turns packed bytes into plain ones and hands them on piece by piece.
 pub(crate) enum Decoder {
     Plain,
-    Gzip(gzip::Gzip),
+    Gzip(Box<gzip::Gzip>),
     Zstd(Box<zstd::Zstd>),
 }
 
 impl Decoder {
     pub(crate) fn gzip() -> Self {
-        Self::Gzip(gzip::Gzip::new())
+        Self::Gzip(Box::new(gzip::Gzip::new()))
     }
 
     pub(crate) fn zstd() -> Self {
@@ -203,10 +203,9 @@ mod tests {
     #[test]
     fn any_portions_give_the_same_bytes() {
         let plain = text();
-        for (packed, decoder) in [
-            (gzipped(&plain), Decoder::gzip as fn() -> Decoder),
-            (zstandard(&plain), Decoder::zstd as fn() -> Decoder),
-        ] {
+        for (packed, decoder) in
+            [(gzipped(&plain), Decoder::gzip as fn() -> Decoder), (zstandard(&plain), Decoder::zstd as fn() -> Decoder)]
+        {
             for step in [1, 7, 4096, usize::MAX] {
                 let (seen, result) = run(decoder(), &packed, step);
                 assert_eq!(result, Ok(()));
@@ -231,10 +230,9 @@ mod tests {
     #[test]
     fn a_cut_file_gives_what_it_has_and_says_so() {
         let plain = text();
-        for (packed, decoder) in [
-            (gzipped(&plain), Decoder::gzip as fn() -> Decoder),
-            (zstandard(&plain), Decoder::zstd as fn() -> Decoder),
-        ] {
+        for (packed, decoder) in
+            [(gzipped(&plain), Decoder::gzip as fn() -> Decoder), (zstandard(&plain), Decoder::zstd as fn() -> Decoder)]
+        {
             for cut in [3, packed.len() / 2, packed.len() - 3] {
                 let (seen, result) = run(decoder(), &packed[..cut], 999);
                 assert_eq!(result, Err(DecodeError { kind: ErrorKind::CutShort, offset: cut as u64 }));
@@ -246,10 +244,9 @@ mod tests {
     #[test]
     fn damage_is_told_from_a_cut() {
         let plain = text();
-        for (mut packed, decoder) in [
-            (gzipped(&plain), Decoder::gzip as fn() -> Decoder),
-            (zstandard(&plain), Decoder::zstd as fn() -> Decoder),
-        ] {
+        for (mut packed, decoder) in
+            [(gzipped(&plain), Decoder::gzip as fn() -> Decoder), (zstandard(&plain), Decoder::zstd as fn() -> Decoder)]
+        {
             let last = packed.len() - 6;
             packed[last] ^= 0x55;
             let (_, result) = run(decoder(), &packed, 999);

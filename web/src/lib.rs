@@ -22,8 +22,10 @@ pub const TOOL: &str = concat!("papyra ", env!("CARGO_PKG_VERSION"));
 /// What the page wants to know before anything is opened: the tool, and core's words for the notes.
 #[wasm_bindgen]
 pub fn about() -> String {
-    let notes: serde_json::Map<_, _> =
-        Note::ALL.into_iter().map(|note| (json!(note).as_str().unwrap_or_default().to_owned(), json!(note.meaning()))).collect();
+    let notes: serde_json::Map<_, _> = Note::ALL
+        .into_iter()
+        .map(|note| (json!(note).as_str().unwrap_or_default().to_owned(), json!(note.meaning())))
+        .collect();
     json!({ "tool": TOOL, "notes": notes }).to_string()
 }
 

@@ -90,28 +90,7 @@ impl Scanner {
 
     /// The file is over; the next bytes are the next file's.
     pub fn end_file(&mut self) {
-        let Open { mut input, mut text } = self.open.take().unwrap_or_else(Open::new);
-        let (base, timeline) = (self.base, &mut self.timeline);
-        input.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
-        let packed_at = input.packed_at();
-        let Text { scanner, mut gathered, head, plain, plain_total } = text;
-        let summary = scanner.finish(&mut Watch { gathered: &mut gathered, timeline, base, packed_at });
-        self.last_plain = (packed_at.is_some() && plain_total <= MOST_PLAIN).then_some(plain);
-        self.records += summary.records.total();
-        let at = self.done.len();
-        let mut report = match self.places.get(at) {
-            Some(place) => place.report(self.arrangement.backend, summary),
-            None => return,
-        };
-        if let Some(error) = input.failed() {
-            let (format, bytes) = (input.format(), report.bytes);
-            let detail = format!("the {format} data cannot be unpacked past byte {bytes} of its content: {error}");
-            report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
-        }
-        let looks = sniff::sniff(&head);
-        let packed = packed_at.is_some();
-        self.base += self.sizes.get(at).copied().unwrap_or_default();
-        self.done.push(Done { report, plan: gathered.plan, index: gathered.index, looks, packed });
+        self.end(true);
     }
 
     /// Findings of the file being read that were not taken yet, as JSON; nothing when there are none.
@@ -139,10 +118,10 @@ impl Scanner {
         (self.records + self.open.as_ref().map_or(0, |open| open.text.scanner.so_far().records.total())) as f64
     }
 
-    /// Ends the scan: the report, as the command line prints it. A file that is still open ends here.
-    pub fn finish(&mut self) -> String {
+    /// Ends the scan: the report, as the command line prints it. Unless `whole`, it is that of what was seen so far.
+    pub fn finish(&mut self, whole: bool) -> String {
         if self.open.is_some() {
-            self.end_file();
+            self.end(whole);
         }
         let mut files: Vec<FileReport> = self.done.iter().map(|done| done.report.clone()).collect();
         // Files that reading did not come to are no part of what was seen; gaps stand behind the members.
@@ -180,6 +159,42 @@ impl Scanner {
     }
 }
 
+impl Scanner {
+    /// `whole` is false when reading was stopped: then the line under way is not looked at, for it is not torn.
+    fn end(&mut self, whole: bool) {
+        let Open { mut input, mut text } = self.open.take().unwrap_or_else(Open::new);
+        let (base, timeline) = (self.base, &mut self.timeline);
+        if whole {
+            input.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
+        }
+        let packed_at = input.packed_at();
+        let Text { scanner, mut gathered, head, plain, plain_total } = text;
+        let summary = if whole {
+            scanner.finish(&mut Watch { gathered: &mut gathered, timeline, base, packed_at })
+        } else {
+            let mut seen = scanner.so_far().clone();
+            seen.bytes = scanner.offset();
+            seen
+        };
+        self.last_plain = (packed_at.is_some() && plain_total <= MOST_PLAIN).then_some(plain);
+        self.records += summary.records.total();
+        let at = self.done.len();
+        let mut report = match self.places.get(at) {
+            Some(place) => place.report(self.arrangement.backend, summary),
+            None => return,
+        };
+        if let Some(error) = input.failed() {
+            let (format, bytes) = (input.format(), report.bytes);
+            let detail = format!("the {format} data cannot be unpacked past byte {bytes} of its content: {error}");
+            report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
+        }
+        let looks = sniff::sniff(&head);
+        let packed = packed_at.is_some();
+        self.base += self.sizes.get(at).copied().unwrap_or_default();
+        self.done.push(Done { report, plan: gathered.plan, index: gathered.index, looks, packed });
+    }
+}
+
 impl Open {
     fn new() -> Open {
         let gathered = Gathered {
@@ -189,7 +204,10 @@ impl Open {
             room: scan::Scanner::MAX_FINDINGS,
         };
         let scanner = scan::Scanner::new(0, scan::Scanner::MAX_FINDINGS);
-        Open { input: Input::default(), text: Text { scanner, gathered, head: Vec::new(), plain: Vec::new(), plain_total: 0 } }
+        Open {
+            input: Input::default(),
+            text: Text { scanner, gathered, head: Vec::new(), plain: Vec::new(), plain_total: 0 },
+        }
     }
 }
 

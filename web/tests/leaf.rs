@@ -39,7 +39,7 @@ fn a_plan_tiles_the_file_and_what_it_keeps_is_clean() {
             scanner.push(bytes);
             scanner.end_file();
         }
-        scanner.finish();
+        scanner.finish(true);
         for (file, (_, bytes)) in case.files.iter().enumerate() {
             let (mut at, mut kept) = (0, Vec::new());
             for part in scanner.plan(file).chunks(3) {
@@ -88,10 +88,21 @@ fn fresh_findings_come_once_and_only_as_many_as_are_listed() {
     let mut seen = 0;
     for chunk in case.files[0].1.chunks(10_000) {
         scanner.push(chunk);
-        let found: Vec<Value> = scanner.take_found().map_or(Vec::new(), |text| serde_json::from_str(&text).expect("JSON"));
+        let found: Vec<Value> =
+            scanner.take_found().map_or(Vec::new(), |text| serde_json::from_str(&text).expect("JSON"));
         seen += found.len();
     }
     assert_eq!((seen, scanner.records()), (1000, 3000.0));
+}
+
+#[test]
+fn what_is_cut_by_stopping_is_not_called_torn() {
+    let log = "{\"kind\": \"event\"}\n{\"kind\": \"au";
+    let mut scanner = Scanner::new(vec!["a".into()], vec![1000.0]);
+    scanner.push(log.as_bytes());
+    let report: Value = serde_json::from_str(&scanner.finish(false)).expect("JSON");
+    assert_eq!((&report["totals"]["anomalies"], &report["totals"]["lines"]), (&0.into(), &1.into()));
+    assert_eq!(report["totals"]["bytes"], log.len());
 }
 
 #[test]
@@ -99,7 +110,10 @@ fn names_lines_and_hits_come_through() {
     assert_eq!(order(["r.log", "r.log.2", "r.log.1"].map(String::from).into()), r#"{"order":[1,2,0],"rotation":true}"#);
     let log = "{\"kind\": \"event\", \"event_type\": \"A\", \"timestamp\": 2}\n{\"kind\": \"audit\"}\n";
     let shown: Value = serde_json::from_str(&rows(log.as_bytes(), 5e9, 7.0)).expect("JSON");
-    assert_eq!((&shown[0]["type"], &shown[1]["offset"], &shown[1]["line"]), (&"A".into(), &5_000_000_053_u64.into(), &8.into()));
+    assert_eq!(
+        (&shown[0]["type"], &shown[1]["offset"], &shown[1]["line"]),
+        (&"A".into(), &5_000_000_053_u64.into(), &8.into())
+    );
     let mut search = Search::new("AUDIT", Vec::new());
     search.push(log.as_bytes());
     search.finish();

@@ -93,7 +93,8 @@ impl Gzip {
 
     fn body(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<usize, DecodeError> {
         let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(bytes, &mut self.portion, FlushDecompress::None).map_err(|_| self.damaged())?;
+        let status =
+            self.inflate.decompress(bytes, &mut self.portion, FlushDecompress::None).map_err(|_| self.damaged())?;
         let used = (self.inflate.total_in() - before_in) as usize;
         let plain = &self.portion[..(self.inflate.total_out() - before_out) as usize];
         if !plain.is_empty() {

@@ -70,7 +70,9 @@ impl Zstd {
                 let mut rest = input;
                 match self.frame.reset(&mut rest) {
                     Ok(()) => self.state = State::Blocks(input[4] & 0b100 != 0),
-                    Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                        length, ..
+                    })) => {
                         self.state = State::Skip(u64::from(length));
                         return Ok(Some(8));
                     }
@@ -126,5 +128,6 @@ fn block_length(input: &[u8], checksum: bool) -> Option<usize> {
 /// Whether these few bytes could be the start of a frame, rather than something else.
 fn header_may_go_on(input: &[u8]) -> bool {
     let magic = [0x28, 0xb5, 0x2f, 0xfd];
-    magic.starts_with(&input[..input.len().min(4)]) || input.get(1..).is_some_and(|rest| [0x2a, 0x4d, 0x18].starts_with(rest))
+    magic.starts_with(&input[..input.len().min(4)])
+        || input.get(1..).is_some_and(|rest| [0x2a, 0x4d, 0x18].starts_with(rest))
 }

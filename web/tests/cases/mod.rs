@@ -38,7 +38,10 @@ pub(crate) fn cases() -> Vec<Case> {
         one("nul_bytes", [clean.as_bytes(), &[0; 700], AUDIT.as_bytes(), b"\n\0\0"].concat()),
         one("invalid_utf8", [EVENT.as_bytes(), b"\n{\"kind\": \"\xff\xc3\x28\"}\n", AUDIT.as_bytes(), b"\n"].concat()),
         one("not_an_object", format!("42\n[1]\n\"x\"\n\n{EVENT}\n")),
-        one("unknown_and_odd", "{\"kind\": \"new\"}\n{\"kind\": \"event\", \"kind\": \"audit\", \"timestamp\": \"x\"}\n{}\n"),
+        one(
+            "unknown_and_odd",
+            "{\"kind\": \"new\"}\n{\"kind\": \"event\", \"kind\": \"audit\", \"timestamp\": \"x\"}\n{}\n",
+        ),
         one("many_anomalies", many),
         one("long_line", format!("{{\"kind\": \"event\", \"payload\": \"{}\"}}\n{EVENT}\n", "x".repeat(300_000))),
         one("deep", format!("{{\"payload\": {}{}}}\n{EVENT}\n", "[".repeat(20_000), "]".repeat(20_000))),
@@ -56,5 +59,5 @@ pub(crate) fn report(case: &Case, step: usize) -> String {
         bytes.chunks(step).for_each(|chunk| scanner.push(chunk));
         scanner.end_file();
     }
-    scanner.finish()
+    scanner.finish(true)
 }

@@ -72,7 +72,7 @@ function hear(message: ToWorker): void {
       if (search?.job === message.job) search.search.finish();
       return hits(message.job, null);
     case "finish":
-      return finish(message.job);
+      return finish(message.job, message.whole);
   }
 }
 
@@ -106,10 +106,10 @@ function takePlain({ scanner, plain, files }: Scan): void {
   if (bytes !== undefined && bytes.length > 0) plain[files]?.push(bytes as Uint8Array<ArrayBuffer>);
 }
 
-function finish(job: number): void {
+function finish(job: number, whole: boolean): void {
   if (scan?.job !== job) return;
   const { scanner, plain } = scan;
-  const json = scanner.finish();
+  const json = scanner.finish(whole);
   const { timeline, files } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
   const plans: Plan[] = files.map((file, index) => ({ ...file.plan, parts: scanner.plan(index) }));
   const indexes: LineIndex[] = files.map((file, index) => ({ stride: file.stride, offsets: scanner.line_offsets(index) }));

@@ -68,6 +68,9 @@ export async function scan(list: readonly Source[]): Promise<void> {
     if (running !== null && running !== own) return;
     session.elapsed.value = (performance.now() - began) / 1000;
     settle(result, whole === "all");
+    // Progress is told now and then; what was seen is known exactly.
+    const bytes = session.report.value?.totals.bytes ?? 0;
+    if (whole === "part" && !result.packed.includes(true)) session.progress.value = { ...session.progress.value, bytes };
   } catch (error) {
     if (running === own || running === null) failed(error);
   } finally {

@@ -7,7 +7,7 @@ const TRY: [RegExp, string, string][] = [
 
 export function Advice({ looks }: { looks: string }) {
   const known = TRY.find(([pattern]) => pattern.test(looks));
-  const [, words, command] = known ?? [null, "A Papyra log has one JSON object a line. To look at a whole folder on the server:", "papyra persistence scan --path FOLDER"];
+  const [, words, command] = known ?? [null, "A Papyra log holds one JSON object a line. On the server, the scan finds the logs in a folder by itself:", "papyra persistence scan --path FOLDER"];
   return (
     <div class="advice">
       <p>{words}</p>

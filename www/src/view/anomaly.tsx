@@ -57,7 +57,7 @@ function Fate({ anomaly }: { anomaly: Anomaly }) {
     words = `Recovery saves ${plural(salvaged.length, "whole record")} (${plural(kept, "byte")})` +
       (dropped > 0 ? ` and sets the other ${plural(dropped, "byte")} aside.` : " and puts each on a line of its own.");
   } else if (dropped === 0) words = "Recovery removes the empty line.";
-  else words = `Recovery sets these ${plural(dropped, "byte")} aside; they stay in the rejects, not in the log.`;
+  else words = `Recovery sets ${plural(dropped, "byte")} aside: kept in the rejects, gone from the log.`;
   return <p class={`fate ${salvaged.length > 0 || anomaly.reason === "missing_newline" ? "saves" : "drops"}`}>{words}</p>;
 }
 

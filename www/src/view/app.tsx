@@ -1,7 +1,7 @@
 // The page as a whole: which parts stand in which state.
 
 import { useEffect } from "preact/hooks";
-import { engineState, engineTrouble, phase, title } from "../state/session";
+import { engineState, engineTrouble, looksLike, phase, title } from "../state/session";
 import { verdict } from "../state/verdict";
 import { Anomalies } from "./anomalies";
 import { Checked } from "./checked";
@@ -41,13 +41,14 @@ export function App() {
 function Result() {
   const now = phase.value;
   const settled = now === "done" || now === "cancelled";
+  const isLog = looksLike.value === null;
   return (
     <>
       {now === "reading" ? <Reading /> : <VerdictCard />}
       {now === "done" && <TakeAway />}
       <Files />
       <Anomalies />
-      {settled && <History />}
+      {settled && isLog && <History />}
       {settled && <Records />}
       {settled && <Checked />}
     </>

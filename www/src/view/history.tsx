@@ -15,7 +15,7 @@ export function History() {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const host = box.current;
-    if (host === null || data === null) return;
+    if (host === null || data === null) return; // nothing to draw
     let chart = draw(host, fitted(data, host.clientWidth));
     let width = host.clientWidth;
     const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -36,8 +36,8 @@ export function History() {
       chart.destroy();
     };
   }, [data]);
-  if (data === null) return null;
   const sum = (list: readonly number[]) => list.reduce((total, value) => total + value, 0);
+  if (data === null || sum(data.events) + sum(data.deadLetters) === 0) return null;
   return (
     <section class="card history" aria-labelledby="history-title">
       <div class="card-head">
@@ -82,7 +82,7 @@ function draw(host: HTMLElement, data: Timeline): uPlot {
     {
       width: host.clientWidth,
       height: HEIGHT,
-      padding: [14, 8, 0, 0],
+      padding: [14, 26, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1000), "Etc/UTC"),

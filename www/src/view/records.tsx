@@ -78,7 +78,7 @@ function Table() {
   return (
     <>
       {total > PAGE && <Pager total={total} />}
-      <div class={wide ? "table wide" : "table"} ref={box} role="table" tabIndex={0} aria-label="Records" aria-rowcount={total + 1}>
+      <div class={wide ? "table wide" : "table"} ref={box} style={{ height: `min(560px, 72vh, ${Math.max(2, rows) * ROW + 54}px)` }} role="table" tabIndex={0} aria-label="Records" aria-rowcount={total + 1}>
         <div class="table-head" role="row" aria-rowindex={1}>
           <span role="columnheader" class="cell number">Line</span>
           {wide && <span role="columnheader" class="cell">File</span>}
