@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use crate::record::Kind;
+use crate::scan::Scanner;
 use crate::view::View;
 
 /// Where every so many lines start, in bounded memory: the stride doubles as the file turns out longer.
@@ -81,6 +82,8 @@ pub struct Row {
     pub time: Option<f64>,
     /// The payload as it stands, cut to what a cell can show; the whole line where there is none.
     pub payload: String,
+    /// Whether it is no intact record. Means nothing of a line that was cut for showing.
+    pub damaged: bool,
 }
 
 /// Characters of a payload that a row keeps.
@@ -101,12 +104,21 @@ impl Row {
             actor: cut(&view.address("actor_address").or_else(|| view.address("target")).unwrap_or_default()),
             time: view.raw("timestamp").and_then(|time| time.parse().ok()).filter(|time: &f64| time.is_finite()),
             payload: cut(&shown),
+            damaged: is_damaged(text),
         }
     }
 }
 
 fn kind_of(view: &View<'_>) -> Kind {
     view.text("kind").map_or(Kind::Other, |kind| Kind::of(kind.as_bytes()))
+}
+
+fn is_damaged(text: &[u8]) -> bool {
+    let mut scanner = Scanner::new(0, 0);
+    // Neither breaks off: the sink wants nothing.
+    _ = scanner.push(text, &mut ());
+    _ = scanner.push(b"\n", &mut ());
+    scanner.finish(&mut ()).anomalies > 0
 }
 
 fn cut(text: &str) -> String {
@@ -351,6 +363,7 @@ mod tests {
         assert_eq!((rows[1].kind, rows[1].actor.as_str(), rows[1].time), (Kind::DeadLetter, "null", None));
         assert_eq!(rows[1].payload, "{\"name\": \"Zo\\u00eb\"}");
         assert_eq!((rows[2].kind, rows[2].payload.as_str()), (Kind::Other, ""));
+        assert_eq!(rows.iter().map(|row| row.damaged).collect::<Vec<_>>(), [false, false, true, false, false]);
         assert_eq!(Row::of(b"{\"kind\": \xff", 1, 0).kind, Kind::Other);
     }
 

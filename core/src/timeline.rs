@@ -3,6 +3,8 @@
 //! The span of time is not known before the end, so the bins of the time axis begin narrow and are merged in pairs as
 //! the span grows. The file's size is known, so the other axis never changes.
 
+use memchr::memmem;
+
 use crate::record::Kind;
 
 /// Most bins of either axis.
@@ -159,19 +161,25 @@ fn count(bin: &mut [u32; 4], sort: Sort) {
     bin[sort as usize] = bin[sort as usize].saturating_add(1);
 }
 
-/// Whether an event's line tells of a crash: Papyra's `"event_type": "ActorCrashed"`, told without parsing the line.
-#[inline]
-pub fn tells_of_crash(line: &[u8]) -> bool {
-    const VALUE: &[u8] = b"\"ActorCrashed\"";
-    let mut from = 0;
-    while let Some(at) = memchr::memmem::find(&line[from..], VALUE) {
-        let before = line[..from + at].trim_ascii_end();
-        if before.strip_suffix(b":").is_some_and(|key| key.trim_ascii_end().ends_with(b"\"event_type\"")) {
-            return true;
-        }
-        from += at + VALUE.len();
+/// Tells whether an event's line speaks of a crash: Papyra's `"event_type": "ActorCrashed"`, found without parsing.
+#[derive(Debug, Clone)]
+pub struct Crashes(memmem::Finder<'static>);
+
+impl Default for Crashes {
+    fn default() -> Self {
+        Crashes(memmem::Finder::new(b"\"ActorCrashed\""))
     }
-    false
+}
+
+impl Crashes {
+    /// Looks at one record.
+    #[inline]
+    pub fn tells_of(&self, line: &[u8]) -> bool {
+        self.0.find_iter(line).any(|at| {
+            let before = line[..at].trim_ascii_end();
+            before.strip_suffix(b":").is_some_and(|key| key.trim_ascii_end().ends_with(b"\"event_type\""))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -214,8 +222,9 @@ mod tests {
 
     #[test]
     fn a_crash_is_told_by_its_field() {
-        assert!(tells_of_crash(br#"{"event_type": "ActorCrashed"}"#));
-        assert!(tells_of_crash(br#"{"a":"ActorCrashed","event_type" :"ActorCrashed"}"#));
-        assert!(!tells_of_crash(br#"{"event_type": "ActorStarted", "payload": "ActorCrashed"}"#));
+        let crashes = Crashes::default();
+        assert!(crashes.tells_of(br#"{"event_type": "ActorCrashed"}"#));
+        assert!(crashes.tells_of(br#"{"a":"ActorCrashed","event_type" :"ActorCrashed"}"#));
+        assert!(!crashes.tells_of(br#"{"event_type": "ActorStarted", "payload": "ActorCrashed"}"#));
     }
 }

@@ -73,7 +73,7 @@ export class Engine {
     return answer.did === "order" ? answer : { order: names.map((_, index) => index), rotation: false };
   }
 
-  async rows(bytes: ArrayBuffer, offset: number, line: number): Promise<readonly Row[]> {
+  async rows(bytes: ArrayBuffer, offset: number, line: number): Promise<Row[]> {
     const ask = this.job();
     const answer = await this.#ask(ask, { do: "rows", ask, bytes, offset, line }, [bytes]);
     return answer.did === "rows" ? answer.rows : [];

@@ -50,6 +50,8 @@ export interface Row {
   actor: string;
   time: number | null;
   payload: string;
+  /** Means nothing of a line that was cut for showing. */
+  damaged: boolean;
 }
 
 export type ToWorker =
@@ -70,7 +72,7 @@ export type FromWorker =
   /** The answer to a chunk while filtering: places are triples of line, offset, length; total counts all so far. */
   | { did: "hits"; job: number; buffer: ArrayBuffer | null; places: Float64Array; total: number }
   | { did: "finish"; job: number; result: ScanResult }
-  | { did: "rows"; ask: number; rows: readonly Row[] }
+  | { did: "rows"; ask: number; rows: Row[] }
   | { did: "fail"; message: string };
 
 export interface NewFinding {

@@ -89,20 +89,23 @@ function hitRow(place: Place, offset: number): Row | undefined {
   const key = `${place.file}@${offset}`;
   const rows = blocks.get(key);
   if (rows === undefined) {
-    const end = offset + Math.min(ROW_LIMIT, (place.length ?? 0) + 1);
-    void load(key, place.file, offset, end, place.line);
+    const end = offset + (place.length ?? 0) + 1;
+    void load(key, place.file, offset, end, place.line, ROW_LIMIT);
   }
   return rows === undefined || rows === "waiting" ? undefined : rows[0];
 }
 
-async function load(key: string, file: number, from: number, to: number | undefined, line: number): Promise<void> {
+async function load(key: string, file: number, from: number, to: number | undefined, line: number, limit = BLOCK_LIMIT): Promise<void> {
   const blob = session.bytesOf(file);
   if (blob === null) return;
   blocks.set(key, "waiting");
   try {
-    const end = Math.min(to ?? blob.size, from + BLOCK_LIMIT);
+    const end = Math.min(to ?? blob.size, blob.size, from + limit);
     const bytes = await blob.slice(from, end).arrayBuffer();
     const rows = await (await readyEngine()).rows(bytes, from, line + 1);
+    // The last line of a stretch that was cut off only looks damaged.
+    const last = rows.at(-1);
+    if (last !== undefined && end < Math.min(to ?? blob.size, blob.size)) last.damaged = false;
     if (blocks.get(key) !== "waiting") return; // forgotten meanwhile
     blocks.delete(key);
     blocks.set(key, rows);

@@ -61,7 +61,7 @@ function List() {
     select(Math.max(0, Math.min(entries.length - 1, at + step)));
   };
   return (
-    <div class="anomaly-list" ref={box} role="listbox" tabIndex={0} aria-label="Anomalies" onKeyDown={move}
+    <div class="anomaly-list" ref={box} style={{ minHeight: `${Math.min(8, entries.length) * ROW}px` }} role="listbox" tabIndex={0} aria-label="Anomalies" onKeyDown={move}
       aria-activedescendant={`anomaly-${at}`}>
       <div class="virtual" style={{ height: `${virtual.height}px` }}>
         {virtual.items.map(({ index, start }) => {

@@ -101,7 +101,8 @@ function Line({ row, start, wide }: { row: number; start: number; wide: boolean 
   void arrived.value; // rows come later; this draws them when they do
   const place = placeOf(row);
   const data = place === undefined ? undefined : rowAt(place);
-  const damaged = place !== undefined && found.value.some((entry) => entry.file === place.file && entry.anomaly.line === place.line + 1);
+  // The list of findings is short; further on a line speaks for itself. A last line without a newline cannot.
+  const damaged = data?.damaged === true || place !== undefined && found.value.some((entry) => entry.file === place.file && entry.anomaly.line === place.line + 1);
   const name = `table-row${damaged ? " damaged" : ""}${row === target.value ? " target" : ""}`;
   return (
     <div class={name} role="row" aria-rowindex={row + 2} style={{ transform: `translateY(${start}px)` }}>
