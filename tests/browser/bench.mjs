@@ -31,13 +31,13 @@ function makeLog(bytes) {
   return path;
 }
 
-/** Resident memory of the browser's renderers, in MB. */
+/** Memory of the largest renderer that is its own, not shared with the browser's other processes, in MB. */
 function renderers() {
   let most = 0;
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       if (!readFileSync(join("/proc", pid, "cmdline"), "utf8").includes("--type=renderer")) continue;
-      most = Math.max(most, Number(/VmRSS:\s+(\d+)/.exec(readFileSync(join("/proc", pid, "status"), "utf8"))?.[1] ?? 0) / 1024);
+      most = Math.max(most, Number(/RssAnon:\s+(\d+)/.exec(readFileSync(join("/proc", pid, "status"), "utf8"))?.[1] ?? 0) / 1024);
     } catch {
       // gone meanwhile
     }
@@ -51,6 +51,7 @@ for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
   for (const turn of ["cold", "warm"]) {
     const { page, close } = await openPage(browser);
     await page.waitForFunction(() => !document.querySelector(".try button")?.disabled);
+    const before = renderers();
     let peak = 0;
     const watch = setInterval(() => (peak = Math.max(peak, renderers())), 200);
     // The longest time that the page's own thread was busy at a stretch.
@@ -71,7 +72,7 @@ for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
     clearInterval(watch);
     const longest = await page.evaluate(() => globalThis.longest);
     console.log(`${(bytes / 1e9).toFixed(2)} GB, ${turn}: ${seconds.toFixed(2)} s to the verdict, ${(bytes / 1e6 / seconds).toFixed(0)} MB/s; ` +
-      `renderer at most ${peak.toFixed(0)} MB; a key answered in ${answered.toFixed(0)} ms while scanning; longest task ${longest.toFixed(0)} ms`);
+      `renderer at most ${peak.toFixed(0)} MB (${before.toFixed(0)} before); a key answered in ${answered.toFixed(0)} ms while scanning; longest task ${longest.toFixed(0)} ms`);
     await close();
   }
   rmSync(path);

@@ -81,7 +81,14 @@ describe("verdicts", () => {
     opened([logs.gzipCut()], async (page, title) => {
       assert.match(title, /Usable after recovery/);
       assert.match(await page.locator(".anomaly-list").innerText(), /Damaged archive/);
+      assert.match(await page.locator(".command").first().innerText(), /^gunzip -k events\.ndjson\.gz && papyra/);
+      const { name, bytes } = await download(page, "Repaired file");
+      assert.equal(name, "repaired-events.ndjson");
+      assert.ok(bytes.length > 10_000 && logs.lines(0, 5000).startsWith(bytes.toString()));
     }));
+
+  test("JSON that is no log is not called a valid backup", () =>
+    opened([logs.write("other/package.json", '{"name": "x", "version": "1"}\n')], async (_, title) => assert.equal(title, "Intact, but no Papyra records")));
 
   test("a hundred thousand anomalies are counted, a thousand listed", () =>
     opened([logs.manyAnomalies()], async (page, title) => {

@@ -34,6 +34,7 @@ pub struct Scanner {
     base: u64,
     records: u64,
     last_plain: Option<Vec<u8>>,
+    no_log: bool,
 }
 
 /// The file that is being read.
@@ -79,6 +80,7 @@ impl Scanner {
             base: 0,
             records: 0,
             last_plain: None,
+            no_log: false,
         }
     }
 
@@ -113,6 +115,11 @@ impl Scanner {
         }
     }
 
+    /// Whether the file being read is packed, which its first four bytes tell.
+    pub fn is_packed(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.input.packed_at().is_some())
+    }
+
     /// Intact records so far.
     pub fn records(&self) -> f64 {
         (self.records + self.open.as_ref().map_or(0, |open| open.text.scanner.so_far().records.total())) as f64
@@ -131,14 +138,15 @@ impl Scanner {
             files.splice(members..members, gaps);
         }
         let report = Report::new(crate::TOOL, self.arrangement.backend, files, false);
+        self.no_log = report.is_no_log();
         serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
     }
 
-    /// What the page shows beside the report: timeline, plans in short, what the files look like. `now` in seconds.
+    /// What the page shows beside the finished report: timeline, plans in short, what the files look like. `now` in seconds.
     pub fn details(&self, now: f64) -> String {
         let (by_time, histogram) = self.timeline.clone().finish(CALENDAR, now + DAY);
         let files: Vec<_> = self.done.iter().map(describe).collect();
-        json!({ "timeline": timeline(by_time, &histogram), "files": files }).to_string()
+        json!({ "timeline": timeline(by_time, &histogram), "files": files, "noLog": self.no_log }).to_string()
     }
 
     /// A file's plan: action (0 keep, 1 keep and add a newline, 2 reject), offset and length of each part.

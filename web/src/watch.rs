@@ -39,7 +39,8 @@ impl Sink for Watch<'_> {
             self.gathered.index.line(record.line, record.span.offset);
         }
         // The few records that two chunks share come without bytes: counted as events, not looked into.
-        let crashed = record.facts.kind == Kind::Event && record.bytes.is_some_and(|line| self.gathered.crashes.tells_of(line));
+        let crashed =
+            record.facts.kind == Kind::Event && record.bytes.is_some_and(|line| self.gathered.crashes.tells_of(line));
         self.timeline.record(record.facts.kind, crashed, record.facts.timestamp, self.place(record.span.offset));
         Flow::Continue(())
     }

@@ -86,8 +86,8 @@ export interface ScanResult {
   plans: readonly Plan[];
   timeline: Timeline | null;
   indexes: readonly LineIndex[];
-  /** What each file's first bytes look like, in words: "a PNG picture". */
-  looks: readonly string[];
+  /** What the first bytes look like when this is no log at all, in words: "a PNG picture". */
+  looksLike: string | null;
   /** Which files are compressed, and their plain bytes where they were few enough to keep. */
   packed: readonly boolean[];
   plain: readonly (Blob | null)[];

@@ -1,10 +1,12 @@
 // The worker: owns the wasm module and answers messages. It reads no file and decides nothing.
 
 import * as wasm from "../../../web/pkg/papyra_web.js";
+import type { Report } from "./report";
 import type { FromWorker, LineIndex, NewFinding, Plan, Row, ScanResult, Timeline, ToWorker } from "./protocol";
 
 interface Details {
   timeline: Timeline;
+  noLog: boolean;
   files: { stride: number; packed: boolean; looksLike: string; plan: Omit<Plan, "parts"> }[];
 }
 
@@ -12,9 +14,22 @@ interface Scan {
   job: number;
   scanner: wasm.Scanner;
   files: number;
-  /** Of packed files: what was unpacked, file by file; null once it is too much. */
-  plain: Uint8Array<ArrayBuffer>[][];
+  /** What was unpacked of packed files, file by file. */
+  plain: Unpacked[];
 }
+
+/** Unpacked bytes on their way out of this worker's memory: a Blob is the browser's to keep. */
+interface Unpacked {
+  blobs: Blob[];
+  fresh: Uint8Array<ArrayBuffer>[];
+  freshBytes: number;
+}
+
+/** Packed bytes that are unpacked at once: they may grow a thousandfold. */
+const PACKED_STEP = 16 << 10;
+const FRESH_LIMIT = 8 << 20;
+/** Enough to tell a packed file. */
+const MAGIC = 4;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 let scan: Scan | null = null;
@@ -53,7 +68,7 @@ function hear(message: ToWorker): void {
         job: message.job,
         scanner: new wasm.Scanner(message.files.map((file) => file.path), Float64Array.from(message.files, (file) => file.size)),
         files: 0,
-        plain: message.files.map(() => []),
+        plain: message.files.map(() => ({ blobs: [], fresh: [], freshBytes: 0 })),
       };
       return;
     case "filter":
@@ -86,8 +101,7 @@ function chunk(job: number, buffer: ArrayBuffer, length: number): void {
   let records = 0;
   // A job that was replaced gets its buffers back and nothing else.
   if (scan?.job === job) {
-    scan.scanner.push(bytes);
-    takePlain(scan);
+    push(scan, bytes);
     found = JSON.parse(scan.scanner.take_found() ?? "[]") as NewFinding[];
     records = scan.scanner.records();
   }
@@ -101,16 +115,36 @@ function hits(job: number, buffer: ArrayBuffer | null): void {
   tell({ did: "hits", job, buffer, places, total: own?.total() ?? 0 }, transfer);
 }
 
+function push(own: Scan, bytes: Uint8Array): void {
+  let at = Math.min(MAGIC, bytes.length);
+  own.scanner.push(bytes.subarray(0, at));
+  const step = own.scanner.is_packed() ? PACKED_STEP : bytes.length;
+  for (; at < bytes.length; at += step) {
+    own.scanner.push(bytes.subarray(at, at + step));
+    if (step === PACKED_STEP) takePlain(own);
+  }
+}
+
 function takePlain({ scanner, plain, files }: Scan): void {
+  const unpacked = plain[files];
   const bytes = scanner.take_plain();
-  if (bytes !== undefined && bytes.length > 0) plain[files]?.push(bytes as Uint8Array<ArrayBuffer>);
+  if (unpacked === undefined || bytes === undefined || bytes.length === 0) return;
+  unpacked.fresh.push(bytes as Uint8Array<ArrayBuffer>);
+  unpacked.freshBytes += bytes.length;
+  if (unpacked.freshBytes >= FRESH_LIMIT) settlePlain(unpacked);
+}
+
+function settlePlain(unpacked: Unpacked): void {
+  unpacked.blobs.push(new Blob(unpacked.fresh));
+  unpacked.fresh = [];
+  unpacked.freshBytes = 0;
 }
 
 function finish(job: number, whole: boolean): void {
   if (scan?.job !== job) return;
   const { scanner, plain } = scan;
   const json = scanner.finish(whole);
-  const { timeline, files } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
+  const { timeline, files, noLog } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
   const plans: Plan[] = files.map((file, index) => ({ ...file.plan, parts: scanner.plan(index) }));
   const indexes: LineIndex[] = files.map((file, index) => ({ stride: file.stride, offsets: scanner.line_offsets(index) }));
   const result: ScanResult = {
@@ -118,9 +152,9 @@ function finish(job: number, whole: boolean): void {
     plans,
     timeline,
     indexes,
-    looks: files.map((file) => file.looksLike),
+    looksLike: noLog ? (files[0]?.looksLike ?? "") : null,
     packed: files.map((file) => file.packed),
-    plain: files.map((file, index) => plainOf(plain[index] ?? [], file.packed, json, index)),
+    plain: files.map((file, index) => plainOf(plain[index], file.packed, json, index)),
   };
   tell({ did: "finish", job, result }, [...plans.map((plan) => plan.parts.buffer), ...indexes.map((index) => index.offsets.buffer)]);
   scanner.free();
@@ -128,9 +162,10 @@ function finish(job: number, whole: boolean): void {
 }
 
 /** All that was unpacked, or null when some of it was too much to keep. */
-function plainOf(parts: Uint8Array<ArrayBuffer>[], packed: boolean, json: string, index: number): Blob | null {
-  if (!packed) return null;
-  const report = JSON.parse(json) as { files: { bytes: number }[] };
-  const blob = new Blob(parts);
-  return blob.size === report.files[index]?.bytes ? blob : null;
+function plainOf(unpacked: Unpacked | undefined, packed: boolean, json: string, index: number): Blob | null {
+  if (!packed || unpacked === undefined) return null;
+  settlePlain(unpacked);
+  const read = (JSON.parse(json) as Report).files.filter((file) => file.role !== "missing");
+  const blob = new Blob(unpacked.blobs);
+  return blob.size === read[index]?.bytes ? blob : null;
 }

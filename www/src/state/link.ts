@@ -13,7 +13,7 @@ export interface DeepLink {
 
 export const deepLink = signal<DeepLink | null>(null);
 
-let chunk = 4 << 20;
+let chunk = 2 << 20;
 
 export function chunkSize(): number {
   return chunk;

@@ -1,7 +1,7 @@
 // One scan from the first byte to the report: reading, progress, change detection, the end state.
 
 import { Engine, type Order } from "../engine/engine";
-import { type Report, recordTotal } from "../engine/report";
+import type { Report } from "../engine/report";
 import { pump } from "../read/pump";
 import type { Source } from "../read/source";
 import { plural } from "../text/numbers";
@@ -165,18 +165,13 @@ function settle(result: Awaited<ReturnType<Engine["finish"]>>, whole: boolean): 
   session.plans.value = result.plans;
   session.timeline.value = result.timeline;
   session.indexes.value = result.indexes;
-  session.looksLike.value = wrongFile(report) ? (result.looks[0] ?? null) : null;
+  session.looksLike.value = result.looksLike;
   session.packed.value = result.packed;
   session.plainBytes.value = result.plain;
   session.found.value = report.files.flatMap((seen, index) => seen.anomalies.map((anomaly) => ({ file: sourceIndex(seen.path, index), anomaly })));
   session.phase.value = whole ? "done" : "cancelled";
   session.announcement.value = `${verdict().title}. ${verdict().sentence}`;
   landOn();
-}
-
-/** Plenty of damage and not one record: then what the file looks like is worth more than a list of lines. */
-function wrongFile({ totals }: Report): boolean {
-  return totals.anomalies > 0 && totals.bytes > 0 && recordTotal(totals.records) + totals.salvageable === 0;
 }
 
 /** Findings point to sources; the report may hold more files than were opened (a missing one). */

@@ -49,15 +49,24 @@ export function ofReport(seen: Report, looks: string | null): Verdict {
     if (records === 0) {
       return { tone: "calm", title: "Empty log: 0 records", sentence: "There is nothing wrong with it, and nothing in it." };
     }
+    if (records === totals.records.other) {
+      return {
+        tone: "calm",
+        title: "Intact, but no Papyra records",
+        sentence: `${plural(totals.lines, "line")} of JSON, and not one an event, an audit or a dead letter. Is this the right file?`,
+      };
+    }
     return { tone: "good", title: "Valid backup", sentence: `Every one of ${plural(totals.lines, "line")} is an intact record.` };
   }
   const wrong = plural(totals.anomalies, "anomaly", "anomalies");
+  if (looks !== null) {
+    return { tone: "bad", title: "Not readable", sentence: `No line of it is a Papyra record. It looks like ${looks}.` };
+  }
   if (records + totals.salvageable === 0) {
-    const kind = looks === null ? "" : ` It looks like ${looks}.`;
-    return { tone: "bad", title: "Not readable", sentence: `No line of it is a Papyra record.${kind}` };
+    return { tone: "bad", title: "Not readable", sentence: `Nothing intact was found: ${wrong}.` };
   }
   const gap = seen.files.some((file) => file.anomalies.some((anomaly) => anomaly.reason === "rotation_gap"));
-  const saved = totals.salvageable > 0 ? ` and saves ${plural(totals.salvageable, "more")} from damaged lines`.replace("mores", "more") : "";
+  const saved = totals.salvageable > 0 ? ` and saves ${count(totals.salvageable)} more from damaged lines` : "";
   const missing = gap ? " What a missing file held is not in this backup." : "";
   return {
     tone: "mend",

@@ -74,7 +74,8 @@ export function rejectedName(path: string): string {
 }
 
 function base(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
+  // What comes out of a packed log is plain.
+  return path.slice(path.lastIndexOf("/") + 1).replace(/\.(gz|zst)$/, "");
 }
 
 export function download(blob: Blob, name: string): void {

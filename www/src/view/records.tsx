@@ -1,7 +1,7 @@
 // The table of lines: every record of the set in order, filtered as one types, damaged lines among them.
 
 import { useEffect, useRef } from "preact/hooks";
-import { found, report, sources } from "../state/session";
+import { bytesOf, found, report, sources } from "../state/session";
 import { MOST_HITS, PAGE, arrived, filter, filtering, kinds, page, placeOf, query, rowAt, rowTotal, target } from "../state/table";
 import { count, hex, moment, plural } from "../text/numbers";
 import { visible } from "../text/escape";
@@ -15,6 +15,14 @@ const KINDS = ["event", "dead_letter", "audit", "other"] as const;
 export function Records() {
   const total = report.value?.totals.lines ?? 0;
   if (total === 0) return null;
+  if (sources.value.some((_, file) => bytesOf(file) === null)) {
+    return (
+      <section class="card" aria-labelledby="records-title">
+        <h2 id="records-title">Records</h2>
+        <p class="faint">The log is too large to keep unpacked here. Unpack it first, and open the result to look through its records.</p>
+      </section>
+    );
+  }
   return (
     <section class="card records" aria-labelledby="records-title">
       <div class="card-head">

@@ -1,6 +1,6 @@
 // What the operator takes away: repaired files, rejected bytes, the report, a summary, the command for the server.
 
-import { phase, plans, report, reportText, sources } from "../state/session";
+import { bytesOf, packed, phase, plans, report, reportText, sources } from "../state/session";
 import { verdict } from "../state/verdict";
 import { copy } from "../take/clipboard";
 import { command } from "../take/command";
@@ -42,8 +42,8 @@ export function TakeAway() {
 function Repairs() {
   const [busy, setBusy] = useState("");
   const [failed, setFailed] = useState("");
-  const work = plans.value.map((plan, index) => ({ plan, source: sources.value[index] })).filter(({ plan, source }) =>
-    source !== undefined && (plan.rejected_bytes > 0 || plan.newlines > 0));
+  const work = plans.value.map((plan, index) => ({ plan, source: sources.value[index], bytes: bytesOf(index), isPacked: packed.value[index] === true }))
+    .filter(({ plan, source }) => source !== undefined && isMember(source.path) && (plan.rejected_bytes > 0 || plan.newlines > 0));
   const make = async (label: string, build: () => Promise<Blob>, name: string) => {
     setBusy(label);
     setFailed("");
@@ -56,25 +56,27 @@ function Repairs() {
   };
   return (
     <ul class="repairs">
-      {work.map(({ plan, source }) => source !== undefined && (
+      {work.map(({ plan, source, bytes, isPacked }) => source !== undefined && (
         <li key={source.path}>
           <div class="repair-words">
             {work.length > 1 && <b class="mono">{visible(source.path)}</b>}
             <span>
               Keeps {size(plan.kept_bytes)}
               {plan.newlines > 0 && `, adds ${plural(plan.newlines, "newline")}`}
-              {plan.rejected_bytes > 0 && `, sets ${plural(plan.rejected_bytes, "byte")} aside`}.
+              {plan.rejected_bytes > 0 && `, sets ${plural(plan.rejected_bytes, "byte")} aside`}{isPacked ? " of the unpacked log." : "."}
             </span>
           </div>
-          {plan.truncated ? <p class="faint">Too many places for the page; use the command below.</p> : (
+          {plan.truncated || bytes === null ? (
+            <p class="faint">{bytes === null ? "Too large to unpack here" : "Too many places for the page"}: use the command below.</p>
+          ) : (
             <div class="repair-buttons">
               <button type="button" class="button primary" disabled={busy !== ""}
-                onClick={() => make(`repaired ${source.path}`, () => repairedOf(source.file, plan), repairedName(source.path))}>
+                onClick={() => make(`repaired ${source.path}`, () => repairedOf(bytes, plan), repairedName(source.path))}>
                 <Down /> Repaired file{work.length > 1 && <span class="unseen"> {source.path}</span>}
               </button>
               {plan.rejected_bytes > 0 && (
                 <button type="button" class="button" disabled={busy !== ""}
-                  onClick={() => make(`rejected ${source.path}`, () => rejectedOf(source.file, plan), rejectedName(source.path))}>
+                  onClick={() => make(`rejected ${source.path}`, () => rejectedOf(bytes, plan), rejectedName(source.path))}>
                   <Down /> Rejected bytes{work.length > 1 && <span class="unseen"> {source.path}</span>}
                 </button>
               )}
@@ -86,4 +88,10 @@ function Repairs() {
       {failed !== "" && <li class="bad-text" role="alert">{failed}</li>}
     </ul>
   );
+}
+
+/** Recovery repairs members of the history; what lies beside it stays as it is. */
+function isMember(path: string): boolean {
+  const role = report.value?.files.find((file) => file.path === path)?.role;
+  return role === "active" || role === "rotated";
 }
