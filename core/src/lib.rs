@@ -25,6 +25,7 @@ pub mod report;
 pub mod retention;
 pub mod rotation;
 pub mod scan;
+pub mod search;
 pub mod sniff;
 pub mod summary;
 pub mod timeline;

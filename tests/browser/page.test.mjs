@@ -116,6 +116,7 @@ describe("sets, portions and large files", () => {
       await page.getByRole("button", { name: "Move rot.log.2 up" }).click();
       await settled(page);
       assert.equal((await page.locator(".file-name .mono").allInnerTexts())[0], "rot.log.2");
+      assert.match(await page.locator(".files").innerText(), /starts before the file above ends/);
     }));
 
   test("a gap in a set is flagged", () =>

@@ -8,9 +8,10 @@ mod scanner;
 mod watch;
 
 use papyra_core::assembly::Arrangement;
-use papyra_core::browse::{self, Matcher, Row};
+use papyra_core::browse::{self, Row};
 use papyra_core::record::{Kind, Note};
 use papyra_core::report::Backend;
+use papyra_core::search::{self, Matcher};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -51,7 +52,7 @@ pub fn rows(bytes: &[u8], offset: f64, line: f64) -> String {
 /// A search over one file that comes in chunks, packed or not.
 #[wasm_bindgen]
 pub struct Search {
-    search: browse::Search,
+    search: search::Search,
     input: decode::Input,
 }
 
@@ -61,7 +62,7 @@ impl Search {
     #[wasm_bindgen(constructor)]
     pub fn new(query: &str, kinds: Vec<String>) -> Search {
         let kinds = kinds.iter().map(|kind| Kind::of(kind.as_bytes())).collect();
-        Search { search: browse::Search::new(Matcher::new(query, kinds)), input: decode::Input::default() }
+        Search { search: search::Search::new(Matcher::new(query, kinds)), input: decode::Input::default() }
     }
 
     /// The next bytes of the file.

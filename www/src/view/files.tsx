@@ -18,6 +18,7 @@ const ROLES: Record<string, string> = {
 export function Files() {
   const list = sources.value;
   const files = report.value?.files ?? [];
+  const reportOf = (path: string | undefined) => files.find((file) => file.path === path);
   if (list.length < 2) return null;
   return (
     <section class="card files" aria-labelledby="files-title">
@@ -27,7 +28,7 @@ export function Files() {
       <ol class="file-list">
         {list.map((source, index) => (
           <li key={source.path}>
-            <FileRow index={index} path={source.path} bytes={source.file.size} seen={files.find((file) => file.path === source.path)} last={list.length - 1} />
+            <FileRow index={index} path={source.path} bytes={source.file.size} seen={reportOf(source.path)} before={index === 0 ? undefined : reportOf(list[index - 1]?.path)} last={list.length - 1} />
           </li>
         ))}
       </ol>
@@ -45,10 +46,12 @@ interface RowProps {
   path: string;
   bytes: number;
   seen: FileReport | undefined;
+  /** The file above it. */
+  before: FileReport | undefined;
   last: number;
 }
 
-function FileRow({ index, path, bytes, seen, last }: RowProps) {
+function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
   const busy = phase.value === "reading";
   const marks = found.value.filter((entry) => entry.file === index && entry.anomaly.offset !== undefined);
   const share = busy ? (progress.value.file > index ? 1 : progress.value.file === index ? progress.value.fileBytes / Math.max(1, bytes) : 0) : 1;
@@ -65,6 +68,7 @@ function FileRow({ index, path, bytes, seen, last }: RowProps) {
         {seen !== undefined && !busy && <span>{plural(recordTotal(seen.records), "record")}</span>}
         {seen !== undefined && !busy && <span>{timeSpan(seen.first_timestamp, seen.last_timestamp).ends}</span>}
         {marks.length > 0 && <b class="bad-text">{plural(marks.length, "anomaly", "anomalies")}</b>}
+        {rotation.value && overlaps(before, seen) && <b class="mend-text">starts before the file above ends: in the wrong order, or the clock was restarted</b>}
         {about.map((anomaly) => <b key={anomaly.reason} class="bad-text">{reasonTitle(anomaly.reason)}</b>)}
       </div>
       <div class="file-order">
@@ -75,6 +79,12 @@ function FileRow({ index, path, bytes, seen, last }: RowProps) {
       </div>
     </div>
   );
+}
+
+function overlaps(before: FileReport | undefined, seen: FileReport | undefined): boolean {
+  const end = before?.last_timestamp ?? null;
+  const start = seen?.first_timestamp ?? null;
+  return end !== null && start !== null && start < end;
 }
 
 /** The file from end to end, with a tick where something is wrong. */
