@@ -12,6 +12,8 @@
 mod line;
 mod utf8;
 
+pub mod assembly;
+pub mod browse;
 pub mod escape;
 pub mod finding;
 pub mod fuzz;
@@ -23,5 +25,8 @@ pub mod report;
 pub mod retention;
 pub mod rotation;
 pub mod scan;
+pub mod search;
+pub mod sniff;
 pub mod summary;
+pub mod timeline;
 pub mod view;

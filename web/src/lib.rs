@@ -1,1 +1,88 @@
 //! `papyra-core` for JavaScript. It translates and decides nothing.
+//!
+//! Structured answers travel as JSON text, which both sides read and write fast; long lists of numbers travel as
+//! typed arrays. The types on the other side are in `www/src/engine/`.
+
+mod decode;
+mod scanner;
+mod watch;
+
+use papyra_core::assembly::Arrangement;
+use papyra_core::browse::{self, Row};
+use papyra_core::record::{Kind, Note};
+use papyra_core::report::Backend;
+use papyra_core::search::{self, Matcher};
+use serde_json::json;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+pub use scanner::Scanner;
+
+/// The tool's name and version as reports give it.
+pub const TOOL: &str = concat!("papyra ", env!("CARGO_PKG_VERSION"));
+
+/// What the page wants to know before anything is opened: the tool, and core's words for the notes.
+#[wasm_bindgen]
+pub fn about() -> String {
+    let notes: serde_json::Map<_, _> = Note::ALL
+        .into_iter()
+        .map(|note| (json!(note).as_str().unwrap_or_default().to_owned(), json!(note.meaning())))
+        .collect();
+    json!({ "tool": TOOL, "notes": notes }).to_string()
+}
+
+/// The order in which files of these names are to be read: positions, and whether they are a rotation set.
+#[wasm_bindgen]
+pub fn order(names: Vec<String>) -> String {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let arrangement = Arrangement::of(&names);
+    let order: Vec<usize> = arrangement.files.iter().map(|(at, _)| *at).collect();
+    json!({ "order": order, "rotation": arrangement.backend == Backend::Rotating }).to_string()
+}
+
+/// Table rows for the lines of a stretch that starts at the byte `offset`, where line `line` begins.
+#[wasm_bindgen]
+pub fn rows(bytes: &[u8], offset: f64, line: f64) -> String {
+    let rows: Vec<Row> = browse::lines(bytes)
+        .zip(line as u64..)
+        .map(|((at, text), line)| Row::of(text, line, offset as u64 + at as u64))
+        .collect();
+    serde_json::to_string(&rows).unwrap_or_default()
+}
+
+/// A search over one file that comes in chunks, packed or not.
+#[wasm_bindgen]
+pub struct Search {
+    search: search::Search,
+    input: decode::Input,
+}
+
+#[wasm_bindgen]
+impl Search {
+    /// Words that must all stand in a line; kinds by name, none for all.
+    #[wasm_bindgen(constructor)]
+    pub fn new(query: &str, kinds: Vec<String>) -> Search {
+        let kinds = kinds.iter().map(|kind| Kind::of(kind.as_bytes())).collect();
+        Search { search: search::Search::new(Matcher::new(query, kinds)), input: decode::Input::default() }
+    }
+
+    /// The next bytes of the file.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.input.push(bytes, &mut |plain, _| self.search.push(plain));
+    }
+
+    /// The file is over.
+    pub fn finish(&mut self) {
+        self.input.finish(&mut |plain, _| self.search.push(plain));
+        self.search.finish();
+    }
+
+    /// New hits: line, offset and length of each, one after the other.
+    pub fn take(&mut self) -> Vec<f64> {
+        self.search.take().flat_map(|hit| [hit.line as f64, hit.offset as f64, hit.length as f64]).collect()
+    }
+
+    /// All hits so far.
+    pub fn total(&self) -> f64 {
+        self.search.total() as f64
+    }
+}

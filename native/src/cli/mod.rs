@@ -3,6 +3,7 @@
 mod compact;
 mod doctor;
 mod inspect;
+mod inspector;
 mod meta;
 mod metrics;
 mod out;
@@ -42,6 +43,8 @@ enum Command {
     /// Show records
     #[command(subcommand)]
     Inspect(inspect::What),
+    /// The inspector page: the same check in a browser, as one file that works without a network
+    Inspector(inspector::Args),
     /// Figures for monitoring
     #[command(subcommand)]
     Metrics(metrics::What),
@@ -120,6 +123,7 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Persistence(Persistence::Replay(args)) => replay::run(&args, out),
         Command::Doctor(Doctor::Run(args)) => doctor::doctor(&args, out),
         Command::Inspect(what) => inspect::run(&what, out),
+        Command::Inspector(args) => inspector::run(&args, out),
         Command::Metrics(what) => metrics::run(&what, out),
         Command::Completions { shell } => meta::completions(shell, out),
         Command::Man => meta::man(out),

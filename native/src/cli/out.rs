@@ -86,6 +86,12 @@ impl Out {
         _ = writeln!(stderr, "\x1b[34mℹ\x1b[0m {text}");
     }
 
+    /// Shows what was said so far, for a command that goes on.
+    pub(super) fn flush(&mut self) {
+        // A failure shows when the output is closed.
+        _ = self.stdout.flush();
+    }
+
     /// Why the command failed.
     pub(super) fn failure(&mut self, error: &Error) {
         _ = self.stdout.flush();

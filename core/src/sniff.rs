@@ -1,0 +1,143 @@
+//! What some bytes look like, told by their content and never by a name.
+//!
+//! Serves two ends: choosing how to read a file (plain, gzip, zstd, Redis), and telling someone who picked the wrong file
+//! what it seems to be. A guess for people, not a verdict: only the scan decides what a log holds.
+
+/// How many bytes from a file's start [`sniff`] can make use of.
+pub const HEAD: usize = 512;
+
+/// The kind of file that the first bytes speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looks {
+    /// No bytes at all.
+    Empty,
+    /// Starts as a line of a Papyra log does, or as a damaged one might: with a `{`, NUL bytes or a blank line.
+    Log,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// zstd (RFC 8878), skippable frames included.
+    Zstd,
+    /// A Redis or Valkey snapshot.
+    Rdb,
+    /// A Redis append-only file of commands.
+    Aof,
+    /// The manifest in a Redis `appendonlydir`.
+    AofManifest,
+    /// Some other well-known format, by name, with its article.
+    Other(&'static str),
+    /// Readable text without a `{` at its start.
+    Text,
+    /// None of these.
+    Unknown,
+}
+
+/// Magic numbers (offset, bytes) of files that end up beside a backup.
+const MAGICS: &[(usize, &[u8], Looks)] = &[
+    (0, &[0x1f, 0x8b], Looks::Gzip),
+    (0, &[0x28, 0xb5, 0x2f, 0xfd], Looks::Zstd),
+    (1, &[0x2a, 0x4d, 0x18], Looks::Zstd),
+    (0, b"REDIS0", Looks::Rdb),
+    (0, b"VALKEY", Looks::Rdb),
+    (0, b"\x89PNG\r\n\x1a\n", Looks::Other("a PNG picture")),
+    (0, b"\xff\xd8\xff", Looks::Other("a JPEG picture")),
+    (0, b"GIF8", Looks::Other("a GIF picture")),
+    (0, b"%PDF-", Looks::Other("a PDF document")),
+    (0, b"PK\x03\x04", Looks::Other("a ZIP archive")),
+    (0, b"7z\xbc\xaf\x27\x1c", Looks::Other("a 7-Zip archive")),
+    (0, b"\xfd7zXZ\0", Looks::Other("an xz archive")),
+    (0, b"BZh", Looks::Other("a bzip2 archive")),
+    (0, b"\x7fELF", Looks::Other("a Linux program")),
+    (0, b"MZ", Looks::Other("a Windows program")),
+    (0, b"SQLite format 3\0", Looks::Other("an SQLite database")),
+    (0, b"PAR1", Looks::Other("a Parquet table")),
+    (0, b"\x00asm", Looks::Other("a WebAssembly module")),
+    (0, b"\xff\xfe", Looks::Other("UTF-16 text")),
+    (0, b"\xfe\xff", Looks::Other("UTF-16 text")),
+    (257, b"ustar", Looks::Other("a tar archive")),
+];
+
+/// Looks at the first bytes of a file, [`HEAD`] of them if it has as many.
+pub fn sniff(head: &[u8]) -> Looks {
+    if head.is_empty() {
+        return Looks::Empty;
+    }
+    for &(offset, magic, looks) in MAGICS {
+        if head.get(offset..).is_some_and(|rest| rest.starts_with(magic)) {
+            return looks;
+        }
+    }
+    let text = head.trim_ascii_start();
+    match text.first() {
+        None | Some(b'{' | 0) => Looks::Log,
+        Some(b'*') if text.get(1).is_some_and(u8::is_ascii_digit) => Looks::Aof,
+        Some(b'#') if text.starts_with(b"#TS:") => Looks::Aof,
+        Some(b'[') => Looks::Other("a JSON array"),
+        Some(b'<') => Looks::Other("an HTML or XML document"),
+        _ if text.starts_with(b"file ") && text.windows(5).any(|word| word == b" seq ") => Looks::AofManifest,
+        _ if is_text(head) => Looks::Text,
+        _ => Looks::Unknown,
+    }
+}
+
+impl Looks {
+    /// In words that follow "this looks like".
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Empty => "an empty file",
+            Self::Log => "a Papyra log",
+            Self::Gzip => "a gzip archive",
+            Self::Zstd => "a zstd archive",
+            Self::Rdb => "a Redis snapshot (RDB)",
+            Self::Aof => "a Redis append-only file",
+            Self::AofManifest => "the manifest of a Redis append-only folder",
+            Self::Other(name) => name,
+            Self::Text => "some other text",
+            Self::Unknown => "binary data",
+        }
+    }
+}
+
+/// No control characters but white space; a character cut at the end is no matter.
+fn is_text(head: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(head) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    valid && !head.iter().any(|&byte| byte < 0x20 && !byte.is_ascii_whitespace() && byte != 0x1b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_content() {
+        for (head, looks) in [
+            (&b""[..], Looks::Empty),
+            (b"{\"kind\": \"event\"}\n", Looks::Log),
+            (b"\n{\"kind\": \"event\"}\n", Looks::Log),
+            (b"\0\0\0\0", Looks::Log),
+            (b"\x1f\x8b\x08\0", Looks::Gzip),
+            (b"\x28\xb5\x2f\xfd\0", Looks::Zstd),
+            (b"REDIS0011\xfa", Looks::Rdb),
+            (b"VALKEY080\xfa", Looks::Rdb),
+            (b"*3\r\n$3\r\nSET\r\n", Looks::Aof),
+            (b"file appendonly.aof.1.base.rdb seq 1 type b\n", Looks::AofManifest),
+            (b"\x89PNG\r\n\x1a\n\0\0", Looks::Other("a PNG picture")),
+            (b"<!doctype html>", Looks::Other("an HTML or XML document")),
+            (b"2026-01-01 12:00:00 INFO started \xc3", Looks::Text),
+            (b"\x07\xc0\x12\x99", Looks::Unknown),
+        ] {
+            assert_eq!(sniff(head), looks, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn no_prefix_of_anything_panics() {
+        let tar = [&[b'x'; 257][..], b"ustar\0"].concat();
+        assert_eq!(sniff(&tar), Looks::Other("a tar archive"));
+        for end in 0..tar.len() {
+            sniff(&tar[..end]);
+        }
+    }
+}

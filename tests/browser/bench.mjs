@@ -1,0 +1,81 @@
+// Speed and memory of the page in Chromium, printed and never asserted: a log of a gigabyte, and one of five.
+//
+//   node bench.mjs [BYTES…]        default: 1e9 5e9
+
+import { closeSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { choose, launch, openPage, settled } from "./browser.mjs";
+import * as logs from "./logs.mjs";
+
+const sizes = process.argv.slice(2).map(Number);
+const browser = await launch();
+
+/** Records of all kinds, about 290 bytes each, repeated until the file is large enough. */
+function makeLog(bytes) {
+  const path = logs.write(`bench/${bytes}.ndjson`, "");
+  const words = "order payment invoice shipped cancelled customer zoë straße 東京 retry timeout gateway".split(" ");
+  let block = "";
+  for (let n = 0; block.length < 8 << 20; n += 1) {
+    const note = Array.from({ length: 3 + (n % 9) }, (_, i) => words[(n * 7 + i * 5) % words.length]).join(" ");
+    const time = 1_700_000_000 + n / 100;
+    if (n % 3 === 0) {
+      block += `{"kind": "dead_letter", "system_id": "orders", "target": "orders:${n % 100_000}", "message_type": "PaymentRequest", "payload": {"id": ${n}, "amount": ${(n % 9973) / 100}, "lines": [{"sku": "${(n * 2654435761 % 2 ** 32).toString(16)}", "qty": ${n % 9}, "note": "${note}"}, {"sku": "ff", "qty": 1, "note": "${note}"}]}, "timestamp": ${time}}\n`;
+    } else {
+      block += `{"kind": "event", "system_id": "orders", "actor_address": "orders:${n % 100_000}", "event_type": "${n % 4 === 1 ? "ActorCrashed" : "ActorStopped"}", "payload": {"error": "ValueError: ${note}", "reason": null}, "timestamp": ${time}}\n`;
+    }
+  }
+  const buffer = Buffer.from(block);
+  const file = openSync(path, "w");
+  for (let written = 0; written < bytes; written += buffer.length) writeSync(file, buffer);
+  closeSync(file);
+  return path;
+}
+
+/** Memory of the largest renderer that is its own, not shared with the browser's other processes, in MB. */
+function renderers() {
+  let most = 0;
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (!readFileSync(join("/proc", pid, "cmdline"), "utf8").includes("--type=renderer")) continue;
+      most = Math.max(most, Number(/RssAnon:\s+(\d+)/.exec(readFileSync(join("/proc", pid, "status"), "utf8"))?.[1] ?? 0) / 1024);
+    } catch {
+      // gone meanwhile
+    }
+  }
+  return most;
+}
+
+for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
+  const path = makeLog(size);
+  const bytes = statSync(path).size;
+  for (const turn of ["cold", "warm"]) {
+    const { page, close } = await openPage(browser);
+    await page.waitForFunction(() => !document.querySelector(".try button")?.disabled);
+    const before = renderers();
+    let peak = 0;
+    const watch = setInterval(() => (peak = Math.max(peak, renderers())), 200);
+    // The longest time that the page's own thread was busy at a stretch.
+    await page.evaluate(() => {
+      globalThis.longest = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach((entry) => (globalThis.longest = Math.max(globalThis.longest, entry.duration)))).observe({ type: "longtask" });
+    });
+    const began = performance.now();
+    await choose(page, path);
+    await page.locator(".reading").waitFor();
+    const pressed = performance.now();
+    await page.keyboard.press("?");
+    await page.locator("dialog").waitFor();
+    const answered = performance.now() - pressed;
+    await page.keyboard.press("Escape");
+    await page.locator("#verdict-title").waitFor({ timeout: 600_000 });
+    const seconds = (performance.now() - began) / 1000;
+    clearInterval(watch);
+    const longest = await page.evaluate(() => globalThis.longest);
+    console.log(`${(bytes / 1e9).toFixed(2)} GB, ${turn}: ${seconds.toFixed(2)} s to the verdict, ${(bytes / 1e6 / seconds).toFixed(0)} MB/s; ` +
+      `renderer at most ${peak.toFixed(0)} MB (${before.toFixed(0)} before); a key answered in ${answered.toFixed(0)} ms while scanning; longest task ${longest.toFixed(0)} ms`);
+    await close();
+  }
+  rmSync(path);
+}
+await browser.close();
+rmSync(logs.folder, { recursive: true, force: true });

@@ -1,0 +1,57 @@
+// One Chromium for all tests, the page in both ways of opening it, and the helpers that make tests read as sentences.
+
+import { createReadStream, existsSync } from "node:fs";
+import { createServer } from "node:http";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const root = join(here, "..", "..");
+export const pageFile = join(root, "www", "dist", "papyra-inspector.html");
+
+const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"];
+
+export const executable = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+
+export function launch(more = []) {
+  return chromium.launch({ executablePath: executable, headless: true, args: [...ARGS, ...more] });
+}
+
+export function fileUrl(fragment = "") {
+  return pathToFileURL(pageFile).href + fragment;
+}
+
+/** Serves the one file as any web server would; resolves with its address and a way to stop. */
+export function serve() {
+  const server = createServer((request, response) => {
+    response.setHeader("content-type", "text/html; charset=utf-8");
+    createReadStream(pageFile).pipe(response);
+  });
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve({ url: `http://127.0.0.1:${server.address().port}/`, stop: () => server.close() }));
+  });
+}
+
+/** Opens the page and notes every request, console error and policy violation of its life. */
+export async function openPage(browser, url = fileUrl(), options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
+  const page = await context.newPage();
+  const log = { requests: [], errors: [] };
+  page.on("request", (request) => log.requests.push(request.url()));
+  page.on("console", (message) => message.type() === "error" && log.errors.push(message.text()));
+  page.on("pageerror", (error) => log.errors.push(String(error)));
+  await page.goto(url);
+  return { page, log, close: () => context.close() };
+}
+
+/** Chooses files with the ordinary button, as a user does. */
+export async function choose(page, ...paths) {
+  await page.locator("main input[type=file], header input[type=file]").first().setInputFiles(paths);
+}
+
+export async function settled(page) {
+  await page.locator("#verdict-title").waitFor({ timeout: 60_000 });
+  return page.locator("#verdict-title").innerText();
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Everything about the inspector that needs a browser: builds it, then tests the module and the page.
+#
+#   tests/browser/run.sh           all of it; installs what is missing
+#   tests/browser/run.sh wasm      the module alone, in Chromium and Firefox
+#   tests/browser/run.sh page      the page alone
+#   tests/browser/run.sh shots     screenshots of each state, to look at, in tests/browser/shots
+#   tests/browser/run.sh bench     speed and memory, printed
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/../../www/tools/wasm-toolchain.sh"
+geckodriver_version=0.37.1
+
+install_browsers() {
+  local missing=()
+  command -v chromium >/dev/null || missing+=(chromium)
+  command -v chromedriver >/dev/null || missing+=(chromium-driver)
+  command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
+  [ ${#missing[@]} = 0 ] && return
+  say "installing ${missing[*]}"
+  as_root apt-get update -q >&2 || true
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
+}
+
+install_packages() {
+  cd "$here"
+  local now
+  now=$(sha256sum <package-lock.json)
+  if [ ! -f node_modules/.stamp ] || [ "$(cat node_modules/.stamp)" != "$now" ]; then
+    npm ci --no-audit --no-fund --loglevel=error
+    printf '%s\n' "$now" >node_modules/.stamp
+  fi
+}
+
+# The reports of the cases, from this machine's own code: what browsers and types are held against.
+golden() { (cd "$papyra_root" && cargo run --quiet -p papyra-web --example golden); }
+
+test_wasm() {
+  local runner
+  runner=$(wasm_bindgen_bin wasm-bindgen-test-runner)
+  mkdir -p "$wasm_target_dir"
+  golden >"$wasm_target_dir/golden.json"
+  export PAPYRA_GOLDEN=$wasm_target_dir/golden.json CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$runner
+  say "the module in Chromium"
+  (cd "$papyra_root" && CHROMEDRIVER=$(command -v chromedriver) wasm_cargo test -p papyra-web --test leaf)
+  say "the module in Firefox"
+  # geckodriver looks for a program called firefox.
+  local path=$PATH fox=$wasm_target_dir/firefox
+  if ! command -v firefox >/dev/null; then
+    mkdir -p "$fox" && ln -sf "$(command -v firefox-esr)" "$fox/firefox"
+    path=$fox:$PATH
+  fi
+  (cd "$papyra_root" && PATH=$path GECKODRIVER=$(cargo_tool geckodriver $geckodriver_version geckodriver) \
+    wasm_cargo test -p papyra-web --test leaf)
+}
+
+# The page's types against reports as they are: a field too many or too few does not compile.
+test_types() {
+  say "types"
+  (cd "$papyra_root" && golden | node tests/browser/types.mjs >www/src/types.check.ts)
+  (cd "$papyra_root/www" && trap 'rm -f src/types.check.ts' EXIT && npx tsc --noEmit)
+}
+
+test_page() {
+  say "the page"
+  cd "$here" && node --test --test-concurrency=1 --test-reporter=spec ./*.test.mjs
+}
+
+case ${1:-all} in
+  all) install_browsers && "$papyra_root/www/build.sh" && install_packages && (test_wasm) && (test_types) && (test_page) ;;
+  wasm) install_browsers && test_wasm ;;
+  page) install_browsers && "$papyra_root/www/build.sh" && install_packages && (test_types) && (test_page) ;;
+  shots | bench) install_browsers && "$papyra_root/www/build.sh" && install_packages && cd "$here" && node "$1.mjs" ;;
+  *) say "usage: tests/browser/run.sh [wasm|page|shots|bench]"; exit 64 ;;
+esac

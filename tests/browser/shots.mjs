@@ -1,0 +1,78 @@
+// Screenshots of each state in light and dark, wide and narrow, and of the print style: to be looked at by someone.
+
+import { mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { choose, fileUrl, launch, openPage, settled } from "./browser.mjs";
+import * as logs from "./logs.mjs";
+
+const out = process.env.SHOTS ?? join(dirname(fileURLToPath(import.meta.url)), "shots");
+mkdirSync(out, { recursive: true });
+const browser = await launch();
+
+const long = logs.write("long/events.ndjson", logs.lines(0, 60_000));
+const cancel = async (page) => {
+  await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 30);
+  await page.keyboard.press("Escape");
+};
+
+const states = {
+  empty: async () => undefined,
+  help: (page) => page.keyboard.press("?"),
+  sample: (page) => page.getByRole("button", { name: "Open a damaged sample" }).click(),
+  clean: (page) => choose(page, logs.clean()),
+  set: (page) => choose(page, ...logs.rotation().filter((path) => !path.endsWith(".1"))),
+  picture: (page) => choose(page, logs.picture()),
+  nothing: (page) => choose(page, logs.empty()),
+  many: (page) => choose(page, logs.manyAnomalies()),
+  nasty: (page) => choose(page, logs.nasty()),
+  filtered: async (page) => {
+    await choose(page, logs.clean());
+    await settled(page);
+    await page.locator("#record-filter").fill("crashed");
+    await page.getByText(/hits$/).waitFor();
+  },
+  hex: async (page) => {
+    await choose(page, logs.glued());
+    await settled(page);
+    await page.getByRole("button", { name: "Hex", exact: true }).click();
+  },
+  reading: async (page) => {
+    await choose(page, long);
+    await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 40);
+  },
+  cancelled: async (page) => {
+    await choose(page, long);
+    await cancel(page);
+  },
+};
+const sizes = { wide: { width: 1280, height: 900 }, narrow: { width: 320, height: 700 } };
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const [size, viewport] of Object.entries(sizes)) {
+    for (const [name, act] of Object.entries(states)) {
+      const slow = ["reading", "cancelled"].includes(name);
+      const { page, close } = await openPage(browser, fileUrl(slow ? "#chunk=2048" : ""), { colorScheme, viewport });
+      await page.locator("h1").waitFor();
+      await page.waitForTimeout(300);
+      await act(page);
+      if (!["empty", "help", "reading"].includes(name)) await settled(page);
+      await page.waitForTimeout(name === "reading" ? 0 : 500);
+      await page.screenshot({ path: join(out, `${name}-${size}-${colorScheme}.png`), fullPage: name !== "help" });
+      await close();
+    }
+  }
+}
+
+const { page, close } = await openPage(browser);
+await choose(page, ...logs.rotation());
+await settled(page);
+await page.waitForTimeout(500);
+await page.emulateMedia({ media: "print" });
+await page.screenshot({ path: join(out, "print.png"), fullPage: true });
+await page.emulateMedia({ media: "screen", forcedColors: "active" });
+await page.screenshot({ path: join(out, "forced-colors.png"), fullPage: true });
+await close();
+await browser.close();
+rmSync(logs.folder, { recursive: true, force: true });
+console.log(out);

@@ -1,0 +1,263 @@
+//! The scan of one or more files for JavaScript.
+
+use papyra_core::assembly::{self, Arrangement, Place};
+use papyra_core::browse::LineIndex;
+use papyra_core::finding::{AnomalyType, Finding, Reason};
+use papyra_core::plan::{Action, Plan};
+use papyra_core::report::{FileReport, Report};
+use papyra_core::scan;
+use papyra_core::sniff::{self, Looks};
+use papyra_core::timeline::{Crashes, Histogram, Timeline};
+use serde_json::json;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::decode::Input;
+use crate::watch::{Gathered, Watch};
+
+/// Parts of a plan that are kept; a file with more damage than that is for the command line.
+const MOST_PARTS: usize = 250_000;
+/// Plain bytes of a packed file that are handed back for random access.
+const MOST_PLAIN: usize = 256 << 20;
+/// Unix time from September 2001 on; up to now, which is an argument.
+const CALENDAR: f64 = 1e9;
+const DAY: f64 = 86_400.0;
+
+/// Scans files one after the other, in the order in which they were named.
+#[wasm_bindgen]
+pub struct Scanner {
+    arrangement: Arrangement,
+    places: Vec<Place>,
+    sizes: Vec<u64>,
+    timeline: Timeline,
+    open: Option<Open>,
+    done: Vec<Done>,
+    base: u64,
+    records: u64,
+    last_plain: Option<Vec<u8>>,
+    no_log: bool,
+}
+
+/// The file that is being read.
+struct Open {
+    input: Input,
+    text: Text,
+}
+
+/// Its plain bytes, and what comes of them.
+struct Text {
+    scanner: scan::Scanner,
+    gathered: Gathered,
+    head: Vec<u8>,
+    plain: Vec<u8>,
+    plain_total: usize,
+}
+
+struct Done {
+    report: FileReport,
+    plan: Plan,
+    index: LineIndex,
+    looks: Looks,
+    packed: bool,
+}
+
+#[wasm_bindgen]
+impl Scanner {
+    /// Names in reading order, and sizes in bytes.
+    #[wasm_bindgen(constructor)]
+    pub fn new(names: Vec<String>, sizes: Vec<f64>) -> Scanner {
+        let given: Vec<&str> = names.iter().map(String::as_str).collect();
+        let arrangement = Arrangement::of(&given);
+        let mut places = arrangement.files.clone();
+        places.sort_by_key(|(at, _)| *at);
+        let sizes: Vec<u64> = sizes.into_iter().map(|size| size as u64).collect();
+        Scanner {
+            arrangement,
+            places: places.into_iter().map(|(_, place)| place).collect(),
+            timeline: Timeline::new(sizes.iter().sum()),
+            sizes,
+            open: None,
+            done: Vec::new(),
+            base: 0,
+            records: 0,
+            last_plain: None,
+            no_log: false,
+        }
+    }
+
+    /// The next bytes of the file that is being read.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let Open { input, text } = self.open.get_or_insert_with(Open::new);
+        input.push(bytes, &mut |plain, packed_at| text.take(plain, packed_at, self.base, &mut self.timeline));
+    }
+
+    /// The file is over; the next bytes are the next file's.
+    pub fn end_file(&mut self) {
+        self.end(true);
+    }
+
+    /// Findings of the file being read that were not taken yet, as JSON; nothing when there are none.
+    pub fn take_found(&mut self) -> Option<String> {
+        let file = self.done.len();
+        let fresh = std::mem::take(&mut self.open.as_mut()?.text.gathered.fresh);
+        let entries: Vec<_> = fresh.into_iter().map(|anomaly| json!({ "file": file, "anomaly": anomaly })).collect();
+        (!entries.is_empty()).then(|| json!(entries).to_string())
+    }
+
+    /// Unpacked bytes of the file being read, or of the one that has just ended, that were not taken yet. Nothing when
+    /// the file is not packed, or once it has turned out too large to keep.
+    pub fn take_plain(&mut self) -> Option<Vec<u8>> {
+        match &mut self.open {
+            None => self.last_plain.take(),
+            Some(Open { input, text }) => {
+                let wanted = input.packed_at().is_some() && text.plain_total <= MOST_PLAIN;
+                wanted.then(|| std::mem::take(&mut text.plain))
+            }
+        }
+    }
+
+    /// Whether the file being read is packed, which its first four bytes tell.
+    pub fn is_packed(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.input.packed_at().is_some())
+    }
+
+    /// Intact records so far.
+    pub fn records(&self) -> f64 {
+        (self.records + self.open.as_ref().map_or(0, |open| open.text.scanner.so_far().records.total())) as f64
+    }
+
+    /// Ends the scan: the report, as the command line prints it. Unless `whole`, it is that of what was seen so far.
+    pub fn finish(&mut self, whole: bool) -> String {
+        if self.open.is_some() {
+            self.end(whole);
+        }
+        let mut files: Vec<FileReport> = self.done.iter().map(|done| done.report.clone()).collect();
+        // Files that reading did not come to are no part of what was seen; gaps stand behind the members.
+        let members = self.places.iter().take(files.len()).filter(|place| matches!(place, Place::Member(_))).count();
+        if let Some(base) = &self.arrangement.base {
+            let gaps = self.arrangement.gaps.iter().map(|index| assembly::gap(base, *index));
+            files.splice(members..members, gaps);
+        }
+        let report = Report::new(crate::TOOL, self.arrangement.backend, files, false);
+        self.no_log = report.is_no_log();
+        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+    }
+
+    /// What the page shows beside the finished report: timeline, plans in short, what the files look like. `now` in seconds.
+    pub fn details(&self, now: f64) -> String {
+        let (by_time, histogram) = self.timeline.clone().finish(CALENDAR, now + DAY);
+        let files: Vec<_> = self.done.iter().map(describe).collect();
+        json!({ "timeline": timeline(by_time, &histogram), "files": files, "noLog": self.no_log }).to_string()
+    }
+
+    /// A file's plan: action (0 keep, 1 keep and add a newline, 2 reject), offset and length of each part.
+    pub fn plan(&self, file: usize) -> Vec<f64> {
+        let parts = self.done.get(file).map(|done| &done.plan.parts[..]).unwrap_or_default();
+        let number = |action: Action| match action {
+            Action::Keep => 0.0,
+            Action::KeepAndAddNewline => 1.0,
+            Action::Reject => 2.0,
+        };
+        parts.iter().flat_map(|part| [number(part.action), part.span.offset as f64, part.span.length as f64]).collect()
+    }
+
+    /// The offsets of a file's line index.
+    pub fn line_offsets(&self, file: usize) -> Vec<f64> {
+        let offsets = self.done.get(file).map(|done| done.index.offsets()).unwrap_or_default();
+        offsets.iter().map(|offset| *offset as f64).collect()
+    }
+}
+
+impl Scanner {
+    /// `whole` is false when reading was stopped: then the line under way is not looked at, for it is not torn.
+    fn end(&mut self, whole: bool) {
+        let Open { mut input, mut text } = self.open.take().unwrap_or_else(Open::new);
+        let (base, timeline) = (self.base, &mut self.timeline);
+        if whole {
+            input.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
+        }
+        let packed_at = input.packed_at();
+        let Text { scanner, mut gathered, head, plain, plain_total } = text;
+        let summary = if whole {
+            scanner.finish(&mut Watch { gathered: &mut gathered, timeline, base, packed_at })
+        } else {
+            let mut seen = scanner.so_far().clone();
+            seen.bytes = scanner.offset();
+            seen
+        };
+        self.last_plain = (packed_at.is_some() && plain_total <= MOST_PLAIN).then_some(plain);
+        self.records += summary.records.total();
+        let at = self.done.len();
+        let mut report = match self.places.get(at) {
+            Some(place) => place.report(self.arrangement.backend, summary),
+            None => return,
+        };
+        if let Some(error) = input.failed() {
+            let (format, bytes) = (input.format(), report.bytes);
+            let detail = format!("the {format} data cannot be unpacked past byte {bytes} of its content: {error}");
+            report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
+        }
+        let looks = sniff::sniff(&head);
+        let packed = packed_at.is_some();
+        self.base += self.sizes.get(at).copied().unwrap_or_default();
+        self.done.push(Done { report, plan: gathered.plan, index: gathered.index, looks, packed });
+    }
+}
+
+impl Open {
+    fn new() -> Open {
+        let gathered = Gathered {
+            plan: Plan::with_limit(MOST_PARTS),
+            index: LineIndex::default(),
+            fresh: Vec::new(),
+            room: scan::Scanner::MAX_FINDINGS,
+            crashes: Crashes::default(),
+        };
+        let scanner = scan::Scanner::new(0, scan::Scanner::MAX_FINDINGS);
+        Open {
+            input: Input::default(),
+            text: Text { scanner, gathered, head: Vec::new(), plain: Vec::new(), plain_total: 0 },
+        }
+    }
+}
+
+impl Text {
+    fn take(&mut self, plain: &[u8], packed_at: Option<u64>, base: u64, timeline: &mut Timeline) {
+        let missing = sniff::HEAD - self.head.len();
+        self.head.extend_from_slice(&plain[..plain.len().min(missing)]);
+        if packed_at.is_some() {
+            self.plain_total += plain.len();
+            if self.plain_total <= MOST_PLAIN {
+                self.plain.extend_from_slice(plain);
+            }
+        }
+        // The watch never stops a scan.
+        _ = self.scanner.push(plain, &mut Watch { gathered: &mut self.gathered, timeline, base, packed_at });
+    }
+}
+
+fn describe(done: &Done) -> serde_json::Value {
+    json!({
+        "stride": done.index.stride(),
+        "packed": done.packed,
+        "looksLike": done.looks.describe(),
+        "plan": {
+            "truncated": done.plan.truncated,
+            "kept_bytes": done.plan.kept_bytes,
+            "rejected_bytes": done.plan.rejected_bytes,
+            "newlines": done.plan.newlines,
+        },
+    })
+}
+
+fn timeline(by_time: bool, histogram: &Histogram) -> serde_json::Value {
+    let series = |sort: usize| histogram.bins.iter().map(|bin| bin[sort]).collect::<Vec<_>>();
+    json!({
+        "axis": if by_time { "time" } else { "position" },
+        "start": histogram.start,
+        "width": histogram.width,
+        "events": series(0),
+        "deadLetters": series(1),
+        "crashes": series(2),
+        "anomalies": series(3),
+    })
+}

@@ -1,0 +1,123 @@
+//! The leaf in a browser (and natively, where the same tests run as ordinary ones).
+//!
+//! Built with the output of the `golden` example (see build.rs), reports are held against the native ones byte for byte.
+
+mod cases;
+
+use cases::{Case, cases, report};
+use papyra_web::{Scanner, Search, about, order, rows};
+use serde_json::Value;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+fn golden() -> Option<Value> {
+    let text = include_str!(concat!(env!("OUT_DIR"), "/golden.json"));
+    (!text.is_empty()).then(|| serde_json::from_str(text).expect("golden reports"))
+}
+
+#[test]
+fn reports_are_the_native_ones_to_the_byte_in_any_portions() {
+    let golden = golden();
+    for case in cases() {
+        let whole = report(&case, usize::MAX);
+        assert_eq!(report(&case, 7), whole, "{} in 7-byte pushes", case.name);
+        if let Some(golden) = &golden {
+            assert_eq!(golden[case.name].as_str(), Some(&*whole), "{} against the native report", case.name);
+        }
+    }
+}
+
+#[test]
+fn a_plan_tiles_the_file_and_what_it_keeps_is_clean() {
+    for case in cases() {
+        let names = case.files.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut scanner = Scanner::new(names, case.files.iter().map(|(_, bytes)| bytes.len() as f64).collect());
+        for (_, bytes) in &case.files {
+            scanner.push(bytes);
+            scanner.end_file();
+        }
+        scanner.finish(true);
+        for (file, (_, bytes)) in case.files.iter().enumerate() {
+            let (mut at, mut kept) = (0, Vec::new());
+            for part in scanner.plan(file).chunks(3) {
+                let (action, offset, length) = (part[0], part[1] as usize, part[2] as usize);
+                assert_eq!(offset, at, "{}", case.name);
+                at += length;
+                if action < 2.0 {
+                    kept.extend_from_slice(&bytes[offset..at]);
+                }
+                if action == 1.0 {
+                    kept.push(b'\n');
+                }
+            }
+            assert_eq!(at, bytes.len(), "{}", case.name);
+            let repaired = Case { name: "repaired", files: vec![("events.ndjson", kept)] };
+            assert!(report(&repaired, 100).contains("\"verdict\": \"clean\""), "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn packed_logs_give_the_plain_report_but_for_a_cut() {
+    use std::io::Write;
+    let plain = cases().into_iter().find(|case| case.name == "many_anomalies").expect("a case");
+    let bytes = &plain.files[0].1;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).expect("memory");
+    let gzip = gzip.finish().expect("memory");
+    let zstd = ruzstd::encoding::compress_to_vec(&bytes[..], ruzstd::encoding::CompressionLevel::Fastest);
+    for packed in [gzip, zstd] {
+        for step in [7, usize::MAX] {
+            let whole = Case { name: "", files: vec![("events.ndjson", packed.clone())] };
+            assert_eq!(report(&whole, step), report(&plain, 1000));
+            let cut = Case { name: "", files: vec![("events.ndjson", packed[..packed.len() / 2].to_vec())] };
+            let cut: Value = serde_json::from_str(&report(&cut, step)).expect("a report");
+            let last = cut["files"][0]["anomalies"].as_array().and_then(|list| list.last()).expect("an anomaly");
+            assert_eq!(last["reason"], "damaged_archive");
+        }
+    }
+}
+
+#[test]
+fn fresh_findings_come_once_and_only_as_many_as_are_listed() {
+    let case = cases().into_iter().find(|case| case.name == "many_anomalies").expect("a case");
+    let mut scanner = Scanner::new(vec!["a".into()], vec![case.files[0].1.len() as f64]);
+    let mut seen = 0;
+    for chunk in case.files[0].1.chunks(10_000) {
+        scanner.push(chunk);
+        let found: Vec<Value> =
+            scanner.take_found().map_or(Vec::new(), |text| serde_json::from_str(&text).expect("JSON"));
+        seen += found.len();
+    }
+    assert_eq!((seen, scanner.records()), (1000, 3000.0));
+}
+
+#[test]
+fn what_is_cut_by_stopping_is_not_called_torn() {
+    let log = "{\"kind\": \"event\"}\n{\"kind\": \"au";
+    let mut scanner = Scanner::new(vec!["a".into()], vec![1000.0]);
+    scanner.push(log.as_bytes());
+    let report: Value = serde_json::from_str(&scanner.finish(false)).expect("JSON");
+    assert_eq!((&report["totals"]["anomalies"], &report["totals"]["lines"]), (&0.into(), &1.into()));
+    assert_eq!(report["totals"]["bytes"], log.len());
+}
+
+#[test]
+fn names_lines_and_hits_come_through() {
+    assert_eq!(order(["r.log", "r.log.2", "r.log.1"].map(String::from).into()), r#"{"order":[1,2,0],"rotation":true}"#);
+    let log = "{\"kind\": \"event\", \"event_type\": \"A\", \"timestamp\": 2}\n{\"kind\": \"audit\"}\n";
+    let shown: Value = serde_json::from_str(&rows(log.as_bytes(), 5e9, 7.0)).expect("JSON");
+    assert_eq!(
+        (&shown[0]["type"], &shown[1]["offset"], &shown[1]["line"]),
+        (&"A".into(), &5_000_000_053_u64.into(), &8.into())
+    );
+    let mut search = Search::new("AUDIT", Vec::new());
+    search.push(log.as_bytes());
+    search.finish();
+    assert_eq!((search.take(), search.total()), (vec![2.0, 53.0, 17.0], 1.0));
+    let about: Value = serde_json::from_str(&about()).expect("JSON");
+    assert!(about["notes"]["duplicate_key"].is_string());
+}

@@ -1,0 +1,191 @@
+// The worker as seen from the page: starts it from what the file carries, and turns its messages into promises.
+
+import { type FileInfo, type FromWorker, type NewFinding, type Row, type ScanResult, type ToWorker } from "./protocol";
+import { unpack } from "./unpack";
+
+/** A worker that a policy forbids is built all the same and only never answers. */
+const READY_WITHIN = 15_000;
+
+export interface Order {
+  order: readonly number[];
+  rotation: boolean;
+}
+
+export interface Hits {
+  /** Triples of line, offset and length. */
+  places: Float64Array;
+  total: number;
+}
+
+export class Engine {
+  tool = "";
+  notes: Readonly<Record<string, string>> = {};
+  /** Told of findings as they come in. */
+  onFound: (job: number, found: readonly NewFinding[], records: number) => void = () => undefined;
+  onHits: (job: number, hits: Hits) => void = () => undefined;
+
+  readonly #worker: Worker;
+  readonly #asks = new Map<number, (message: FromWorker) => void>();
+  /** Those who wait for a buffer to come back, in the order in which they gave one. */
+  #returns: { job: number; resolve: (buffer: ArrayBuffer) => void; reject: (error: Error) => void }[] = [];
+  #finishes = new Map<number, { resolve: (result: ScanResult) => void; reject: (error: Error) => void }>();
+  #next = 0;
+  #failed: Error | null = null;
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.onmessage = (event: MessageEvent<FromWorker>) => this.#hear(event.data);
+    worker.onerror = (event) => this.#fail(event.message || "the worker stopped");
+  }
+
+  static async start(): Promise<Engine> {
+    const [script, wasm] = await Promise.all([unpack("worker"), unpack("wasm")]);
+    const engine = new Engine(workerOf(script));
+    await engine.#ready(wasm);
+    return engine;
+  }
+
+  async #ready(wasm: ArrayBuffer): Promise<void> {
+    const message = await new Promise<FromWorker>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("The background worker did not start.")), READY_WITHIN);
+      this.#asks.set(-1, (answer) => {
+        clearTimeout(timer);
+        if (answer.did === "fail") reject(new Error(answer.message));
+        else resolve(answer);
+      });
+      this.#send({ do: "start", wasm }, [wasm]);
+    });
+    if (message.did === "ready") {
+      this.tool = message.tool;
+      this.notes = message.notes;
+    }
+  }
+
+  /** A number for the next scan or filter; messages of older ones are ignored from then on. */
+  job(): number {
+    this.#next += 1;
+    return this.#next;
+  }
+
+  async order(names: readonly string[]): Promise<Order> {
+    const ask = this.job();
+    const answer = await this.#ask(ask, { do: "order", ask, names });
+    return answer.did === "order" ? answer : { order: names.map((_, index) => index), rotation: false };
+  }
+
+  async rows(bytes: ArrayBuffer, offset: number, line: number): Promise<Row[]> {
+    const ask = this.job();
+    const answer = await this.#ask(ask, { do: "rows", ask, bytes, offset, line }, [bytes]);
+    return answer.did === "rows" ? answer.rows : [];
+  }
+
+  begin(job: number, files: readonly FileInfo[]): void {
+    this.#send({ do: "begin", job, files });
+  }
+
+  filter(job: number, query: string, kinds: readonly string[]): void {
+    this.#send({ do: "filter", job, query, kinds });
+  }
+
+  /** The file is over: a last line without a newline counts too. */
+  async endFilter(job: number): Promise<void> {
+    await this.#ask(job, { do: "end-filter", job });
+  }
+
+  endFile(job: number): void {
+    this.#send({ do: "end-file", job });
+  }
+
+  give(job: number, buffer: ArrayBuffer, length: number): Promise<ArrayBuffer> {
+    if (this.#failed !== null) return Promise.reject(this.#failed);
+    return new Promise((resolve, reject) => {
+      this.#returns.push({ job, resolve, reject });
+      this.#send({ do: "chunk", job, buffer, length }, [buffer]);
+    });
+  }
+
+  /** `whole` is false when the reading was stopped: then this is what was seen so far. */
+  finish(job: number, whole: boolean): Promise<ScanResult> {
+    if (this.#failed !== null) return Promise.reject(this.#failed);
+    return new Promise((resolve, reject) => {
+      this.#finishes.set(job, { resolve, reject });
+      this.#send({ do: "finish", job, whole });
+    });
+  }
+
+  #ask(ask: number, message: ToWorker, transfer: Transferable[] = []): Promise<FromWorker> {
+    if (this.#failed !== null) return Promise.reject(this.#failed);
+    return new Promise((resolve, reject) => {
+      this.#asks.set(ask, (answer) => (answer.did === "fail" ? reject(new Error(answer.message)) : resolve(answer)));
+      this.#send(message, transfer);
+    });
+  }
+
+  #send(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.did) {
+      case "ready":
+        return this.#answer(-1, message);
+      case "order":
+      case "rows":
+        return this.#answer(message.ask, message);
+      case "chunk": {
+        const waiting = this.#returns.shift();
+        waiting?.resolve(message.buffer);
+        if (message.found.length > 0 || message.records > 0) this.onFound(message.job, message.found, message.records);
+        return;
+      }
+      case "hits": {
+        if (message.buffer === null) {
+          this.onHits(message.job, message);
+          return this.#answer(message.job, message);
+        }
+        const waiting = this.#returns.shift();
+        waiting?.resolve(message.buffer);
+        return this.onHits(message.job, message);
+      }
+      case "finish": {
+        this.#finishes.get(message.job)?.resolve(message.result);
+        this.#finishes.delete(message.job);
+        return;
+      }
+      case "fail":
+        return this.#fail(message.message);
+    }
+  }
+
+  #answer(ask: number, message: FromWorker): void {
+    this.#asks.get(ask)?.(message);
+    this.#asks.delete(ask);
+  }
+
+  #fail(text: string): void {
+    this.#failed = new Error(text);
+    for (const waiting of this.#returns) waiting.reject(this.#failed);
+    for (const waiting of this.#finishes.values()) waiting.reject(this.#failed);
+    for (const answer of this.#asks.values()) answer({ did: "fail", message: text });
+    this.#returns = [];
+    this.#finishes.clear();
+    this.#asks.clear();
+    this.#worker.terminate();
+  }
+}
+
+interface TrustedTypes {
+  createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown };
+}
+
+/** A worker from the text that this page carries; the policy lets no other script address through. */
+function workerOf(script: ArrayBuffer): Worker {
+  const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  const types = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes;
+  const own = (asked: string) => {
+    if (asked !== url) throw new TypeError("not this page's worker");
+    return asked;
+  };
+  const trusted = types === undefined ? url : types.createPolicy("papyra-worker", { createScriptURL: own }).createScriptURL(url);
+  return new Worker(trusted as string);
+}

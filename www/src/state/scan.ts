@@ -1,0 +1,201 @@
+// One scan from the first byte to the report: reading, progress, change detection, the end state.
+
+import { Engine, type Order } from "../engine/engine";
+import type { Report } from "../engine/report";
+import { pump } from "../read/pump";
+import type { Source } from "../read/source";
+import { plural } from "../text/numbers";
+import { chunkSize, landOn } from "./link";
+import * as session from "./session";
+import { verdict } from "./verdict";
+import { forgetRows } from "./table";
+
+const PATIENCE = 20_000;
+const TELL_EVERY = 100;
+const SPEAK_EVERY = 10_000;
+
+let engine: Engine | null = null;
+let running: AbortController | null = null;
+
+export async function startEngine(): Promise<void> {
+  try {
+    engine = await Engine.start();
+    session.noteMeanings.value = engine.notes;
+    session.engineState.value = "ready";
+  } catch (error) {
+    session.engineTrouble.value = error instanceof Error ? error.message : String(error);
+    session.engineState.value = "refused";
+  }
+}
+
+/** Files may be dropped before the engine is up. */
+export async function readyEngine(): Promise<Engine> {
+  while (engine === null) {
+    if (session.engineState.value === "refused") throw new Error(session.engineTrouble.value);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return engine;
+}
+
+export async function orderOf(files: readonly Source[]): Promise<Order> {
+  return (await readyEngine()).order(files.map((source) => source.path));
+}
+
+export function stop(): void {
+  running?.abort();
+  running = null;
+}
+
+export async function scan(list: readonly Source[]): Promise<void> {
+  stop();
+  const own = new AbortController();
+  running = own;
+  reset(list);
+  const worker = await readyEngine();
+  const job = worker.job();
+  worker.onFound = (from, found, records) => {
+    if (from !== job) return;
+    session.found.value = [...session.found.value, ...found];
+    session.seenRecords.value = records;
+  };
+  const began = performance.now();
+  try {
+    worker.begin(job, list.map(({ path, file }) => ({ path, size: file.size })));
+    const whole = await readAll(list, worker, job, own.signal);
+    if (own.signal.aborted && running !== null) return; // another scan has begun
+    if (whole === "changed") return changed();
+    const result = await worker.finish(job, whole === "all");
+    if (running !== null && running !== own) return;
+    session.elapsed.value = (performance.now() - began) / 1000;
+    settle(result, whole === "all");
+    // Progress is told now and then; what was seen is known exactly.
+    const bytes = session.report.value?.totals.bytes ?? 0;
+    if (whole === "part" && !result.packed.includes(true)) session.progress.value = { ...session.progress.value, bytes };
+  } catch (error) {
+    if (running === own || running === null) failed(error);
+  } finally {
+    if (running === own) running = null;
+  }
+}
+
+function reset(list: readonly Source[]): void {
+  const total = list.reduce((sum, source) => sum + source.file.size, 0);
+  session.sources.value = list;
+  session.progress.value = { bytes: 0, total, file: 0, fileBytes: 0, rate: 0 };
+  session.report.value = null;
+  session.reportText.value = "";
+  session.plans.value = [];
+  session.indexes.value = [];
+  session.packed.value = [];
+  session.plainBytes.value = [];
+  session.timeline.value = null;
+  session.found.value = [];
+  session.seenRecords.value = 0;
+  session.selected.value = 0;
+  session.reasonFilter.value = null;
+  session.looksLike.value = null;
+  session.trouble.value = null;
+  forgetRows();
+  session.phase.value = "reading";
+}
+
+async function readAll(list: readonly Source[], worker: Engine, job: number, signal: AbortSignal) {
+  const tell = progressTeller();
+  let before = 0;
+  for (const [file, { file: blob }] of list.entries()) {
+    const handoff = {
+      give: (buffer: ArrayBuffer, length: number) => worker.give(job, buffer, length),
+      advance: (bytes: number) => tell(before + bytes, file, bytes),
+    };
+    let bytes: number;
+    try {
+      bytes = await pump(blob, handoff, { chunk: chunkSize(), signal, patience: PATIENCE });
+    } catch (error) {
+      if (isReadError(error)) return "changed" as const;
+      throw error;
+    }
+    if (signal.aborted) return "part" as const;
+    if (bytes !== blob.size) return "changed" as const;
+    worker.endFile(job);
+    before += bytes;
+    tell(before, file, bytes, true);
+  }
+  // A file of the set may have changed after it was read, while another was: browsers that notice say so here.
+  for (const { file } of list) {
+    try {
+      await file.slice(0, 1).arrayBuffer();
+    } catch {
+      return "changed" as const;
+    }
+  }
+  return "all" as const;
+}
+
+/** What a File throws when it is gone, changed or locked; everything else is a fault of ours. */
+function isReadError(error: unknown): boolean {
+  return error instanceof DOMException;
+}
+
+function progressTeller() {
+  let told = 0;
+  let spoken = performance.now();
+  let [markTime, markBytes, rate] = [performance.now(), 0, 0];
+  return (bytes: number, file: number, fileBytes: number, now = false) => {
+    const time = performance.now();
+    if (!now && time - told < TELL_EVERY) return;
+    told = time;
+    if (time - markTime >= 500) {
+      const latest = ((bytes - markBytes) / (time - markTime)) * 1000;
+      rate = rate === 0 ? latest : rate * 0.6 + latest * 0.4;
+      [markTime, markBytes] = [time, bytes];
+    }
+    const total = session.progress.value.total;
+    session.progress.value = { bytes, total, file, fileBytes, rate };
+    if (time - spoken > SPEAK_EVERY) {
+      spoken = time;
+      session.announcement.value = `${Math.floor((bytes / Math.max(1, total)) * 100)} % read, ${plural(session.found.value.length, "anomaly", "anomalies")} so far`;
+    }
+  };
+}
+
+function settle(result: Awaited<ReturnType<Engine["finish"]>>, whole: boolean): void {
+  const report = JSON.parse(result.json) as Report;
+  session.report.value = report;
+  session.reportText.value = result.json;
+  session.plans.value = result.plans;
+  session.timeline.value = result.timeline;
+  session.indexes.value = result.indexes;
+  session.looksLike.value = result.looksLike;
+  session.packed.value = result.packed;
+  session.plainBytes.value = result.plain;
+  session.found.value = report.files.flatMap((seen, index) => seen.anomalies.map((anomaly) => ({ file: sourceIndex(seen.path, index), anomaly })));
+  session.phase.value = whole ? "done" : "cancelled";
+  session.announcement.value = `${verdict().title}. ${verdict().sentence}`;
+  landOn();
+}
+
+/** Findings point to sources; the report may hold more files than were opened (a missing one). */
+function sourceIndex(path: string, fallback: number): number {
+  const index = session.sources.value.findIndex((source) => source.path === path);
+  return index === -1 ? fallback : index;
+}
+
+function changed(): void {
+  const { file } = session.progress.value;
+  const name = session.sources.value[file]?.path ?? "A file";
+  session.trouble.value = {
+    title: "Changed while it was read: no verdict",
+    text: `${name} was written to, cut, moved or deleted while this page was reading it. Open a copy that is at rest, or read it again.`,
+  };
+  session.phase.value = "changed";
+  session.announcement.value = session.trouble.value.title;
+}
+
+function failed(error: unknown): void {
+  session.trouble.value = {
+    title: "The scan broke off: no verdict",
+    text: `${error instanceof Error ? error.message : String(error)}. Reload the page and try again, or use the command line: papyra persistence scan --path FILE`,
+  };
+  session.phase.value = "failed";
+  session.announcement.value = session.trouble.value.title;
+}

@@ -1,0 +1,116 @@
+// What the page knows: one signal per fact, and what follows from them. Who changes them: state/actions.ts.
+
+import { computed, signal } from "@preact/signals";
+import type { LineIndex, Plan, Timeline } from "../engine/protocol";
+import type { Anomaly, Report } from "../engine/report";
+import type { Source } from "../read/source";
+
+export type Phase =
+  /** Nothing opened yet. */
+  | "empty"
+  | "reading"
+  /** Read to the end: there is a verdict. */
+  | "done"
+  /** A file grew, shrank or vanished while it was read: no verdict. */
+  | "changed"
+  /** Stopped by the user: what was seen so far, no verdict. */
+  | "cancelled"
+  /** The scan itself broke off. */
+  | "failed";
+
+export interface Progress {
+  bytes: number;
+  total: number;
+  /** Which source is being read, and how much of it. */
+  file: number;
+  fileBytes: number;
+  /** Bytes a second over the last moments; 0 until known. */
+  rate: number;
+}
+
+export interface Trouble {
+  title: string;
+  text: string;
+}
+
+/** An anomaly and where it was found. `file` is the index in the report. */
+export interface Found {
+  file: number;
+  anomaly: Anomaly;
+}
+
+export const engineState = signal<"starting" | "ready" | "refused">("starting");
+export const engineTrouble = signal("");
+
+/** Core's words for each note, as the end of "N records …". */
+export const noteMeanings = signal<Readonly<Record<string, string>>>({});
+
+export const phase = signal<Phase>("empty");
+export const sources = signal<readonly Source[]>([]);
+/** True when the files' names form a rotation set, whose order then matters. */
+export const rotation = signal(false);
+export const progress = signal<Progress>({ bytes: 0, total: 0, file: 0, fileBytes: 0, rate: 0 });
+export const trouble = signal<Trouble | null>(null);
+/** Seconds from the first byte read to the report. */
+export const elapsed = signal(0);
+/** What the first bytes look like when they are no Papyra log: "a PNG picture". */
+export const looksLike = signal<string | null>(null);
+
+export const report = signal<Report | null>(null);
+/** The report exactly as core wrote it. */
+export const reportText = signal("");
+export const plans = signal<readonly Plan[]>([]);
+export const timeline = signal<Timeline | null>(null);
+/** Findings as they arrive; the report's own once there is one. */
+export const found = signal<readonly Found[]>([]);
+
+/** Intact records seen while the scan still runs. */
+export const seenRecords = signal(0);
+export const indexes = signal<readonly LineIndex[]>([]);
+
+/** Which sources are compressed, and what was unpacked of them, up to a limit. */
+export const packed = signal<readonly boolean[]>([]);
+export const plainBytes = signal<readonly (Blob | null)[]>([]);
+
+export const selected = signal(0);
+export const reasonFilter = signal<string | null>(null);
+export const singleKeys = signal(true);
+/** Spoken by screen readers, rarely. */
+export const announcement = signal("");
+/** A passing confirmation: "Copied". */
+export const toast = signal("");
+
+export type Dialog = "none" | "help" | "privacy" | "goto" | "paste" | "replace";
+export const dialog = signal<Dialog>("none");
+/** Opened while there was a result: waits for the answer of the "replace" dialog. */
+export const waiting = signal<readonly Source[]>([]);
+
+export const shown = computed(() => {
+  const reason = reasonFilter.value;
+  return reason === null ? found.value : found.value.filter((entry) => entry.anomaly.reason === reason);
+});
+
+export const current = computed(() => shown.value[Math.min(selected.value, shown.value.length - 1)] ?? null);
+
+/** Findings by reason, most frequent first. */
+export const reasons = computed(() => {
+  const counts = new Map<string, number>();
+  for (const { anomaly } of found.value) counts.set(anomaly.reason, (counts.get(anomaly.reason) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
+});
+
+export const totalBytes = computed(() => sources.value.reduce((sum, source) => sum + source.file.size, 0));
+
+/** A short name for what is open: the file's, or the set's. */
+export const title = computed(() => {
+  const [first, ...rest] = sources.value;
+  if (first === undefined) return "";
+  return rest.length === 0 ? first.path : `${first.path} and ${rest.length} more`;
+});
+
+/** A source's plain bytes for random access: the file itself, or what was unpacked of it, if that was kept. */
+export function bytesOf(file: number): Blob | null {
+  const unpacked = plainBytes.value[file];
+  if (unpacked !== undefined && unpacked !== null) return unpacked;
+  return packed.value[file] === true ? null : (sources.value[file]?.file ?? null);
+}

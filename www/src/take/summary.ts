@@ -1,0 +1,39 @@
+// A few lines of plain text for the incident ticket.
+
+import { recordTotal } from "../engine/report";
+import { found, report, sources } from "../state/session";
+import { verdict } from "../state/verdict";
+import { count, exactSize, hex, plural, timeSpan } from "../text/numbers";
+import { visible } from "../text/escape";
+import { kindName, reasonTitle } from "../text/words";
+import { command } from "./command";
+
+/** More would drown the ticket; the report has them all. */
+const MOST = 10;
+
+export function summary(): string {
+  const seen = report.value;
+  if (seen === null) return "";
+  const { totals } = seen;
+  const { title, sentence } = verdict();
+  const kinds = (["event", "dead_letter", "audit", "other"] as const)
+    .filter((kind) => (totals.records[kind]) > 0)
+    .map((kind) => `${count(totals.records[kind])} ${kindName(kind, totals.records[kind] !== 1)}`);
+  const span = timeSpan(totals.first_timestamp, totals.last_timestamp);
+  const lines = [
+    `${title}: ${sources.value.map((source) => visible(source.path)).join(", ")}`,
+    sentence,
+    `${exactSize(totals.bytes)}, ${plural(totals.lines, "line")}, ${plural(recordTotal(totals.records), "intact record")}${kinds.length > 0 ? ` (${kinds.join(", ")})` : ""}`,
+    `Time span: ${span.title}${span.ends === "" ? "" : `, ${span.ends}`}`,
+  ];
+  for (const { file, anomaly } of found.value.slice(0, MOST)) {
+    const place = anomaly.offset === undefined ? "" : ` line ${count(anomaly.line ?? 0)}, byte ${anomaly.offset} (${hex(anomaly.offset)}):`;
+    const path = sources.value.length > 1 ? ` ${visible(sources.value[file]?.path ?? "")}` : "";
+    lines.push(`- ${reasonTitle(anomaly.reason)} [${anomaly.type}]${path}${place} ${visible(anomaly.detail)}`);
+  }
+  const more = totals.anomalies - Math.min(MOST, found.value.length);
+  if (more > 0) lines.push(`- and ${plural(more, "more anomaly", "more anomalies")}`);
+  if (seen.verdict !== "clean") lines.push(`To recover: ${command(sources.value.map((source) => source.path), seen)}`);
+  lines.push(`Checked with ${seen.tool} in the browser.`);
+  return `${lines.filter((line) => line !== "").join("\n")}\n`;
+}

@@ -1,0 +1,87 @@
+// The list of anomalies, a filter by reason, and beside it the one that is selected.
+
+import { useEffect, useRef } from "preact/hooks";
+import { select } from "../state/actions";
+import { type Found, current, found, phase, reasonFilter, reasons, report, selected, shown, sources } from "../state/session";
+import { count, hex, plural } from "../text/numbers";
+import { visible } from "../text/escape";
+import { reasonTitle } from "../text/words";
+import { AnomalyDetail } from "./anomaly";
+import { useVirtual } from "./virtual";
+
+const ROW = 58;
+
+export function Anomalies() {
+  if (found.value.length === 0) return null;
+  const total = phase.value === "reading" ? found.value.length : (report.value?.totals.anomalies ?? found.value.length);
+  const listed = found.value.length;
+  return (
+    <section class="card anomalies" aria-labelledby="anomalies-title">
+      <div class="card-head">
+        <h2 id="anomalies-title">{plural(total, "anomaly", "anomalies")}</h2>
+        {total > listed && <p class="faint">The first {count(listed)} are listed; all were counted.</p>}
+        <p class="keys faint"><kbd>n</kbd> next <kbd>p</kbd> previous</p>
+      </div>
+      {reasons.value.length > 1 && <ReasonFilter />}
+      <div class="split">
+        <List />
+        {current.value !== null && <AnomalyDetail entry={current.value} />}
+      </div>
+    </section>
+  );
+}
+
+function ReasonFilter() {
+  const choose = (reason: string | null) => {
+    reasonFilter.value = reason;
+    selected.value = 0;
+  };
+  return (
+    <div class="chips" role="group" aria-label="Filter by reason">
+      <button type="button" class="chip" aria-pressed={reasonFilter.value === null} onClick={() => choose(null)}>All</button>
+      {reasons.value.map(([reason, times]) => (
+        <button key={reason} type="button" class="chip" aria-pressed={reasonFilter.value === reason} onClick={() => choose(reason)}>
+          {reasonTitle(reason)} <span class="chip-count">{count(times)}</span>
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function List() {
+  const box = useRef<HTMLDivElement>(null);
+  const entries = shown.value;
+  const virtual = useVirtual(box, entries.length, ROW);
+  const at = Math.min(selected.value, entries.length - 1);
+  useEffect(() => virtual.show(at), [at, reasonFilter.value]);
+  const move = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity, PageDown: 6, PageUp: -6 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    select(Math.max(0, Math.min(entries.length - 1, at + step)));
+  };
+  return (
+    <div class="anomaly-list" ref={box} style={{ minHeight: `${Math.min(8, entries.length) * ROW}px` }} role="listbox" tabIndex={0} aria-label="Anomalies" onKeyDown={move}
+      aria-activedescendant={`anomaly-${at}`}>
+      <div class="virtual" style={{ height: `${virtual.height}px` }}>
+        {virtual.items.map(({ index, start }) => {
+          const entry = entries[index];
+          return entry === undefined ? null : (
+            <div key={index} id={`anomaly-${index}`} role="option" aria-selected={index === at} aria-setsize={entries.length} aria-posinset={index + 1}
+              class="anomaly-row" style={{ transform: `translateY(${start}px)` }} onClick={() => select(index)}>
+              <span class="anomaly-title">{reasonTitle(entry.anomaly.reason)}</span>
+              <span class="anomaly-place faint mono">{place(entry)}</span>
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function place({ file, anomaly }: Found): string {
+  const path = report.value?.files[file]?.path ?? sources.value[file]?.path ?? "";
+  const name = sources.value.length > 1 && path !== "" ? `${visible(path)} · ` : "";
+  if (anomaly.line === undefined || anomaly.offset === undefined) return path;
+  return `${name}line ${count(anomaly.line)} · ${hex(anomaly.offset)}`;
+}

@@ -1,0 +1,87 @@
+// One anomaly in full: what it is, where, its bytes with their neighbours, and what recovery would do.
+
+import { useEffect, useState } from "preact/hooks";
+import type { Anomaly } from "../engine/report";
+import { type Window, windowAround } from "../read/bytes";
+import { linkTo } from "../state/link";
+import { type Found, bytesOf, report, sources } from "../state/session";
+import { count, hex, plural } from "../text/numbers";
+import { visible } from "../text/escape";
+import { reasonMeaning, reasonTitle } from "../text/words";
+import { BytesView } from "./bytes";
+import { CopyButton, CopyValue } from "./small";
+
+export function AnomalyDetail({ entry }: { entry: Found }) {
+  const { anomaly } = entry;
+  const path = report.value?.files[entry.file]?.path ?? sources.value[entry.file]?.path ?? "";
+  return (
+    <article class="anomaly" aria-labelledby="anomaly-title" aria-live="off">
+      <header>
+        <h3 id="anomaly-title">{reasonTitle(anomaly.reason)} <span class="type mono">{anomaly.type}</span></h3>
+        <p>{reasonMeaning(anomaly.reason)}</p>
+      </header>
+      <dl class="facts row">
+        <div><dt>File</dt><dd class="mono">{visible(path)}</dd></div>
+        {anomaly.line !== undefined && <div><dt>Line</dt><dd>{count(anomaly.line)}</dd></div>}
+        {anomaly.offset !== undefined && (
+          <div>
+            <dt>Byte offset</dt>
+            <dd>
+              <CopyValue text={String(anomaly.offset)} label="the offset" shown={count(anomaly.offset)} />{" "}
+              <CopyValue text={hex(anomaly.offset)} label="the offset in hex" shown={hex(anomaly.offset)} />
+            </dd>
+          </div>
+        )}
+        {anomaly.length !== undefined && <div><dt>Length</dt><dd>{plural(anomaly.length, "byte")}</dd></div>}
+      </dl>
+      <p class="finding">{asSentence(visible(anomaly.detail))}</p>
+      <Fate anomaly={anomaly} />
+      {anomaly.offset !== undefined && <Evidence key={`${entry.file}:${anomaly.offset}`} entry={entry} />}
+      {anomaly.offset !== undefined && (
+        <p class="anomaly-links"><CopyButton text={linkTo(path, anomaly.offset)} label="a link to this place" shown="Copy link to this place" /></p>
+      )}
+    </article>
+  );
+}
+
+/** What recovery would do with it. */
+function Fate({ anomaly }: { anomaly: Anomaly }) {
+  const salvaged = anomaly.salvaged ?? [];
+  const kept = salvaged.reduce((sum, part) => sum + part.length, 0);
+  const dropped = (anomaly.length ?? 0) - kept;
+  let words: string;
+  if (anomaly.reason === "rotation_gap") words = "Recovery cannot bring a missing file back.";
+  else if (anomaly.length === undefined) words = "Recovery reports it and leaves it where it is, unless it runs in quarantine mode.";
+  else if (anomaly.reason === "missing_newline") words = "Recovery keeps the record and writes the newline behind it.";
+  else if (salvaged.length > 0) {
+    words = `Recovery saves ${plural(salvaged.length, "whole record")} (${plural(kept, "byte")})` +
+      (dropped > 0 ? ` and sets the other ${plural(dropped, "byte")} aside.` : " and puts each on a line of its own.");
+  } else if (dropped === 0) words = "Recovery removes the empty line.";
+  else words = `Recovery sets ${plural(dropped, "byte")} aside: kept in the rejects, gone from the log.`;
+  return <p class={`fate ${salvaged.length > 0 || anomaly.reason === "missing_newline" ? "saves" : "drops"}`}>{words}</p>;
+}
+
+function Evidence({ entry }: { entry: Found }) {
+  const [bytes, setBytes] = useState<Window | "failed" | null>(null);
+  const file = bytesOf(entry.file);
+  useEffect(() => {
+    let stale = false;
+    if (file === null) return setBytes("failed");
+    windowAround(file, entry.anomaly).then(
+      (result) => stale || setBytes(result),
+      () => stale || setBytes("failed"),
+    );
+    return () => {
+      stale = true;
+    };
+  }, []);
+  if (bytes === null) return <div class="bytes-wait" aria-hidden="true" />;
+  if (bytes === "failed") {
+    return <pre class="excerpt">{entry.anomaly.excerpt === undefined ? "The bytes can no longer be read." : visible(entry.anomaly.excerpt)}</pre>;
+  }
+  return <BytesView window={bytes} />;
+}
+
+function asSentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+}

@@ -1,0 +1,75 @@
+// The page as a whole: which parts stand in which state.
+
+import { useEffect } from "preact/hooks";
+import { engineState, engineTrouble, looksLike, phase, title } from "../state/session";
+import { verdict } from "../state/verdict";
+import { Anomalies } from "./anomalies";
+import { Checked } from "./checked";
+import { Dialogs } from "./dialogs";
+import { DropVeil } from "./drop";
+import { Empty } from "./empty";
+import { Files } from "./files";
+import { Footer, Header } from "./frame";
+import { History } from "./history";
+import { Reading } from "./reading";
+import { Records } from "./records";
+import { Announcer, Toast } from "./small";
+import { TakeAway } from "./takeaway";
+import { VerdictCard } from "./verdict";
+
+export function App() {
+  const now = phase.value;
+  useEffect(() => {
+    document.title = now === "empty" ? "Papyra Inspector" : `${verdict().title} · ${title.value} · Papyra Inspector`;
+  }, [now, verdict().title, title.value]);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={skip}>Skip to the verdict</a>
+      <Header />
+      <main id="main" tabIndex={-1}>
+        {engineState.value === "refused" ? <Refused /> : now === "empty" ? <Empty /> : <Result />}
+      </main>
+      <Footer />
+      <Dialogs />
+      <DropVeil />
+      <Toast />
+      <Announcer />
+    </>
+  );
+}
+
+function Result() {
+  const now = phase.value;
+  const settled = now === "done" || now === "cancelled";
+  const isLog = looksLike.value === null;
+  return (
+    <>
+      {now === "reading" ? <Reading /> : <VerdictCard />}
+      {now === "done" && <TakeAway />}
+      <Files />
+      <Anomalies />
+      {settled && isLog && <History />}
+      {settled && <Records />}
+      {settled && <Checked />}
+    </>
+  );
+}
+
+/** The engine would not start: say so, say why, say what works instead. Never a blank page. */
+function Refused() {
+  return (
+    <section class="card refused" role="alert">
+      <h1>This browser cannot run the inspector</h1>
+      <p>{engineTrouble.value}</p>
+      <p>It needs WebAssembly with SIMD and Web Workers: Chrome or Edge 111, Firefox 115, Safari 16.4, or newer.</p>
+      <p>The command line does the same check:</p>
+      <pre class="command">papyra persistence scan --path events.ndjson</pre>
+    </section>
+  );
+}
+
+/** A fragment link would replace a deep link in the address. */
+function skip(event: Event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}

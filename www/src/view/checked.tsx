@@ -1,0 +1,42 @@
+// What was checked, what was not, and the notes about intact records.
+
+import { looksLike, noteMeanings, phase, report, sources } from "../state/session";
+import { plural } from "../text/numbers";
+
+export function Checked() {
+  const seen = report.value;
+  if (seen === null || looksLike.value !== null) return null;
+  const notes = Object.entries(seen.totals.notes);
+  const one = sources.value.length === 1;
+  return (
+    <section class="card checked" aria-labelledby="checked-title">
+      <h2 id="checked-title">What was checked, and what was not</h2>
+      <div class="columns">
+        <div>
+          <h3>Checked</h3>
+          <ul class="ticks">
+            <li>Every byte{phase.value === "cancelled" ? " up to where reading stopped" : ""}: UTF-8, JSON as Papyra reads it, one record a line</li>
+            <li>Each record's kind, required fields and timestamp</li>
+            {!one && <li>The numbers of the rotation set: gaps, and files that do not belong</li>}
+            <li>That the {one ? "file" : "files"} did not change while being read</li>
+          </ul>
+        </div>
+        <div>
+          <h3>Not checked</h3>
+          <ul class="crosses">
+            <li>Whether records are missing from the log that were never written, or were removed whole</li>
+            <li>Whether payloads mean what they should</li>
+            {one && <li>Rotated files that belong to this one: open the whole set to include them</li>}
+            <li>Checksums of the backup: <code>papyra backup verify</code> compares them with its manifest</li>
+          </ul>
+        </div>
+      </div>
+      {notes.length > 0 && (
+        <div class="notes">
+          <h3>Notes <span class="faint">about intact records; they do not change the verdict</span></h3>
+          <ul>{notes.map(([note, times]) => <li key={note}>{plural(times, "record")} {noteMeanings.value[note] ?? note}</li>)}</ul>
+        </div>
+      )}
+    </section>
+  );
+}

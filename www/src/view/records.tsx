@@ -1,0 +1,140 @@
+// The table of lines: every record of the set in order, filtered as one types, damaged lines among them.
+
+import { useEffect, useRef } from "preact/hooks";
+import { bytesOf, found, report, sources } from "../state/session";
+import { MOST_HITS, PAGE, arrived, filter, filtering, kinds, page, placeOf, query, rowAt, rowTotal, target } from "../state/table";
+import { count, hex, moment, plural } from "../text/numbers";
+import { visible } from "../text/escape";
+import { kindName } from "../text/words";
+import { Search } from "./icons";
+import { useVirtual } from "./virtual";
+
+const ROW = 34;
+const KINDS = ["event", "dead_letter", "audit", "other"] as const;
+
+export function Records() {
+  const total = report.value?.totals.lines ?? 0;
+  if (total === 0) return null;
+  if (sources.value.some((_, file) => bytesOf(file) === null)) {
+    return (
+      <section class="card" aria-labelledby="records-title">
+        <h2 id="records-title">Records</h2>
+        <p class="faint">The log is too large to keep unpacked here. Unpack it first, and open the result to look through its records.</p>
+      </section>
+    );
+  }
+  return (
+    <section class="card records" aria-labelledby="records-title">
+      <div class="card-head">
+        <h2 id="records-title">Records</h2>
+        <p class="keys faint"><kbd>/</kbd> filter <kbd>g</kbd> go to</p>
+      </div>
+      <FilterBar />
+      <Table />
+    </section>
+  );
+}
+
+function FilterBar() {
+  const timer = useRef<ReturnType<typeof setTimeout>>();
+  const type = (text: string) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => void filter(text, kinds.value), 150);
+  };
+  const toggle = (kind: string) => {
+    const list = kinds.value.includes(kind) ? kinds.value.filter((other) => other !== kind) : [...kinds.value, kind];
+    void filter(query.value, list);
+  };
+  const counts = report.value?.totals.records;
+  const pass = filtering.value;
+  return (
+    <div class="filter-bar">
+      <label class="search">
+        <Search size={18} />
+        <span class="unseen">Filter the records</span>
+        <input id="record-filter" type="search" placeholder="Filter: words that a line contains" autocomplete="off" spellcheck={false}
+          defaultValue={query.value} onInput={(event) => type(event.currentTarget.value)} />
+      </label>
+      <div class="chips" role="group" aria-label="Kinds of record">
+        {KINDS.filter((kind) => (counts?.[kind] ?? 0) > 0).map((kind) => (
+          <button key={kind} type="button" class="chip" aria-pressed={kinds.value.includes(kind)} onClick={() => toggle(kind)}>
+            <span class={`swatch ${kind}`} aria-hidden="true" /> {kindName(kind)}
+          </button>
+        ))}
+      </div>
+      <p class="filter-state faint" role="status">
+        {pass === null ? "" : pass.done ? plural(pass.total, "hit") : `${plural(pass.total, "hit")} so far, ${Math.floor(pass.share * 100)} % searched`}
+        {pass !== null && pass.total > MOST_HITS && `; the first ${count(MOST_HITS)} are listed`}
+      </p>
+    </div>
+  );
+}
+
+function Table() {
+  const box = useRef<HTMLDivElement>(null);
+  const total = rowTotal();
+  const first = page.value * PAGE;
+  const rows = Math.min(PAGE, Math.max(0, total - first));
+  const virtual = useVirtual(box, rows, ROW);
+  const goal = target.value;
+  useEffect(() => {
+    if (goal === null) return;
+    virtual.show(goal - first);
+    box.current?.scrollIntoView({ block: "center" });
+  }, [goal, first]);
+  const wide = sources.value.length > 1;
+  return (
+    <>
+      {total > PAGE && <Pager total={total} />}
+      <div class={wide ? "table wide" : "table"} ref={box} style={{ height: `min(560px, 72vh, ${Math.max(2, rows) * ROW + 54}px)` }} role="table" tabIndex={0} aria-label="Records" aria-rowcount={total + 1}>
+        <div class="table-head" role="row" aria-rowindex={1}>
+          <span role="columnheader" class="cell number">Line</span>
+          {wide && <span role="columnheader" class="cell">File</span>}
+          <span role="columnheader" class="cell">Kind</span>
+          <span role="columnheader" class="cell">Type</span>
+          <span role="columnheader" class="cell">Actor</span>
+          <span role="columnheader" class="cell number">Time</span>
+          <span role="columnheader" class="cell">Payload</span>
+        </div>
+        <div class="virtual" role="rowgroup" style={{ height: `${virtual.height}px` }}>
+          {virtual.items.map(({ index, start }) => <Line key={first + index} row={first + index} start={start} wide={wide} />)}
+        </div>
+        {rows === 0 && <p class="table-empty faint">{filtering.value?.done === false ? "Searching…" : "No line matches."}</p>}
+      </div>
+    </>
+  );
+}
+
+function Line({ row, start, wide }: { row: number; start: number; wide: boolean }) {
+  void arrived.value; // rows come later; this draws them when they do
+  const place = placeOf(row);
+  const data = place === undefined ? undefined : rowAt(place);
+  // The list of findings is short; further on a line speaks for itself. A last line without a newline cannot.
+  const damaged = data?.damaged === true || place !== undefined && found.value.some((entry) => entry.file === place.file && entry.anomaly.line === place.line + 1);
+  const name = `table-row${damaged ? " damaged" : ""}${row === target.value ? " target" : ""}`;
+  return (
+    <div class={name} role="row" aria-rowindex={row + 2} style={{ transform: `translateY(${start}px)` }}>
+      <span role="cell" class="cell number" title={data === undefined ? "" : `byte ${data.offset} (${hex(data.offset)})`}>{place === undefined ? "" : count(place.line + 1)}</span>
+      {wide && <span role="cell" class="cell">{visible(sources.value[place?.file ?? 0]?.path ?? "")}</span>}
+      <span role="cell" class="cell kind">
+        {damaged ? <b class="bad-text">damaged</b> : data !== undefined && <><span class={`swatch ${data.kind}`} aria-hidden="true" />{kindName(data.kind, false)}</>}
+      </span>
+      <span role="cell" class={data?.type === "ActorCrashed" ? "cell crashed" : "cell"}>{visible(data?.type ?? "")}</span>
+      <span role="cell" class="cell">{visible(data?.actor ?? "")}</span>
+      <span role="cell" class="cell number">{data === undefined || data.time === null ? "" : moment(data.time)}</span>
+      <span role="cell" class="cell mono payload">{data === undefined ? "…" : visible(data.payload)}</span>
+    </div>
+  );
+}
+
+function Pager({ total }: { total: number }) {
+  const pages = Math.ceil(total / PAGE);
+  const at = page.value;
+  return (
+    <nav class="pager" aria-label="Pages of the table">
+      <button type="button" class="button small" disabled={at === 0} onClick={() => (page.value = at - 1)}>Previous</button>
+      <span>Rows {count(at * PAGE + 1)} to {count(Math.min(total, (at + 1) * PAGE))} of {count(total)}</span>
+      <button type="button" class="button small" disabled={at === pages - 1} onClick={() => (page.value = at + 1)}>Next</button>
+    </nav>
+  );
+}

@@ -1,0 +1,97 @@
+// What the operator takes away: repaired files, rejected bytes, the report, a summary, the command for the server.
+
+import { bytesOf, packed, phase, plans, report, reportText, sources } from "../state/session";
+import { verdict } from "../state/verdict";
+import { copy } from "../take/clipboard";
+import { command } from "../take/command";
+import { download, rejectedName, rejectedOf, repairedName, repairedOf } from "../take/repair";
+import { summary } from "../take/summary";
+import { plural, size } from "../text/numbers";
+import { visible } from "../text/escape";
+import { useState } from "preact/hooks";
+import { Copy, Down } from "./icons";
+import { CopyButton } from "./small";
+
+export function TakeAway() {
+  const seen = report.value;
+  if (seen === null || phase.value !== "done") return null;
+  const damaged = seen.verdict !== "clean" && verdict().tone !== "bad";
+  return (
+    <section class="card take" aria-labelledby="take-title">
+      <h2 id="take-title">{damaged ? "Recover" : "Take away"}</h2>
+      {damaged && <Repairs />}
+      {damaged && (
+        <div class="server">
+          <p>On the server, where the log lies:</p>
+          <div class="command-row">
+            <pre class="command" tabIndex={0}>{command(sources.value.map((source) => source.path), seen)}</pre>
+            <CopyButton text={command(sources.value.map((source) => source.path), seen)} label="the command" class="button" />
+          </div>
+        </div>
+      )}
+      <div class="take-buttons">
+        <button type="button" class="button" onClick={() => download(new Blob([reportText.value], { type: "application/json" }), "papyra-report.json")}>
+          <Down /> JSON report
+        </button>
+        <button type="button" class="button" onClick={() => copy(summary(), "the summary")}><Copy /> Copy summary</button>
+      </div>
+    </section>
+  );
+}
+
+function Repairs() {
+  const [busy, setBusy] = useState("");
+  const [failed, setFailed] = useState("");
+  const work = plans.value.map((plan, index) => ({ plan, source: sources.value[index], bytes: bytesOf(index), isPacked: packed.value[index] === true }))
+    .filter(({ plan, source }) => source !== undefined && isMember(source.path) && (plan.rejected_bytes > 0 || plan.newlines > 0));
+  const make = async (label: string, build: () => Promise<Blob>, name: string) => {
+    setBusy(label);
+    setFailed("");
+    try {
+      download(await build(), name);
+    } catch {
+      setFailed("The file can no longer be read, or changed since it was scanned. Read it again.");
+    }
+    setBusy("");
+  };
+  return (
+    <ul class="repairs">
+      {work.map(({ plan, source, bytes, isPacked }) => source !== undefined && (
+        <li key={source.path}>
+          <div class="repair-words">
+            {work.length > 1 && <b class="mono">{visible(source.path)}</b>}
+            <span>
+              Keeps {size(plan.kept_bytes)}
+              {plan.newlines > 0 && `, adds ${plural(plan.newlines, "newline")}`}
+              {plan.rejected_bytes > 0 && `, sets ${plural(plan.rejected_bytes, "byte")} aside`}{isPacked ? " of the unpacked log." : "."}
+            </span>
+          </div>
+          {plan.truncated || bytes === null ? (
+            <p class="faint">{bytes === null ? "Too large to unpack here" : "Too many places for the page"}: use the command below.</p>
+          ) : (
+            <div class="repair-buttons">
+              <button type="button" class="button primary" disabled={busy !== ""}
+                onClick={() => make(`repaired ${source.path}`, () => repairedOf(bytes, plan), repairedName(source.path))}>
+                <Down /> Repaired file{work.length > 1 && <span class="unseen"> {source.path}</span>}
+              </button>
+              {plan.rejected_bytes > 0 && (
+                <button type="button" class="button" disabled={busy !== ""}
+                  onClick={() => make(`rejected ${source.path}`, () => rejectedOf(bytes, plan), rejectedName(source.path))}>
+                  <Down /> Rejected bytes{work.length > 1 && <span class="unseen"> {source.path}</span>}
+                </button>
+              )}
+            </div>
+          )}
+        </li>
+      ))}
+      {busy !== "" && <li role="status">Preparing {visible(busy)}…</li>}
+      {failed !== "" && <li class="bad-text" role="alert">{failed}</li>}
+    </ul>
+  );
+}
+
+/** Recovery repairs members of the history; what lies beside it stays as it is. */
+function isMember(path: string): boolean {
+  const role = report.value?.files.find((file) => file.path === path)?.role;
+  return role === "active" || role === "rotated";
+}

@@ -1,0 +1,94 @@
+# Sourced, not run: finds or installs what building for wasm32-unknown-unknown needs.
+#
+# Gives three things and changes nothing else in the calling shell:
+#   wasm_cargo …                 cargo for the wasm target (add no --target), SIMD on
+#   wasm_bindgen_bin NAME        path of a wasm-bindgen program that matches Cargo.lock to the digit
+#   cargo_tool CRATE VERSION BIN path of a program from crates.io, installed once into the tools folder
+# Building, tests and the page do not live here.
+
+papyra_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+papyra_tools=${PAPYRA_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/papyra/tools}
+wasm_triple=wasm32-unknown-unknown
+# Kept apart from the native target folder: two compilers sharing one throw each other's work away.
+wasm_target_dir=${PAPYRA_WASM_TARGET_DIR:-$papyra_root/target-wasm}
+
+say() { printf '%s\n' "$*" >&2; }
+
+have_std() { # RUSTC: does this compiler bring the standard library of the wasm target?
+  [ -d "$("$1" --print target-libdir --target "$wasm_triple" 2>/dev/null)" ]
+}
+
+have_debian() { [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && debian_sysroot_src && newest_wasm_ld >/dev/null; }
+
+debian_sysroot_src() { [ -d "$(/usr/bin/rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library" ]; }
+
+newest_wasm_ld() { # the package puts only wasm-ld-NN on the path
+  local found
+  found=$(compgen -c wasm-ld | sort -uV | tail -n 1)
+  [ -n "$found" ] && command -v "$found"
+}
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# Sets wasm_mode to rustup or debian; installs only when neither is there.
+find_wasm_toolchain() {
+  [ -n "${wasm_mode:-}" ] && return
+  if have_std rustc; then
+    wasm_mode=rustup
+  elif have_debian; then
+    wasm_mode=debian
+  elif command -v rustup >/dev/null && say "adding the target $wasm_triple" &&
+    timeout 120 rustup target add "$wasm_triple" >&2 && have_std rustc; then
+    wasm_mode=rustup
+  elif command -v apt-get >/dev/null && say "installing Debian's compiler for wasm" && debian_install && have_debian; then
+    wasm_mode=debian
+  else
+    say "no compiler for $wasm_triple: run 'rustup target add $wasm_triple' and try again"
+    return 1
+  fi
+}
+
+debian_install() {
+  as_root apt-get update -q >&2 || true
+  local lld
+  lld=$(apt-cache search --names-only '^lld-[0-9]+$' | cut -d' ' -f1 | sort -V | tail -n 1)
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+    rustc-web cargo-web rust-web-src "${lld:-lld}" >&2
+}
+
+wasm_cargo() {
+  find_wasm_toolchain || return
+  local verb=$1
+  shift
+  local cargo_home=${CARGO_HOME:-$HOME/.cargo}
+  # Remapped, so that no path of this machine ends up in the module.
+  local flags="-C target-feature=+simd128 --remap-path-prefix=$cargo_home=cargo --remap-path-prefix=$papyra_root=papyra"
+  if [ "$wasm_mode" = rustup ]; then
+    CARGO_TARGET_DIR=$wasm_target_dir CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags \
+      cargo "$verb" --target "$wasm_triple" "$@"
+  else
+    # This compiler has no precompiled std for the target: build it from the sources beside it.
+    PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$wasm_target_dir \
+      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(newest_wasm_ld) \
+      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags \
+      /usr/bin/cargo "$verb" --target "$wasm_triple" -Zbuild-std=std,panic_abort "$@"
+  fi
+}
+
+locked_version() { # CRATE: its version in Cargo.lock
+  awk -v name="\"$1\"" '$1 == "name" { hit = ($3 == name) } hit && $1 == "version" { gsub(/"/, "", $3); print $3; exit }' \
+    "$papyra_root/Cargo.lock"
+}
+
+cargo_tool() {
+  local root=$papyra_tools/$1-$2
+  if [ ! -x "$root/bin/$3" ]; then
+    say "installing $1 $2 (once)"
+    # Without --locked: the lock files published with these no longer resolve.
+    cargo install "$1" --version "$2" --root "$root" --target-dir "$papyra_tools/build" >&2 || return
+    rm -rf "$papyra_tools/build"
+  fi
+  printf '%s\n' "$root/bin/$3"
+}
+
+wasm_bindgen_bin() { cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)" "$1"; }
