@@ -182,7 +182,10 @@ impl DamagedLine {
         };
         let end = if self.terminated { "" } else { ", and the line has no newline" };
         match self.reason() {
-            Reason::NulBytes => format!("{} NUL bytes, as a power cut leaves them{end}{whole}", self.nul_bytes),
+            Reason::NulBytes => match self.nul_bytes {
+                1 => format!("a NUL byte, as a power cut leaves them{end}{whole}"),
+                n => format!("{n} NUL bytes, as a power cut leaves them{end}{whole}"),
+            },
             Reason::InvalidUtf8 => format!("not UTF-8 from byte {} of the line on{end}{whole}", place(self.broke_at)),
             Reason::GluedRecords => match self.salvaged_count {
                 1 => format!("a whole record shares the line with bytes that are none{end}; the record is kept"),

@@ -9,6 +9,8 @@
 //! for a string needs the second, for which that string is structure. When one fails it starts again at the next `{`
 //! that the other does not cover.
 
+use memchr::{memchr, memchr_iter};
+
 use crate::json::machine::{Closed, Machine, Step};
 use crate::record::{Kind, RecordFacts};
 use crate::utf8::Utf8;
@@ -100,9 +102,37 @@ impl Line {
                     continue;
                 }
             }
+            if matches!(self.chain, Chain::Broken) && self.main.is_idle() && self.second.is_idle() {
+                let stretch = &bytes[i..i + memchr(b'{', &bytes[i..]).unwrap_or(bytes.len() - i)];
+                self.pass_over(stretch);
+                i += stretch.len();
+                if stretch.is_empty() {
+                    self.take(byte, kept);
+                    i += 1;
+                }
+                continue;
+            }
             self.take(byte, kept);
             i += 1;
         }
+    }
+
+    /// Takes bytes that cannot begin a record: a run of NUL bytes may be gigabytes long.
+    fn pass_over(&mut self, stretch: &[u8]) {
+        self.nul_bytes += memchr_iter(0, stretch).count() as u64;
+        let mut checked = 0;
+        if self.utf8.is_whole() {
+            checked = simdutf8::compat::from_utf8(stretch).map_or_else(|error| error.valid_up_to(), str::len);
+        }
+        for (at, byte) in (self.at + checked as u64..).zip(&stretch[checked..]) {
+            if self.invalid_utf8_at.is_some() {
+                break;
+            }
+            if !self.utf8.take(*byte) {
+                self.invalid_utf8_at = Some(at);
+            }
+        }
+        self.at += stretch.len() as u64;
     }
 
     fn take(&mut self, byte: u8, kept: &mut Vec<Segment>) {
