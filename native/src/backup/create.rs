@@ -254,7 +254,7 @@ impl<'a> Making<'a> {
         source: &mut Stretch<'_>,
         path: &Path,
         scan: Option<usize>,
-    ) -> Result<(Passed, Option<(Summary, io::Result<()>)>)> {
+    ) -> Result<(Passed, stored::OfArchive)> {
         let compression = if content == Content::Archive { Compression::None } else { self.options.compression };
         let stored = format!("{name}{}", compression.suffix());
         let (folder, file_name) = match stored.split_once('/') {

@@ -134,9 +134,8 @@ fn each(chunks: &Receiver<Arc<Chunk>>, done: &SyncSender<()>, mut work: impl FnM
     while let Ok(chunk) = chunks.recv() {
         work(&chunk.bytes[..chunk.length]);
         drop(chunk);
-        if done.send(()).is_err() {
-            break;
-        }
+        // Once all are sent, nobody waits for a free slot any more; what is sent is worked on all the same.
+        _ = done.send(());
     }
 }
 

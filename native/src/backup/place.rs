@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
 use super::attest::write_over;
@@ -107,8 +108,10 @@ pub(super) fn put(
     let folder = match (parent.new_subfolder(&building(name)), target) {
         (Ok(folder), _) => folder,
         // The folder is ours to write to and its parent is not.
-        (Err(_), Some(target)) => return put_inside(target, manifest_sha256, fill, place),
-        (Err(error), None) => return Err(error),
+        (Err(_), Some(target)) if access(parent.path(), Access::WRITE_OK).is_err() => {
+            return put_inside(target, manifest_sha256, fill, place);
+        }
+        (Err(error), _) => return Err(error),
     };
     fill(&folder).inspect_err(|_| _ = parent.remove_tree(&building(name)))?;
     parent.sync()?;

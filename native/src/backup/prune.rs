@@ -52,7 +52,8 @@ pub fn decide(entries: &[Entry], keep: Keep) -> Vec<Decision> {
     for i in sound.iter().take(keep.last) {
         reasons[*i].push("one of the last".into());
     }
-    let periods: [(usize, &str, fn(Timestamp) -> String); 3] = [
+    type Period = fn(Timestamp) -> String;
+    let periods: [(usize, &str, Period); 3] = [
         (keep.daily, "the newest of the day", |time| time.strftime("%Y-%m-%d").to_string()),
         (keep.weekly, "the newest of the week", |time| {
             let week = time.to_zoned(TimeZone::UTC).date().iso_week_date();

@@ -113,7 +113,8 @@ pub(super) fn read_back(
     Ok(ReadBack { summary: scanned, damage })
 }
 
-type OfArchive = Option<(Summary, std::result::Result<(), io::Error>)>;
+/// What a compressed log unpacks to, and how unpacking ended.
+pub(super) type OfArchive = Option<(Summary, std::result::Result<(), io::Error>)>;
 
 fn run<'a>(
     file: &StoredFile,
