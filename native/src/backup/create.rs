@@ -4,25 +4,24 @@
 //! is copied as it is, damage included. The folder gets its final name when everything in it is on the disk.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origin, Source, StoredFile};
 use papyra_core::report::{Backend, FileReport, Report, Role};
 use papyra_core::summary::Summary;
 use papyra_core::sums;
-use ruzstd::encoding::{CompressionLevel, FrameCompressor};
 
-use super::pass::{BLOCK, Hashed, Passed, Task, pass, sha256};
+use super::cut::{Stretch, identity, line_end, settled_end};
+use super::pass::{BLOCK, Passed, Task, pass, sha256};
 use super::snapshot::{self, Archive, Snapshot};
+use super::writing::{Syncer, pack, set_attributes};
 use super::{UNFINISHED, clear_leftovers, rfc3339, seconds_since, stored, sums_of};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity, Lock};
+use crate::folder::{Folder, Lock};
 use crate::history::{self, History, Part};
 use crate::lease;
 use crate::reading::Effort;
@@ -31,9 +30,6 @@ use crate::target::Target;
 
 /// How often files that change under the copy are pinned anew.
 const TRIES: usize = 3;
-
-/// How long a writer in the middle of a line is waited for.
-const MID_LINE: Duration = Duration::from_secs(1);
 
 /// How to back up.
 #[derive(Debug, Clone)]
@@ -95,7 +91,7 @@ struct Making<'a> {
     _lock: Lock,
     finished: bool,
     files: Vec<StoredFile>,
-    unsynced: Vec<File>,
+    syncer: Syncer,
 }
 
 impl<'a> Making<'a> {
@@ -113,7 +109,8 @@ impl<'a> Making<'a> {
         let name = free_name(backups, options.name.as_deref(), created)?;
         let folder = backups.new_subfolder(&hidden(&name))?;
         let lock = folder.lock()?;
-        let (files, unsynced) = (Vec::new(), Vec::new());
+        let syncer = Syncer::begin(effort.threads > 1);
+        let files = Vec::new();
         Ok(Making {
             backups,
             options,
@@ -126,7 +123,7 @@ impl<'a> Making<'a> {
             _lock: lock,
             finished: false,
             files,
-            unsynced,
+            syncer,
         })
     }
 
@@ -153,9 +150,8 @@ impl<'a> Making<'a> {
         self.write_text(manifest::NAME, &json(&manifest)?)?;
         let sums = sums_of(&manifest, &sha256(json(&manifest)?.as_bytes()));
         self.write_text(manifest::SUMS, &sums::write(&sums))?;
-        for file in std::mem::take(&mut self.unsynced) {
-            file.sync_all().map_err(|error| Error::cannot_write("write", self.folder.path(), error))?;
-        }
+        let not_synced = |error| Error::cannot_write("write", &self.options.to, error).and("the backup was not made");
+        self.syncer.end().map_err(not_synced)?;
         let mode = manifest.source.mode;
         self.folder.set_mode(mode | 0o700, None)?;
         self.folder.sync()?;
@@ -264,8 +260,7 @@ impl<'a> Making<'a> {
         let output = folder.as_ref().unwrap_or(&self.folder).create_new(file_name)?;
         let origin = rustix::fs::fstat(from).map_err(|error| Error::cannot_read(path, 0, &error.into()))?;
         let threads = self.effort.threads > 1 && source.end > BLOCK as u64;
-        let syncing = Syncing::begin(&output, threads);
-        let mut copy = syncing.writer(&output);
+        let mut copy = self.syncer.paced(&output);
         let task =
             |source, copy| Task { source, copy, scan, block: BLOCK as u64, threads, progress: self.effort.progress };
         let mut packed = None;
@@ -292,14 +287,12 @@ impl<'a> Making<'a> {
         let Passed { write_error: None, .. } = passed else {
             return Err(not_written(passed.write_error.unwrap_or_else(|| io::Error::other("unknown"))));
         };
-        drop(copy);
-        syncing.end().map_err(not_written)?;
         let modified_ns = origin
             .st_mtime
             .saturating_mul(1_000_000_000)
             .saturating_add(i64::try_from(origin.st_mtime_nsec).unwrap_or(0));
         set_attributes(&output, origin.st_mode | 0o400, modified_ns, None).map_err(not_written)?;
-        self.unsynced.push(output);
+        self.syncer.add(output).map_err(not_written)?;
         self.files.push(StoredFile {
             path: name.to_owned(),
             stored,
@@ -321,7 +314,6 @@ impl<'a> Making<'a> {
 
     /// Takes back the file that was stored last.
     fn discard(&mut self, name: &str) -> Result<()> {
-        self.unsynced.pop();
         match self.files.pop() {
             Some(file) if file.path == name => self.folder.remove(&file.stored),
             _ => Ok(()),
@@ -382,9 +374,9 @@ impl<'a> Making<'a> {
             rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))?;
             Ok(())
         });
-        written.map_err(|error| Error::cannot_write("write", &self.backups.join(&self.name).join(name), error))?;
-        self.unsynced.push(file);
-        Ok(())
+        written
+            .and_then(|()| self.syncer.add(file))
+            .map_err(|error| Error::cannot_write("write", &self.backups.join(&self.name).join(name), error))
     }
 }
 
@@ -428,174 +420,6 @@ fn json(manifest: &Manifest) -> Result<String> {
     serde_json::to_string_pretty(manifest)
         .map(|text| text + "\n")
         .map_err(|error| Error::new(Code::Io, format!("cannot write the manifest: {error}")))
-}
-
-fn identity(file: &File, path: &Path) -> Result<Identity> {
-    Identity::of_file(file).map_err(|error| Error::cannot_read(path, 0, &error))
-}
-
-/// Where to end a copy of a file that had `size` bytes when it was pinned: there, unless a line is under way.
-fn settled_end(file: &File, path: &Path, size: u64) -> Result<u64> {
-    let failed = |error| Error::cannot_read(path, size, &error);
-    let begun = Instant::now();
-    while history::ends_without_newline(file, size).map_err(failed)? {
-        if identity(file, path)?.size > size {
-            return line_end(file, size).map_err(failed);
-        }
-        if begun.elapsed() > MID_LINE || !lease::has_writer(file) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    Ok(size)
-}
-
-/// The end of the last line that ends at or before `size`.
-fn line_end(file: &File, size: u64) -> io::Result<u64> {
-    let mut buffer = vec![0; 1 << 16];
-    let mut end = size;
-    while end > 0 {
-        let width = buffer.len().min(usize::try_from(end).unwrap_or(usize::MAX));
-        let start = end - width as u64;
-        file.read_exact_at(&mut buffer[..width], start)?;
-        if let Some(at) = memchr::memrchr2(b'\n', b'\r', &buffer[..width]) {
-            return Ok(start + at as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
-}
-
-/// The first bytes of a pinned file; where a writer is has no part in it.
-struct Stretch<'a> {
-    file: &'a File,
-    at: u64,
-    end: u64,
-}
-
-impl Read for Stretch<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let width = buffer.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
-        let read = self.file.read_at(&mut buffer[..width], self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-/// Compresses `bytes`; returns the size and hash of what came out.
-fn pack(compression: Compression, bytes: &mut dyn Read, to: &mut dyn Write) -> io::Result<(u64, String)> {
-    let mut output = Hashed::new(io::BufWriter::with_capacity(1 << 18, to));
-    if compression == Compression::Gzip {
-        let mut encoder = GzEncoder::new(&mut output, flate2::Compression::default());
-        io::copy(bytes, &mut encoder)?;
-        encoder.finish()?;
-    } else {
-        // The encoder knows no errors: they are kept from it and looked at afterwards.
-        let mut deaf = Deaf { inner: &mut output, failed: None };
-        let mut encoder = FrameCompressor::new(CompressionLevel::Fastest);
-        encoder.set_source(Quiet(bytes));
-        encoder.set_drain(&mut deaf);
-        encoder.compress();
-        drop(encoder);
-        if let Some(error) = deaf.failed {
-            return Err(error);
-        }
-    }
-    output.flush()?;
-    Ok(output.finish())
-}
-
-struct Deaf<'a> {
-    inner: &'a mut dyn Write,
-    failed: Option<io::Error>,
-}
-
-impl Write for Deaf<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.failed.is_none() {
-            self.failed = self.inner.write_all(bytes).err();
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A reader whose errors are told elsewhere: a pass remembers them.
-struct Quiet<'a>(&'a mut dyn Read);
-
-impl Read for Quiet<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.0.read(buffer).unwrap_or(0))
-    }
-}
-
-/// Has the disk write while the copy goes on, so that the sync at the end finds little left to do.
-struct Syncing {
-    thread: Option<(std::sync::mpsc::Sender<()>, std::thread::JoinHandle<io::Result<()>>)>,
-}
-
-impl Syncing {
-    /// Bytes between two syncs.
-    const EVERY: u64 = 64 << 20;
-
-    fn begin(file: &File, threads: bool) -> Syncing {
-        let thread = file.try_clone().ok().filter(|_| threads).map(|file| {
-            let (due, wait) = std::sync::mpsc::channel::<()>();
-            (due, std::thread::spawn(move || wait.iter().try_for_each(|()| file.sync_data())))
-        });
-        Syncing { thread }
-    }
-
-    fn writer<'a>(&'a self, file: &'a File) -> impl Write + 'a {
-        Paced { file, syncing: self, since: 0 }
-    }
-
-    fn end(self) -> io::Result<()> {
-        let Some((due, thread)) = self.thread else { return Ok(()) };
-        drop(due);
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-}
-
-struct Paced<'a> {
-    file: &'a File,
-    syncing: &'a Syncing,
-    since: u64,
-}
-
-impl Write for Paced<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.since += written as u64;
-        if self.since >= Syncing::EVERY
-            && let Some((due, _)) = &self.syncing.thread
-        {
-            self.since = 0;
-            // A thread that is gone has met an error, which the end tells.
-            _ = due.send(());
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Gives a file permission bits, a modification time, and an owner if that can be done.
-pub(super) fn set_attributes(file: &File, mode: u32, modified_ns: i64, owner: Option<(u32, u32)>) -> io::Result<()> {
-    use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, fchmod, fchown, futimens};
-    if let Some((uid, gid)) = owner {
-        fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-    }
-    fchmod(file, Mode::from_raw_mode(mode & 0o777))?;
-    let time =
-        Timespec { tv_sec: modified_ns.div_euclid(1_000_000_000), tv_nsec: modified_ns.rem_euclid(1_000_000_000) as _ };
-    futimens(file, &Timestamps { last_access: time, last_modification: time })?;
-    Ok(())
 }
 
 /// Whether a role is that of a member.

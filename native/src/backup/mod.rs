@@ -5,6 +5,7 @@
 
 mod attest;
 pub mod create;
+mod cut;
 pub mod drill;
 pub mod list;
 mod pass;
@@ -15,6 +16,7 @@ pub mod restore;
 mod snapshot;
 pub mod stored;
 pub mod verify;
+mod writing;
 
 use std::fs::File;
 use std::io::Read;

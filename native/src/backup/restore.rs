@@ -2,7 +2,6 @@
 //!
 //! How it is put in place, and what a kill leaves, is told in [`super::place`].
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,10 +9,10 @@ use papyra_core::manifest::Content;
 use papyra_core::report::{FileReport, Report};
 use serde::Serialize;
 
-use super::create::set_attributes;
 use super::place::{self, Place};
 use super::stored::{Damage, read_back};
 use super::verify::{report, whole_report};
+use super::writing::{Syncer, set_attributes};
 use super::{Backup, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
@@ -197,7 +196,7 @@ fn check(backup: &Backup, effort: Effort<'_>) -> Result<Report> {
 /// Writes the whole backup into an empty folder, and fails when anything in it is damaged. All is on the disk then.
 pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effort: Effort<'_>) -> Result<Report> {
     let mut reports: Vec<FileReport> = Vec::new();
-    let mut files: Vec<File> = Vec::new();
+    let mut syncer = Syncer::begin(effort.threads > 1);
     let mut subfolders: Vec<Folder> = Vec::new();
     let as_source = |error| Error::cannot_write("restore into", folder.path(), error);
     for file in &backup.manifest.files {
@@ -211,12 +210,10 @@ pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effo
         }
         let owner = owner.and_then(|owner| owner.files).map(|of_folder| of_folder.unwrap_or((file.uid, file.gid)));
         set_attributes(&output, file.mode | 0o400, file.modified_ns, owner).map_err(as_source)?;
-        files.push(output);
+        syncer.add(output).map_err(as_source)?;
         subfolders.extend(subfolder);
     }
-    for file in files {
-        file.sync_all().map_err(as_source)?;
-    }
+    syncer.end().map_err(as_source)?;
     subfolders.iter().try_for_each(Folder::sync)?;
     if let Some(owner) = owner {
         folder.set_mode(owner.folder_mode, owner.folder)?;

@@ -57,6 +57,7 @@ enum Unsettled {
 
 /// Pins what `find` leads to, waiting at most `patience` for others.
 pub(super) fn take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Result<Snapshot> {
+    allow_many_files();
     let begun = Instant::now();
     loop {
         let left = patience.saturating_sub(begun.elapsed());
@@ -76,6 +77,14 @@ pub(super) fn take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Res
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A set of hundreds of files is held open at once: as many as the system lets us have.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // If it is refused, opening the one file too many says so.
+    _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 fn try_take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Result<(Snapshot, Option<Unsettled>)> {
