@@ -4,11 +4,15 @@
 //! larger than `max_bytes`. Unlike Papyra, nothing is ever truncated, and a full set says so.
 
 use std::io::Write;
+use std::time::Duration;
 
 use papyra_core::rotation::member_name;
 
 use crate::error::{Error, Result};
 use crate::folder::Folder;
+
+/// How long to wait for somebody else's append, or for a backup that pins the files.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When to rotate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ pub enum Appended {
 ///
 /// `fsync` makes the record survive a power cut before this returns.
 pub fn append(folder: &Folder, base: &str, record: &[u8], rotation: Option<Rotation>, fsync: bool) -> Result<Appended> {
-    let _lock = folder.lock()?;
+    let _lock = folder.lock_within(PATIENCE)?;
     let appended = match rotation {
         Some(rotation) => make_room(folder, base, record.len() as u64 + 1, rotation)?,
         None => Appended::ToFile,

@@ -5,6 +5,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use flate2::bufread::MultiGzDecoder;
+use papyra_core::escape::escape;
+use papyra_core::finding::{AnomalyType, Finding, Reason};
+use papyra_core::report::{FileReport, Role};
+use papyra_core::summary::Summary;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
@@ -64,6 +68,21 @@ impl Format {
             Format::Zstd => Box::new(Frames::new(input)),
         }
     }
+}
+
+/// The report on a compressed log: what it unpacks to, and how that ended.
+pub fn report(name: impl Into<String>, format: Format, summary: Summary, ended: io::Result<()>) -> FileReport {
+    let mut report = FileReport::new(name, Role::Active, 0, summary);
+    if let Err(error) = ended {
+        let detail = format!(
+            "the {} data cannot be unpacked past byte {} of its content: {}",
+            format.name(),
+            report.bytes,
+            escape(error.to_string().as_bytes())
+        );
+        report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
+    }
+    report
 }
 
 /// The frames of a zstd file, one after the other, skippable ones skipped, checksums checked.

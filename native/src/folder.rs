@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
@@ -123,6 +124,103 @@ impl Folder {
             )),
             Err(error) => Err(Error::cannot_create("lock the folder", &self.path, error)),
         }
+    }
+
+    /// The same, after waiting for whoever holds the lock, at most so long.
+    pub fn lock_within(&self, patience: Duration) -> Result<Lock> {
+        let begun = Instant::now();
+        loop {
+            match self.lock() {
+                Err(error) if error.code == Code::TryAgain && begun.elapsed() < patience => {
+                    std::thread::sleep(Duration::from_micros(500));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Takes a lock that others may hold too; it keeps [`Folder::lock`] out.
+    pub fn share(&self) -> Result<Lock> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, ".", flags, Mode::empty()).map_err(|e| Error::cannot_open(&self.path, e))?;
+        match fs::flock(&fd, FlockOperation::NonBlockingLockShared) {
+            // A file system without locks (some network ones) is read all the same.
+            Ok(()) | Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(Lock { _fd: fd }),
+            Err(Errno::WOULDBLOCK) => Err(Error::new(
+                Code::TryAgain,
+                format!("another papyra is at work in {}: try again when it is done", show(&self.path)),
+            )),
+            Err(error) => Err(Error::cannot_open(&self.path, error)),
+        }
+    }
+
+    /// Opens a folder in this one, which must be there; a link is refused.
+    pub fn existing_subfolder(&self, name: &str) -> Result<Folder> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let path = self.join(name);
+        let fd = fs::openat(&self.fd, name, flags, Mode::empty()).map_err(|error| Error::cannot_open(&path, error))?;
+        Ok(Folder { fd, path })
+    }
+
+    /// Makes a folder in this one, which must not be there yet, readable by its owner only.
+    pub fn new_subfolder(&self, name: &str) -> Result<Folder> {
+        fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o700))
+            .map_err(|error| Error::cannot_create("create the folder", &self.join(name), error))?;
+        self.existing_subfolder(name)
+    }
+
+    /// Gives the folder itself these permission bits, and this owner if that can be done.
+    pub fn set_mode(&self, mode: u32, owner: Option<(u32, u32)>) -> Result<()> {
+        if let Some((uid, gid)) = owner {
+            let (uid, gid) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
+            fs::fchown(&self.fd, Some(uid), Some(gid))
+                .map_err(|error| Error::cannot_create("give away the folder", &self.path, error))?;
+        }
+        fs::fchmod(&self.fd, Mode::from_raw_mode(mode & 0o777))
+            .map_err(|error| Error::cannot_create("set the permissions of", &self.path, error))
+    }
+
+    /// What the folder itself is.
+    pub fn stat_self(&self) -> Result<Stat> {
+        fs::fstat(&self.fd).map_err(|error| Error::cannot_open(&self.path, error))
+    }
+
+    /// The bytes that may still be written to the file system it is on; `None` when nobody can tell.
+    pub fn free_bytes(&self) -> Option<u64> {
+        let stat = fs::fstatvfs(&self.fd).ok()?;
+        stat.f_bavail.checked_mul(stat.f_frsize)
+    }
+
+    /// Gives `from` in this folder the name `to` in that one, unless there is something already.
+    ///
+    /// `Ok(false)`: it cannot be moved there, being on another file system or a mount point.
+    pub fn put(&self, from: &str, folder: &Folder, to: &str) -> Result<bool> {
+        let moved = match fs::renameat_with(&self.fd, from, &folder.fd, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if folder.stat(to)?.is_none() => {
+                fs::renameat(&self.fd, from, &folder.fd, to)
+            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(Errno::EXIST),
+            other => other,
+        };
+        match moved {
+            Ok(()) => Ok(true),
+            Err(Errno::XDEV | Errno::BUSY) => Ok(false),
+            Err(error) => Err(Error::cannot_create("put in place", &folder.join(to), error)),
+        }
+    }
+
+    /// Gives two folders each other's name in one step. `false`: that cannot be done here.
+    pub fn exchange_folders(&self, one: &str, other: &str) -> Result<bool> {
+        match fs::renameat_with(&self.fd, one, &self.fd, other, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV | Errno::BUSY) => Ok(false),
+            Err(error) => Err(Error::cannot_write("swap in", &self.join(other), error)),
+        }
+    }
+
+    /// Removes a folder and all that is in it; links are removed, not followed.
+    pub fn remove_tree(&self, name: &str) -> Result<()> {
+        std::fs::remove_dir_all(self.join(name)).map_err(|error| Error::cannot_write("remove", &self.join(name), error))
     }
 
     /// Opens a regular file for reading.

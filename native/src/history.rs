@@ -59,6 +59,21 @@ pub struct Pinned {
     pub identity: Option<Identity>,
 }
 
+/// A file of a history, to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Its name in the history's folder.
+    pub name: &'a str,
+    /// 0 for the log and for what is no member, N for `NAME.N`.
+    pub index: u32,
+    /// Its bytes.
+    pub file: &'a File,
+    /// Which file it is, and its size when it was opened.
+    pub seen: Option<Identity>,
+    /// Whether it belongs to the history; damage inside what does not is not listed.
+    pub is_member: bool,
+}
+
 /// A history's files at one moment.
 #[derive(Debug)]
 pub struct Listing {
@@ -159,14 +174,26 @@ impl History {
         let now = std::fs::metadata(self.folder.join(&member.name)).ok();
         match (&member.identity, now) {
             (Some(then), Some(now)) => (then.device, then.inode) == (now.dev(), now.ino()),
-            (None, Some(now)) => !now.is_file() || member.file.is_err(),
+            // One that could not be opened may have been on its way to another name.
+            (None, Some(_)) => self.read(&member.name).is_err(),
             (_, None) => false,
         }
     }
 
     /// Scans the whole history.
     pub fn scan(&self, effort: Effort<'_>) -> Result<Vec<FileReport>> {
-        let listing = self.pin()?;
+        self.report(&self.pin()?, &mut |part| {
+            let most = if part.is_member { effort.max_findings } else { 0 };
+            scan_settled(part.file, &self.folder.join(part.name), Effort { max_findings: most, ..effort })
+        })
+    }
+
+    /// The report on a pinned history; `read` reads each of its files and says what is in it.
+    pub fn report(
+        &self,
+        listing: &Listing,
+        read: &mut dyn FnMut(Part<'_>) -> Result<Summary>,
+    ) -> Result<Vec<FileReport>> {
         let mut files = Vec::new();
         for member in &listing.members {
             let role = if member.index == 0 { Role::Active } else { Role::Rotated };
@@ -179,8 +206,8 @@ impl History {
                     continue;
                 }
             };
-            let summary = scan_settled(file, &self.folder.join(&member.name), effort)?;
-            files.push(FileReport::new(&member.name, role, member.index, summary));
+            let part = Part { name: &member.name, index: member.index, file, seen: member.identity, is_member: true };
+            files.push(FileReport::new(&member.name, role, member.index, read(part)?));
         }
         for index in &listing.set.gaps {
             let name = member_name(&self.base, *index);
@@ -192,7 +219,7 @@ impl History {
                 Backend::Json => AnomalyType::UnexpectedFile,
                 Backend::Rotating => AnomalyType::OrphanedRotatedFile,
             };
-            let (summary, holds) = self.describe(&temporary.name, effort)?;
+            let (summary, holds) = self.describe(&temporary.name, temporary.index, read)?;
             let detail = format!("left behind by an interrupted compaction or recovery; {holds}");
             let finding = Finding::of_file(kind, Reason::LeftoverTemporary, detail);
             files.push(FileReport::outside(&temporary.name, Role::Temporary, temporary.index, summary, finding));
@@ -203,7 +230,7 @@ impl History {
             files.push(FileReport::outside(hidden, Role::Temporary, 0, Summary::default(), finding));
         }
         for orphan in &listing.set.orphans {
-            let (summary, holds) = self.describe(&orphan.name, effort)?;
+            let (summary, holds) = self.describe(&orphan.name, 0, read)?;
             let what = match orphan.reason {
                 Reason::BeyondRotation => "a rotated file past the number that belongs to the set",
                 _ => "bears the log's name and is no member of the set",
@@ -215,10 +242,15 @@ impl History {
     }
 
     /// What a file that is no member holds.
-    fn describe(&self, name: &str, effort: Effort<'_>) -> Result<(Summary, String)> {
+    fn describe(
+        &self,
+        name: &str,
+        index: u32,
+        read: &mut dyn FnMut(Part<'_>) -> Result<Summary>,
+    ) -> Result<(Summary, String)> {
         let Ok(file) = self.read(name) else { return Ok((Summary::default(), "it is no readable file".into())) };
-        let effort = Effort { max_findings: 0, ..effort };
-        let summary = scan_settled(&file, &self.folder.join(name), effort)?;
+        let seen = Identity::of_file(&file).ok();
+        let summary = read(Part { name, index, file: &file, seen, is_member: false })?;
         let records = summary.records.total() + summary.salvageable;
         let time = match (summary.first_timestamp(), summary.last_timestamp()) {
             (Some(first), Some(last)) => format!(", time {first:.3} to {last:.3}"),
@@ -257,7 +289,8 @@ pub fn scan_settled(file: &File, path: &Path, effort: Effort<'_>) -> Result<Summ
     }
 }
 
-fn ends_without_newline(file: &File, size: u64) -> io::Result<bool> {
+/// Whether the byte before offset `size` ends no line.
+pub(crate) fn ends_without_newline(file: &File, size: u64) -> io::Result<bool> {
     use std::os::unix::fs::FileExt;
     let mut last = [0];
     if size == 0 || file.read_at(&mut last, size - 1)? == 0 {

@@ -9,6 +9,8 @@ mod lease;
 
 pub mod append;
 pub mod archive;
+pub mod backup;
+pub mod checklist;
 pub mod cli;
 pub mod compact;
 pub mod error;

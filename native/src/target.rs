@@ -14,6 +14,9 @@ use crate::error::{Code, Error, Result, show};
 use crate::folder::Folder;
 use crate::history::{Choice, History};
 
+/// How often a folder is looked at again while its files change names.
+const TRIES: usize = 10;
+
 /// What a path leads to.
 #[derive(Debug)]
 pub enum Target {
@@ -66,23 +69,69 @@ impl Target {
 }
 
 impl Logs {
+    /// Looks again when a name vanished on the way, as it does when a writer rotates.
     fn in_folder(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Logs> {
+        let mut tries = 1;
+        loop {
+            let (logs, vanished) = Logs::look(path, choice, max_files)?;
+            let is_known = |name: &String| logs.histories.iter().any(|history| name.starts_with(&history.base));
+            if tries < TRIES && !vanished.iter().all(is_known) {
+                tries += 1;
+                continue;
+            }
+            if logs.histories.is_empty() && logs.archives.is_empty() {
+                let text = format!(
+                    "no logs in {}: looked at {} files and none holds records; name the log itself if it is one of \
+                     them",
+                    show(path),
+                    logs.passed_over.len()
+                );
+                return Err(Error::new(Code::NoInput, text));
+            }
+            return Ok(logs);
+        }
+    }
+
+    /// The logs, and the names that were listed and then gone.
+    fn look(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<(Logs, Vec<String>)> {
         let mut names = Folder::open(path)?.names()?;
         names.retain(|name| !name.starts_with('.') && !matches!(&**name, "manifest.json" | "SHA256SUMS"));
         names.sort();
         let mut logs = Logs { histories: Vec::new(), archives: Vec::new(), passed_over: Vec::new() };
         let mut taken: Vec<String> = Vec::new();
+        let mut vanished = Vec::new();
         for name in &names {
-            if taken.contains(name) || !path.join(name).is_file() {
+            let full = path.join(name);
+            if taken.contains(name) {
                 continue;
             }
-            let full = path.join(name);
-            match Content::of(&full)? {
+            match full.metadata() {
+                Ok(metadata) if metadata.is_file() => {}
+                Ok(_) => continue,
+                Err(_) => {
+                    vanished.push(name.clone());
+                    continue;
+                }
+            }
+            let content = match Content::of(&full).or_else(|_| Content::of(&full)) {
+                Err(_) if full.symlink_metadata().is_err() => {
+                    vanished.push(name.clone());
+                    continue;
+                }
+                content => content?,
+            };
+            match content {
                 Content::Archive(format) => logs.archives.push((full, format)),
                 Content::Nothing => logs.passed_over.push(name.clone()),
                 Content::Log => {
                     let base = rotation::base_of(name).map_or(&**name, |(base, _)| base);
-                    let history = History::open(&path.join(base), choice, max_files)?;
+                    let history = match History::open(&path.join(base), choice, max_files) {
+                        Err(_) if full.symlink_metadata().is_err() => {
+                            vanished.push(name.clone());
+                            continue;
+                        }
+                        history => history?,
+                    };
                     let set = history.set()?;
                     taken.extend(set.members.into_iter().map(|member| member.name));
                     taken.extend(set.temporaries.into_iter().map(|temporary| temporary.name));
@@ -92,15 +141,7 @@ impl Logs {
             }
         }
         logs.passed_over.retain(|name| !taken.contains(name));
-        if logs.histories.is_empty() && logs.archives.is_empty() {
-            let text = format!(
-                "no logs in {}: looked at {} files and none holds records; name the log itself if it is one of them",
-                show(path),
-                logs.passed_over.len()
-            );
-            return Err(Error::new(Code::NoInput, text));
-        }
-        Ok(logs)
+        Ok((logs, vanished))
     }
 }
 

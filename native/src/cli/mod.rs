@@ -1,5 +1,7 @@
 //! The command line: one file a verb. Words and exit codes live here and nowhere else.
 
+mod backup;
+mod checklist;
 mod compact;
 mod doctor;
 mod inspect;
@@ -24,9 +26,11 @@ use out::Out;
 /// Backup, verification and recovery for Papyra's event, audit and dead-letter logs.
 #[derive(Debug, Parser)]
 #[command(name = "papyra", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 clean or done, 1 anomalies (startup-check, doctor), 2 anomalies (scan) or \
+#[command(
+    after_help = "Exit codes: 0 clean or done, 1 anomalies (startup-check, doctor), 2 anomalies (scan, backup) or \
 anomalies remain (doctor), 3 recovered but anomalies remain, 64 wrong usage, 65 wrong data, 66 no input, \
-73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, 78 wrong configuration.")]
+73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, 78 wrong configuration."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +41,9 @@ enum Command {
     /// Scan, recover, compact, look into and replay what is stored
     #[command(subcommand)]
     Persistence(Persistence),
+    /// Make, verify, list, restore, prune and try out backups
+    #[command(subcommand)]
+    Backup(backup::What),
     /// Check what is stored before a start, and repair it if told to
     #[command(subcommand)]
     Doctor(Doctor),
@@ -77,6 +84,8 @@ enum Persistence {
 enum Doctor {
     /// Check, decide, recover, check again
     Run(doctor::Args),
+    /// Check that what an operator relies on is there: quarantine, backups, verification, drill
+    Checklist(checklist::Args),
 }
 
 /// What the process says to whoever started it.
@@ -121,7 +130,9 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Persistence(Persistence::Compact(args)) => compact::run(&args, out),
         Command::Persistence(Persistence::Inspect(args)) => persistence_inspect::run(&args, out),
         Command::Persistence(Persistence::Replay(args)) => replay::run(&args, out),
+        Command::Backup(what) => backup::run(&what, out),
         Command::Doctor(Doctor::Run(args)) => doctor::doctor(&args, out),
+        Command::Doctor(Doctor::Checklist(args)) => checklist::run(&args, out),
         Command::Inspect(what) => inspect::run(&what, out),
         Command::Inspector(args) => inspector::run(&args, out),
         Command::Metrics(what) => metrics::run(&what, out),

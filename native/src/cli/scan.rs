@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use papyra_core::escape::escape;
-use papyra_core::finding::{AnomalyType, Finding, Reason};
+use papyra_core::finding::{AnomalyType, Finding};
 use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
 
 use super::Verdict;
@@ -93,17 +93,7 @@ fn archive_report(path: &Path, format: archive::Format, effort: Effort<'_>) -> R
     let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (summary, ended) = reading::scan_stream(format.unpack(file), effort, &mut ());
-    let mut report = FileReport::new(name, Role::Active, 0, summary);
-    if let Err(error) = ended {
-        let detail = format!(
-            "the {} data cannot be unpacked past byte {} of its content: {}",
-            format.name(),
-            report.bytes,
-            escape(error.to_string().as_bytes())
-        );
-        report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
-    }
-    Ok(report)
+    Ok(archive::report(name, format, summary, ended))
 }
 
 fn stream_report(path: &Path, effort: Effort<'_>) -> Result<FileReport> {

@@ -76,6 +76,7 @@ struct File {
     backend: Option<Backend>,
     max_files: Option<u32>,
     quarantine_dir: Option<PathBuf>,
+    backups: Option<PathBuf>,
     strict: Option<bool>,
     threads: Option<u16>,
 }
@@ -87,6 +88,7 @@ pub(super) struct Settings {
     choice: Choice,
     max_files: Option<u32>,
     pub(super) quarantine_dir: Option<PathBuf>,
+    backups: Option<PathBuf>,
     pub(super) strict: bool,
     threads: usize,
     max_findings: usize,
@@ -107,6 +109,7 @@ impl Settings {
             choice,
             max_files: common.max_files.or(file.max_files),
             quarantine_dir: quarantine_dir.cloned().or(file.quarantine_dir),
+            backups: file.backups,
             strict: common.strict || file.strict.unwrap_or(false),
             threads: common.threads.or(file.threads).map_or_else(processors, usize::from),
             max_findings: common.max_findings,
@@ -119,6 +122,16 @@ impl Settings {
             Error::new(
                 Code::Config,
                 "no path given: use --path PATH, set PAPYRA_PATH, or write path = \"PATH\" into papyra.toml",
+            )
+        })
+    }
+
+    /// The folder of backups: the one that was named, else the settings file's.
+    pub(super) fn backups<'a>(&'a self, named: Option<&'a PathBuf>) -> Result<&'a Path> {
+        named.or(self.backups.as_ref()).map(PathBuf::as_path).ok_or_else(|| {
+            Error::new(
+                Code::Config,
+                "no folder of backups given: name it, set PAPYRA_BACKUPS, or write backups = \"FOLDER\" into papyra.toml",
             )
         })
     }
@@ -171,7 +184,7 @@ impl File {
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let mut file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for relative in [&mut file.path, &mut file.quarantine_dir].into_iter().flatten() {
+        for relative in [&mut file.path, &mut file.quarantine_dir, &mut file.backups].into_iter().flatten() {
             *relative = folder.join(&*relative);
         }
         Ok(file)

@@ -1,0 +1,318 @@
+//! A backup's manifest, schema `papyra.backup/1`: which bytes were copied from where, and what a scan of them said.
+//!
+//! A manifest that is read is untrusted input: [`Manifest::parse`] lets nothing through that could lead a restore out of
+//! its folder or have it write more than the stored bytes can hold. Whether the stored bytes *are* what the manifest
+//! says is for whoever can read them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::{Report, Role};
+use crate::sums::is_hash;
+
+/// The manifest's schema.
+pub const SCHEMA: &str = "papyra.backup/1";
+
+/// The manifest's file name in a backup.
+pub const NAME: &str = "manifest.json";
+
+/// The file that holds the hashes.
+pub const SUMS: &str = "SHA256SUMS";
+
+/// The largest manifest that is read, in bytes.
+pub const GREATEST: u64 = 256 << 20;
+
+/// No zstd or deflate data unpacks to more than this many times its size: a zstd block of four bytes stands for at
+/// most 128 KiB (RFC 8878, 3.1.1.2).
+const GREATEST_RATIO: u64 = 1 << 15;
+
+/// A backup, as its manifest describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Who made the backup: name and version.
+    pub tool: String,
+    /// The backup's name: that of its folder.
+    pub name: String,
+    /// When its files were pinned, RFC 3339, UTC.
+    pub created: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Where the files came from.
+    pub source: Source,
+    /// How the files are stored.
+    pub compression: Compression,
+    /// The files.
+    pub files: Vec<StoredFile>,
+    /// Files beside them that are not in the backup.
+    pub left_out: Vec<LeftOut>,
+    /// What a scan of the copied bytes said, in the words of `papyra.scan/1`.
+    pub scan: Report,
+}
+
+/// Where a backup came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The folder that held the files.
+    pub folder: String,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its owner's number.
+    pub uid: u32,
+    /// Its group's number.
+    pub gid: u32,
+}
+
+/// How files are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// As gzip data, `.gz` added to the name.
+    Gzip,
+    /// As zstd data, `.zst` added to the name.
+    Zstd,
+}
+
+impl Compression {
+    /// The format's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        }
+    }
+
+    /// What is added to a stored file's name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Compression::None => "",
+            Compression::Gzip => ".gz",
+            Compression::Zstd => ".zst",
+        }
+    }
+}
+
+/// What a file of a backup is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Lines, which were scanned.
+    Log,
+    /// A log that was gzip or zstd data already; what it unpacks to was scanned.
+    Archive,
+    /// Kept along with the logs, and not scanned.
+    Other,
+}
+
+/// One file of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Its path in the source's folder.
+    pub path: String,
+    /// Its path in the backup's.
+    pub stored: String,
+    /// What it is.
+    pub content: Content,
+    /// How it is stored.
+    pub compression: Compression,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of these bytes.
+    pub sha256: String,
+    /// Checksums of the stretches of these bytes, which tell where a damaged file is damaged.
+    pub blocks: Blocks,
+    /// Size in bytes of the stored file.
+    pub stored_bytes: u64,
+    /// SHA-256 of the stored file.
+    pub stored_sha256: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// Modification time, nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// The file that was read.
+    pub source: Origin,
+}
+
+/// CRC-32 (IEEE) of each stretch of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// A stretch's length in bytes; the last one may be shorter.
+    pub bytes: u64,
+    /// Eight hexadecimal digits a stretch, in order.
+    pub crc32: String,
+}
+
+impl Blocks {
+    /// The checksum of stretch number `index`, from 0.
+    pub fn get(&self, index: usize) -> Option<u32> {
+        let digits = self.crc32.get(index.checked_mul(8)?..index.checked_mul(8)?.checked_add(8)?)?;
+        u32::from_str_radix(digits, 16).ok()
+    }
+}
+
+/// The file that a stored one was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// 0 for a log, N for `NAME.N`.
+    pub index: u32,
+    /// The size that was seen first, in bytes.
+    pub seen_bytes: u64,
+    /// The offset at which the copy ends, when the file grew meanwhile: a record's end.
+    pub cut: Option<u64>,
+}
+
+/// A file that is not in the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its path in the source's folder.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a manifest is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid(String);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl Manifest {
+    /// Reads a manifest and refuses what no backup of ours says.
+    pub fn parse(bytes: &[u8]) -> Result<Manifest, Invalid> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
+        }
+        let head: Head =
+            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is no manifest: {error}")))?;
+        if head.schema != SCHEMA {
+            let schema: String = head.schema.chars().take(40).collect();
+            return Err(Invalid(format!("its schema is {schema:?}, and this version reads {SCHEMA:?} only")));
+        }
+        let manifest: Manifest =
+            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is no manifest: {error}")))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// The sum of the files' sizes in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// The sum of the stored files' sizes in bytes.
+    pub fn stored_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.stored_bytes).sum()
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        let no = |text: String| Err(Invalid(text));
+        if !is_name(&self.name) {
+            return no(format!("the backup's name {:?} is no name of a folder", self.name));
+        }
+        if self.files.is_empty() {
+            return no("it lists no files: nothing could be restored".into());
+        }
+        let (mut paths, mut stored) = (BTreeSet::new(), BTreeSet::new());
+        let (mut total, mut total_stored) = (0_u64, 0_u64);
+        for file in &self.files {
+            file.check()?;
+            if !paths.insert(&file.path) || !stored.insert(&file.stored) {
+                return no(format!("{:?} is listed twice", file.path));
+            }
+            let sums = (total.checked_add(file.bytes), total_stored.checked_add(file.stored_bytes));
+            let (Some(sum), Some(sum_stored)) = sums else {
+                return no("its files are larger than any disk".into());
+            };
+            (total, total_stored) = (sum, sum_stored);
+        }
+        if total > i64::MAX as u64 || total_stored > i64::MAX as u64 {
+            return no("its files are larger than any disk".into());
+        }
+        let folders: BTreeSet<&str> =
+            paths.iter().chain(&stored).filter_map(|path| Some(path.split_once('/')?.0)).collect();
+        if let Some(both) = folders.iter().find(|name| paths.contains(&(**name).to_owned())) {
+            return no(format!("{both:?} is listed as a file and as a folder"));
+        }
+        for report in self.scan.files.iter().filter(|file| file.role != Role::Missing) {
+            if !paths.contains(&report.path) && matches!(report.role, Role::Active | Role::Rotated) {
+                return no(format!("{:?} was scanned and is not among the files", report.path));
+            }
+        }
+        for file in self.files.iter().filter(|file| file.content != Content::Other) {
+            if self.scan.files.iter().filter(|report| report.path == file.path).count() != 1 {
+                return no(format!("the scan does not tell of {:?}", file.path));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StoredFile {
+    fn check(&self) -> Result<(), Invalid> {
+        let no = |text: String| Err(Invalid(text));
+        for path in [&self.path, &self.stored] {
+            if !is_path(path) {
+                return no(format!("{path:?} leads out of the backup's folder or is no name of a file of it"));
+            }
+        }
+        if matches!(&*self.stored, NAME | SUMS) || matches!(&*self.path, NAME | SUMS) {
+            return no(format!("{:?} cannot be one of its files", self.stored));
+        }
+        if self.stored != format!("{}{}", self.path, self.compression.suffix()) {
+            return no(format!("{:?} is not the name under which {:?} is stored", self.stored, self.path));
+        }
+        if !is_hash(&self.sha256) || !is_hash(&self.stored_sha256) {
+            return no(format!("{:?} has no SHA-256", self.path));
+        }
+        let fits = match self.compression {
+            Compression::None => self.bytes == self.stored_bytes && self.sha256 == self.stored_sha256,
+            _ => self.bytes / GREATEST_RATIO <= self.stored_bytes,
+        };
+        if !fits || self.bytes > i64::MAX as u64 || self.source.cut.is_some_and(|cut| cut != self.bytes) {
+            return no(format!("{:?} cannot have {} bytes", self.path, self.bytes));
+        }
+        let stretch = self.blocks.bytes;
+        let count = if stretch == 0 { 0 } else { self.bytes.div_ceil(stretch) };
+        let digits = self.blocks.crc32.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if stretch < 4096 || !digits || count.checked_mul(8) != Some(self.blocks.crc32.len() as u64) {
+            return no(format!("the checksums of {:?} are not those of a file of {} bytes", self.path, self.bytes));
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is the name of one file or folder, not hidden from `ls`.
+pub fn is_name(name: &str) -> bool {
+    is_component(name) && !name.starts_with('.') && name.len() <= 200
+}
+
+/// Whether this is a path of one or two components that stays where it starts.
+fn is_path(path: &str) -> bool {
+    path.split('/').count() <= 2 && path.split('/').all(is_component)
+}
+
+fn is_component(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && name.len() <= 255 && !name.contains(['/', '\0'])
+}

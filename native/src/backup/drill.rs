@@ -1,0 +1,162 @@
+//! A drill: the backup is restored into a scratch folder, read there once more, and compared with its manifest.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use papyra_core::manifest::{Content, StoredFile};
+use papyra_core::report::{Report, Verdict};
+use serde::Serialize;
+
+use super::pass::{BLOCK, Task, pass};
+use super::restore::fill;
+use super::stored::scan_archive;
+use super::{Attested, Backup, attest, seconds_since, verify};
+use crate::TOOL;
+use crate::error::{Code, Error, Result, show};
+use crate::folder::Folder;
+use crate::reading::Effort;
+
+/// How a drill went, schema `papyra.drill/1`.
+#[derive(Debug, Serialize)]
+pub struct Drill {
+    /// `papyra.drill/1`.
+    pub schema: &'static str,
+    /// Who did it: name and version.
+    pub tool: &'static str,
+    /// The backup's folder.
+    pub backup: PathBuf,
+    /// When it was made, RFC 3339, UTC.
+    pub created: String,
+    /// Files restored.
+    pub files: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// How long the restore took, in seconds.
+    pub restore_seconds: f64,
+    /// How long reading the result took, in seconds.
+    pub check_seconds: f64,
+    /// Whether every restored file is what was backed up.
+    pub intact: bool,
+    /// What differs, in sentences.
+    pub differences: Vec<String>,
+    /// What a scan of the restored files says; `None` when there was nothing to scan.
+    pub scan: Option<Report>,
+    /// Where the result is kept.
+    pub recorded: Option<PathBuf>,
+    /// Why it is kept nowhere.
+    pub not_recorded: Option<String>,
+}
+
+impl Drill {
+    /// Whether all is well.
+    pub fn is_good(&self) -> bool {
+        self.intact && self.scan.as_ref().is_some_and(|scan| scan.verdict == Verdict::Clean)
+    }
+}
+
+/// A folder that goes when it is dropped.
+struct Scratch {
+    parent: Folder,
+    name: String,
+}
+
+impl Scratch {
+    fn new(parent: &Path) -> Result<(Scratch, Folder)> {
+        let parent = Folder::create(parent)?;
+        let name = format!(".papyra-drill.{}.{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+        let folder = parent.new_subfolder(&name)?;
+        Ok((Scratch { parent, name }, folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nothing depends on it; a scratch folder is cleared by whoever owns it.
+        _ = self.parent.remove_tree(&self.name);
+    }
+}
+
+/// Restores a backup into a new folder in `scratch` and compares it with its manifest. Nothing stays behind.
+pub fn drill(backup: &Backup, scratch: &Path, effort: Effort<'_>) -> Result<Drill> {
+    let (_scratch, folder) = Scratch::new(scratch)?;
+    let needed = backup.manifest.bytes();
+    if let Some(free) = folder.free_bytes().filter(|free| *free < needed) {
+        let text = format!("{} has {free} bytes free and the drill needs {needed}: name another", show(scratch));
+        return Err(Error::new(Code::CannotCreate, text));
+    }
+    let mut done = Drill {
+        schema: "papyra.drill/1",
+        tool: TOOL,
+        backup: backup.path.clone(),
+        created: backup.manifest.created.clone(),
+        files: backup.manifest.files.len() as u64,
+        bytes: needed,
+        restore_seconds: 0.0,
+        check_seconds: 0.0,
+        intact: false,
+        differences: Vec::new(),
+        scan: None,
+        recorded: None,
+        not_recorded: None,
+    };
+    let begun = Instant::now();
+    match fill(backup, &folder, None, effort) {
+        Ok(_) => {
+            done.restore_seconds = seconds_since(begun);
+            let begun = Instant::now();
+            done.scan = Some(compare(backup, &folder, effort, &mut done.differences)?);
+            done.check_seconds = seconds_since(begun);
+        }
+        Err(error) if error.code == Code::Data => done.differences.push(error.to_string()),
+        Err(error) => return Err(error),
+    }
+    done.intact = done.differences.is_empty();
+    let verdict = done.scan.as_ref().map_or(Verdict::Anomalies, |scan| scan.verdict);
+    match attest::keep(backup, Attested::Drilled, done.restore_seconds, done.intact, verdict) {
+        Ok(path) => done.recorded = Some(path),
+        Err(why) => done.not_recorded = Some(why),
+    }
+    Ok(done)
+}
+
+/// Reads the restored files and notes where they are not what the manifest says.
+fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &mut Vec<String>) -> Result<Report> {
+    let mut reports = Vec::new();
+    for file in &backup.manifest.files {
+        let opened = match file.path.split_once('/') {
+            None => folder.read(&file.path)?,
+            Some((inner, name)) => folder.existing_subfolder(inner)?.read(name)?,
+        };
+        let scan = (file.content == Content::Log).then_some(effort.max_findings);
+        let threads = effort.threads > 1 && file.bytes > BLOCK as u64;
+        let mut source = &opened;
+        let task = Task { source: &mut source, copy: None, scan, block: BLOCK as u64, threads, progress: &|_| {} };
+        let (passed, of_archive) = pass(task, |tap| scan_archive(file.content, tap, effort));
+        if let Some(error) = &passed.read_error {
+            return Err(Error::cannot_read(&folder.join(&file.path), passed.bytes, error));
+        }
+        let mut differs = |what: String| differences.push(format!("{}: {what}", show(Path::new(&file.path))));
+        if (passed.bytes, &passed.sha256) != (file.bytes, &file.sha256) {
+            differs("the restored bytes are not those of the manifest".into());
+        }
+        let summary = passed.summary.or(of_archive.map(|(summary, _)| summary));
+        if let Some(report) = verify::report(backup, file, summary) {
+            if let Some((then, now)) =
+                counts(backup, file).filter(|then| *then != counts_of(&report)).map(|then| (then, counts_of(&report)))
+            {
+                differs(format!("{} records in {} lines, and {} in {} by the manifest", now.0, now.1, then.0, then.1));
+            }
+            reports.push(report);
+        }
+    }
+    Ok(verify::whole_report(backup, reports))
+}
+
+/// Records and lines by the manifest.
+fn counts(backup: &Backup, file: &StoredFile) -> Option<(u64, u64)> {
+    backup.manifest.scan.files.iter().find(|report| report.path == file.path).map(counts_of)
+}
+
+fn counts_of(report: &papyra_core::report::FileReport) -> (u64, u64) {
+    (report.records.total(), report.lines)
+}

@@ -1,0 +1,236 @@
+//! Restoring a backup: everything is verified while it is written to a hidden folder, and only then put in place.
+//!
+//! How it is put in place, and what a kill leaves, is told in [`super::place`].
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use papyra_core::manifest::Content;
+use papyra_core::report::{FileReport, Report};
+use serde::Serialize;
+
+use super::place::{self, Place};
+use super::stored::{Damage, read_back};
+use super::verify::{report, whole_report};
+use super::writing::{Syncer, set_attributes};
+use super::{Backup, seconds_since};
+use crate::TOOL;
+use crate::error::{Code, Error, Result, show};
+use crate::folder::{Folder, file_name};
+use crate::reading::Effort;
+
+/// How long a writer or another restore is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How to restore.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Move what is there aside.
+    pub replace: bool,
+    /// Verify, say what would be done, and do nothing.
+    pub dry_run: bool,
+}
+
+/// What was done, schema `papyra.restore/1`.
+#[derive(Debug, Serialize)]
+pub struct Restored {
+    /// `papyra.restore/1`.
+    pub schema: &'static str,
+    /// Who did it: name and version.
+    pub tool: &'static str,
+    /// The backup's folder.
+    pub backup: PathBuf,
+    /// The folder that holds the files now.
+    pub to: PathBuf,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// How many files.
+    pub files: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Where what was there before is now.
+    pub replaced: Vec<PathBuf>,
+    /// What the operator should know.
+    pub notes: Vec<String>,
+    /// What a scan of the restored bytes says.
+    pub scan: Report,
+}
+
+/// Restores a backup into the folder `to`.
+pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>) -> Result<Restored> {
+    let begun = Instant::now();
+    let to = resolved(to)?;
+    let parent_path = to.parent().unwrap_or(Path::new("/")).to_owned();
+    if options.dry_run {
+        let existing = Folder::open(&to).ok();
+        refuse_occupied(existing.as_ref(), options.replace)?;
+        let scan = check(backup, effort)?;
+        return Ok(outcome(backup, to, true, begun, Place::default(), scan));
+    }
+    let parent = Folder::create(&parent_path)?;
+    let name = file_name(&to)?;
+    let _parent_lock = parent.lock_within(PATIENCE)?;
+    let mut place = Place::default();
+    let target = match parent.stat(&name)? {
+        None => None,
+        Some(_) => Some(Folder::open(&to).map_err(|_| {
+            Error::new(Code::CannotCreate, format!("{} is there and is no folder: choose another place", show(&to)))
+        })?),
+    };
+    let _target_lock = target.as_ref().map(|target| target.lock_within(PATIENCE)).transpose()?;
+    place::settle_leftovers(&parent, &name, target.as_ref(), &mut place)?;
+    refuse_occupied(target.as_ref(), options.replace)?;
+    refuse_too_large(backup, target.as_ref().unwrap_or(&parent))?;
+    let owner = Owner::of(backup, target.as_ref())?;
+    let mut scan = None;
+    let fill = |folder: &Folder| {
+        scan = Some(fill(backup, folder, Some(&owner), effort)?);
+        Ok(())
+    };
+    place::put(&parent, &name, target.as_ref(), &backup.manifest_sha256, fill, &mut place)?;
+    let scan = scan.unwrap_or_else(|| backup.manifest.scan.clone());
+    Ok(outcome(backup, to, false, begun, place, scan))
+}
+
+fn outcome(backup: &Backup, to: PathBuf, dry_run: bool, begun: Instant, place: Place, scan: Report) -> Restored {
+    Restored {
+        schema: "papyra.restore/1",
+        tool: TOOL,
+        backup: backup.path.clone(),
+        to,
+        dry_run,
+        files: backup.manifest.files.len() as u64,
+        bytes: backup.manifest.bytes(),
+        seconds: seconds_since(begun),
+        replaced: place.replaced,
+        notes: place.notes,
+        scan,
+    }
+}
+
+/// The path with links resolved as far as it exists.
+fn resolved(to: &Path) -> Result<PathBuf> {
+    if let Ok(path) = std::fs::canonicalize(to) {
+        return Ok(path);
+    }
+    let absolute = std::path::absolute(to).map_err(|error| Error::cannot_open(to, error))?;
+    if absolute.symlink_metadata().is_ok() {
+        let text = format!("{} is a link that leads nowhere: remove it or choose another place", show(to));
+        return Err(Error::new(Code::CannotCreate, text));
+    }
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(parent), Some(name)) => Ok(resolved(parent)?.join(name)),
+        _ => Ok(absolute),
+    }
+}
+
+fn refuse_occupied(target: Option<&Folder>, replace: bool) -> Result<()> {
+    let Some(target) = target else { return Ok(()) };
+    let occupants = place::occupants(target)?;
+    if occupants.is_empty() || replace {
+        return Ok(());
+    }
+    let text = format!(
+        "{} is not empty ({} files or folders), and a restore never merges: choose another place, or move what is \
+         there aside with --replace",
+        show(target.path()),
+        occupants.len()
+    );
+    Err(Error::new(Code::CannotCreate, text))
+}
+
+fn refuse_too_large(backup: &Backup, folder: &Folder) -> Result<()> {
+    let Some(free) = folder.free_bytes() else { return Ok(()) };
+    let needed = backup.manifest.bytes();
+    if needed <= free {
+        return Ok(());
+    }
+    let text = format!(
+        "{} has {free} bytes free and the backup needs {needed}: free some space; nothing was changed",
+        show(folder.path())
+    );
+    Err(Error::new(Code::CannotCreate, text))
+}
+
+/// To whom the restored files belong, as far as that can be chosen.
+pub(super) struct Owner {
+    folder_mode: u32,
+    folder: Option<(u32, u32)>,
+    /// Whether files keep the owners that the manifest names.
+    files: Option<Option<(u32, u32)>>,
+}
+
+impl Owner {
+    /// Whoever owns the folder that is there, else whoever owned the source.
+    fn of(backup: &Backup, target: Option<&Folder>) -> Result<Owner> {
+        let source = &backup.manifest.source;
+        let root = rustix::process::geteuid().is_root();
+        Ok(match target {
+            Some(target) => {
+                let stat = target.stat_self()?;
+                let owner = root.then_some((stat.st_uid, stat.st_gid));
+                Owner { folder_mode: stat.st_mode & 0o777, folder: owner, files: root.then_some(owner) }
+            }
+            None => Owner {
+                folder_mode: source.mode & 0o777 | 0o700,
+                folder: root.then_some((source.uid, source.gid)),
+                files: root.then_some(None),
+            },
+        })
+    }
+}
+
+/// Reads the whole backup and fails when anything in it is damaged.
+fn check(backup: &Backup, effort: Effort<'_>) -> Result<Report> {
+    let mut reports = Vec::new();
+    for file in &backup.manifest.files {
+        let read = read_back(backup, file, None, effort)?;
+        undamaged(backup, read.damage)?;
+        reports.extend(report(backup, file, read.summary));
+    }
+    Ok(whole_report(backup, reports))
+}
+
+/// Writes the whole backup into an empty folder, and fails when anything in it is damaged. All is on the disk then.
+pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effort: Effort<'_>) -> Result<Report> {
+    let mut reports: Vec<FileReport> = Vec::new();
+    let mut syncer = Syncer::begin(effort.threads > 1);
+    let mut subfolders: Vec<Folder> = Vec::new();
+    let as_source = |error| Error::cannot_write("restore into", folder.path(), error);
+    for file in &backup.manifest.files {
+        let subfolder = file.path.split_once('/').map(|(name, _)| folder.subfolder(name)).transpose()?;
+        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+        let mut output = subfolder.as_ref().unwrap_or(folder).create_new(name)?;
+        let read = read_back(backup, file, Some(&mut output), effort)?;
+        undamaged(backup, read.damage)?;
+        if file.content != Content::Other {
+            reports.extend(report(backup, file, read.summary));
+        }
+        let owner = owner.and_then(|owner| owner.files).map(|of_folder| of_folder.unwrap_or((file.uid, file.gid)));
+        set_attributes(&output, file.mode | 0o400, file.modified_ns, owner).map_err(as_source)?;
+        syncer.add(output).map_err(as_source)?;
+        subfolders.extend(subfolder);
+    }
+    syncer.end().map_err(as_source)?;
+    subfolders.iter().try_for_each(Folder::sync)?;
+    if let Some(owner) = owner {
+        folder.set_mode(owner.folder_mode, owner.folder)?;
+    }
+    folder.sync()?;
+    Ok(whole_report(backup, reports))
+}
+
+fn undamaged(backup: &Backup, damage: Option<Damage>) -> Result<()> {
+    let Some(damage) = damage else { return Ok(()) };
+    let place = damage.offset.map(|offset| format!(" from byte {offset} on")).unwrap_or_default();
+    let text = format!(
+        "{} is damaged{place}: {}; nothing was restored; use another backup, or copy its files by hand and recover \
+         them ({})",
+        show(&backup.folder.join(&damage.file)),
+        damage.detail,
+        damage.recovery
+    );
+    Err(Error::new(Code::Data, text))
+}

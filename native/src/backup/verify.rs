@@ -1,0 +1,161 @@
+//! Verifying a backup: every stored byte is read, every record scanned, and both compared with the manifest.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use papyra_core::finding::Reason;
+use papyra_core::manifest::{self, Content, StoredFile};
+use papyra_core::report::{FileReport, Report, Role, Verdict};
+use papyra_core::summary::Summary;
+use serde::Serialize;
+
+use super::create::is_member;
+use super::stored::{Damage, read_back};
+use super::{Attested, Backup, attest, seconds_since};
+use crate::TOOL;
+use crate::error::Result;
+use crate::reading::Effort;
+
+/// What a verification says, schema `papyra.verify/1`.
+#[derive(Debug, Serialize)]
+pub struct Verification {
+    /// `papyra.verify/1`.
+    pub schema: &'static str,
+    /// Who did it: name and version.
+    pub tool: &'static str,
+    /// The backup's folder.
+    pub backup: PathBuf,
+    /// When it was made, RFC 3339, UTC.
+    pub created: String,
+    /// Whether only sizes were looked at.
+    pub quick: bool,
+    /// Files that were checked.
+    pub files: u64,
+    /// Stored bytes that were read.
+    pub bytes: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Whether every file is what was written.
+    pub intact: bool,
+    /// What is wrong with the others.
+    pub damage: Vec<Damage>,
+    /// Files in the folder that are no part of the backup.
+    pub foreign: Vec<String>,
+    /// What a scan of the stored bytes says; `None` after a quick check.
+    pub scan: Option<Report>,
+    /// Where the result is kept.
+    pub recorded: Option<PathBuf>,
+    /// Why it is kept nowhere.
+    pub not_recorded: Option<String>,
+}
+
+impl Verification {
+    /// Whether all is well.
+    pub fn is_good(&self) -> bool {
+        self.intact && self.scan.as_ref().is_none_or(|scan| scan.verdict == Verdict::Clean)
+    }
+}
+
+/// Verifies a backup. A quick check looks at the manifest and at sizes only, and is not remembered.
+pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verification> {
+    let begun = Instant::now();
+    let (mut damage, mut reports, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for file in &backup.manifest.files {
+        if quick {
+            damage.extend(wrong_size(backup, file));
+            continue;
+        }
+        let read = read_back(backup, file, None, effort)?;
+        bytes += file.stored_bytes;
+        damage.extend(read.damage);
+        reports.extend(report(backup, file, read.summary));
+    }
+    let seconds = seconds_since(begun);
+    let intact = damage.is_empty();
+    let scan = (!quick).then(|| whole_report(backup, reports));
+    let recorded = scan.as_ref().map(|scan| attest::keep(backup, Attested::Verified, seconds, intact, scan.verdict));
+    let (recorded, not_recorded) = match recorded {
+        Some(Ok(path)) => (Some(path), None),
+        Some(Err(why)) => (None, Some(why)),
+        None => (None, None),
+    };
+    Ok(Verification {
+        schema: "papyra.verify/1",
+        tool: TOOL,
+        backup: backup.path.clone(),
+        created: backup.manifest.created.clone(),
+        quick,
+        files: backup.manifest.files.len() as u64,
+        bytes,
+        seconds,
+        intact,
+        damage,
+        foreign: foreign(backup)?,
+        scan,
+        recorded,
+        not_recorded,
+    })
+}
+
+fn wrong_size(backup: &Backup, file: &StoredFile) -> Option<Damage> {
+    let size = backup.read(&file.stored).and_then(|opened| {
+        let path = backup.folder.join(&file.stored);
+        opened.metadata().map_err(|error| crate::error::Error::cannot_read(&path, 0, &error))
+    });
+    let detail = match size {
+        Ok(metadata) if metadata.len() == file.stored_bytes => return None,
+        Ok(metadata) => format!("it has {} bytes where {} were written", metadata.len(), file.stored_bytes),
+        Err(error) => error.to_string(),
+    };
+    let recovery = "a whole verification, without --quick, tells".into();
+    Some(Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery })
+}
+
+/// The files in the backup's folder that its manifest does not know, sorted.
+pub(super) fn foreign(backup: &Backup) -> Result<Vec<String>> {
+    let files = &backup.manifest.files;
+    let mut foreign = Vec::new();
+    for name in backup.folder.names()? {
+        let prefix = format!("{name}/");
+        if files.iter().any(|file| file.stored.starts_with(&prefix)) {
+            let inside = backup.folder.existing_subfolder(&name)?.names()?;
+            let inside = inside.into_iter().map(|inner| format!("{prefix}{inner}"));
+            foreign.extend(inside.filter(|path| !files.iter().any(|file| file.stored == *path)));
+        } else if !matches!(&*name, manifest::NAME | manifest::SUMS) && !files.iter().any(|file| file.stored == name) {
+            foreign.push(name);
+        }
+    }
+    foreign.sort();
+    Ok(foreign)
+}
+
+/// The report on a stored file: what was just read, with the role that the manifest gives it.
+pub(super) fn report(backup: &Backup, file: &StoredFile, summary: Option<Summary>) -> Option<FileReport> {
+    let then = backup.manifest.scan.files.iter().find(|report| report.path == file.path)?;
+    let summary = summary.unwrap_or_default();
+    if file.content == Content::Other {
+        return None;
+    }
+    Some(if is_member(then.role) {
+        let mut now = FileReport::new(&file.path, then.role, then.index, summary);
+        let of_file = then.anomalies.iter().filter(|finding| finding.reason == Reason::DamagedArchive);
+        of_file.for_each(|finding| now.add(finding.clone()));
+        now
+    } else {
+        FileReport {
+            anomaly_count: then.anomaly_count,
+            anomalies: then.anomalies.clone(),
+            ..FileReport::new(&file.path, then.role, then.index, summary)
+        }
+    })
+}
+
+/// The report on all files, those that are missing from a set included.
+pub(super) fn whole_report(backup: &Backup, mut reports: Vec<FileReport>) -> Report {
+    let then = &backup.manifest.scan;
+    let known = |path: &str| backup.manifest.files.iter().any(|file| file.path == path);
+    reports.extend(then.files.iter().filter(|file| file.role == Role::Missing || !known(&file.path)).cloned());
+    // In the manifest's order, which is that of reading.
+    reports.sort_by_key(|report| then.files.iter().position(|file| file.path == report.path));
+    Report::new(TOOL, then.backend, reports, false)
+}

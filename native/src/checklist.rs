@@ -1,0 +1,178 @@
+//! The operator's checklist: is what one will need on a bad day there? Looks at the set-up, not at the log's content.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::fs::{Access, access};
+use serde::Serialize;
+
+use crate::backup::list::{Entry, list};
+use crate::backup::{Attestation, Attested};
+use crate::error::show;
+use crate::folder::Folder;
+
+/// What to look at, and what is too old. Ages are in seconds.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The log, a set's name, or the folder of logs.
+    pub path: PathBuf,
+    /// The quarantine folder, if one is configured.
+    pub quarantine_dir: Option<PathBuf>,
+    /// The folder of backups, if one is configured.
+    pub backups: Option<PathBuf>,
+    /// How many bytes the next backup needs.
+    pub bytes: Option<u64>,
+    /// The newest backup may be this old.
+    pub backup_age: f64,
+    /// The last good verification may be this long ago.
+    pub verify_age: f64,
+    /// The last good drill may be this long ago.
+    pub drill_age: f64,
+}
+
+/// One item of the list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Item {
+    /// A short name.
+    pub check: &'static str,
+    /// Whether it is as it should be.
+    pub passed: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do, when it failed.
+    pub advice: Option<String>,
+}
+
+impl Item {
+    fn passed(check: &'static str, detail: String) -> Item {
+        Item { check, passed: true, detail, advice: None }
+    }
+
+    fn failed(check: &'static str, detail: String, advice: impl Into<String>) -> Item {
+        Item { check, passed: false, detail, advice: Some(advice.into()) }
+    }
+}
+
+/// Goes through the list.
+pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
+    let mut items = vec![log_folder(wanted), quarantine(wanted)];
+    let Some(backups) = &wanted.backups else {
+        let advice = "name it with --backups, PAPYRA_BACKUPS or backups in papyra.toml";
+        items.push(Item::failed("backups", "no folder of backups is configured".into(), advice));
+        return items;
+    };
+    let entries = match list(backups, now) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let advice = format!("papyra backup create --to {} makes the first one", show(backups));
+            items.push(Item::failed("backups", error.to_string(), advice));
+            return items;
+        }
+    };
+    items.push(newest(&entries, wanted));
+    items.push(attested(&entries, Attested::Verified, wanted.verify_age, now, backups));
+    items.push(attested(&entries, Attested::Drilled, wanted.drill_age, now, backups));
+    items.extend(room(backups, wanted));
+    items.extend(elsewhere(backups, wanted));
+    items
+}
+
+/// The folder that the log is in.
+fn folder_of(path: &Path) -> &Path {
+    if path.is_dir() {
+        return path;
+    }
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn log_folder(wanted: &Wanted) -> Item {
+    let folder = folder_of(&wanted.path);
+    match access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Item::passed("log folder", format!("{} can be written to", show(folder))),
+        Err(error) => Item::failed(
+            "log folder",
+            format!("{} cannot be written to: {}", show(folder), std::io::Error::from(error)),
+            "recovery needs to: run as the user who owns the log",
+        ),
+    }
+}
+
+fn quarantine(wanted: &Wanted) -> Item {
+    let check = "quarantine";
+    let Some(folder) = &wanted.quarantine_dir else {
+        let advice = "name it with --quarantine-dir, PAPYRA_QUARANTINE_DIR or quarantine_dir in papyra.toml";
+        return Item::failed(check, "no quarantine folder is configured".into(), advice);
+    };
+    if !folder.is_dir() {
+        let advice = format!("mkdir -p {}", crate::recover::quoted(folder));
+        return Item::failed(check, format!("{} is no folder", show(folder)), advice);
+    }
+    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Item::passed(check, format!("{} can be written to", show(folder))),
+        Err(error) => Item::failed(
+            check,
+            format!("{} cannot be written to: {}", show(folder), std::io::Error::from(error)),
+            "give it to the user who recovers",
+        ),
+    }
+}
+
+fn newest(entries: &[Entry], wanted: &Wanted) -> Item {
+    let check = "newest backup";
+    let advice = "run papyra backup create now, and look at why the timer did not";
+    let Some(newest) = entries.iter().rev().find(|entry| entry.problem.is_none()) else {
+        return Item::failed(check, "there is no backup that could be restored".into(), advice);
+    };
+    let name = papyra_core::escape::escape(newest.name.as_bytes());
+    let age = newest.age_seconds.unwrap_or(f64::INFINITY);
+    let detail = format!("{name} is {} old, {} is the limit", hours(age), hours(wanted.backup_age));
+    if age <= wanted.backup_age { Item::passed(check, detail) } else { Item::failed(check, detail, advice) }
+}
+
+fn attested(entries: &[Entry], what: Attested, limit: f64, now: Timestamp, backups: &Path) -> Item {
+    let (check, verb, of): (_, _, fn(&Entry) -> Option<&Attestation>) = match what {
+        Attested::Verified => ("last verification", "verify", |entry| entry.verified.as_ref()),
+        Attested::Drilled => ("last drill", "drill", |entry| entry.drilled.as_ref()),
+    };
+    let advice = format!("papyra backup {verb} --latest {}", crate::recover::quoted(backups));
+    let last = entries.iter().filter_map(|entry| Some((of(entry)?, entry))).max_by_key(|(record, _)| record.when());
+    let Some((record, entry)) = last else {
+        return Item::failed(check, "there was none yet".into(), advice);
+    };
+    let name = papyra_core::escape::escape(entry.name.as_bytes());
+    if !record.intact {
+        return Item::failed(check, format!("{name} was found damaged"), "make a new backup and verify it");
+    }
+    let age = record.when().map_or(f64::INFINITY, |time| now.duration_since(time).as_secs_f64());
+    let detail = format!("{name}, {} ago, {} is the limit", hours(age), hours(limit));
+    if age <= limit { Item::passed(check, detail) } else { Item::failed(check, detail, advice) }
+}
+
+fn room(backups: &Path, wanted: &Wanted) -> Option<Item> {
+    let (free, needed) = (Folder::open(backups).ok()?.free_bytes()?, wanted.bytes?);
+    let detail = format!("{free} bytes are free in {}, the next backup needs {needed}", show(backups));
+    Some(if free >= needed {
+        Item::passed("room", detail)
+    } else {
+        Item::failed("room", detail, "remove old backups with papyra backup prune, or store them with --compress zstd")
+    })
+}
+
+/// A disk that dies takes along what is on it.
+fn elsewhere(backups: &Path, wanted: &Wanted) -> Option<Item> {
+    let device = |path: &Path| Some(Folder::open(path).ok()?.identity().ok()?.0);
+    let same = device(backups)? == device(folder_of(&wanted.path))?;
+    let detail = if same {
+        "the backups are on the log's own file system: copy them elsewhere too"
+    } else {
+        "the backups are on another file system than the log"
+    };
+    Some(Item::passed("another disk", detail.into()))
+}
+
+fn hours(seconds: f64) -> String {
+    if seconds.is_infinite() {
+        return "an unknown time".into();
+    }
+    format!("{:.1} h", seconds / 3600.0)
+}

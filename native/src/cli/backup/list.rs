@@ -1,0 +1,114 @@
+//! `papyra backup list`
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use papyra_core::escape::escape;
+use papyra_core::report::Verdict as ReportVerdict;
+use serde_json::json;
+
+use super::{age, command};
+use crate::backup::list::{Entry, list};
+use crate::cli::Verdict;
+use crate::cli::out::{self, Out, thousands};
+use crate::cli::settings::Format;
+use crate::error::Result;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The folder that holds the backups
+    #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
+    backups: PathBuf,
+
+    /// How old the newest may be: 26h, 8d
+    #[arg(long, value_name = "DURATION", value_parser = super::seconds)]
+    max_age: Option<f64>,
+
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
+    format: Format,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let entries = list(&args.backups, Timestamp::now())?;
+    let warnings = warnings(&entries, args);
+    match args.format {
+        Format::Json => out.json(&json!({
+            "schema": "papyra.backups/1", "tool": crate::TOOL, "backups": entries, "warnings": warnings,
+        }))?,
+        Format::Text => {
+            entries.iter().for_each(|entry| print(entry, out));
+            warnings.iter().for_each(|warning| out.bad(warning));
+        }
+    }
+    Ok(if warnings.is_empty() { Verdict::Fine } else { Verdict::Anomalies })
+}
+
+/// What an operator must not overlook.
+fn warnings(entries: &[Entry], args: &Args) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.is_damaged()) {
+        warnings.push(format!("{} is damaged", escape(entry.name.as_bytes())));
+    }
+    let Some(newest) = entries.iter().rev().find(|entry| entry.problem.is_none()) else {
+        warnings.push("there is no backup that could be restored: papyra backup create makes one".into());
+        return warnings;
+    };
+    let name = escape(newest.name.as_bytes());
+    if let (Some(most), Some(seconds)) = (args.max_age, newest.age_seconds)
+        && seconds > most
+    {
+        warnings.push(format!("the newest backup is {} old, and {} is the limit", age(seconds), age(most)));
+    }
+    match &newest.verified {
+        None => {
+            warnings.push(format!("{name} is the newest and not verified yet: {}", command("verify", &newest.path)))
+        }
+        Some(verified) if !verified.is_good() && verified.intact => {
+            warnings.push(format!("{name} is the newest, and the log had anomalies when it was made"));
+        }
+        Some(_) => {}
+    }
+    warnings
+}
+
+fn print(entry: &Entry, out: &mut Out) {
+    let name = escape(entry.name.as_bytes());
+    if let Some(problem) = &entry.problem {
+        out.bad(&name);
+        out.detail(problem);
+        return;
+    }
+    let packed = match entry.compression {
+        Some(compression) if entry.stored_bytes != entry.bytes => {
+            format!(" ({} as {})", out::bytes(entry.stored_bytes), compression.name())
+        }
+        _ => String::new(),
+    };
+    let verdict = if entry.verdict == Some(ReportVerdict::Clean) { "clean" } else { "with anomalies" };
+    let now = Timestamp::now();
+    let since = |time: Option<Timestamp>| {
+        time.map_or("at an unknown time".into(), |time| format!("{} ago", age(now.duration_since(time).as_secs_f64())))
+    };
+    let verified = match &entry.verified {
+        None => "not verified".into(),
+        Some(verified) if verified.intact => format!("verified {}", since(verified.when())),
+        Some(verified) => format!("found damaged {}", since(verified.when())),
+    };
+    let drilled = match &entry.drilled {
+        None => String::new(),
+        Some(drilled) => format!(", drilled {}", since(drilled.when())),
+    };
+    let line = format!("{name}: {} old, {verdict}, {verified}{drilled}", age(entry.age_seconds.unwrap_or(0.0)));
+    if entry.is_verified_clean() {
+        out.success(&line);
+    } else if entry.is_damaged() {
+        out.bad(&line);
+    } else {
+        out.info(&line);
+    }
+    out.detail(&format!("{}{packed}, {} records", out::bytes(entry.bytes), thousands(entry.records)));
+    for note in &entry.notes {
+        out.detail(&format!("note: {note}"));
+    }
+}

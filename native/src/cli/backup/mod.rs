@@ -1,0 +1,137 @@
+//! `papyra backup`: one file a verb. What they share lives here.
+
+mod create;
+mod drill;
+mod list;
+mod prune;
+mod restore;
+mod verify;
+
+use std::path::PathBuf;
+
+use super::Verdict;
+use super::out::{self, Out, thousands};
+use super::progress::Progress;
+use super::settings::Format;
+use crate::backup::Backup;
+use crate::backup::prometheus::{self, Figures, Operation};
+use crate::error::Result;
+use crate::reading::Effort;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum What {
+    /// Copy a log, a set or a folder of logs while it is in use, and check it on the way
+    Create(create::Args),
+    /// Read every stored byte, scan every record, and compare both with the manifest
+    Verify(verify::Args),
+    /// Show the backups in a folder; exits with 2 when the newest is too old, damaged or unverified
+    List(list::Args),
+    /// Bring a backup back, after verifying it; never merges, never overwrites
+    Restore(restore::Args),
+    /// Show which backups may go and why the others stay, and remove them if told to
+    Prune(prune::Args),
+    /// Try a restore in a scratch folder, compare it with the manifest, and time it
+    Drill(drill::Args),
+}
+
+/// Flags of the verbs that read a backup.
+#[derive(Debug, clap::Args)]
+struct Reading {
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
+    format: Format,
+
+    /// How many findings to list for a file; the counts are always whole
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    max_findings: usize,
+
+    /// Threads to work with; by default as many as the machine has
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+
+    /// No progress, no hints
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Reading {
+    fn progress(&self, total: u64) -> Progress {
+        Progress::new(self.quiet, Some(total))
+    }
+
+    fn effort<'a>(&self, progress: &'a Progress) -> Effort<'a> {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.map_or_else(processors, usize::from);
+        Effort { threads, max_findings: self.max_findings, progress: progress.tick() }
+    }
+}
+
+pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
+    match what {
+        What::Create(args) => create::run(args, out),
+        What::Verify(args) => verify::run(args, out),
+        What::List(args) => list::run(args, out),
+        What::Restore(args) => restore::run(args, out),
+        What::Prune(args) => prune::run(args, out),
+        What::Drill(args) => drill::run(args, out),
+    }
+}
+
+/// Writes the file for monitoring, if one is wanted, also when the work failed.
+fn tell<T>(
+    file: Option<&PathBuf>,
+    operation: Operation,
+    done: Result<T>,
+    figures: impl FnOnce(&T) -> Figures,
+) -> Result<T> {
+    let Some(file) = file else { return done };
+    let written = prometheus::write(file, operation, done.as_ref().ok().map(figures).as_ref());
+    match (done, written) {
+        (Ok(done), written) => written.map(|()| done),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// `12.3 s`, with the speed when it says something.
+fn pace(seconds: f64, bytes: u64) -> String {
+    if seconds < 0.1 || bytes < 1 << 20 {
+        return format!("{seconds:.3} s");
+    }
+    format!("{seconds:.1} s, {} MB/s", thousands((bytes as f64 / 1e6 / seconds) as u64))
+}
+
+/// A backup in two lines.
+fn describe(backup: &Backup, out: &mut Out) {
+    let manifest = &backup.manifest;
+    let files = manifest.files.len() as u64;
+    out.info(&format!(
+        "made {}: {} file{}, {}, {}",
+        papyra_core::escape::escape(manifest.created.as_bytes()),
+        thousands(files),
+        if files == 1 { "" } else { "s" },
+        out::bytes(manifest.bytes()),
+        out::records(&manifest.scan.totals.records)
+    ));
+}
+
+/// A duration such as `26h` or `8d`, in seconds; a bare number is seconds.
+pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
+    super::compact::seconds(text)
+}
+
+/// How long ago, in the largest unit that says something.
+pub(super) fn age(seconds: f64) -> String {
+    let (value, unit) = match seconds {
+        s if s < 0.0 => return "in the future".into(),
+        s if s < 120.0 => (s, "s"),
+        s if s < 7_200.0 => (s / 60.0, "min"),
+        s if s < 172_800.0 => (s / 3_600.0, "h"),
+        s => (s / 86_400.0, "d"),
+    };
+    format!("{value:.0} {unit}")
+}
+
+/// A command that the operator may want next.
+fn command(verb: &str, path: &std::path::Path) -> String {
+    format!("papyra backup {verb} {}", crate::recover::quoted(path))
+}

@@ -1,0 +1,101 @@
+//! `papyra backup prune`
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use papyra_core::escape::escape;
+use serde_json::json;
+
+use crate::backup::list::list;
+use crate::backup::prune::{Decision, Keep, apply, decide};
+use crate::cli::Verdict;
+use crate::cli::out::{self, Out, thousands};
+use crate::cli::settings::Format;
+use crate::error::{Code, Error, Result};
+use crate::folder::Folder;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The folder that holds the backups
+    #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
+    backups: PathBuf,
+
+    /// Keep the newest N
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_last: usize,
+
+    /// Keep the newest of each of the newest N days
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_daily: usize,
+
+    /// Keep the newest of each of the newest N weeks
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_weekly: usize,
+
+    /// Keep the newest of each of the newest N months
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_monthly: usize,
+
+    /// Remove what is not kept; without it, nothing is removed
+    #[arg(long)]
+    apply: bool,
+
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
+    format: Format,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let keep =
+        Keep { last: args.keep_last, daily: args.keep_daily, weekly: args.keep_weekly, monthly: args.keep_monthly };
+    if keep == Keep::default() {
+        let text = "say what to keep: --keep-last, --keep-daily, --keep-weekly or --keep-monthly with a number above 0";
+        return Err(Error::new(Code::Usage, text));
+    }
+    let mut decisions = decide(&list(&args.backups, Timestamp::now())?, keep);
+    if args.apply {
+        apply(&Folder::open(&args.backups)?, &mut decisions)?;
+    }
+    match args.format {
+        Format::Json => out.json(&json!({
+            "schema": "papyra.prune/1", "tool": crate::TOOL, "applied": args.apply, "backups": decisions,
+        }))?,
+        Format::Text => print(&decisions, args.apply, out),
+    }
+    let failed = decisions.iter().filter(|decision| decision.failed.is_some()).count();
+    if failed > 0 {
+        let text = format!("{failed} of the backups could not be removed; the others were");
+        return Err(Error::new(Code::Io, text));
+    }
+    Ok(Verdict::Fine)
+}
+
+fn print(decisions: &[Decision], applied: bool, out: &mut Out) {
+    for decision in decisions {
+        let name = escape(decision.name.as_bytes());
+        if let Some(why) = &decision.failed {
+            out.bad(&format!("{name}: not removed"));
+            out.detail(why);
+        } else if decision.removed {
+            out.info(&format!("{name}: removed"));
+        } else if decision.kept.is_empty() {
+            out.info(&format!("{name}: would be removed"));
+        } else {
+            out.success(&format!("{name}: kept"));
+            decision.kept.iter().for_each(|reason| out.detail(reason));
+        }
+    }
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        decisions.iter().partition(|decision| !decision.removed && !decision.kept.is_empty());
+    let bytes = gone.iter().map(|decision| decision.stored_bytes).sum();
+    out.info(&format!(
+        "{} kept, {} {}, {}",
+        thousands(kept.len() as u64),
+        thousands(gone.len() as u64),
+        if applied { "removed or tried" } else { "would be removed" },
+        out::bytes(bytes)
+    ));
+    if !applied && !gone.is_empty() {
+        out.info("nothing was removed: --apply does it");
+    }
+}

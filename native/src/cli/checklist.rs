@@ -1,0 +1,72 @@
+//! `papyra doctor checklist`
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Verdict;
+use super::backup::seconds;
+use super::out::Out;
+use super::scan;
+use super::settings::{Common, Format, Settings};
+use crate::checklist::{Wanted, check};
+use crate::error::Result;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// The folder that keeps whole originals
+    #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
+    quarantine_dir: Option<PathBuf>,
+
+    /// The folder that holds the backups
+    #[arg(long, env = "PAPYRA_BACKUPS", value_name = "FOLDER")]
+    backups: Option<PathBuf>,
+
+    /// How old the newest backup may be
+    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = seconds)]
+    max_backup_age: f64,
+
+    /// How long ago the last verification may be
+    #[arg(long, value_name = "DURATION", default_value = "8d", value_parser = seconds)]
+    max_verify_age: f64,
+
+    /// How long ago the last drill may be
+    #[arg(long, value_name = "DURATION", default_value = "35d", value_parser = seconds)]
+    max_drill_age: f64,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
+    let wanted = Wanted {
+        path: settings.path()?.to_owned(),
+        quarantine_dir: settings.quarantine_dir.clone(),
+        backups: settings.backups(args.backups.as_ref()).ok().map(PathBuf::from),
+        bytes: settings.target().ok().and_then(|target| scan::size(&target)),
+        backup_age: args.max_backup_age,
+        verify_age: args.max_verify_age,
+        drill_age: args.max_drill_age,
+    };
+    let items = check(&wanted, Timestamp::now());
+    let failed = items.iter().filter(|item| !item.passed).count();
+    match args.common.format {
+        Format::Json => out.json(&json!({
+            "schema": "papyra.checklist/1", "tool": crate::TOOL, "passed": failed == 0, "items": items,
+        }))?,
+        Format::Text => {
+            for item in &items {
+                let line = format!("{}: {}", item.check, item.detail);
+                if item.passed {
+                    out.success(&line)
+                } else {
+                    out.bad(&line)
+                }
+                item.advice.iter().for_each(|advice| out.detail(advice));
+            }
+        }
+    }
+    Ok(if failed == 0 { Verdict::Fine } else { Verdict::Anomalies })
+}

@@ -1,0 +1,119 @@
+//! The files under `native/ops` do what they say: systemd takes them, and every command in them runs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use papyra_tests::{Workshop, binary, has, logs};
+
+fn ops() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../native/ops")
+}
+
+/// A server as the files suppose it, in a scratch folder.
+fn server() -> Workshop {
+    let shop = Workshop::with("srv/app/persistence/events.ndjson", logs::clean(20));
+    for folder in ["srv/backups", "srv/app/quarantine"] {
+        std::fs::create_dir_all(shop.path(folder)).unwrap();
+    }
+    shop
+}
+
+/// The text with the paths of that server.
+fn on(shop: &Workshop, text: &str) -> String {
+    text.replace("/usr/local/bin/papyra", &binary().display().to_string())
+        .replace("/srv/", &format!("{}/", shop.path("srv").display()))
+}
+
+/// Runs a piece of shell, with the settings that the file around it gives.
+fn run(shop: &Workshop, script: &str, settings: &[(&str, &str)]) {
+    let mut command = Command::new("sh");
+    command.args(["-ec", &on(shop, script)]).current_dir(shop.path("."));
+    command.envs(settings.iter().map(|(name, value)| (name, on(shop, value))));
+    papyra_tests::run(command, script).must_exit(0);
+}
+
+const BACKUP: [(&str, &str); 2] = [("PAPYRA_PATH", "/srv/app/persistence"), ("PAPYRA_BACKUPS", "/srv/backups")];
+
+#[test]
+fn every_command_of_the_systemd_services_runs() {
+    let shop = server();
+    let mut commands = 0;
+    for service in ["papyra-backup.service", "papyra-drill.service"] {
+        let text = std::fs::read_to_string(ops().join(service)).unwrap();
+        for (name, value) in BACKUP {
+            assert!(service != "papyra-backup.service" || text.contains(&format!("Environment={name}={value}\n")));
+        }
+        for command in text.lines().filter_map(|line| line.strip_prefix("ExecStart=")) {
+            run(&shop, command, &BACKUP);
+            commands += 1;
+        }
+    }
+    assert_eq!(commands, 4);
+    for figures in ["papyra-create.prom", "papyra-verify.prom", "papyra-drill.prom"] {
+        assert!(String::from_utf8(shop.read(&format!("srv/backups/{figures}"))).unwrap().contains("_success{"));
+    }
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    if !has("systemd-analyze") {
+        return;
+    }
+    let shop = server();
+    for unit in ["papyra-backup.service", "papyra-backup.timer", "papyra-drill.service", "papyra-drill.timer"] {
+        let text = std::fs::read_to_string(ops().join(unit)).unwrap();
+        // The binary's place here; a user that exists here.
+        let text = text.replace("/usr/local/bin/papyra", &binary().display().to_string());
+        shop.write(&format!("units/{unit}"), text.replace("User=papyra", "User=root"));
+    }
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no", "--recursive-errors=no"]);
+    command.args(["papyra-backup.service", "papyra-backup.timer", "papyra-drill.service", "papyra-drill.timer"]);
+    command.current_dir(shop.path("units"));
+    let run = papyra_tests::run(command, "systemd-analyze verify").must_exit(0);
+    let complaints = run.stderr.lines().filter(|line| line.contains("papyra-")).collect::<Vec<_>>();
+    assert_eq!(complaints, [""; 0]);
+    let mut calendar = Command::new("systemd-analyze");
+    calendar.args(["calendar", "*-*-* 02:00:00", "Sun 04:00"]);
+    papyra_tests::run(calendar, "systemd-analyze calendar").must_exit(0);
+}
+
+#[test]
+fn every_line_of_the_crontab_runs() {
+    let text = std::fs::read_to_string(ops().join("crontab")).unwrap();
+    let shop = server();
+    let mut lines = 0;
+    for line in text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())) {
+        let command = line.splitn(6, ' ').nth(5).unwrap();
+        run(&shop, command, &BACKUP);
+        lines += 1;
+    }
+    assert_eq!(lines, 4);
+    assert!(BACKUP.iter().all(|(name, value)| text.contains(&format!("{name}={value}\n"))));
+}
+
+/// The lines of the one block after `marker`, without their indent.
+fn block(text: &str, marker: &str) -> String {
+    let mut lines = text.lines().skip_while(|line| !line.trim_end().ends_with(marker)).skip(1).peekable();
+    let indent = lines.peek().map_or(0, |line| line.len() - line.trim_start().len());
+    assert!(indent > 0, "no block after {marker}");
+    let inside = lines.take_while(|line| line.len() - line.trim_start().len() >= indent);
+    inside.map(|line| format!("{}\n", &line[indent..])).collect()
+}
+
+#[test]
+fn the_scripts_in_the_yaml_files_run() {
+    for (file, marker) in [("kubernetes-cronjob.yaml", "- |"), ("ci-step.yml", "run: |")] {
+        let text = std::fs::read_to_string(ops().join(file)).unwrap();
+        assert!(BACKUP.iter().all(|(name, value)| text.contains(name) && text.contains(value)), "{file}");
+        run(&server(), &block(&text, marker), &BACKUP);
+    }
+    let text = std::fs::read_to_string(ops().join("kubernetes-init-container.yaml")).unwrap();
+    let settings =
+        [("PAPYRA_PATH", "/srv/app/persistence/events.ndjson"), ("PAPYRA_QUARANTINE_DIR", "/srv/app/quarantine")];
+    assert!(settings.iter().all(|(name, value)| text.contains(name) && text.contains(value)));
+    let shop = server();
+    shop.write("srv/app/persistence/events.ndjson", logs::damaged().log);
+    run(&shop, &block(&text, "- |"), &settings);
+    assert_eq!(shop.read("srv/app/persistence/events.ndjson"), logs::damaged().repaired);
+}
