@@ -14,10 +14,12 @@ mod utf8;
 
 pub mod assembly;
 pub mod browse;
+pub mod entry;
 pub mod escape;
 pub mod finding;
 pub mod fuzz;
 pub mod json;
+pub mod judge;
 pub mod plan;
 pub mod record;
 pub mod redis;

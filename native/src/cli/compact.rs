@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 /// Reads a duration such as `30d` or `1h30m`; a bare number is seconds, as in Papyra.
-fn seconds(text: &str) -> std::result::Result<f64, String> {
+pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
     if let Ok(seconds) = text.parse::<f64>() {
         return if seconds > 0.0 && seconds.is_finite() { Ok(seconds) } else { Err("must be above 0".into()) };
     }

@@ -10,6 +10,7 @@ mod out;
 mod persistence_inspect;
 mod progress;
 mod recover;
+mod redis_flags;
 mod replay;
 mod scan;
 mod settings;
@@ -26,7 +27,7 @@ use out::Out;
 #[command(name = "papyra", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 clean or done, 1 anomalies (startup-check, doctor), 2 anomalies (scan) or \
 anomalies remain (doctor), 3 recovered but anomalies remain, 64 wrong usage, 65 wrong data, 66 no input, \
-73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, 78 wrong configuration.")]
+69 Redis unreachable or refusing, 73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, 78 wrong configuration.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,7 +1,5 @@
 //! `papyra persistence inspect`
 
-use papyra_core::report::Backend;
-
 use super::out::{self, Out};
 use super::progress::Progress;
 use super::scan;
@@ -35,11 +33,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     out.info("Persistence Inspect");
     out.info("------------------");
-    let class = match report.backend {
-        Backend::Json => Backend::Json.class(),
-        Backend::Rotating => Backend::Rotating.class(),
-    };
-    out.info(&format!("backend: {class}"));
+    out.info(&format!("backend: {}", report.backend.class()));
     out.info("retention: max_records=None max_age_seconds=None max_total_bytes=None");
     let records = &report.totals.records;
     for (name, count) in [("events", records.event), ("audits", records.audit), ("dead_letters", records.dead_letter)] {
