@@ -134,13 +134,8 @@ impl EntryScanner {
 
     /// The stream's report.
     pub fn finish(self) -> FileReport {
-        let notes = self.notes.into_iter().map(|(note, (count, id))| NoteReport {
-            note,
-            count,
-            line: None,
-            offset: None,
-            id,
-        });
+        let notes =
+            self.notes.into_iter().map(|(note, (count, id))| NoteReport { note, count, line: None, offset: None, id });
         FileReport { notes: notes.collect(), ..FileReport::new(self.key, Role::Active, 0, self.summary) }
     }
 }

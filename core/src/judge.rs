@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn what_json_loads_takes_for_an_object_is_a_record() {
-        for value in [r#"{"kind": "event", "x": NaN}"#, "{}", " {\"kind\"\n:\r\n\"audit\"}\n", "\t{\"a\": \"\\ud800\"} "] {
+        for value in
+            [r#"{"kind": "event", "x": NaN}"#, "{}", " {\"kind\"\n:\r\n\"audit\"}\n", "\t{\"a\": \"\\ud800\"} "]
+        {
             assert_eq!(reason(value.as_bytes()), None, "{value:?}");
         }
     }

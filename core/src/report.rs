@@ -223,8 +223,16 @@ impl Report {
             totals.lines += file.lines;
             totals.records.merge(file.records);
             totals.salvageable += file.salvageable;
-            totals.first_timestamp = totals.first_timestamp.or(file.first_timestamp);
-            totals.last_timestamp = file.last_timestamp.or(totals.last_timestamp);
+            if backend == Backend::Redis {
+                // Streams are written side by side, files one after the other.
+                let least = totals.first_timestamp.into_iter().chain(file.first_timestamp);
+                totals.first_timestamp = least.reduce(f64::min);
+                let greatest = totals.last_timestamp.into_iter().chain(file.last_timestamp);
+                totals.last_timestamp = greatest.reduce(f64::max);
+            } else {
+                totals.first_timestamp = totals.first_timestamp.or(file.first_timestamp);
+                totals.last_timestamp = file.last_timestamp.or(totals.last_timestamp);
+            }
             for note in &file.notes {
                 *totals.notes.entry(note.note).or_default() += note.count;
             }

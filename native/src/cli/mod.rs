@@ -10,6 +10,7 @@ mod out;
 mod persistence_inspect;
 mod progress;
 mod recover;
+mod redis;
 mod redis_flags;
 mod replay;
 mod scan;
@@ -46,6 +47,9 @@ enum Command {
     Inspect(inspect::What),
     /// The inspector page: the same check in a browser, as one file that works without a network
     Inspector(inspector::Args),
+    /// Look after consumer groups on a Redis or Valkey server
+    #[command(subcommand)]
+    Redis(redis::Verb),
     /// Figures for monitoring
     #[command(subcommand)]
     Metrics(metrics::What),
@@ -125,6 +129,7 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Doctor(Doctor::Run(args)) => doctor::doctor(&args, out),
         Command::Inspect(what) => inspect::run(&what, out),
         Command::Inspector(args) => inspector::run(&args, out),
+        Command::Redis(verb) => redis::run(&verb, out),
         Command::Metrics(what) => metrics::run(&what, out),
         Command::Completions { shell } => meta::completions(shell, out),
         Command::Man => meta::man(out),

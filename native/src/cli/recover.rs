@@ -108,7 +108,7 @@ pub(super) fn each(
     if let Target::Redis(store) = &target {
         return show(&redis::recover::recover(store, options, rejects_dir, effort)?);
     }
-    for history in settings.histories_of(target, "recover")? {
+    for history in settings.histories(target, "recover")? {
         show(&recover::recover(&history, options, effort)?)?;
     }
     Ok(())

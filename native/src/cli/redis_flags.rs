@@ -102,7 +102,11 @@ impl RedisFlags {
             return Err(Error::new(Code::Config, "a system's name is empty: give --system-id a name"));
         }
         let mut systems = Vec::new();
-        named.into_iter().for_each(|system| if !systems.contains(&system) { systems.push(system) });
+        named.into_iter().for_each(|system| {
+            if !systems.contains(&system) {
+                systems.push(system)
+            }
+        });
         Ok(Settings {
             location: Location::parse(&url)?,
             tls: Tls {

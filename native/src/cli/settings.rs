@@ -10,8 +10,8 @@ use super::redis_flags::{RedisFile, RedisFlags};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
-use crate::redis::{self, Store};
 use crate::recover;
+use crate::redis::{self, Store};
 use crate::target::Target;
 
 /// Flags that every verb on stored data takes.
@@ -126,8 +126,8 @@ impl Settings {
     }
 
     /// The server to work on, for verbs that know nothing else.
-    pub(super) fn store(common: &Common) -> Result<Store> {
-        Store::open(common.redis.settings(File::find(common.config.as_deref())?.redis)?)
+    pub(super) fn store(flags: &RedisFlags, config: Option<&Path>) -> Result<Store> {
+        Store::open(flags.settings(File::find(config)?.redis)?)
     }
 
     /// Whether there is anything to work on, and what it is called.
@@ -170,13 +170,8 @@ impl Settings {
         Target::at(self.path()?, self.choice, self.max_files)
     }
 
-    /// The histories that the path leads to, for verbs that write or that need plain files.
-    pub(super) fn histories(&self, verb: &str) -> Result<Vec<History>> {
-        self.histories_of(self.target()?, verb)
-    }
-
-    /// The same of a target that was looked at before.
-    pub(super) fn histories_of(&self, target: Target, verb: &str) -> Result<Vec<History>> {
+    /// The histories of a target, for verbs that write or that need plain files.
+    pub(super) fn histories(&self, target: Target, verb: &str) -> Result<Vec<History>> {
         let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
         match target {
             Target::History(history) => Ok(vec![history]),

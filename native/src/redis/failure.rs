@@ -33,9 +33,8 @@ pub(super) fn unreachable(location: &Location, error: &RedisError) -> Error {
 pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Error {
     let what = escape(what.as_bytes());
     let detail = said(error);
-    let at = |code: Code, why: &str, advice: &str| {
-        Error::new(code, format!("{what} failed: {why} at {location}; {advice}"))
-    };
+    let at =
+        |code: Code, why: &str, advice: &str| Error::new(code, format!("{what} failed: {why} at {location}; {advice}"));
     if error.is_io_error() {
         let why = if error.is_timeout() { "no answer in time" } else { "the connection broke" };
         return at(Code::Io, why, "what was done until then stays done: run the command again");

@@ -106,10 +106,10 @@ pub struct PendingEntry {
 /// A group as the server lists it.
 pub(super) struct Group {
     pub(super) name: Vec<u8>,
-    last_delivered: StreamId,
+    pub(super) last_delivered: StreamId,
     entries_read: Option<i64>,
     lag: Option<u64>,
-    pending: u64,
+    pub(super) pending: u64,
 }
 
 impl Store {

@@ -84,7 +84,8 @@ impl Link {
                 self.find_cluster()?;
             }
         }
-        let text = format!("the cluster at {} keeps moving the key's slot: try again when it has settled", self.location);
+        let text =
+            format!("the cluster at {} keeps moving the key's slot: try again when it has settled", self.location);
         Err(Error::new(Code::Unavailable, text))
     }
 
@@ -187,9 +188,9 @@ fn connect(location: &Location, certificates: Option<TlsCertificates>, timeout: 
         // Nobody listens any more when the time is up.
         _ = sender.send(client.and_then(|client| client.get_connection_with_timeout(timeout)));
     });
-    let connected = receiver.recv_timeout(timeout + Duration::from_millis(200)).unwrap_or_else(|_| {
-        Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))
-    });
+    let connected = receiver
+        .recv_timeout(timeout + Duration::from_millis(200))
+        .unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))));
     let limited = connected.and_then(|connection| {
         connection.set_read_timeout(Some(timeout))?;
         connection.set_write_timeout(Some(timeout))?;

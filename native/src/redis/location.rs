@@ -64,12 +64,9 @@ impl Location {
     /// The same server software, user and database at another node of a cluster.
     pub(super) fn node(&self, host: &str, port: u16) -> Location {
         let addr = match self.info.addr() {
-            ConnectionAddr::TcpTls { insecure, tls_params, .. } => ConnectionAddr::TcpTls {
-                host: host.into(),
-                port,
-                insecure: *insecure,
-                tls_params: tls_params.clone(),
-            },
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+                ConnectionAddr::TcpTls { host: host.into(), port, insecure: *insecure, tls_params: tls_params.clone() }
+            }
             _ => ConnectionAddr::Tcp(host.into(), port),
         };
         let scheme = if matches!(addr, ConnectionAddr::TcpTls { .. }) { "rediss" } else { "redis" };

@@ -23,7 +23,10 @@ mod page;
 mod rejects;
 mod reply;
 
+pub mod compact;
+pub mod ensure;
 pub mod groups;
+pub mod pending;
 pub mod recover;
 pub mod scan;
 

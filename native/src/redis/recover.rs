@@ -255,7 +255,8 @@ pub(super) fn now() -> String {
 pub(super) fn copy_of(key: &str, entry: &Entry) -> Vec<(Vec<u8>, Vec<u8>)> {
     let at = entry.fields.iter().rposition(|(name, _)| name == papyra_core::entry::DATA);
     let data = at.map(|at| entry.fields[at].1.clone()).unwrap_or_default();
-    let own = [("source", key.into()), ("data", data), ("timestamp", now().into()), ("id", entry.id.to_string().into())];
+    let own =
+        [("source", key.into()), ("data", data), ("timestamp", now().into()), ("id", entry.id.to_string().into())];
     let mut copy: Vec<(Vec<u8>, Vec<u8>)> = own.into_iter().map(|(name, value)| (name.into(), value)).collect();
     for (i, (name, value)) in entry.fields.iter().enumerate() {
         let taken = matches!(&name[..], b"source" | b"data" | b"timestamp" | b"id");

@@ -31,7 +31,8 @@ impl<'a> Rejects<'a> {
     pub(super) fn secure(&mut self, entries: &[Entry]) -> Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
-            let fields: Vec<Value> = entry.fields.iter().map(|(name, value)| json!([text(name), text(value)])).collect();
+            let fields: Vec<Value> =
+                entry.fields.iter().map(|(name, value)| json!([text(name), text(value)])).collect();
             lines.extend(json!({"source": self.source, "id": entry.id, "fields": fields}).to_string().into_bytes());
             lines.push(b'\n');
         }
@@ -85,11 +86,12 @@ mod tests {
         assert_eq!(rejects.path(), None);
         let fields = vec![(b"data".to_vec(), b"{\"\n".to_vec()), (b"\xff".to_vec(), b"".to_vec())];
         let entry = Entry { id: "7-1".parse().expect("an ID"), fields };
-        rejects.secure(&[entry.clone()]).expect("kept");
+        rejects.secure(std::slice::from_ref(&entry)).expect("kept");
         rejects.secure(&[entry]).expect("kept");
         let path = rejects.path().expect("a file");
         assert_eq!(path.parent(), Some(folder.path()));
-        let line = "{\"source\":\"../a:b\",\"id\":\"7-1\",\"fields\":[[\"data\",\"{\\\"\\n\"],[{\"hex\":\"ff\"},\"\"]]}\n";
+        let line =
+            "{\"source\":\"../a:b\",\"id\":\"7-1\",\"fields\":[[\"data\",\"{\\\"\\n\"],[{\"hex\":\"ff\"},\"\"]]}\n";
         assert_eq!(std::fs::read_to_string(path).expect("the file"), line.repeat(2));
     }
 }
