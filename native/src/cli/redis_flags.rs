@@ -27,8 +27,8 @@ pub(super) struct RedisFlags {
     #[arg(long, env = "PAPYRA_SYSTEM_ID", value_name = "SYSTEM", value_delimiter = ',')]
     system_id: Vec<String>,
 
-    /// Every system that has a stream under the prefix
-    #[arg(long, conflicts_with = "system_id")]
+    /// Every system that has a stream under the prefix, whatever --system-id says
+    #[arg(long)]
     all_systems: bool,
 
     /// What the quarantine streams' keys begin with [default: PREFIX:SYSTEM:quarantine]

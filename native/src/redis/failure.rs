@@ -49,7 +49,7 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
             "check --prefix and --system-id: another program owns that key",
         );
     }
-    if is("NOPERM") {
+    if is("NOPERM") || detail.contains("user executing the script") {
         let advice = "let an administrator grant it with ACL SETUSER";
         return at(Code::Unavailable, &format!("the user may not do that ({detail})"), advice);
     }

@@ -34,7 +34,8 @@ const BATCH_BYTES: u64 = 1 << 20;
 const MOVE: &str = r"
 local source, quarantine, moved = KEYS[1], KEYS[2], {}
 -- Whoever may not delete must fail here, before anything is copied.
-redis.call('XDEL', source, '0-0')
+local may = redis.pcall('XDEL', source, '0-0')
+if type(may) == 'table' and may.err then return redis.error_reply(may.err .. ' (XDEL)') end
 local taken = {source = true, data = true, timestamp = true, id = true}
 for i = 2, #ARGV do
   local id = ARGV[i]
@@ -55,7 +56,8 @@ for i = 2, #ARGV do
         copy[#copy + 1] = fields[j + 1]
       end
     end
-    redis.call('XADD', unpack(copy))
+    local added = redis.pcall('XADD', unpack(copy))
+    if type(added) == 'table' and added.err then return redis.error_reply(added.err .. ' (XADD)') end
     redis.call('XDEL', source, id)
     moved[#moved + 1] = 1
   end
