@@ -1,14 +1,15 @@
 //! Stream entries, one by one: what a scan of a log's lines is for a Redis stream.
 //!
 //! Papyra 0.3.0 writes an entry with the one field `data`, which holds the record (`persistence/backends/redis.py`),
-//! and reads the last of that name. How entries are fetched is the caller's affair.
+//! and reads the last of that name. Whether that is a record is decided as for the entries of a backup, by
+//! [`RecordCheck`]. How entries are fetched is the caller's affair.
 
 use std::collections::BTreeMap;
 
 use crate::escape::Excerpt;
 use crate::finding::{AnomalyType, Finding, Reason};
-use crate::judge::{Flaw, Judge};
 use crate::record::{Kind, Note, RecordFacts};
+use crate::redis::{NoRecord, RecordCheck};
 use crate::report::{FileReport, NoteReport, Role};
 use crate::summary::Summary;
 
@@ -20,20 +21,38 @@ pub fn data_of<B: AsRef<[u8]>>(fields: &[(B, B)]) -> Option<&[u8]> {
     fields.iter().rev().find(|(name, _)| name.as_ref() == DATA).map(|(_, value)| value.as_ref())
 }
 
+/// Why an entry holds no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flaw {
+    /// The reason, as findings carry it.
+    pub reason: Reason,
+    /// A sentence for people.
+    pub detail: &'static str,
+}
+
+impl From<NoRecord> for Flaw {
+    fn from(why: NoRecord) -> Flaw {
+        let reason = match why {
+            NoRecord::MissingData => Reason::MissingDataField,
+            NoRecord::InvalidUtf8 => Reason::InvalidUtf8,
+            NoRecord::NulBytes => Reason::NulBytes,
+            NoRecord::NotAnObject => Reason::NotAnObject,
+            NoRecord::Blank | NoRecord::InvalidJson => Reason::InvalidJson,
+        };
+        Flaw { reason, detail: why.sentence() }
+    }
+}
+
 /// The facts of the record that an entry holds, or why it holds none.
 ///
 /// A field of any name that is no UTF-8 counts: Papyra decodes them all, and cannot read the stream past it.
-pub fn judge<B: AsRef<[u8]>>(judge: &mut Judge, fields: &[(B, B)]) -> Result<RecordFacts, Flaw> {
-    let Some(data) = data_of(fields) else {
-        return Err(Flaw { reason: Reason::MissingDataField, detail: "the entry has no field `data`".into() });
-    };
+pub fn judge<B: AsRef<[u8]>>(check: &mut RecordCheck, fields: &[(B, B)]) -> Result<RecordFacts, Flaw> {
+    let facts = check.data(data_of(fields).ok_or(NoRecord::MissingData)?)?;
     let is_text = |bytes: &B| simdutf8::basic::from_utf8(bytes.as_ref()).is_ok();
-    let facts =
-        judge.judge(data).map_err(|flaw| Flaw { detail: format!("the field `data` {}", flaw.detail), ..flaw })?;
     if fields.iter().all(|(name, value)| is_text(name) && is_text(value)) {
         return Ok(facts);
     }
-    let detail = "a field beside `data` is not UTF-8: Papyra cannot read the stream past it".into();
+    let detail = "a field beside `data` is not UTF-8: Papyra cannot read the stream past it";
     Err(Flaw { reason: Reason::InvalidUtf8, detail })
 }
 
@@ -43,7 +62,7 @@ pub struct EntryScanner {
     key: String,
     expected: Option<Kind>,
     max_findings: usize,
-    judge: Judge,
+    check: RecordCheck,
     summary: Summary,
     /// The notes, with the first entry that earned each.
     notes: BTreeMap<Note, (u64, Option<String>)>,
@@ -56,7 +75,7 @@ impl EntryScanner {
             key: key.into(),
             expected,
             max_findings,
-            judge: Judge::default(),
+            check: RecordCheck::default(),
             summary: Summary::default(),
             notes: BTreeMap::new(),
         }
@@ -67,7 +86,7 @@ impl EntryScanner {
         let length: usize = fields.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len()).sum();
         self.summary.lines += 1;
         self.summary.bytes += length as u64;
-        let facts = match judge(&mut self.judge, fields) {
+        let facts = match judge(&mut self.check, fields) {
             Ok(facts) => facts,
             Err(flaw) => {
                 let reason = flaw.reason;

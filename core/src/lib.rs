@@ -19,7 +19,6 @@ pub mod escape;
 pub mod finding;
 pub mod fuzz;
 pub mod json;
-pub mod judge;
 pub mod plan;
 pub mod record;
 pub mod redis;

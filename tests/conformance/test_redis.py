@@ -182,7 +182,7 @@ def test_every_value_is_judged_as_papyra_judges_it(server, data):
 
 def test_groups_restored_from_a_list_deliver_what_was_pending(orders, tmp_path):
     saved = tmp_path / "groups.json"
-    saved.write_text(ours(orders, "redis", "groups", "list", "--with-pending", "--format", "json"))
+    saved.write_text(ours(orders, "redis", "groups", "list", "--format", "json"))
     waiting = groups(orders)
     for key, listed in waiting:
         for name, *_ in listed:

@@ -94,7 +94,15 @@ impl Redis {
             let address = redis::ConnectionAddr::Unix(self.dir.path().join("socket"));
             let info = redis::IntoConnectionInfo::into_connection_info(address).expect("an address");
             let client = redis::Client::open(info).expect("a client");
-            client.get_connection().expect("the server listens")
+            let begun = Instant::now();
+            // The socket is there a moment before anybody listens on it.
+            loop {
+                match client.get_connection() {
+                    Ok(connection) => break connection,
+                    Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
+                    Err(error) => panic!("the server does not listen: {error}"),
+                }
+            }
         });
         let mut command = redis::Cmd::new();
         arguments.iter().for_each(|argument| _ = command.arg(argument.as_ref()));

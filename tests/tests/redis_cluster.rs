@@ -34,7 +34,7 @@ fn a_system_spread_over_a_cluster_is_scanned_recovered_and_looked_after() {
         .as_array()
         .expect("streams")
         .iter()
-        .map(|stream| stream["consumer_groups"][0]["pending"].clone())
+        .map(|stream| stream["groups"][0]["pending_count"].clone())
         .collect();
     assert_eq!(pending, [0, 0, 7]);
     shop.on(&url, "redis ack --kind dead_letters --group g --all").must_exit(0).must_say("acknowledged 7 of 7");

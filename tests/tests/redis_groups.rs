@@ -24,9 +24,9 @@ fn groups_come_back_from_a_saved_list_with_what_they_waited_for() {
     let Some(mut redis) = Redis::start(&[]) else { return };
     fill(&mut redis);
     let shop = Workshop::default();
-    let listed = shop.on(&redis.url(), "redis groups list --with-pending --format json").must_exit(0);
+    let listed = shop.on(&redis.url(), "redis groups list --format json").must_exit(0);
     assert_eq!(listed.json()["schema"], "papyra.groups/1");
-    assert_eq!(listed.json()["streams"][0]["consumer_groups"][0]["pending"], 13);
+    assert_eq!(listed.json()["streams"][0]["groups"][0]["pending_count"], 13);
     shop.write("groups.json", &listed.stdout);
     let before = pending(&mut redis);
     shop.on(&redis.url(), "redis groups delete --kind events --group shipping")
@@ -39,8 +39,8 @@ fn groups_come_back_from_a_saved_list_with_what_they_waited_for() {
         .must_say("group shipping of papyra:s:events made")
         .must_say("13 pending entries brought back");
     assert_eq!(pending(&mut redis), before);
-    let again = shop.on(&redis.url(), "redis groups list --with-pending --format json").must_exit(0).json();
-    let delivered = |list: &serde_json::Value| list["streams"][0]["consumer_groups"][0]["last_delivered"].clone();
+    let again = shop.on(&redis.url(), "redis groups list --format json").must_exit(0).json();
+    let delivered = |list: &serde_json::Value| list["streams"][0]["groups"][0]["last_delivered"].clone();
     assert_eq!(delivered(&again), delivered(&listed.json()));
     shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(0).must_say("stays as it is");
     assert_eq!(pending(&mut redis), before);
@@ -51,7 +51,7 @@ fn pending_entries_whose_message_is_gone_are_counted_as_lost() {
     let Some(mut redis) = Redis::start(&[]) else { return };
     fill(&mut redis);
     let shop = Workshop::default();
-    let listed = shop.on(&redis.url(), "redis groups list --with-pending --format json").must_exit(0);
+    let listed = shop.on(&redis.url(), "redis groups list --format json").must_exit(0);
     shop.write("groups.json", &listed.stdout);
     let first = pending(&mut redis)[0].0.clone();
     redis.call(&format!("XDEL papyra:s:events {first}"));
@@ -90,8 +90,8 @@ fn groups_are_made_where_asked_and_only_once() {
     made("audits", "0").must_say("group g of papyra:s:audits made");
     shop.on(&redis.url(), "redis groups ensure --group g --start 1-2-3").must_exit(64);
     let streams = shop.on(&redis.url(), "redis groups list --format json").must_exit(0).json();
-    let group = &streams["streams"][0]["consumer_groups"][0];
-    assert_eq!((&group["name"], &group["last_delivered"]), (&"g".into(), &streams["streams"][0]["last_id"]));
+    let group = &streams["streams"][0]["groups"][0];
+    assert_eq!((&group["name"], &group["last_delivered"]), (&"g".into(), &streams["streams"][0]["stream"]["last_id"]));
 }
 
 #[test]

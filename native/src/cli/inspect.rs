@@ -162,7 +162,7 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
             if !wanted(facts) {
                 return Ok(true);
             }
-            let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.to_vec() };
+            let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.trim_ascii_end().to_vec() };
             Ok(!fits(&line) || show(line).is_continue())
         })?;
         return Ok(());

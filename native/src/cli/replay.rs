@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             if args.since.is_some_and(|since| !facts.timestamp.is_some_and(|time| time >= since)) {
                 return Ok(true);
             }
-            Ok(out.raw(bytes) && out.raw(b"\n"))
+            Ok(out.raw(bytes))
         })?;
         if damaged > 0 && !args.common.quiet {
             out.message(&format!("{} damaged entries were passed over", thousands(damaged)));

@@ -130,11 +130,17 @@ impl Apart {
     }
 }
 
-/// A key in the slot of `quarantine`.
+/// A key in the slot of `quarantine`, always the same.
 fn lock_key(quarantine: &str) -> String {
+    let slot = keys::slot(quarantine.as_bytes());
     match keys::tag(quarantine.as_bytes()) {
         Some(_) => format!("{quarantine}:lock"),
-        None => format!("{{{quarantine}}}:lock"),
+        None if !quarantine.contains('}') => format!("{{{quarantine}}}:lock"),
+        // It cannot stand between braces: look for a name that happens to lie there.
+        None => {
+            let mut names = (0_u32..).map(|number| format!("papyra-lock:{number}"));
+            names.find(|name| keys::slot(name.as_bytes()) == slot).unwrap_or_default()
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use papyra_core::escape::escape;
 use redis::Value;
 use serde::Serialize;
 
-use super::page::{Pages, start_of_sample};
+use super::page::{Pages, before, start_of_sample};
 use super::reply::{self, count, items};
-use super::{PapyraKey, Store, StreamId};
+use super::{Naming, PapyraKey, Store, StreamId};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
 use crate::reading::Effort;
@@ -95,23 +95,23 @@ pub fn compact(store: &Store, trim: Trim, effort: Effort<'_>) -> Result<Trimmed>
         cuts.push((cut(store, &stream, trim)?, stream.key()));
     }
     for (cut, key) in cuts {
-        let before = length(store, &key)?;
+        let length_before = length(store, &key)?;
         let named = match cut {
             Some(cut) => entries_below(store, &key, cut, effort)?,
             None => 0,
         };
-        let mut stream = TrimmedStream { key, before, after: before, named };
+        let mut stream = TrimmedStream { key, before: length_before, after: length_before, named };
         if let Some(cut) = cut.filter(|_| named > 0) {
             warn_of_unread(store, &stream.key, cut, &mut trimmed.warnings)?;
             if trim.dry_run {
                 trimmed.records_removed += named;
             } else {
                 let removed = run(store, &stream.key, cut, trim)?;
-                stream.after = before.saturating_sub(removed);
+                stream.after = length_before.saturating_sub(removed);
                 trimmed.records_removed += removed;
             }
         }
-        trimmed.records_before += before;
+        trimmed.records_before += length_before;
         trimmed.streams.push(stream);
     }
     Ok(trimmed)
@@ -127,7 +127,7 @@ fn cut(store: &Store, stream: &PapyraKey, trim: Trim) -> Result<Option<StreamId>
         cut = Some(start_of_sample(store, &key, most)?);
     }
     if let Some(age) = trim.max_age_ms {
-        let now = now_ms(store, &key)?;
+        let now = store.now_ms(&key)?;
         let first = store.first_id(&key)?;
         let last = store.last_entry(&key)?.map(|entry| entry.id);
         let is_unix = |id: StreamId| (1_000_000_000_000..=now + 86_400_000).contains(&id.ms);
@@ -163,7 +163,7 @@ fn awaited(key: &str, group: &[u8], id: StreamId) -> Error {
 
 fn run(store: &Store, key: &str, cut: StreamId, trim: Trim) -> Result<u64> {
     let mut command = redis::cmd("EVAL");
-    command.arg(TRIM).arg(1).arg(key).arg(cut.to_string()).arg(cut.previous().unwrap_or_default().to_string());
+    command.arg(TRIM).arg(1).arg(key).arg(cut.to_string()).arg(before(cut).unwrap_or_default().to_string());
     command.arg(if trim.exact { "=" } else { "~" }).arg(if trim.force { "1" } else { "0" });
     match store.ask(key, "trimming", &command)? {
         Value::Array(waits) => {
@@ -176,7 +176,7 @@ fn run(store: &Store, key: &str, cut: StreamId, trim: Trim) -> Result<u64> {
 
 fn warn_of_unread(store: &Store, key: &str, cut: StreamId, warnings: &mut Vec<String>) -> Result<()> {
     for group in store.groups_of(key)? {
-        if group.last_delivered < cut.previous().unwrap_or_default() {
+        if group.last_delivered < before(cut).unwrap_or_default() {
             warnings.push(format!(
                 "group {} has read {} only to {}: what is cut above that, it never sees",
                 escape(&group.name),
@@ -207,12 +207,6 @@ fn length(store: &Store, key: &str) -> Result<u64> {
     let mut command = redis::cmd("XLEN");
     command.arg(key);
     Ok(count(&store.ask(key, "counting the entries of", &command)?).unwrap_or(0))
-}
-
-fn now_ms(store: &Store, key: &str) -> Result<u64> {
-    let time = items(store.ask(key, "asking the server's time for", &redis::cmd("TIME"))?);
-    let part = |at: usize| time.get(at).and_then(count).unwrap_or(0);
-    Ok(part(0) * 1_000 + part(1) / 1_000)
 }
 
 impl Store {

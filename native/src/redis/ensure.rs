@@ -4,17 +4,17 @@
 //! its consumers and pending entries: a run that is killed has made the whole group or none of it.
 
 use papyra_core::escape::escape;
+use papyra_core::redis::{GroupsFile, PendingExport};
 use redis::Value;
 use serde::Serialize;
 
-use super::groups::{ConsumerReport, Groups, PendingEntry, SCHEMA};
 use super::reply::{self, count, items};
-use super::{PapyraKey, Store, StreamId};
+use super::{Naming, Store, StreamId};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
 
-/// ARGV: group, start, entries read or '', number of consumers, their names, then ID, consumer, idle and deliveries of
-/// each pending entry. Returns whether the group was made, and how many pending entries it has now.
+/// ARGV: group, start, entries read or '', number of consumers, their names, then ID, consumer, time and number of
+/// deliveries of each pending entry. Returns whether the group was made, and how many pending entries it has now.
 const MAKE: &str = r"
 local key, group, made = KEYS[1], ARGV[1], nil
 if ARGV[3] ~= '' then
@@ -31,7 +31,7 @@ end
 local consumers, claimed = tonumber(ARGV[4]), 0
 for i = 5, 4 + consumers do redis.pcall('XGROUP', 'CREATECONSUMER', key, group, ARGV[i]) end
 for i = 5 + consumers, #ARGV, 4 do
-  local claim = redis.pcall('XCLAIM', key, group, ARGV[i + 1], 0, ARGV[i], 'IDLE', ARGV[i + 2], 'RETRYCOUNT', ARGV[i + 3], 'FORCE', 'JUSTID')
+  local claim = redis.pcall('XCLAIM', key, group, ARGV[i + 1], 0, ARGV[i], 'TIME', ARGV[i + 2], 'RETRYCOUNT', ARGV[i + 3], 'FORCE', 'JUSTID')
   if not claim.err then claimed = claimed + #claim end
 end
 return {1, claimed}
@@ -49,9 +49,9 @@ pub struct Wanted {
     /// Entries read, where known.
     pub entries_read: Option<i64>,
     /// Its consumers.
-    pub consumers: Vec<ConsumerReport>,
+    pub consumers: Vec<String>,
     /// Its pending entries.
-    pub pending: Vec<PendingEntry>,
+    pub pending: Vec<PendingExport>,
 }
 
 /// What was done: schema `papyra.ensure/1`.
@@ -82,22 +82,26 @@ pub struct EnsuredGroup {
 
 impl Wanted {
     /// The groups of a saved list that belong to the store's systems.
-    pub fn from_list(store: &Store, list: &Groups) -> Result<Vec<Wanted>> {
-        if list.schema != SCHEMA {
-            let text = format!("the list of groups has the schema {}, not {SCHEMA}", escape(list.schema.as_bytes()));
+    pub fn from_list(store: &Store, list: &GroupsFile) -> Result<Vec<Wanted>> {
+        if list.schema != GroupsFile::SCHEMA {
+            let text = format!(
+                "the list of groups has the schema {}, not {}",
+                escape(list.schema.as_bytes()),
+                GroupsFile::SCHEMA
+            );
             return Err(Error::new(Code::Data, text));
         }
-        let keys: Vec<String> = store.streams().iter().map(PapyraKey::key).collect();
+        let keys: Vec<String> = store.streams().iter().map(Naming::key).collect();
         let streams = list.streams.iter().filter(|stream| keys.contains(&stream.key));
         let wanted: Vec<Wanted> = streams
             .flat_map(|stream| {
-                stream.consumer_groups.iter().map(|group| Wanted {
+                stream.groups.iter().map(|group| Wanted {
                     key: stream.key.clone(),
                     group: group.name.clone(),
                     start: group.last_delivered.to_string(),
                     entries_read: group.entries_read.filter(|read| *read >= 0),
-                    consumers: group.consumers.clone(),
-                    pending: group.pending_entries.clone(),
+                    consumers: group.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
+                    pending: group.pending.clone(),
                 })
             })
             .collect();
@@ -122,9 +126,11 @@ pub fn ensure(store: &Store, wanted: &[Wanted]) -> Result<Ensured> {
         let read = wanted.entries_read.map(|read| read.to_string()).unwrap_or_default();
         command.arg(MAKE).arg(1).arg(&wanted.key).arg(&wanted.group).arg(&wanted.start).arg(read);
         command.arg(wanted.consumers.len());
-        wanted.consumers.iter().for_each(|consumer| _ = command.arg(&consumer.name));
+        wanted.consumers.iter().for_each(|consumer| _ = command.arg(consumer));
         for pending in &wanted.pending {
-            command.arg(pending.id.to_string()).arg(&pending.consumer).arg(pending.idle_ms).arg(pending.delivery_count);
+            // One that was given back has no holder, and no command can make it wait again.
+            let Some(consumer) = &pending.consumer else { continue };
+            command.arg(pending.id.to_string()).arg(consumer).arg(pending.delivery_time).arg(pending.delivery_count);
         }
         let what = format!("making group {} on", escape(wanted.group.as_bytes()));
         let reply = items(store.ask(&wanted.key, &what, &command)?);

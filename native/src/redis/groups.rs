@@ -1,97 +1,94 @@
 //! Consumer groups as they are: what a group has read, who reads in it, and what it waits for.
+//!
+//! A list of them is a [`GroupsFile`] as an offline export writes one, with what only a live server knows beside it.
 
 use papyra_core::escape::escape;
-use serde::{Deserialize, Serialize};
+use papyra_core::redis::{GroupsFile, StreamFacts};
+use serde::Serialize;
 
+use super::page::after;
 use super::reply::{self, count, field, id, integer, items, text};
-use super::{PapyraKey, Store, StreamId, is_no_such_key};
+use super::{Naming, PapyraKey, Store, StreamId, is_no_such_key};
 use crate::TOOL;
 use crate::error::Result;
 
-/// The schema of a list of groups, as `groups list --format json` prints it and `groups ensure --from` reads it.
-pub const SCHEMA: &str = "papyra.groups/1";
-
 /// Streams and their groups: schema `papyra.groups/1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Groups {
-    /// [`SCHEMA`].
-    pub schema: String,
+    /// [`GroupsFile::SCHEMA`].
+    pub schema: &'static str,
     /// Who made the list: name and version.
-    #[serde(default)]
-    pub tool: String,
+    pub tool: &'static str,
     /// The streams.
     pub streams: Vec<StreamReport>,
 }
 
 /// One stream.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StreamReport {
     /// Its key.
     pub key: String,
+    /// The database number.
+    pub db: u64,
     /// The key's parts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub papyra: Option<PapyraKey>,
-    /// Entries.
-    #[serde(default)]
-    pub length: u64,
-    /// The first entry's ID; `None` when there is none.
-    #[serde(default)]
-    pub first_id: Option<StreamId>,
-    /// The greatest ID ever added.
-    #[serde(default)]
-    pub last_id: StreamId,
-    /// The greatest ID ever deleted; servers before Redis 7.0 do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_deleted_id: Option<StreamId>,
-    /// Entries ever added; servers before Redis 7.0 do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entries_added: Option<u64>,
+    #[serde(flatten)]
+    pub papyra: PapyraKey,
+    /// What the stream says of itself; servers before Redis 7.0 do not know all of it.
+    pub stream: StreamFacts,
     /// What it takes up in the server's memory, in bytes; estimated by the server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// Its groups.
-    pub consumer_groups: Vec<GroupReport>,
+    pub groups: Vec<GroupReport>,
 }
 
 /// One consumer group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupReport {
     /// Its name, bytes that are no UTF-8 replaced.
     pub name: String,
     /// The last ID delivered.
     pub last_delivered: StreamId,
     /// Entries read, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub entries_read: Option<i64>,
     /// Entries still to be delivered, where the server can tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
     /// Pending entries: delivered and not acknowledged.
-    #[serde(default)]
-    pub pending: u64,
+    pub pending_count: u64,
     /// Consumers.
-    #[serde(default)]
     pub consumers: Vec<ConsumerReport>,
     /// The pending entries themselves, if they were asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pending_entries: Vec<PendingEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Vec<PendingReport>>,
 }
 
 /// One consumer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConsumerReport {
     /// Its name, bytes that are no UTF-8 replaced.
     pub name: String,
-    /// Pending entries that it holds.
-    #[serde(default)]
-    pub pending: u64,
-    /// Milliseconds since it was seen last.
-    #[serde(default)]
+    /// Unix time in milliseconds at which it was seen last, by the server's clock.
+    pub seen_time: i64,
+    /// Milliseconds since then.
     pub idle_ms: u64,
+    /// Pending entries that it holds.
+    pub pending_count: u64,
+}
+
+/// One pending entry in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PendingReport {
+    /// Unix time in milliseconds at which it was delivered last, by the server's clock.
+    pub delivery_time: i64,
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: PendingEntry,
 }
 
 /// One pending entry.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PendingEntry {
     /// The entry.
     pub id: StreamId,
@@ -117,7 +114,7 @@ impl Store {
     pub fn groups(&self, with_pending: bool) -> Result<Groups> {
         let (present, _) = self.present()?;
         let streams = present.iter().map(|stream| self.stream_report(stream, with_pending));
-        Ok(Groups { schema: SCHEMA.into(), tool: TOOL.into(), streams: streams.collect::<Result<_>>()? })
+        Ok(Groups { schema: GroupsFile::SCHEMA, tool: TOOL, streams: streams.collect::<Result<_>>()? })
     }
 
     /// What there is to say about one stream.
@@ -131,28 +128,37 @@ impl Store {
         // Not every user may ask, and nothing depends on it.
         let memory_bytes = self.attempt(&key, &command)?.ok().as_ref().and_then(count);
         let first = field(&info, "first-entry").cloned().map(items).unwrap_or_default();
-        let mut consumer_groups = Vec::new();
+        let mut groups = Vec::new();
         for group in self.groups_of(&key)? {
-            consumer_groups.push(self.group_report(&key, group, with_pending)?);
+            groups.push(self.group_report(&key, group, with_pending)?);
         }
-        Ok(StreamReport {
-            length: field(&info, "length").and_then(count).unwrap_or(0),
+        let number = |name: &str| field(&info, name).and_then(count);
+        let length = number("length").unwrap_or(0);
+        let facts = StreamFacts {
+            length,
+            entries: length,
             first_id: first.first().and_then(id),
             last_id: field(&info, "last-generated-id").and_then(id).unwrap_or_default(),
-            max_deleted_id: field(&info, "max-deleted-entry-id").and_then(id),
-            entries_added: field(&info, "entries-added").and_then(count),
-            papyra: Some(stream.clone()),
-            memory_bytes,
-            consumer_groups,
-            key,
-        })
+            max_deleted_id: field(&info, "max-deleted-entry-id").and_then(id).unwrap_or_default(),
+            entries_added: number("entries-added").unwrap_or(length),
+            groups: groups.len() as u64,
+            consumers: groups.iter().map(|group| group.consumers.len() as u64).sum(),
+            pending: groups.iter().map(|group| group.pending_count).sum(),
+            producers: 0,
+        };
+        let db = u64::try_from(self.settings.location.info.redis_settings().db()).unwrap_or(0);
+        Ok(StreamReport { key, db, papyra: stream.clone(), stream: facts, memory_bytes, groups })
     }
 
     fn group_report(&self, key: &str, group: Group, with_pending: bool) -> Result<GroupReport> {
-        let mut pending_entries = Vec::new();
-        if with_pending {
+        let mut pending = with_pending.then(Vec::new);
+        if let Some(pending) = &mut pending {
+            let now = self.now_ms(key)?;
             self.each_pending(key, &group.name, None, 1_000, |page| {
-                pending_entries.extend_from_slice(page);
+                pending.extend(
+                    page.iter()
+                        .map(|entry| PendingReport { delivery_time: ago(now, entry.idle_ms), entry: entry.clone() }),
+                );
                 Ok(())
             })?;
         }
@@ -161,10 +167,17 @@ impl Store {
             last_delivered: group.last_delivered,
             entries_read: group.entries_read,
             lag: group.lag,
-            pending: group.pending,
+            pending_count: group.pending,
             consumers: self.consumers_of(key, &group.name)?,
-            pending_entries,
+            pending,
         })
+    }
+
+    /// The time by the clock of the server that has `key`: milliseconds since 1970.
+    pub(super) fn now_ms(&self, key: &str) -> Result<u64> {
+        let time = items(self.ask(key, "asking for the time of", &redis::cmd("TIME"))?);
+        let part = |at: usize| time.get(at).and_then(count).unwrap_or(0);
+        Ok(part(0) * 1_000 + part(1) / 1_000)
     }
 
     /// The groups of a stream; none of one that is not there.
@@ -192,11 +205,14 @@ impl Store {
         let mut command = redis::cmd("XINFO");
         command.arg("CONSUMERS").arg(key).arg(group);
         let list = items(self.ask(key, "listing the consumers of", &command)?);
+        let now = self.now_ms(key)?;
         let consumer = |info: Vec<redis::Value>| {
+            let idle_ms = field(&info, "idle").and_then(count).unwrap_or(0);
             Some(ConsumerReport {
                 name: text(field(&info, "name")?)?,
-                pending: field(&info, "pending").and_then(count).unwrap_or(0),
-                idle_ms: field(&info, "idle").and_then(count).unwrap_or(0),
+                seen_time: ago(now, idle_ms),
+                idle_ms,
+                pending_count: field(&info, "pending").and_then(count).unwrap_or(0),
             })
         };
         Ok(list.into_iter().map(items).filter_map(consumer).collect())
@@ -233,10 +249,14 @@ impl Store {
                 return Ok(());
             }
             each(&list)?;
-            match list.last().and_then(|last| last.id.next()) {
+            match list.last().and_then(|last| after(last.id)) {
                 Some(next) if list.len() == page => from = next,
                 _ => return Ok(()),
             }
         }
     }
+}
+
+fn ago(now: u64, milliseconds: u64) -> i64 {
+    i64::try_from(now.saturating_sub(milliseconds)).unwrap_or(i64::MAX)
 }

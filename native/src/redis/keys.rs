@@ -1,74 +1,37 @@
 //! The keys of a Papyra system, by Papyra's own naming (0.3.0, `persistence/backends/redis.py`).
 
 use papyra_core::record::Kind;
-use serde::{Deserialize, Serialize};
+use papyra_core::redis::{PapyraKey, StreamKind};
 
-/// Papyra's three streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StreamKind {
-    /// Actors' lives.
-    Events,
-    /// Snapshots of the registry.
-    Audits,
-    /// Messages that could not be delivered.
-    DeadLetters,
-}
-
-impl StreamKind {
-    /// All three, in the order of reports.
-    pub const ALL: [StreamKind; 3] = [StreamKind::Events, StreamKind::Audits, StreamKind::DeadLetters];
-
-    /// The last part of the key.
-    pub fn name(self) -> &'static str {
-        match self {
-            StreamKind::Events => "events",
-            StreamKind::Audits => "audits",
-            StreamKind::DeadLetters => "dead_letters",
-        }
-    }
-
-    /// The records that belong there.
-    pub fn record_kind(self) -> Kind {
-        match self {
-            StreamKind::Events => Kind::Event,
-            StreamKind::Audits => Kind::Audit,
-            StreamKind::DeadLetters => Kind::DeadLetter,
-        }
-    }
-}
-
-/// One stream of one system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PapyraKey {
-    /// What stands before the system.
-    pub prefix: String,
-    /// The actor system.
-    pub system_id: String,
-    /// Which of its streams.
-    pub kind: StreamKind,
-}
-
-impl PapyraKey {
+/// What [`PapyraKey`] is called on a server.
+pub trait Naming {
     /// The key itself.
-    pub fn key(&self) -> String {
+    fn key(&self) -> String;
+
+    /// Where Papyra puts bad entries of this stream: its own prefix replaced by `quarantine_prefix`, if there is one.
+    fn quarantine(&self, quarantine_prefix: Option<&str>) -> String;
+}
+
+impl Naming for PapyraKey {
+    fn key(&self) -> String {
         format!("{}:{}:{}", self.prefix, self.system_id, self.kind.name())
     }
 
-    /// Where Papyra puts bad entries of this stream: its own prefix replaced by `quarantine_prefix`, if there is one.
-    pub fn quarantine(&self, quarantine_prefix: Option<&str>) -> String {
+    fn quarantine(&self, quarantine_prefix: Option<&str>) -> String {
         let source = self.key().replace(':', "_");
         match quarantine_prefix {
             Some(base) => format!("{base}:{source}"),
             None => format!("{}:{}:quarantine:{source}", self.prefix, self.system_id),
         }
     }
+}
 
-    /// The key of that prefix that `key` is.
-    pub fn within(prefix: &str, key: &str) -> Option<PapyraKey> {
-        let (system_id, last) = key.strip_prefix(prefix)?.strip_prefix(':')?.rsplit_once(':')?;
-        let kind = StreamKind::ALL.into_iter().find(|kind| kind.name() == last)?;
-        (!system_id.is_empty()).then(|| PapyraKey { prefix: prefix.into(), system_id: system_id.into(), kind })
+/// The records that belong into a stream.
+pub(super) fn record_kind(kind: StreamKind) -> Kind {
+    match kind {
+        StreamKind::Events => Kind::Event,
+        StreamKind::Audits => Kind::Audit,
+        StreamKind::DeadLetters => Kind::DeadLetter,
     }
 }
 
@@ -109,10 +72,6 @@ mod tests {
         assert_eq!(key.key(), "a:b:c:dead_letters");
         assert_eq!(key.quarantine(None), "a:b:c:quarantine:a_b_c_dead_letters");
         assert_eq!(key.quarantine(Some("bad")), "bad:a_b_c_dead_letters");
-        assert_eq!(PapyraKey::within("a:b", "a:b:c:dead_letters"), Some(key));
-        for other in ["a:c:events", "a:b:events", "a:b:c:quarantine:a_b_c_events", "a:bc:d:events"] {
-            assert_eq!(PapyraKey::within("a:b", other), None, "{other}");
-        }
         assert_eq!(literally("a*[b]:"), "a\\*\\[b\\]:");
     }
 

@@ -15,7 +15,6 @@
 
 mod apart;
 mod failure;
-mod id;
 mod keys;
 mod link;
 mod location;
@@ -34,11 +33,12 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use papyra_core::escape::escape;
+use papyra_core::redis::Scope;
 use redis::{Cmd, RedisError, Value};
 
-pub use id::StreamId;
-pub use keys::{PapyraKey, StreamKind};
+pub use keys::Naming;
 pub use location::{Location, Tls};
+pub use papyra_core::redis::{PapyraKey, StreamId, StreamKind};
 pub use reply::Entry;
 
 use crate::error::{Code, Error, Result};
@@ -186,14 +186,15 @@ impl Store {
             command.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1_000);
             command
         };
+        let scope = Scope { prefix: Some(prefix.clone()), system_id: None };
         let systems = RefCell::new(Vec::new());
         self.link.borrow_mut().ask_each("looking for systems", |reply| {
             let Some(reply) = reply else { return Some(scan(b"0")) };
             let mut parts = reply::items(reply).into_iter();
             let cursor = parts.next().and_then(|cursor| reply::bytes(&cursor).map(<[u8]>::to_vec)).unwrap_or_default();
             let found = parts.next().map(reply::items).unwrap_or_default();
-            let keys = found.iter().filter_map(reply::text);
-            systems.borrow_mut().extend(keys.filter_map(|key| Some(PapyraKey::within(prefix, &key)?.system_id)));
+            let keys = found.iter().filter_map(reply::bytes);
+            systems.borrow_mut().extend(keys.filter_map(|key| Some(scope.find(key)?.system_id)));
             (cursor != b"0" && !cursor.is_empty()).then(|| scan(&cursor))
         })?;
         let mut systems = systems.into_inner();

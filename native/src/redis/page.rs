@@ -3,7 +3,7 @@
 use redis::Cmd;
 
 use super::Store;
-use super::id::StreamId;
+use super::StreamId;
 use super::reply::{self, Entry};
 use crate::error::Result;
 
@@ -41,11 +41,29 @@ impl<'a> Pages<'a> {
         let command = range(self.key, from, self.last, self.count);
         let entries = reply::entries(self.store.ask(self.key, "reading", &command)?);
         self.next = match entries.last() {
-            Some(last) if entries.len() == self.count => last.id.next(),
+            Some(last) if entries.len() == self.count => after(last.id),
             _ => None,
         };
         self.count = next_count(self.count, &entries);
         Ok(entries)
+    }
+}
+
+/// The ID after another. Servers before Redis 6.2 know no other way to leave a range's start out.
+pub(super) fn after(id: StreamId) -> Option<StreamId> {
+    match (id.seq.checked_add(1), id.ms.checked_add(1)) {
+        (Some(seq), _) => Some(StreamId { seq, ..id }),
+        (None, Some(ms)) => Some(StreamId { ms, seq: 0 }),
+        (None, None) => None,
+    }
+}
+
+/// The ID before another.
+pub(super) fn before(id: StreamId) -> Option<StreamId> {
+    match (id.seq.checked_sub(1), id.ms.checked_sub(1)) {
+        (Some(seq), _) => Some(StreamId { seq, ..id }),
+        (None, Some(ms)) => Some(StreamId { ms, seq: u64::MAX }),
+        (None, None) => None,
     }
 }
 
@@ -78,7 +96,7 @@ pub(super) fn start_of_sample(store: &Store, key: &str, sample: u64) -> Result<S
         left -= (entries.len() as u64).min(left);
         let Some(last) = entries.last() else { break };
         oldest = last.id;
-        match oldest.previous() {
+        match before(oldest) {
             Some(previous) if entries.len() == wanted => end = previous,
             _ => break,
         }
@@ -94,6 +112,13 @@ mod tests {
     fn entries(count: usize, bytes: usize) -> Vec<Entry> {
         let entry = Entry { id: StreamId::MIN, fields: vec![(b"data".to_vec(), vec![b'x'; bytes])] };
         vec![entry; count]
+    }
+
+    #[test]
+    fn ids_follow_one_another() {
+        let (end, start) = (StreamId::new(5, u64::MAX), StreamId::new(6, 0));
+        assert_eq!((after(end), before(start)), (Some(start), Some(end)));
+        assert_eq!((after(StreamId::MAX), before(StreamId::MIN)), (None, None));
     }
 
     #[test]

@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use papyra_core::escape::escape;
-use papyra_core::judge::Judge;
 use papyra_core::record::Note;
+use papyra_core::redis::RecordCheck;
 use papyra_core::report::{Backend, Report};
 use redis::Value;
 
@@ -18,7 +18,7 @@ use super::page::Pages;
 use super::rejects::Rejects;
 use super::reply::{self, Entry};
 use super::scan::scan;
-use super::{PapyraKey, Settings, Store, keys};
+use super::{Naming, PapyraKey, Settings, Store, keys};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
 use crate::reading::Effort;
@@ -134,7 +134,7 @@ fn mend(store: &Store, stream: &PapyraKey, keeping: Keeping<'_>, outcome: &mut O
         Keeping::Nothing => Mover::Nothing,
     };
     let mut tally = Tally::default();
-    let (mut judge, mut batch, mut weight) = (Judge::default(), Vec::new(), 0);
+    let (mut judge, mut batch, mut weight) = (RecordCheck::default(), Vec::new(), 0);
     let mut pages = Pages::all(store, &key)?;
     loop {
         let entries = pages.next()?;

@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::id::StreamId;
+use super::StreamId;
 
 /// A stream entry.
 #[derive(Debug, Clone, PartialEq, Eq)]

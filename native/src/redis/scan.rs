@@ -5,9 +5,10 @@ use papyra_core::record::{Note, RecordFacts};
 use papyra_core::report::{FileReport, Role};
 use papyra_core::summary::Summary;
 
+use super::keys::record_kind;
 use super::page::{Pages, range, start_of_sample};
 use super::reply::{self, Entry};
-use super::{PapyraKey, Store, StreamId};
+use super::{Naming, PapyraKey, Store, StreamId};
 use crate::error::Result;
 use crate::reading::Effort;
 
@@ -29,7 +30,7 @@ pub fn scan(store: &Store, effort: Effort<'_>) -> Result<Vec<FileReport>> {
 
 fn scan_stream(store: &Store, stream: &PapyraKey, effort: Effort<'_>) -> Result<FileReport> {
     let key = stream.key();
-    let mut scanner = EntryScanner::new(&key, Some(stream.kind.record_kind()), effort.max_findings);
+    let mut scanner = EntryScanner::new(&key, Some(record_kind(stream.kind)), effort.max_findings);
     let mut pages = Pages::all(store, &key)?;
     if let Some(sample) = store.settings.sample {
         pages = pages.from(start_of_sample(store, &key, sample)?);
@@ -81,18 +82,18 @@ pub(super) fn pending_without_entry(store: &Store, key: &str, group: &[u8]) -> R
     Ok((gone, first))
 }
 
-/// Goes through the records of all streams by entry ID, oldest first, and hands on each one's `data`. Returns how many
+/// Goes through the records of all streams by entry ID, oldest first, and hands on each one's `data` as a line of a log. Returns how many
 /// entries were none. `each` says whether to go on.
 pub fn each_record(store: &Store, mut each: impl FnMut(&RecordFacts, &[u8]) -> Result<bool>) -> Result<u64> {
     let (present, _) = store.present()?;
-    let keys: Vec<String> = present.iter().map(PapyraKey::key).collect();
+    let keys: Vec<String> = present.iter().map(Naming::key).collect();
     let mut sources = Vec::new();
     for key in &keys {
         let mut pages = Pages::all(store, key)?;
         let page = pages.next()?.into_iter();
         sources.push((pages, page.peekable()));
     }
-    let (mut bad, mut judge) = (0, papyra_core::judge::Judge::default());
+    let (mut bad, mut line, mut judge) = (0, Vec::new(), papyra_core::redis::RecordCheck::default());
     loop {
         let mut oldest: Option<(StreamId, usize)> = None;
         for (i, (_, page)) in sources.iter_mut().enumerate() {
@@ -108,7 +109,9 @@ pub fn each_record(store: &Store, mut each: impl FnMut(&RecordFacts, &[u8]) -> R
             match papyra_core::entry::judge(&mut judge, &entry.fields) {
                 Ok(facts) => {
                     let data = papyra_core::entry::data_of(&entry.fields).unwrap_or_default();
-                    if !each(&facts, &papyra_core::judge::on_one_line(data))? {
+                    line.clear();
+                    papyra_core::redis::push_line(data, &mut line);
+                    if !each(&facts, &line)? {
                         return Ok(bad);
                     }
                 }

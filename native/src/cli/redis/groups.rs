@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use papyra_core::escape::escape;
+use papyra_core::redis::GroupsFile;
 
 use super::{Common, Kind, print_stream, streams, the_stream};
 use crate::cli::out::{Out, thousands};
 use crate::cli::settings::Format;
 use crate::error::{Code, Error, Result, show};
-use crate::redis::Store;
 use crate::redis::ensure::{self, Wanted};
-use crate::redis::groups::Groups;
+use crate::redis::{Naming, Store};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Verb {
@@ -28,10 +28,6 @@ pub(in crate::cli) enum Verb {
 pub(in crate::cli) struct List {
     #[command(flatten)]
     common: Common,
-
-    /// List each pending entry too, so that `ensure --from` can bring it back
-    #[arg(long)]
-    with_pending: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,7 +47,7 @@ pub(in crate::cli) struct Ensure {
     #[arg(long, value_name = "ID", default_value = "0", value_parser = ensure::start, conflicts_with = "from")]
     start: String,
 
-    /// A list that `groups list --format json` printed, or - for standard input
+    /// A list that `groups list --format json` printed or an export of a backup holds, or - for standard input
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 }
@@ -83,8 +79,9 @@ pub(in crate::cli) fn run(verb: &Verb, out: &mut Out) -> Result<()> {
 }
 
 fn list(args: &List, out: &mut Out) -> Result<()> {
-    let groups = args.common.store()?.groups(args.with_pending)?;
-    if args.common.format == Format::Json {
+    let json = args.common.format == Format::Json;
+    let groups = args.common.store()?.groups(json)?;
+    if json {
         return out.json(&groups);
     }
     groups.streams.iter().for_each(|stream| print_stream(stream, out));
@@ -130,7 +127,7 @@ fn by_flags(args: &Ensure, store: &Store) -> Vec<Wanted> {
     streams(store, &args.kind).into_iter().map(wanted).collect()
 }
 
-fn read(path: &Path) -> Result<Groups> {
+fn read(path: &Path) -> Result<GroupsFile> {
     let mut text = String::new();
     if path == Path::new("-") {
         std::io::stdin().read_to_string(&mut text).map_err(|error| Error::cannot_read(path, 0, &error))?;

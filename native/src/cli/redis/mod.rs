@@ -17,7 +17,7 @@ use super::redis_flags::RedisFlags;
 use super::settings::{Format, Settings};
 use crate::error::{Code, Error, Result};
 use crate::redis::pending::{Filter, Settled};
-use crate::redis::{PapyraKey, Store, StreamId, StreamKind};
+use crate::redis::{Naming, PapyraKey, Store, StreamId, StreamKind};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -162,26 +162,26 @@ fn ago(milliseconds: u64) -> String {
 /// Prints what there is to say about a stream and its groups.
 pub(super) fn print_stream(stream: &crate::redis::groups::StreamReport, out: &mut Out) {
     let key = escape(stream.key.as_bytes());
-    let first = stream.first_id.map(|id| format!(", {id} to {}", stream.last_id)).unwrap_or_default();
+    let first = stream.stream.first_id.map(|id| format!(", {id} to {}", stream.stream.last_id)).unwrap_or_default();
     let memory =
         stream.memory_bytes.map(|bytes| format!(", {} of memory", super::out::bytes(bytes))).unwrap_or_default();
-    out.info(&format!("{key}: {} entries{first}{memory}", thousands(stream.length)));
-    if stream.consumer_groups.is_empty() {
+    out.info(&format!("{key}: {} entries{first}{memory}", thousands(stream.stream.length)));
+    if stream.groups.is_empty() {
         out.detail("no groups");
     }
-    for group in &stream.consumer_groups {
+    for group in &stream.groups {
         let lag = group.lag.map(|lag| format!(", {} to be delivered", thousands(lag))).unwrap_or_default();
         out.detail(&format!(
             "group {}: delivered to {}{lag}, {} pending",
             escape(group.name.as_bytes()),
             group.last_delivered,
-            thousands(group.pending)
+            thousands(group.pending_count)
         ));
         for consumer in &group.consumers {
             out.detail(&format!(
                 "    consumer {}: {} pending, seen {} ago",
                 escape(consumer.name.as_bytes()),
-                thousands(consumer.pending),
+                thousands(consumer.pending_count),
                 ago(consumer.idle_ms)
             ));
         }

@@ -6,6 +6,7 @@ use super::{Common, Kind, Which, ago, seconds, streams};
 use crate::cli::out::Out;
 use crate::cli::settings::Format;
 use crate::error::Result;
+use crate::redis::Naming;
 use crate::redis::pending::Waiting;
 
 #[derive(Debug, clap::Args)]
