@@ -68,6 +68,8 @@ pub enum Reason {
     Unreadable,
     /// A compressed file ends before its own end mark, or its content does not check out.
     DamagedArchive,
+    /// A stream entry without the field `data`.
+    MissingDataField,
 }
 
 impl Reason {
@@ -88,6 +90,7 @@ impl Reason {
             Reason::RotationGap => "rotation_gap",
             Reason::Unreadable => "unreadable",
             Reason::DamagedArchive => "damaged_archive",
+            Reason::MissingDataField => "missing_data_field",
         }
     }
 }
@@ -115,9 +118,15 @@ pub struct Finding {
     /// Offset of the line's first byte; absent when the finding is about a file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub offset: Option<u64>,
-    /// The line's length in bytes, its newline not counted.
+    /// The line's, or the entry's, length in bytes, a newline not counted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub length: Option<u64>,
+    /// The stream's key, when the finding is about a stream entry.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+    /// The entry's ID, when the finding is about a stream entry.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
     /// A sentence for people.
     pub detail: String,
     /// The line's first and last bytes, escaped: safe to print anywhere.
@@ -140,6 +149,8 @@ impl Finding {
             line: None,
             offset: None,
             length: None,
+            key: None,
+            id: None,
             detail: detail.into(),
             excerpt: None,
             salvaged: Vec::new(),
@@ -207,6 +218,8 @@ impl DamagedLine {
             line: Some(self.line),
             offset: Some(self.span.offset),
             length: Some(self.span.length),
+            key: None,
+            id: None,
             detail: self.detail(),
             excerpt: (!self.excerpt.is_empty()).then_some(self.excerpt),
             salvaged: self.salvaged,

@@ -14,6 +14,7 @@ mod utf8;
 
 pub mod assembly;
 pub mod browse;
+pub mod entry;
 pub mod escape;
 pub mod finding;
 pub mod fuzz;

@@ -288,11 +288,19 @@ pub enum Note {
     HugeInteger,
     /// Nested past our own limit: below it only brackets and strings were followed.
     NotValidatedToTheBottom,
+    /// A stream entry has fields beside the one that holds the record.
+    ExtraFields,
+    /// A record of one kind stands in the stream of another.
+    WrongStream,
+    /// A consumer group waits for an entry that is gone from the stream.
+    PendingWithoutEntry,
+    /// A consumer has not been seen for long.
+    IdleConsumer,
 }
 
 impl Note {
     /// Every note, in the order in which reports list them.
-    pub const ALL: [Note; 9] = [
+    pub const ALL: [Note; 13] = [
         Note::UnknownKind,
         Note::MissingField,
         Note::MistypedField,
@@ -302,9 +310,25 @@ impl Note {
         Note::DeepNesting,
         Note::HugeInteger,
         Note::NotValidatedToTheBottom,
+        Note::ExtraFields,
+        Note::WrongStream,
+        Note::PendingWithoutEntry,
+        Note::IdleConsumer,
     ];
 
-    /// What the note means, for people, as the end of "N records …".
+    /// What the note counts.
+    pub fn subject(self, count: u64) -> &'static str {
+        match (self, count) {
+            (Note::PendingWithoutEntry, 1) => "pending entry",
+            (Note::PendingWithoutEntry, _) => "pending entries",
+            (Note::IdleConsumer, 1) => "consumer",
+            (Note::IdleConsumer, _) => "consumers",
+            (_, 1) => "record",
+            _ => "records",
+        }
+    }
+
+    /// What the note means, for people, as the end of "N records …" (or whatever [`Note::subject`] says).
     pub fn meaning(self) -> &'static str {
         match self {
             Note::UnknownKind => "of a kind that Papyra 0.3.0 does not know",
@@ -316,6 +340,10 @@ impl Note {
             Note::DeepNesting => "nested deeper than Python's parser is sure to follow",
             Note::HugeInteger => "with an integer of more than 4,300 digits",
             Note::NotValidatedToTheBottom => "nested so deep that the bottom was not validated",
+            Note::ExtraFields => "in an entry with fields beside `data`",
+            Note::WrongStream => "in the stream of another kind",
+            Note::PendingWithoutEntry => "whose message is gone from the stream",
+            Note::IdleConsumer => "not seen for long",
         }
     }
 }

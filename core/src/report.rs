@@ -21,6 +21,8 @@ pub enum Backend {
     Json,
     /// A set of rotated files.
     Rotating,
+    /// Streams of a Redis or Valkey server.
+    Redis,
 }
 
 impl Backend {
@@ -29,6 +31,7 @@ impl Backend {
         match self {
             Backend::Json => "json",
             Backend::Rotating => "rotating",
+            Backend::Redis => "redis",
         }
     }
 
@@ -37,6 +40,7 @@ impl Backend {
         match self {
             Backend::Json => "JsonFilePersistence",
             Backend::Rotating => "RotatingFilePersistence",
+            Backend::Redis => "RedisStreamsPersistence",
         }
     }
 }
@@ -137,16 +141,21 @@ pub struct FileReport {
 }
 
 /// A note of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteReport {
     /// Which note.
     pub note: Note,
     /// Number of records that earned it.
     pub count: u64,
-    /// The first one's line, from 1.
-    pub line: u64,
-    /// The first one's offset in bytes.
-    pub offset: u64,
+    /// The first one's line, from 1; absent in a stream.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u64>,
+    /// The first one's offset in bytes; absent in a stream.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub offset: Option<u64>,
+    /// The first one's entry ID, in a stream.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
 }
 
 impl FileReport {
@@ -164,7 +173,13 @@ impl FileReport {
             last_timestamp: summary.last_timestamp(),
             notes: summary
                 .notes()
-                .map(|(note, at)| NoteReport { note, count: at.count, line: at.line, offset: at.offset })
+                .map(|(note, at)| NoteReport {
+                    note,
+                    count: at.count,
+                    line: Some(at.line),
+                    offset: Some(at.offset),
+                    id: None,
+                })
                 .collect(),
             anomaly_count: summary.anomalies,
             anomalies: summary.findings,
@@ -208,8 +223,16 @@ impl Report {
             totals.lines += file.lines;
             totals.records.merge(file.records);
             totals.salvageable += file.salvageable;
-            totals.first_timestamp = totals.first_timestamp.or(file.first_timestamp);
-            totals.last_timestamp = file.last_timestamp.or(totals.last_timestamp);
+            if backend == Backend::Redis {
+                // Streams are written side by side, files one after the other.
+                let least = totals.first_timestamp.into_iter().chain(file.first_timestamp);
+                totals.first_timestamp = least.reduce(f64::min);
+                let greatest = totals.last_timestamp.into_iter().chain(file.last_timestamp);
+                totals.last_timestamp = greatest.reduce(f64::max);
+            } else {
+                totals.first_timestamp = totals.first_timestamp.or(file.first_timestamp);
+                totals.last_timestamp = file.last_timestamp.or(totals.last_timestamp);
+            }
             for note in &file.notes {
                 *totals.notes.entry(note.note).or_default() += note.count;
             }

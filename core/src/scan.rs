@@ -242,6 +242,8 @@ impl Scanner {
                     line: Some(self.summary.lines),
                     offset: Some(span.offset),
                     length: Some(span.length),
+                    key: None,
+                    id: None,
                     detail: "the last record is whole, only its newline is missing; it is kept".into(),
                     excerpt: Some(open.excerpt.text()),
                     salvaged: open.salvaged,

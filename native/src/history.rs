@@ -199,7 +199,7 @@ impl History {
             let role = if member.index == 0 { Role::Active } else { Role::Rotated };
             let file = match (&member.file, self.backend) {
                 (Ok(file), _) => file,
-                (Err(reason), Backend::Json) => return Err(Error::new(Code::NoInput, reason.clone())),
+                (Err(reason), Backend::Json | Backend::Redis) => return Err(Error::new(Code::NoInput, reason.clone())),
                 (Err(reason), Backend::Rotating) => {
                     let finding = Finding::of_file(AnomalyType::PartialWrite, Reason::Unreadable, reason.clone());
                     files.push(FileReport::outside(&member.name, role, member.index, Summary::default(), finding));
@@ -216,7 +216,7 @@ impl History {
         }
         for temporary in &listing.set.temporaries {
             let kind = match self.backend {
-                Backend::Json => AnomalyType::UnexpectedFile,
+                Backend::Json | Backend::Redis => AnomalyType::UnexpectedFile,
                 Backend::Rotating => AnomalyType::OrphanedRotatedFile,
             };
             let (summary, holds) = self.describe(&temporary.name, temporary.index, read)?;

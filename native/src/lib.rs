@@ -19,4 +19,5 @@ pub mod history;
 pub mod reading;
 pub mod records;
 pub mod recover;
+pub mod redis;
 pub mod target;

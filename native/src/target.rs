@@ -13,6 +13,7 @@ use crate::archive::Format;
 use crate::error::{Code, Error, Result, show};
 use crate::folder::Folder;
 use crate::history::{Choice, History};
+use crate::redis::Store;
 
 /// How often a folder is looked at again while its files change names.
 const TRIES: usize = 10;
@@ -28,6 +29,8 @@ pub enum Target {
     Stream(PathBuf),
     /// A folder with logs in it.
     Folder(Logs),
+    /// Streams of a server.
+    Redis(Box<Store>),
 }
 
 /// The logs of a folder.

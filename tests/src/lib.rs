@@ -3,6 +3,7 @@
 //! The tests read as sentences over [`Workshop`]; what a log holds is made in [`logs`].
 
 pub mod logs;
+pub mod redis;
 pub mod redis_history;
 pub mod redis_server;
 pub mod redis_state;

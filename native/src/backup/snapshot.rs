@@ -157,6 +157,10 @@ impl Found {
                 let text = format!("cannot back up the stream {}: save it to a file first", show(&path));
                 return Err(Error::new(Code::Usage, text));
             }
+            Target::Redis(_) => {
+                let text = "backups are made of files: save the server's dump with redis-cli --rdb FILE and name that";
+                return Err(Error::new(Code::Usage, text));
+            }
         };
         found.histories.sort_by(|a, b| a.base.cmp(&b.base));
         Ok(found)

@@ -1,5 +1,6 @@
 //! `papyra persistence compact`
 
+use papyra_core::escape::escape;
 use papyra_core::retention::Retention;
 
 use super::Verdict;
@@ -7,7 +8,10 @@ use super::out::{self, Out, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use crate::compact;
-use crate::error::{Result, show};
+use crate::error::{Code, Error, Result, show};
+use crate::redis::compact::Trim;
+use crate::redis::{self, Store};
+use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,6 +33,18 @@ pub(super) struct Args {
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+
+    /// Redis: cut where the server finds it cheap, which leaves up to some hundred entries more; this is the default
+    #[arg(long, conflicts_with = "exact")]
+    approx: bool,
+
+    /// Redis: cut exactly there
+    #[arg(long)]
+    exact: bool,
+
+    /// Redis: cut entries that a consumer group still waits for, too
+    #[arg(long)]
+    force: bool,
 }
 
 /// Reads a duration such as `30d` or `1h30m`; a bare number is seconds, as in Papyra.
@@ -50,7 +66,14 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         oldest: args.max_age.map(|age| now - age),
         max_total_bytes: args.max_total_bytes,
     };
-    for history in settings.histories("compact")? {
+    let target = settings.target()?;
+    if let Target::Redis(store) = &target {
+        return trim(args, store, &settings, out);
+    }
+    if args.approx || args.exact || args.force {
+        return Err(Error::new(Code::Usage, "--approx, --exact and --force are for --backend redis"));
+    }
+    for history in settings.histories(target, "compact")? {
         let progress = Progress::new(args.common.quiet, None);
         let outcome = compact::compact(&history, policy, now, args.dry_run, settings.effort(&progress))?;
         drop(progress);
@@ -59,6 +82,43 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             Format::Text => print(&outcome, out),
         }
     }
+    Ok(Verdict::Fine)
+}
+
+fn trim(args: &Args, store: &Store, settings: &Settings, out: &mut Out) -> Result<Verdict> {
+    if args.max_total_bytes.is_some() {
+        let text = "--max-total-bytes is not for --backend redis: streams are trimmed with --max-records or --max-age";
+        return Err(Error::new(Code::Usage, text));
+    }
+    let trim = Trim {
+        max_records: args.max_records,
+        max_age_ms: args.max_age.map(|age| (age * 1e3) as u64),
+        exact: args.exact,
+        force: args.force,
+        dry_run: args.dry_run,
+    };
+    let progress = Progress::new(args.common.quiet, None);
+    let trimmed = redis::compact::compact(store, trim, settings.effort(&progress))?;
+    drop(progress);
+    if args.common.format == Format::Json {
+        out.json(&trimmed)?;
+        return Ok(Verdict::Fine);
+    }
+    out.info(if trimmed.dry_run { "Dry run: nothing was written" } else { "Compaction completed" });
+    for stream in &trimmed.streams {
+        let key = escape(stream.key.as_bytes());
+        let (before, after, named) = (thousands(stream.before), thousands(stream.after), thousands(stream.named));
+        if trimmed.dry_run {
+            out.info(&format!("{key}: {before} entries, {named} would go"));
+            continue;
+        }
+        out.info(&format!("{key}: {before} entries before, {after} after"));
+        let left = stream.named.saturating_sub(stream.before - stream.after);
+        if left > 0 {
+            out.detail(&format!("{} more could go: --exact cuts to the entry", thousands(left)));
+        }
+    }
+    trimmed.warnings.iter().for_each(|warning| out.info(&format!("note: {warning}")));
     Ok(Verdict::Fine)
 }
 

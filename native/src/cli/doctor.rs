@@ -10,11 +10,12 @@ use papyra_core::report::Report;
 use super::Verdict;
 use super::out::{self, Out};
 use super::progress::Progress;
-use super::recover::ModeName;
+use super::recover::{self, ModeName};
 use super::scan;
 use super::settings::{Common, Format, Settings};
-use crate::error::{Result, show};
-use crate::recover::{self, Options};
+use crate::error::Result;
+use crate::recover::Options;
+use crate::target::Target;
 
 /// What to do about anomalies, by Papyra's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -94,7 +95,7 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
     match &end {
         End::NothingYet => {
             out.info("Persistence is healthy");
-            out.detail(&format!("there is no log at {} yet: nothing was checked", show(settings.path()?)));
+            out.detail(&format!("there is no log at {} yet: nothing was checked", settings.source()?));
         }
         End::Healthy(report) => {
             out.info("Persistence is healthy");
@@ -105,7 +106,7 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
         }
         End::Passed(report) | End::Failed(report) => {
             out.bad(&format!("Persistence anomalies detected: {}", listed(report)));
-            scan::print(report, Some(&recover::command(settings.path()?, None)), out);
+            scan::print(report, Some(&settings.command()?), out);
         }
         End::Recovered(report) => {
             out.info("Recovery successful");
@@ -120,7 +121,7 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
 }
 
 fn decide(args: &Args, settings: &Settings) -> Result<End> {
-    settings.path()?;
+    settings.source()?;
     let options = Options {
         mode: args.recovery_mode.into(),
         quarantine_dir: settings.quarantine_dir.clone(),
@@ -128,12 +129,17 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         dry_run: false,
     };
     if args.mode == Mode::Recover {
-        options.check()?;
+        recover::check(settings, &options)?;
     }
     if settings.is_not_there_yet() {
         return Ok(End::NothingYet);
     }
     let target = settings.target()?;
+    if let Target::Redis(store) = &target
+        && store.is_empty()?
+    {
+        return Ok(End::NothingYet);
+    }
     let progress = Progress::new(args.common.quiet, scan::size(&target));
     let effort = settings.effort(&progress);
     let before = scan::report(&target, settings, effort)?;
@@ -143,9 +149,7 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         Mode::Ignore | Mode::ScanOnly => End::Passed(before),
         Mode::FailOnAnomaly => End::Failed(before),
         Mode::Recover => {
-            for history in settings.histories("recover")? {
-                recover::recover(&history, &options, effort)?;
-            }
+            recover::each(settings, target, &options, None, effort, |_| Ok(()))?;
             let after = scan::report(&settings.target()?, settings, effort)?;
             if scan::verdict(&after) == Verdict::Fine { End::Recovered(after) } else { End::Remain(after) }
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use papyra_core::escape::escape;
-use papyra_core::record::Kind;
+use papyra_core::record::{Kind, RecordFacts};
 use papyra_core::scan::Flow;
 use papyra_core::view::View;
 use serde_json::json;
@@ -15,6 +15,8 @@ use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use crate::error::Result;
 use crate::records;
+use crate::redis;
+use crate::target::Target;
 
 /// A longer record is shown by its place and length only.
 const SHOWN: u64 = 16 << 20;
@@ -144,11 +146,31 @@ struct Line {
 fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Result<()> {
     let settings = Settings::of(&filters.common, None)?;
     let progress = Progress::new(true, None);
-    for history in settings.histories("list records of")? {
+    let wanted = |facts: &RecordFacts| {
+        let too_old = filters.since.is_some_and(|since| !facts.timestamp.is_some_and(|time| time >= since));
+        facts.kind == kind && !too_old
+    };
+    let fits = |line: &Line| {
+        let fits = |name: &str, value: &Option<String>| {
+            value.as_ref().is_none_or(|value| line.address(name).as_deref() == Some(value))
+        };
+        fits("event_type", &filters.event_type) && fits("target", &filters.target)
+    };
+    let target = settings.target()?;
+    if let Target::Redis(store) = &target {
+        redis::scan::each_record(store, |facts, bytes| {
+            if !wanted(facts) {
+                return Ok(true);
+            }
+            let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.trim_ascii_end().to_vec() };
+            Ok(!fits(&line) || show(line).is_continue())
+        })?;
+        return Ok(());
+    }
+    for history in settings.histories(target, "list records of")? {
         records::each_of(&history, settings.effort(&progress), |found| {
             let (facts, span) = (found.record.facts, found.record.span);
-            let too_old = filters.since.is_some_and(|since| !facts.timestamp.is_some_and(|time| time >= since));
-            if facts.kind != kind || too_old {
+            if !wanted(&facts) {
                 return Ok(Flow::Continue(()));
             }
             let bytes = if span.length > SHOWN {
@@ -158,10 +180,7 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
                 found.bytes()?.into_owned()
             };
             let line = Line { kind, timestamp: facts.timestamp, bytes };
-            let wanted = |name: &str, value: &Option<String>| {
-                value.as_ref().is_none_or(|value| line.address(name).as_deref() == Some(value))
-            };
-            if !wanted("event_type", &filters.event_type) || !wanted("target", &filters.target) {
+            if !fits(&line) {
                 return Ok::<_, io::Error>(Flow::Continue(()));
             }
             Ok(show(line))

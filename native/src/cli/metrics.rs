@@ -13,7 +13,7 @@ use crate::error::Result;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
     /// Figures of a scan made now
-    Persistence(Args),
+    Persistence(Box<Args>),
     /// Accepted for the sake of scripts: there is nothing to reset
     Reset,
 }

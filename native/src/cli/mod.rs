@@ -12,6 +12,8 @@ mod out;
 mod persistence_inspect;
 mod progress;
 mod recover;
+mod redis;
+mod redis_flags;
 mod replay;
 mod scan;
 mod settings;
@@ -29,7 +31,8 @@ use out::Out;
 #[command(
     after_help = "Exit codes: 0 clean or done, 1 anomalies (startup-check, doctor), 2 anomalies (scan, backup) or \
 anomalies remain (doctor), 3 recovered but anomalies remain, 64 wrong usage, 65 wrong data, 66 no input, \
-73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, 78 wrong configuration."
+69 Redis unreachable or refusing, 73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, \
+78 wrong configuration."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -52,6 +55,9 @@ enum Command {
     Inspect(inspect::What),
     /// The inspector page: the same check in a browser, as one file that works without a network
     Inspector(inspector::Args),
+    /// Look after consumer groups on a Redis or Valkey server
+    #[command(subcommand)]
+    Redis(redis::Verb),
     /// Figures for monitoring
     #[command(subcommand)]
     Metrics(metrics::What),
@@ -135,6 +141,7 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Doctor(Doctor::Checklist(args)) => checklist::run(&args, out),
         Command::Inspect(what) => inspect::run(&what, out),
         Command::Inspector(args) => inspector::run(&args, out),
+        Command::Redis(verb) => redis::run(&verb, out),
         Command::Metrics(what) => metrics::run(&what, out),
         Command::Completions { shell } => meta::completions(shell, out),
         Command::Man => meta::man(out),

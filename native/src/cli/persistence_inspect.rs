@@ -1,13 +1,16 @@
 //! `papyra persistence inspect`
 
-use papyra_core::report::Backend;
+use papyra_core::report::Report;
+use serde::Serialize;
 
 use super::out::{self, Out};
 use super::progress::Progress;
 use super::scan;
 use super::settings::{Common, Format, Settings};
-use super::{Verdict, metrics};
+use super::{Verdict, metrics, redis};
 use crate::error::Result;
+use crate::redis::groups::StreamReport;
+use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,23 +26,35 @@ pub(super) struct Args {
     show_metrics: bool,
 }
 
+/// The report with what only a server can tell.
+#[derive(Serialize)]
+struct Inspected {
+    #[serde(flatten)]
+    report: Report,
+    streams: Vec<StreamReport>,
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let target = settings.target()?;
     let progress = Progress::new(args.common.quiet, scan::size(&target));
     let report = scan::report(&target, &settings, settings.effort(&progress))?;
     drop(progress);
+    let streams = match &target {
+        Target::Redis(store) => store.groups(false)?.streams,
+        _ => Vec::new(),
+    };
     if args.common.format == Format::Json {
-        out.json(&report)?;
+        if streams.is_empty() {
+            out.json(&report)?;
+        } else {
+            out.json(&Inspected { report, streams })?;
+        }
         return Ok(Verdict::Fine);
     }
     out.info("Persistence Inspect");
     out.info("------------------");
-    let class = match report.backend {
-        Backend::Json => Backend::Json.class(),
-        Backend::Rotating => Backend::Rotating.class(),
-    };
-    out.info(&format!("backend: {class}"));
+    out.info(&format!("backend: {}", report.backend.class()));
     out.info("retention: max_records=None max_age_seconds=None max_total_bytes=None");
     let records = &report.totals.records;
     for (name, count) in [("events", records.event), ("audits", records.audit), ("dead_letters", records.dead_letter)] {
@@ -51,6 +66,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         out.info(&format!("time: {span}"));
     }
     out.info(&format!("anomalies: {}", report.totals.anomalies));
+    streams.iter().for_each(|stream| redis::print_stream(stream, out));
     if args.show_metrics {
         out.info("metrics:");
         for (name, value) in metrics::papyras(&report) {

@@ -1,16 +1,20 @@
 //! `papyra persistence recover`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use papyra_core::escape::escape;
+use papyra_core::report::Backend;
 
 use super::Verdict;
 use super::out::{self, Out, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use crate::error::{Result, show};
+use crate::reading::Effort;
 use crate::recover::{self, Mode, Options, Outcome};
+use crate::redis;
+use crate::target::Target;
 
 /// Recovery modes, by Papyra's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,6 +59,10 @@ pub(super) struct Args {
     /// Do not keep what is cut out
     #[arg(long)]
     discard_rejects: bool,
+
+    /// Redis: the folder that keeps what repair removes; by default the working folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "discard_rejects")]
+    rejects_dir: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
@@ -65,21 +73,45 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         discard_rejects: args.discard_rejects,
         dry_run: args.dry_run,
     };
-    options.check()?;
+    check(&settings, &options)?;
     let mut verdict = Verdict::Fine;
-    for history in settings.histories("recover")? {
-        let progress = Progress::new(args.common.quiet, None);
-        let outcome = recover::recover(&history, &options, settings.effort(&progress))?;
-        drop(progress);
+    let target = settings.target()?;
+    let progress = Progress::new(args.common.quiet, None);
+    each(&settings, target, &options, args.rejects_dir.as_deref(), settings.effort(&progress), |outcome| {
         match args.common.format {
-            Format::Json => out.json(&outcome)?,
-            Format::Text => print(&outcome, out),
+            Format::Json => out.json(outcome)?,
+            Format::Text => print(outcome, out),
         }
         if outcome.remains() {
             verdict = Verdict::Remain;
         }
-    }
+        Ok(())
+    })?;
     Ok(verdict)
+}
+
+/// Whether the options go together, before anything is looked at.
+pub(super) fn check(settings: &Settings, options: &Options) -> Result<()> {
+    // On a server, the quarantine is a stream and needs no folder.
+    if settings.is_redis() && !options.discard_rejects { Ok(()) } else { options.check() }
+}
+
+/// Recovers whatever the target is, and shows each outcome.
+pub(super) fn each(
+    settings: &Settings,
+    target: Target,
+    options: &Options,
+    rejects_dir: Option<&Path>,
+    effort: Effort<'_>,
+    mut show: impl FnMut(&Outcome) -> Result<()>,
+) -> Result<()> {
+    if let Target::Redis(store) = &target {
+        return show(&redis::recover::recover(store, options, rejects_dir, effort)?);
+    }
+    for history in settings.histories(target, "recover")? {
+        show(&recover::recover(&history, options, effort)?)?;
+    }
+    Ok(())
 }
 
 pub(super) fn print(outcome: &Outcome, out: &mut Out) {
@@ -101,16 +133,19 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
     for path in &outcome.quarantined_files {
         out.info(&format!("quarantined {}", show(path)));
     }
+    let is_redis = outcome.before.backend == Backend::Redis;
     for rejected in &outcome.rejected {
         let place = match &rejected.file {
             Some(file) => format!("kept in {}", show(file)),
+            None if outcome.mode == Mode::Quarantine && is_redis => "kept in the quarantine stream".into(),
             None if outcome.mode == Mode::Quarantine => "kept with the original in quarantine".into(),
             None => "discarded, as asked".into(),
         };
         out.detail(&format!(
-            "{} in {} places cut out of {}, {place}",
+            "{} in {} {} cut out of {}, {place}",
             out::bytes(rejected.bytes),
             thousands(rejected.ranges),
+            if is_redis { "entries" } else { "places" },
             escape(rejected.source.as_bytes())
         ));
     }
@@ -130,7 +165,8 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
         out.bad(&format!("{} remain that recovery cannot mend:", out::anomalies(after.anomalies)));
         for file in &outcome.after.files {
             for finding in &file.anomalies {
-                out.bad(&format!("- {}: {}", finding.kind.name(), escape(file.path.as_bytes())));
+                let id = finding.id.as_ref().map(|id| format!(" entry {id}")).unwrap_or_default();
+                out.bad(&format!("- {}: {}{id}", finding.kind.name(), escape(file.path.as_bytes())));
                 out.detail(&finding.detail);
             }
         }
@@ -139,7 +175,14 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
 
 fn print_plan(outcome: &Outcome, out: &mut Out) {
     out.info("Dry run: nothing was written");
-    if outcome.plan.is_empty() {
+    for removal in &outcome.removals {
+        out.info(&format!("{}: {} entries go", escape(removal.key.as_bytes()), thousands(removal.entries)));
+        out.detail(&removal.ids.join(" "));
+        if removal.entries > removal.ids.len() as u64 {
+            out.detail("… and more (--max-findings lists more)");
+        }
+    }
+    if outcome.plan.is_empty() && outcome.removals.is_empty() {
         out.detail("there is nothing to cut out");
     }
     for file in &outcome.plan {

@@ -10,6 +10,8 @@ use super::progress::Progress;
 use super::settings::{Common, Settings};
 use crate::error::Result;
 use crate::records;
+use crate::redis;
+use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,7 +27,20 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let progress = Progress::new(true, None);
     let mut damaged = 0;
-    for history in settings.histories("replay")? {
+    let target = settings.target()?;
+    if let Target::Redis(store) = &target {
+        damaged = redis::scan::each_record(store, |facts, bytes| {
+            if args.since.is_some_and(|since| !facts.timestamp.is_some_and(|time| time >= since)) {
+                return Ok(true);
+            }
+            Ok(out.raw(bytes))
+        })?;
+        if damaged > 0 && !args.common.quiet {
+            out.message(&format!("{} damaged entries were passed over", thousands(damaged)));
+        }
+        return Ok(Verdict::Fine);
+    }
+    for history in settings.histories(target, "replay")? {
         let summaries = records::each_of(&history, settings.effort(&progress), |found| {
             if args.since.is_some_and(|since| !found.record.facts.timestamp.is_some_and(|time| time >= since)) {
                 return Ok(Flow::Continue(()));

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use papyra_core::escape::escape;
-use papyra_core::finding::{AnomalyType, Finding};
+use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
 
 use super::Verdict;
@@ -17,7 +17,7 @@ use crate::archive;
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::reading::{self, Effort};
-use crate::recover;
+use crate::redis;
 use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
@@ -42,8 +42,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     match args.common.format {
         Format::Json => out.json(&report)?,
         Format::Text => {
-            let repairable = matches!(target, Target::History(_) | Target::Folder(_));
-            let advice = repairable.then(|| settings.path().map(|path| recover::command(path, None))).transpose()?;
+            let repairable = matches!(target, Target::History(_) | Target::Folder(_) | Target::Redis(_));
+            let advice = repairable.then(|| settings.command()).transpose()?;
             print(&report, advice.as_deref(), out);
         }
     }
@@ -74,6 +74,7 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
         Target::History(history) => (history.backend, history.scan(effort)?),
         Target::Archive(path, format) => (Backend::Json, vec![archive_report(path, *format, effort)?]),
         Target::Stream(path) => (Backend::Json, vec![stream_report(path, effort)?]),
+        Target::Redis(store) => (Backend::Redis, redis::scan::scan(store, effort)?),
         Target::Folder(logs) => {
             let mut files = Vec::new();
             for history in &logs.histories {
@@ -131,12 +132,13 @@ pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
         }
     }
     for file in &report.files {
-        print_file(file, out);
+        print_file(report.backend, file, out);
     }
     if report.files.len() > 1 {
         out.info(&format!(
-            "in all: {} files, {}, {}",
+            "in all: {} {}, {}, {}",
             totals.files,
+            if report.backend == Backend::Redis { "streams" } else { "files" },
             out::bytes(totals.bytes),
             out::records(&totals.records)
         ));
@@ -145,8 +147,7 @@ pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
         out.info(&format!("time: {span}"));
     }
     for (note, count) in &totals.notes {
-        let records = if *count == 1 { "record" } else { "records" };
-        out.info(&format!("note: {} {records} {}", thousands(*count), note.meaning()));
+        out.info(&format!("note: {} {} {}", thousands(*count), note.subject(*count), note.meaning()));
     }
     if report.is_no_log() {
         out.bad("this does not look like a Papyra log: not one record in it");
@@ -170,6 +171,11 @@ fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
     let path = escape(path.as_bytes());
     // Papyra's own words for what it knows, so that scripts which look for them go on working.
     let papyra = match (finding.kind, finding.line) {
+        (AnomalyType::CorruptedLine, _) if finding.id.is_some() => match finding.reason {
+            Reason::MissingDataField => "Missing 'data' field or non-string payload".into(),
+            Reason::NotAnObject => "JSON payload is not an object/dict".into(),
+            _ => "Invalid JSON payload in stream entry".into(),
+        },
         (AnomalyType::TruncatedLine, Some(line)) => format!("Line {line} missing newline"),
         (AnomalyType::CorruptedLine, Some(line)) => format!("Invalid JSON at line {line}"),
         (AnomalyType::OrphanedRotatedFile, _) => "Unexpected file in rotation set".into(),
@@ -178,8 +184,9 @@ fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
         _ => "Unexpected file".into(),
     };
     out.bad(&format!("- {}: {path} ({papyra})", finding.kind.name()));
-    let place = match (finding.offset, finding.length) {
-        (Some(offset), Some(length)) => format!(" at byte {offset}, {length} bytes"),
+    let place = match (&finding.id, finding.offset, finding.length) {
+        (Some(id), _, Some(length)) => format!(" in entry {id}, {length} bytes"),
+        (_, Some(offset), Some(length)) => format!(" at byte {offset}, {length} bytes"),
         _ => String::new(),
     };
     out.detail(&format!("{}{place}: {}", finding.reason.name(), finding.detail));
@@ -188,12 +195,14 @@ fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
     }
 }
 
-fn print_file(file: &FileReport, out: &mut Out) {
+fn print_file(backend: Backend, file: &FileReport, out: &mut Out) {
     let path = escape(file.path.as_bytes());
+    let lines = if backend == Backend::Redis { "entries" } else { "lines" };
     match file.role {
+        Role::Missing if file.anomaly_count == 0 => out.info(&format!("{path}: not there")),
         Role::Active | Role::Rotated if file.bytes == 0 => out.info(&format!("{path}: empty, 0 records")),
         Role::Active | Role::Rotated => out.info(&format!(
-            "{path}: {}, {} lines: {}",
+            "{path}: {}, {} {lines}: {}",
             out::bytes(file.bytes),
             thousands(file.lines),
             out::records(&file.records)

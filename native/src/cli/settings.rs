@@ -6,9 +6,12 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::progress::Progress;
+use super::redis_flags::{RedisFile, RedisFlags};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
+use crate::recover;
+use crate::redis::{self, Store};
 use crate::target::Target;
 
 /// Flags that every verb on stored data takes.
@@ -49,6 +52,9 @@ pub(super) struct Common {
     /// The settings file; by default papyra.toml in the working folder, if there is one
     #[arg(long, env = "PAPYRA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+
+    #[command(flatten)]
+    redis: RedisFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -57,6 +63,7 @@ enum Backend {
     Auto,
     Json,
     Rotating,
+    Redis,
 }
 
 /// What to print.
@@ -79,6 +86,8 @@ struct File {
     backups: Option<PathBuf>,
     strict: Option<bool>,
     threads: Option<u16>,
+    #[serde(default)]
+    redis: RedisFile,
 }
 
 /// The settings in force.
@@ -86,6 +95,7 @@ struct File {
 pub(super) struct Settings {
     path: Option<PathBuf>,
     choice: Choice,
+    redis: Option<redis::Settings>,
     max_files: Option<u32>,
     pub(super) quarantine_dir: Option<PathBuf>,
     backups: Option<PathBuf>,
@@ -98,8 +108,9 @@ impl Settings {
     /// Resolves the settings for `common`, and the quarantine folder that a verb's own flag named.
     pub(super) fn of(common: &Common, quarantine_dir: Option<&PathBuf>) -> Result<Settings> {
         let file = File::find(common.config.as_deref())?;
-        let choice = match common.backend.or(file.backend).unwrap_or(Backend::Auto) {
-            Backend::Auto => Choice::Auto,
+        let backend = common.backend.or(file.backend).unwrap_or(Backend::Auto);
+        let choice = match backend {
+            Backend::Auto | Backend::Redis => Choice::Auto,
             Backend::Json => Choice::Json,
             Backend::Rotating => Choice::Rotating,
         };
@@ -107,6 +118,7 @@ impl Settings {
         Ok(Settings {
             path: common.path.clone().or(file.path),
             choice,
+            redis: (backend == Backend::Redis).then(|| common.redis.settings(file.redis)).transpose()?,
             max_files: common.max_files.or(file.max_files),
             quarantine_dir: quarantine_dir.cloned().or(file.quarantine_dir),
             backups: file.backups,
@@ -116,12 +128,39 @@ impl Settings {
         })
     }
 
+    /// The server to work on, for verbs that know nothing else.
+    pub(super) fn store(flags: &RedisFlags, config: Option<&Path>) -> Result<Store> {
+        Store::open(flags.settings(File::find(config)?.redis)?)
+    }
+
+    /// Whether there is anything to work on, and what it is called.
+    pub(super) fn source(&self) -> Result<String> {
+        match &self.redis {
+            Some(redis) => Ok(redis.location.to_string()),
+            None => self.path().map(show),
+        }
+    }
+
+    /// Whether a Redis server is what to work on.
+    pub(super) fn is_redis(&self) -> bool {
+        self.redis.is_some()
+    }
+
+    /// The command that would mend what a scan found.
+    pub(super) fn command(&self) -> Result<String> {
+        match &self.redis {
+            Some(redis) => Ok(redis::recover::command(redis)),
+            None => self.path().map(|path| recover::command(path, None)),
+        }
+    }
+
     /// The path to work on.
     pub(super) fn path(&self) -> Result<&Path> {
         self.path.as_deref().ok_or_else(|| {
             Error::new(
                 Code::Config,
-                "no path given: use --path PATH, set PAPYRA_PATH, or write path = \"PATH\" into papyra.toml",
+                "no path given: use --path PATH, set PAPYRA_PATH, or write path = \"PATH\" into papyra.toml; \
+                 --backend redis for a server",
             )
         })
     }
@@ -138,13 +177,16 @@ impl Settings {
 
     /// What the path leads to.
     pub(super) fn target(&self) -> Result<Target> {
+        if let Some(redis) = &self.redis {
+            return Ok(Target::Redis(Box::new(Store::open(redis.clone())?)));
+        }
         Target::at(self.path()?, self.choice, self.max_files)
     }
 
-    /// The histories that the path leads to, for verbs that write or that need plain files.
-    pub(super) fn histories(&self, verb: &str) -> Result<Vec<History>> {
+    /// The histories of a target, for verbs that write or that need plain files.
+    pub(super) fn histories(&self, target: Target, verb: &str) -> Result<Vec<History>> {
         let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
-        match self.target()? {
+        match target {
             Target::History(history) => Ok(vec![history]),
             Target::Folder(logs) if logs.histories.is_empty() => {
                 no(show(self.path()?), "it holds compressed logs only; unpack them first")
@@ -154,6 +196,7 @@ impl Settings {
                 no(format!("{}, which is {} data", show(&path), format.name()), "unpack it first")
             }
             Target::Stream(path) => no(format!("the stream {}", show(&path)), "save it to a file first"),
+            Target::Redis(store) => no(format!("the streams at {}", store.settings.location), "they are no files"),
         }
     }
 
@@ -164,7 +207,7 @@ impl Settings {
 
     /// Whether the folder of a log that is not there yet exists: a start may go on then.
     pub(super) fn is_not_there_yet(&self) -> bool {
-        let Some(path) = &self.path else { return false };
+        let (Some(path), None) = (&self.path, &self.redis) else { return false };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
             && parent.is_dir()
@@ -184,7 +227,9 @@ impl File {
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let mut file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for relative in [&mut file.path, &mut file.quarantine_dir, &mut file.backups].into_iter().flatten() {
+        let RedisFile { tls_ca, tls_cert, tls_key, .. } = &mut file.redis;
+        let relatives = [&mut file.path, &mut file.quarantine_dir, &mut file.backups, tls_ca, tls_cert, tls_key];
+        for relative in relatives.into_iter().flatten() {
             *relative = folder.join(&*relative);
         }
         Ok(file)

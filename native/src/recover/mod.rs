@@ -74,6 +74,9 @@ pub struct Outcome {
     pub quarantined_files: Vec<PathBuf>,
     /// What was removed, and where it went.
     pub rejected: Vec<Rejected>,
+    /// Entries to be removed from streams, stream by stream.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removals: Vec<Removal>,
     /// What the operator should know besides.
     pub warnings: Vec<String>,
     /// The scan after; the one before when nothing was done.
@@ -90,6 +93,17 @@ pub struct FilePlan {
     pub plan: Plan,
 }
 
+/// A stream's plan.
+#[derive(Debug, Serialize)]
+pub struct Removal {
+    /// The stream's key.
+    pub key: String,
+    /// How many entries go.
+    pub entries: u64,
+    /// The first of them.
+    pub ids: Vec<String>,
+}
+
 /// What was removed from a file.
 #[derive(Debug, Serialize)]
 pub struct Rejected {
@@ -99,7 +113,7 @@ pub struct Rejected {
     pub source: String,
     /// How many bytes.
     pub bytes: u64,
-    /// In how many stretches.
+    /// In how many stretches, or entries of a stream.
     pub ranges: u64,
 }
 
@@ -109,7 +123,7 @@ impl Outcome {
         !self.dry_run && self.mode != Mode::Ignore && self.after.totals.anomalies > 0
     }
 
-    fn begin(options: &Options, before: Report) -> Outcome {
+    pub(crate) fn begin(options: &Options, before: Report) -> Outcome {
         Outcome {
             schema: "papyra.recover/1",
             tool: TOOL,
@@ -121,6 +135,7 @@ impl Outcome {
             repaired_files: Vec::new(),
             quarantined_files: Vec::new(),
             rejected: Vec::new(),
+            removals: Vec::new(),
             warnings: Vec::new(),
         }
     }

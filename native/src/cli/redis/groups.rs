@@ -1,0 +1,163 @@
+//! `papyra redis groups list|ensure|delete`
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use papyra_core::escape::escape;
+use papyra_core::redis::GroupsFile;
+
+use super::{Common, Kind, print_stream, streams, the_stream};
+use crate::cli::out::{Out, thousands};
+use crate::cli::settings::Format;
+use crate::error::{Code, Error, Result, show};
+use crate::redis::ensure::{self, Wanted};
+use crate::redis::{Naming, Store};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Verb {
+    /// Show streams, groups and consumers; with --format json, what `ensure --from` reads
+    List(List),
+    /// Make groups that are not there; those that are stay as they are
+    Ensure(Ensure),
+    /// Remove a group
+    Delete(Delete),
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct List {
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Ensure {
+    #[command(flatten)]
+    common: Common,
+
+    /// The group
+    #[arg(long, value_name = "GROUP", required_unless_present = "from", conflicts_with = "from")]
+    group: Option<String>,
+
+    /// The stream; all three when none is named
+    #[arg(long, value_name = "STREAM", ignore_case = true, conflicts_with = "from")]
+    kind: Vec<Kind>,
+
+    /// Where a new group begins: 0 for everything, $ for what comes from now on, or the ID after which to begin
+    #[arg(long, value_name = "ID", default_value = "0", value_parser = ensure::start, conflicts_with = "from")]
+    start: String,
+
+    /// A list that `groups list --format json` printed or an export of a backup holds, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Delete {
+    #[command(flatten)]
+    common: Common,
+
+    /// The group
+    #[arg(long, value_name = "GROUP")]
+    group: String,
+
+    /// The stream
+    #[arg(long, value_name = "STREAM", ignore_case = true)]
+    kind: Kind,
+
+    /// Even when it still waits for entries
+    #[arg(long)]
+    force: bool,
+}
+
+pub(in crate::cli) fn run(verb: &Verb, out: &mut Out) -> Result<()> {
+    match verb {
+        Verb::List(args) => list(args, out),
+        Verb::Ensure(args) => make(args, out),
+        Verb::Delete(args) => delete(args, out),
+    }
+}
+
+fn list(args: &List, out: &mut Out) -> Result<()> {
+    let json = args.common.format == Format::Json;
+    let groups = args.common.store()?.groups(json)?;
+    if json {
+        return out.json(&groups);
+    }
+    groups.streams.iter().for_each(|stream| print_stream(stream, out));
+    Ok(())
+}
+
+fn make(args: &Ensure, out: &mut Out) -> Result<()> {
+    let store = args.common.store()?;
+    let wanted = match &args.from {
+        Some(path) => Wanted::from_list(&store, &read(path)?)?,
+        None => by_flags(args, &store),
+    };
+    let ensured = ensure::ensure(&store, &wanted)?;
+    if args.common.format == Format::Json {
+        return out.json(&ensured);
+    }
+    for group in &ensured.groups {
+        let name = format!("group {} of {}", escape(group.group.as_bytes()), escape(group.key.as_bytes()));
+        if !group.created {
+            out.info(&format!("{name} is there, and stays as it is"));
+            continue;
+        }
+        out.success(&format!("{name} made"));
+        if group.pending_restored > 0 {
+            out.detail(&format!("{} pending entries brought back", thousands(group.pending_restored)));
+        }
+        if group.pending_lost > 0 {
+            out.detail(&format!("{} are not: their message is gone", thousands(group.pending_lost)));
+        }
+    }
+    Ok(())
+}
+
+fn by_flags(args: &Ensure, store: &Store) -> Vec<Wanted> {
+    let wanted = |stream: crate::redis::PapyraKey| Wanted {
+        key: stream.key(),
+        group: args.group.clone().unwrap_or_default(),
+        start: args.start.clone(),
+        entries_read: None,
+        consumers: Vec::new(),
+        pending: Vec::new(),
+    };
+    streams(store, &args.kind).into_iter().map(wanted).collect()
+}
+
+fn read(path: &Path) -> Result<GroupsFile> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map_err(|error| Error::cannot_read(path, 0, &error))?;
+    } else {
+        text = std::fs::read_to_string(path).map_err(|error| Error::cannot_open(path, error))?;
+    }
+    serde_json::from_str(&text).map_err(|error| {
+        let text = format!(
+            "{} is no list of groups ({}); make one with `papyra redis groups list --format json`",
+            show(path),
+            escape(error.to_string().as_bytes())
+        );
+        Error::new(Code::Data, text)
+    })
+}
+
+fn delete(args: &Delete, out: &mut Out) -> Result<()> {
+    let store = args.common.store()?;
+    let key = the_stream(&store, args.kind)?;
+    let deleted = ensure::delete(&store, &key, &args.group, args.force)?;
+    if args.common.format == Format::Json {
+        return out.json(&serde_json::json!({
+            "schema": "papyra.delete/1", "tool": crate::TOOL, "key": key, "group": args.group, "deleted": deleted,
+        }));
+    }
+    let name = format!("group {} of {}", escape(args.group.as_bytes()), escape(key.as_bytes()));
+    if deleted {
+        out.success(&format!("{name} removed"))
+    } else {
+        out.info(&format!("{name} is not there"))
+    }
+    Ok(())
+}

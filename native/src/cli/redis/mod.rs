@@ -1,0 +1,189 @@
+//! `papyra redis`: consumer groups on a live server, one file a verb.
+
+mod ack;
+mod claim;
+mod groups;
+mod pending;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use papyra_core::escape::escape;
+
+use super::Verdict;
+use super::compact::seconds;
+use super::out::{Out, thousands};
+use super::redis_flags::RedisFlags;
+use super::settings::{Format, Settings};
+use crate::error::{Code, Error, Result};
+use crate::redis::pending::{Filter, Settled};
+use crate::redis::{Naming, PapyraKey, Store, StreamId, StreamKind};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// List, make or remove consumer groups
+    #[command(subcommand)]
+    Groups(groups::Verb),
+    /// List entries that were delivered and not acknowledged
+    Pending(pending::Args),
+    /// Give entries that wait for a consumer to another
+    Claim(claim::Args),
+    /// Acknowledge entries, so that their group waits for them no longer
+    Ack(ack::Args),
+}
+
+pub(super) fn run(verb: &Verb, out: &mut Out) -> Result<Verdict> {
+    match verb {
+        Verb::Groups(verb) => groups::run(verb, out),
+        Verb::Pending(args) => pending::run(args, out),
+        Verb::Claim(args) => claim::run(args, out),
+        Verb::Ack(args) => ack::run(args, out),
+    }?;
+    Ok(Verdict::Fine)
+}
+
+/// Flags that every verb here takes.
+#[derive(Debug, Args)]
+struct Common {
+    #[command(flatten)]
+    redis: RedisFlags,
+
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
+    format: Format,
+
+    /// The settings file; by default papyra.toml in the working folder, if there is one
+    #[arg(long, env = "PAPYRA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Common {
+    fn store(&self) -> Result<Store> {
+        Settings::store(&self.redis, self.config.as_deref())
+    }
+}
+
+/// A stream, by Papyra's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Kind {
+    /// Actors' lives
+    Events,
+    /// Snapshots of the registry
+    Audits,
+    /// Messages that could not be delivered
+    #[value(alias = "dead-letters")]
+    DeadLetters,
+}
+
+impl From<Kind> for StreamKind {
+    fn from(kind: Kind) -> StreamKind {
+        match kind {
+            Kind::Events => StreamKind::Events,
+            Kind::Audits => StreamKind::Audits,
+            Kind::DeadLetters => StreamKind::DeadLetters,
+        }
+    }
+}
+
+/// The streams of those kinds; all of them when none is named.
+fn streams(store: &Store, kinds: &[Kind]) -> Vec<PapyraKey> {
+    let wanted =
+        |stream: &PapyraKey| kinds.is_empty() || kinds.iter().any(|kind| StreamKind::from(*kind) == stream.kind);
+    store.streams().into_iter().filter(wanted).collect()
+}
+
+/// The one stream of that kind.
+fn the_stream(store: &Store, kind: Kind) -> Result<String> {
+    match &streams(store, &[kind])[..] {
+        [stream] => Ok(stream.key()),
+        _ => Err(Error::new(Code::Usage, "one system at a time: name it with --system-id")),
+    }
+}
+
+/// Which pending entries a verb is for.
+#[derive(Debug, Args)]
+struct Which {
+    /// Only those that this consumer holds
+    #[arg(long, value_name = "CONSUMER")]
+    from: Option<String>,
+
+    /// Only those whose entry is gone from the stream
+    #[arg(long)]
+    gone: bool,
+
+    /// Only these; may be given several times
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    id: Vec<StreamId>,
+
+    /// At most this many; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    limit: u64,
+}
+
+impl Which {
+    fn filter(&self, min_idle: Option<f64>) -> Filter {
+        Filter {
+            consumer: self.from.clone(),
+            min_idle_ms: (min_idle.unwrap_or(0.0) * 1e3) as u64,
+            gone: self.gone,
+            ids: self.id.clone(),
+            limit: self.limit,
+        }
+    }
+}
+
+fn print_settled(settled: &Settled, done: &str, format: Format, out: &mut Out) -> Result<()> {
+    if format == Format::Json {
+        return out.json(settled);
+    }
+    let (count, key, group) =
+        (settled.ids.len() as u64, escape(settled.key.as_bytes()), escape(settled.group.as_bytes()));
+    out.info(&format!(
+        "{done} {} of {} pending in group {group} of {key}",
+        thousands(count),
+        thousands(settled.matched)
+    ));
+    settled.ids.iter().for_each(|id| out.detail(&id.to_string()));
+    Ok(())
+}
+
+/// `3 s`, `5 min`, `2 h`, `4 d`
+fn ago(milliseconds: u64) -> String {
+    match milliseconds / 1_000 {
+        0 => format!("{milliseconds} ms"),
+        seconds @ 1..=119 => format!("{seconds} s"),
+        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
+        seconds @ 7_200..=172_799 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Prints what there is to say about a stream and its groups.
+pub(super) fn print_stream(stream: &crate::redis::groups::StreamReport, out: &mut Out) {
+    let key = escape(stream.key.as_bytes());
+    let first = stream.stream.first_id.map(|id| format!(", {id} to {}", stream.stream.last_id)).unwrap_or_default();
+    let memory =
+        stream.memory_bytes.map(|bytes| format!(", {} of memory", super::out::bytes(bytes))).unwrap_or_default();
+    out.info(&format!("{key}: {} entries{first}{memory}", thousands(stream.stream.length)));
+    if stream.groups.is_empty() {
+        out.detail("no groups");
+    }
+    for group in &stream.groups {
+        let lag = group.lag.map(|lag| format!(", {} to be delivered", thousands(lag))).unwrap_or_default();
+        out.detail(&format!(
+            "group {}: delivered to {}{lag}, {} pending",
+            escape(group.name.as_bytes()),
+            group.last_delivered,
+            thousands(group.pending_count)
+        ));
+        for consumer in &group.consumers {
+            out.detail(&format!(
+                "    consumer {}: {} pending, seen {} ago",
+                escape(consumer.name.as_bytes()),
+                thousands(consumer.pending_count),
+                ago(consumer.idle_ms)
+            ));
+        }
+    }
+}

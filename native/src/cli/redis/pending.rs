@@ -1,0 +1,80 @@
+//! `papyra redis pending`
+
+use papyra_core::escape::escape;
+
+use super::{Common, Kind, Which, ago, seconds, streams};
+use crate::cli::out::Out;
+use crate::cli::settings::Format;
+use crate::error::Result;
+use crate::redis::Naming;
+use crate::redis::pending::Waiting;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// The stream; all three when none is named
+    #[arg(long, value_name = "STREAM", ignore_case = true)]
+    kind: Vec<Kind>,
+
+    /// The group; all when none is named
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+
+    /// Only entries that were delivered at least this long ago
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    min_idle: Option<f64>,
+
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
+    let store = args.common.store()?;
+    let filter = args.which.filter(args.min_idle);
+    let present = store.present()?.0;
+    let mut held: Vec<Waiting> = Vec::new();
+    let mut shown = 0_u64;
+    for stream in streams(&store, &args.kind).into_iter().filter(|stream| present.contains(stream)) {
+        let key = stream.key();
+        let groups = match &args.group {
+            Some(group) => vec![group.clone()],
+            None => store.group_names(&key)?,
+        };
+        // A group that is named need not be on each of the streams.
+        let there = store.group_names(&key)?;
+        for group in groups.into_iter().filter(|group| args.kind.len() == 1 || there.contains(group)) {
+            store.waiting(&key, &group, &filter, |page| {
+                if args.common.format == Format::Json {
+                    held.extend(page);
+                    return Ok(());
+                }
+                for waiting in page {
+                    shown += 1;
+                    let entry = &waiting.entry;
+                    out.info(&format!(
+                        "{} {} {}: held by {}, delivered {} times, last {} ago{}",
+                        escape(waiting.key.as_bytes()),
+                        escape(waiting.group.as_bytes()),
+                        entry.id,
+                        escape(entry.consumer.as_bytes()),
+                        entry.delivery_count,
+                        ago(entry.idle_ms),
+                        if waiting.gone { "; its entry is gone" } else { "" }
+                    ));
+                }
+                Ok(())
+            })?;
+        }
+    }
+    if args.common.format == Format::Json {
+        return out.json(&serde_json::json!({
+            "schema": "papyra.pending/1", "tool": crate::TOOL, "pending": held,
+        }));
+    }
+    if shown == 0 {
+        out.info("nothing is pending");
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The flags and settings that only Redis has.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::compact::seconds;
+use crate::error::{Code, Error, Result};
+use crate::redis::{Location, Settings, Systems, Tls};
+
+/// How to find a system's streams.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Redis")]
+pub(super) struct RedisFlags {
+    /// The server: redis://USER:PASSWORD@HOST:PORT/DB, rediss:// for TLS, redis+unix:///SOCKET?db=DB; a password is
+    /// better kept in the environment than in the arguments, which others on the machine can see
+    #[arg(long, env = "PAPYRA_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    redis_url: Option<String>,
+
+    /// What Papyra's keys begin with [default: papyra]
+    #[arg(long, env = "PAPYRA_PREFIX", value_name = "PREFIX")]
+    prefix: Option<String>,
+
+    /// The actor system; may be given several times [default: local]
+    #[arg(long, env = "PAPYRA_SYSTEM_ID", value_name = "SYSTEM", value_delimiter = ',')]
+    system_id: Vec<String>,
+
+    /// Every system that has a stream under the prefix, whatever --system-id says
+    #[arg(long)]
+    all_systems: bool,
+
+    /// What the quarantine streams' keys begin with [default: PREFIX:SYSTEM:quarantine]
+    #[arg(long, value_name = "PREFIX")]
+    quarantine_prefix: Option<String>,
+
+    /// Look at the newest N entries of each stream only, as Papyra does with 1000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample: Option<u64>,
+
+    /// Note consumers that were not seen for longer than this
+    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = seconds)]
+    max_idle: f64,
+
+    /// How long to wait for a connection and for each reply
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = seconds)]
+    timeout: f64,
+
+    /// Trust this certificate authority (PEM) instead of the system's
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+
+    /// Our certificate (PEM), for servers that ask for one
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+/// The same in `papyra.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RedisFile {
+    url: Option<String>,
+    prefix: Option<String>,
+    system_id: Option<OneOrMore>,
+    quarantine_prefix: Option<String>,
+    pub(super) tls_ca: Option<PathBuf>,
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl RedisFlags {
+    /// The settings in force.
+    pub(super) fn settings(&self, file: RedisFile) -> Result<Settings> {
+        let Some(url) = self.redis_url.clone().or(file.url) else {
+            return Err(Error::new(
+                Code::Config,
+                "no Redis server given: use --redis-url URL, set PAPYRA_REDIS_URL, or write url = \"URL\" under [redis] \
+                 into papyra.toml",
+            ));
+        };
+        let mut named = self.system_id.clone();
+        if named.is_empty() {
+            named = match file.system_id {
+                Some(OneOrMore::One(system)) => vec![system],
+                Some(OneOrMore::More(systems)) if !systems.is_empty() => systems,
+                _ => vec!["local".into()],
+            };
+        }
+        if named.iter().any(String::is_empty) {
+            return Err(Error::new(Code::Config, "a system's name is empty: give --system-id a name"));
+        }
+        let mut systems = Vec::new();
+        named.into_iter().for_each(|system| {
+            if !systems.contains(&system) {
+                systems.push(system)
+            }
+        });
+        Ok(Settings {
+            location: Location::parse(&url)?,
+            tls: Tls {
+                ca: self.tls_ca.clone().or(file.tls_ca),
+                certificate: self.tls_cert.clone().or(file.tls_cert),
+                key: self.tls_key.clone().or(file.tls_key),
+            },
+            prefix: self.prefix.clone().or(file.prefix).unwrap_or_else(|| "papyra".into()),
+            systems: if self.all_systems { Systems::All } else { Systems::Named(systems) },
+            quarantine_prefix: self.quarantine_prefix.clone().or(file.quarantine_prefix),
+            sample: self.sample,
+            max_idle: Duration::from_secs_f64(self.max_idle.min(1e9)),
+            timeout: Duration::from_secs_f64(self.timeout.clamp(0.001, 1e6)),
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! What a server's refusal means to an operator, and what to do about it.
+
+use papyra_core::escape::escape;
+use redis::{ErrorKind, RedisError};
+
+use super::location::Location;
+use crate::error::{Code, Error};
+
+/// The server could not be spoken to in the first place.
+pub(super) fn unreachable(location: &Location, error: &RedisError) -> Error {
+    if error.code().is_some_and(|code| matches!(code, "LOADING" | "NOAUTH" | "WRONGPASS" | "NOPERM" | "MISCONF")) {
+        return refused(location, "connecting", error);
+    }
+    let (why, advice) = if error.kind() == ErrorKind::AuthenticationFailed {
+        return Error::new(
+            Code::Unavailable,
+            format!(
+                "{location} refuses the user or the password ({}); give both in the URL: redis://USER:PASSWORD@HOST",
+                said(error)
+            ),
+        );
+    } else if error.is_timeout() {
+        ("no answer in time".into(), "check the address, or raise --timeout")
+    } else if error.is_connection_refusal() {
+        ("nothing listens there".into(), "check the address and that the server runs")
+    } else {
+        (said(error), "check the address, the database number and the TLS settings")
+    };
+    Error::new(Code::Unavailable, format!("cannot reach Redis at {location}: {why}; {advice}"))
+}
+
+/// A command failed; `what` says which, as in "reading papyra:orders:events".
+pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Error {
+    let what = escape(what.as_bytes());
+    let detail = said(error);
+    let at =
+        |code: Code, why: &str, advice: &str| Error::new(code, format!("{what} failed: {why} at {location}; {advice}"));
+    if error.is_io_error() {
+        let why = if error.is_timeout() { "no answer in time" } else { "the connection broke" };
+        return at(Code::Io, why, "what was done until then stays done: run the command again");
+    }
+    let text = format!("{} {detail}", error.code().unwrap_or_default());
+    // A script's error may have the command's own inside it.
+    let is = |code: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code);
+    if is("WRONGTYPE") {
+        return at(
+            Code::NoInput,
+            "the key holds something other than a stream",
+            "check --prefix and --system-id: another program owns that key",
+        );
+    }
+    if is("NOPERM") || detail.contains("user executing the script") {
+        let advice = "let an administrator grant it with ACL SETUSER";
+        return at(Code::Unavailable, &format!("the user may not do that ({detail})"), advice);
+    }
+    if is("NOAUTH") {
+        return at(
+            Code::Unavailable,
+            "the server asks for a password",
+            "give it in the URL: redis://USER:PASSWORD@HOST, best through PAPYRA_REDIS_URL",
+        );
+    }
+    if is("WRONGPASS") {
+        return at(Code::Unavailable, "user and password do not fit", "check both in the URL");
+    }
+    if is("READONLY") {
+        return at(Code::Unavailable, "it is a read-only replica", "use the URL of its master to change anything");
+    }
+    if is("LOADING") {
+        return at(Code::Unavailable, "the server is still loading its data", "try again when it is done");
+    }
+    if is("MISCONF") {
+        return at(
+            Code::Unavailable,
+            "the server cannot save to its disk and takes no writes (MISCONF)",
+            "free its disk or mend its folder, then try again",
+        );
+    }
+    if is("OOM") {
+        return at(
+            Code::Unavailable,
+            "the server is at its memory limit and takes no more",
+            "raise maxmemory, or use repair mode, which only removes",
+        );
+    }
+    if is("BUSY") {
+        return at(Code::Unavailable, "another script keeps the server busy", "try again, or see SCRIPT KILL");
+    }
+    if is("NOGROUP") {
+        return at(
+            Code::NoInput,
+            "there is no such stream or group",
+            "`papyra redis groups list` names those that there are, `groups ensure` makes one",
+        );
+    }
+    if is("CLUSTERDOWN") || is("MASTERDOWN") {
+        return at(Code::Unavailable, &detail, "try again when the servers see one another");
+    }
+    at(Code::Unavailable, &format!("the server says \"{}\"", text.trim()), "nothing more was done")
+}
+
+/// The server's own words, safe to print.
+fn said(error: &RedisError) -> String {
+    let text = error.detail().map_or_else(|| error.to_string(), Into::into);
+    escape(text.as_bytes())
+}

@@ -1,0 +1,216 @@
+//! Connections: to one server, or to the nodes of a cluster.
+//!
+//! A command is sent again only when a node has said that it did not run it (MOVED, ASK). The `redis` crate's cluster
+//! client would also do so when a connection breaks, and a copy to quarantine would then be made twice; that is why
+//! slots are followed here.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use redis::{Client, ClientTlsConfig, Cmd, Connection, ConnectionLike, RedisError, TlsCertificates, Value};
+
+use super::failure;
+use super::keys::slot;
+use super::location::{Location, Tls};
+use crate::error::{Code, Error, Result, show};
+
+/// How often a command follows the cluster's redirections.
+const HOPS: usize = 5;
+
+/// A server, or a cluster.
+pub(super) struct Link {
+    pub(super) location: Location,
+    certificates: Option<TlsCertificates>,
+    timeout: Duration,
+    nodes: Vec<Node>,
+    /// Slot ranges, ends inclusive, and their node; of a cluster only.
+    slots: Option<Vec<(u16, u16, usize)>>,
+}
+
+struct Node {
+    location: Location,
+    connection: Option<Connection>,
+}
+
+impl Link {
+    /// Connects, and asks whether there is a cluster.
+    pub(super) fn open(location: Location, tls: &Tls, timeout: Duration) -> Result<Link> {
+        // Ours is the only provider; who asks second finds the first's.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let certificates = certificates(tls)?;
+        let node = Node { location: location.clone(), connection: None };
+        let mut link = Link { location, certificates, timeout, nodes: vec![node], slots: None };
+        link.connection(0)?;
+        link.find_cluster()?;
+        Ok(link)
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        self.slots.is_some()
+    }
+
+    /// Runs a command on the server that has `key`. `what` says what for, should it fail.
+    pub(super) fn ask(&mut self, key: &str, what: &str, command: &Cmd) -> Result<Value> {
+        match self.attempt(key, command)? {
+            Ok(value) => Ok(value),
+            Err(error) => Err(failure::refused(&self.location, what, &error)),
+        }
+    }
+
+    /// The same, where the server's refusal is of interest. The outer error is a server that is not there.
+    pub(super) fn attempt(&mut self, key: &str, command: &Cmd) -> Result<std::result::Result<Value, RedisError>> {
+        let mut node = self.node_of(key);
+        let mut asking = false;
+        for _ in 0..HOPS {
+            let connection = self.connection(node)?;
+            if asking {
+                _ = connection.req_command(&redis::cmd("ASKING"));
+            }
+            let error = match connection.req_command(command) {
+                Ok(Value::ServerError(error)) => RedisError::from(error),
+                Ok(value) => return Ok(Ok(value)),
+                Err(error) => error,
+            };
+            let Some((host, port)) = error.redirect_node().map(|(host, port)| (host.to_owned(), port)) else {
+                if error.is_io_error() {
+                    // What is left in the pipe belongs to a question that nobody asks any more.
+                    self.nodes[node].connection = None;
+                }
+                return Ok(Err(error));
+            };
+            asking = error.code() == Some("ASK");
+            node = self.node_at(&host, port);
+            if !asking {
+                self.find_cluster()?;
+            }
+        }
+        let text =
+            format!("the cluster at {} keeps moving the key's slot: try again when it has settled", self.location);
+        Err(Error::new(Code::Unavailable, text))
+    }
+
+    /// Runs several commands on the server that has `key`, in one go. Only for reading.
+    pub(super) fn ask_all(&mut self, key: &str, what: &str, commands: &[Cmd]) -> Result<Vec<Value>> {
+        if self.slots.is_some() || commands.len() < 2 {
+            return commands.iter().map(|command| self.ask(key, what, command)).collect();
+        }
+        let mut packed = Vec::new();
+        commands.iter().for_each(|command| command.write_packed_command(&mut packed));
+        let replies = self.connection(0)?.req_packed_commands(&packed, 0, commands.len());
+        let refused = |error: &RedisError| failure::refused(&self.location, what, error);
+        let replies = replies.map_err(|error| refused(&error))?;
+        for reply in &replies {
+            if let Value::ServerError(error) = reply {
+                return Err(refused(&RedisError::from(error.clone())));
+            }
+        }
+        Ok(replies)
+    }
+
+    /// Runs a command on every server that holds keys of its own.
+    pub(super) fn ask_each(&mut self, what: &str, command: impl Fn(Option<Value>) -> Option<Cmd>) -> Result<()> {
+        let mut masters: Vec<usize> = match &self.slots {
+            Some(slots) => slots.iter().map(|(.., node)| *node).collect(),
+            None => vec![0],
+        };
+        masters.sort_unstable();
+        masters.dedup();
+        for node in masters {
+            let mut reply = None;
+            while let Some(command) = command(reply.take()) {
+                let answer = self.connection(node)?.req_command(&command);
+                let answer = answer.and_then(Value::extract_error);
+                reply = Some(answer.map_err(|error| failure::refused(&self.nodes[node].location, what, &error))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn node_of(&self, key: &str) -> usize {
+        let slot = slot(key.as_bytes());
+        let range = |(from, to, node): &(u16, u16, usize)| (*from..=*to).contains(&slot).then_some(*node);
+        self.slots.as_ref().and_then(|slots| slots.iter().find_map(range)).unwrap_or(0)
+    }
+
+    fn node_at(&mut self, host: &str, port: u16) -> usize {
+        let known = self.nodes.iter().position(|node| node.location.host() == Some((host, port)));
+        known.unwrap_or_else(|| {
+            self.nodes.push(Node { location: self.location.node(host, port), connection: None });
+            self.nodes.len() - 1
+        })
+    }
+
+    /// Learns the cluster's slots, if the server is part of one. A user who may not ask is sent on by the nodes.
+    fn find_cluster(&mut self) -> Result<()> {
+        let mut question = redis::cmd("CLUSTER");
+        question.arg("SLOTS");
+        let Ok(Value::Array(ranges)) = self.connection(0)?.req_command(&question) else { return Ok(()) };
+        let mut slots = Vec::new();
+        for range in &ranges {
+            let Value::Array(range) = range else { continue };
+            let [Value::Int(from), Value::Int(to), Value::Array(master), ..] = &range[..] else { continue };
+            let [host, Value::Int(port), ..] = &master[..] else { continue };
+            let host = match host {
+                Value::BulkString(host) if !host.is_empty() => String::from_utf8_lossy(host).into_owned(),
+                // A node that does not know its own name is the one that was asked.
+                _ => self.location.host().map(|(host, _)| host.to_owned()).unwrap_or_default(),
+            };
+            let (Ok(from), Ok(to), Ok(port)) = (u16::try_from(*from), u16::try_from(*to), u16::try_from(*port)) else {
+                continue;
+            };
+            slots.push((from, to, self.node_at(&host, port)));
+        }
+        self.slots = Some(slots);
+        Ok(())
+    }
+
+    fn connection(&mut self, node: usize) -> Result<&mut Connection> {
+        let Node { location, connection } = &mut self.nodes[node];
+        if connection.is_none() {
+            *connection = Some(connect(location, self.certificates.clone(), self.timeout)?);
+        }
+        match connection {
+            Some(connection) => Ok(connection),
+            None => Err(Error::new(Code::Unavailable, format!("cannot reach Redis at {location}"))),
+        }
+    }
+}
+
+/// Connects in a thread of its own, since looking up a name knows no time limit.
+fn connect(location: &Location, certificates: Option<TlsCertificates>, timeout: Duration) -> Result<Connection> {
+    let (sender, receiver) = mpsc::channel();
+    let info = location.info.clone();
+    std::thread::spawn(move || {
+        let client = match certificates {
+            Some(certificates) => Client::build_with_tls(info, certificates),
+            None => Client::open(info),
+        };
+        // Nobody listens any more when the time is up.
+        _ = sender.send(client.and_then(|client| client.get_connection_with_timeout(timeout)));
+    });
+    let connected = receiver
+        .recv_timeout(timeout + Duration::from_millis(200))
+        .unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))));
+    let limited = connected.and_then(|connection| {
+        connection.set_read_timeout(Some(timeout))?;
+        connection.set_write_timeout(Some(timeout))?;
+        Ok(connection)
+    });
+    limited.map_err(|error| failure::unreachable(location, &error))
+}
+
+fn certificates(tls: &Tls) -> Result<Option<TlsCertificates>> {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path)
+            .map_err(|error| Error::new(Code::Config, format!("cannot read {} for TLS: {error}", show(path))))
+    };
+    let root_cert = tls.ca.as_ref().map(read).transpose()?;
+    let client_tls = match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) => {
+            Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+        }
+        (None, None) => None,
+        _ => return Err(Error::new(Code::Config, "--tls-cert and --tls-key go together: name both files")),
+    };
+    Ok((root_cert.is_some() || client_tls.is_some()).then_some(TlsCertificates { client_tls, root_cert }))
+}

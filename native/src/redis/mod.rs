@@ -1,0 +1,223 @@
+//! Papyra's streams on a live Redis or Valkey: scanning, recovery, compaction, and the consumer groups on them.
+//!
+//! What lives here is the talking to a server. Whether an entry is a record is `papyra-core`'s decision
+//! ([`papyra_core::entry`]), the same as for a log's lines; what is printed is the command line's. RDB, DUMP and AOF
+//! files are no part of this: they are read without a server.
+//!
+//! - [`location`] is the address and its redaction, [`link`] the connections: one server or the nodes of a cluster.
+//! - [`scan`] reads streams whole, in pages, and looks through the groups' pending entries.
+//! - [`recover`] removes bad entries: into a local rejects file (repair), or into Papyra's quarantine stream by one
+//!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, [`apart`] copies under a
+//!   lock instead.
+//! - [`groups`], [`pending`] and [`ensure`] look after consumer groups; [`compact`] trims.
+//!
+//! Nothing is ever sent twice on the chance that it was lost: after a broken connection the streams are read anew.
+
+mod apart;
+mod failure;
+mod keys;
+mod link;
+mod location;
+mod page;
+mod rejects;
+mod reply;
+
+pub mod compact;
+pub mod ensure;
+pub mod groups;
+pub mod pending;
+pub mod recover;
+pub mod scan;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use papyra_core::escape::escape;
+use papyra_core::redis::Scope;
+use redis::{Cmd, RedisError, Value};
+
+pub use keys::Naming;
+pub use location::{Location, Tls};
+pub use papyra_core::redis::{PapyraKey, StreamId, StreamKind};
+pub use reply::Entry;
+
+use crate::error::{Code, Error, Result};
+use link::Link;
+
+/// Which systems to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Systems {
+    /// These.
+    Named(Vec<String>),
+    /// All that have a stream under the prefix.
+    All,
+}
+
+/// How to find a system's streams.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The server.
+    pub location: Location,
+    /// Files for TLS.
+    pub tls: Tls,
+    /// What Papyra's keys begin with.
+    pub prefix: String,
+    /// Which systems.
+    pub systems: Systems,
+    /// What the quarantine streams' keys begin with, when that is not Papyra's default.
+    pub quarantine_prefix: Option<String>,
+    /// Look at this many of the newest entries of each stream only.
+    pub sample: Option<u64>,
+    /// A consumer that was not seen for longer earns a note.
+    pub max_idle: Duration,
+    /// How long to wait for a connection, and for each reply.
+    pub timeout: Duration,
+}
+
+/// A server, and the systems on it that are to be looked at.
+pub struct Store {
+    /// What it was opened with.
+    pub settings: Settings,
+    /// The systems' names, in order.
+    pub systems: Vec<String>,
+    link: RefCell<Link>,
+}
+
+impl Store {
+    /// Connects, and finds the systems.
+    pub fn open(settings: Settings) -> Result<Store> {
+        let link = Link::open(settings.location.clone(), &settings.tls, settings.timeout)?;
+        let mut store = Store { settings, systems: Vec::new(), link: RefCell::new(link) };
+        store.systems = match &store.settings.systems {
+            Systems::Named(systems) => systems.clone(),
+            Systems::All => store.find_systems()?,
+        };
+        Ok(store)
+    }
+
+    /// The streams that the systems have or would have, in the order of reports.
+    pub fn streams(&self) -> Vec<PapyraKey> {
+        let of = |system_id: &String| {
+            let (prefix, system_id) = (self.settings.prefix.clone(), system_id.clone());
+            StreamKind::ALL.map(|kind| PapyraKey { prefix: prefix.clone(), system_id: system_id.clone(), kind })
+        };
+        self.systems.iter().flat_map(of).collect()
+    }
+
+    /// The streams that are there, and the keys of those that are not. No stream at all of a system is an error: what
+    /// was not looked at must not pass for healthy.
+    pub fn present(&self) -> Result<(Vec<PapyraKey>, Vec<PapyraKey>)> {
+        let (mut present, mut absent) = (Vec::new(), Vec::new());
+        for stream in self.streams() {
+            if self.is_there(&stream.key())? { present.push(stream) } else { absent.push(stream) }
+        }
+        for system in &self.systems {
+            if !present.iter().any(|stream| stream.system_id == *system) {
+                let text = format!(
+                    "no streams of system {} at {}: none of {}:{}:events, audits and dead_letters exists; check --prefix, \
+                     --system-id and the database number",
+                    escape(system.as_bytes()),
+                    self.settings.location,
+                    escape(self.settings.prefix.as_bytes()),
+                    escape(system.as_bytes())
+                );
+                return Err(Error::new(Code::NoInput, text));
+            }
+        }
+        Ok((present, absent))
+    }
+
+    /// Whether there is nothing yet: no stream of any of the systems.
+    pub fn is_empty(&self) -> Result<bool> {
+        for stream in self.streams() {
+            if self.is_there(&stream.key())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the server is part of a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.link.borrow().is_cluster()
+    }
+
+    fn is_there(&self, key: &str) -> Result<bool> {
+        let mut command = redis::cmd("XINFO");
+        command.arg("STREAM").arg(key);
+        match self.attempt(key, &command)? {
+            Ok(_) => Ok(true),
+            Err(error) if is_no_such_key(&error) => Ok(false),
+            Err(error) => Err(self.refused(&format!("looking at {key}"), &error)),
+        }
+    }
+
+    fn last_entry(&self, key: &str) -> Result<Option<Entry>> {
+        let mut command = redis::cmd("XREVRANGE");
+        command.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+        Ok(reply::entries(self.ask(key, "reading", &command)?).pop())
+    }
+
+    /// Runs a command on the server that has `key`.
+    fn ask(&self, key: &str, doing: &str, command: &Cmd) -> Result<Value> {
+        self.link.borrow_mut().ask(key, &format!("{doing} {key}"), command)
+    }
+
+    /// Runs several reading commands in one go.
+    fn ask_all(&self, key: &str, doing: &str, commands: &[Cmd]) -> Result<Vec<Value>> {
+        self.link.borrow_mut().ask_all(key, &format!("{doing} {key}"), commands)
+    }
+
+    /// Runs a command whose refusal is of interest.
+    fn attempt(&self, key: &str, command: &Cmd) -> Result<std::result::Result<Value, RedisError>> {
+        self.link.borrow_mut().attempt(key, command)
+    }
+
+    fn refused(&self, what: &str, error: &RedisError) -> Error {
+        failure::refused(&self.settings.location, what, error)
+    }
+
+    /// The systems that have a stream under the prefix.
+    fn find_systems(&self) -> Result<Vec<String>> {
+        let prefix = &self.settings.prefix;
+        let pattern = format!("{}:*", keys::literally(prefix));
+        let scan = |cursor: &[u8]| {
+            let mut command = redis::cmd("SCAN");
+            command.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1_000);
+            command
+        };
+        let scope = Scope { prefix: Some(prefix.clone()), system_id: None };
+        let systems = RefCell::new(Vec::new());
+        self.link.borrow_mut().ask_each("looking for systems", |reply| {
+            let Some(reply) = reply else { return Some(scan(b"0")) };
+            let mut parts = reply::items(reply).into_iter();
+            let cursor = parts.next().and_then(|cursor| reply::bytes(&cursor).map(<[u8]>::to_vec)).unwrap_or_default();
+            let found = parts.next().map(reply::items).unwrap_or_default();
+            let keys = found.iter().filter_map(reply::bytes);
+            systems.borrow_mut().extend(keys.filter_map(|key| Some(scope.find(key)?.system_id)));
+            (cursor != b"0" && !cursor.is_empty()).then(|| scan(&cursor))
+        })?;
+        let mut systems = systems.into_inner();
+        systems.sort();
+        systems.dedup();
+        if systems.is_empty() {
+            let text = format!(
+                "no system has a stream under the prefix {} at {}: check --prefix and the database number",
+                escape(prefix.as_bytes()),
+                self.settings.location
+            );
+            return Err(Error::new(Code::NoInput, text));
+        }
+        Ok(systems)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("location", &self.settings.location).field("systems", &self.systems).finish()
+    }
+}
+
+fn is_no_such_key(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("no such key"))
+}

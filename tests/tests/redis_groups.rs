@@ -1,0 +1,132 @@
+//! Consumer groups on a real server: listed, made anew, looked after.
+
+use papyra_tests::Workshop;
+use papyra_tests::redis::{Redis, event, list, number};
+
+/// 20 events; a group in which c1 holds 8 and c2 holds 5.
+fn fill(redis: &mut Redis) {
+    for number in 0..20 {
+        redis.add("papyra:s:events", &[("data", &event(number))]);
+    }
+    redis.call("XGROUP CREATE papyra:s:events shipping 0");
+    redis.call("XREADGROUP GROUP shipping c1 COUNT 8 STREAMS papyra:s:events >");
+    redis.call("XREADGROUP GROUP shipping c2 COUNT 5 STREAMS papyra:s:events >");
+}
+
+fn pending(redis: &mut Redis) -> Vec<(String, String, i64)> {
+    let entries = list(redis.call("XPENDING papyra:s:events shipping - + 100"));
+    let of = papyra_tests::redis::text;
+    entries.into_iter().map(list).map(|entry| (of(&entry[0]), of(&entry[1]), number(&entry[3]))).collect()
+}
+
+#[test]
+fn groups_come_back_from_a_saved_list_with_what_they_waited_for() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    fill(&mut redis);
+    let shop = Workshop::default();
+    let listed = shop.on(&redis.url(), "redis groups list --format json").must_exit(0);
+    assert_eq!(listed.json()["schema"], "papyra.groups/1");
+    assert_eq!(listed.json()["streams"][0]["groups"][0]["pending_count"], 13);
+    shop.write("groups.json", &listed.stdout);
+    let before = pending(&mut redis);
+    shop.on(&redis.url(), "redis groups delete --kind events --group shipping")
+        .must_exit(64)
+        .must_complain("waits for 13 entries");
+    shop.on(&redis.url(), "redis groups delete --kind events --group shipping --force").must_exit(0);
+    shop.on(&redis.url(), "redis groups delete --kind events --group shipping").must_exit(0).must_say("is not there");
+    shop.on(&redis.url(), "redis groups ensure --from groups.json")
+        .must_exit(0)
+        .must_say("group shipping of papyra:s:events made")
+        .must_say("13 pending entries brought back");
+    assert_eq!(pending(&mut redis), before);
+    let again = shop.on(&redis.url(), "redis groups list --format json").must_exit(0).json();
+    let delivered = |list: &serde_json::Value| list["streams"][0]["groups"][0]["last_delivered"].clone();
+    assert_eq!(delivered(&again), delivered(&listed.json()));
+    shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(0).must_say("stays as it is");
+    assert_eq!(pending(&mut redis), before);
+}
+
+#[test]
+fn pending_entries_whose_message_is_gone_are_counted_as_lost() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    fill(&mut redis);
+    let shop = Workshop::default();
+    let listed = shop.on(&redis.url(), "redis groups list --format json").must_exit(0);
+    shop.write("groups.json", &listed.stdout);
+    let first = pending(&mut redis)[0].0.clone();
+    redis.call(&format!("XDEL papyra:s:events {first}"));
+    redis.call("XGROUP DESTROY papyra:s:events shipping");
+    let ensured = shop.on(&redis.url(), "redis groups ensure --from groups.json --format json").must_exit(0).json();
+    assert_eq!(
+        (&ensured["groups"][0]["pending_restored"], &ensured["groups"][0]["pending_lost"]),
+        (&12.into(), &1.into())
+    );
+}
+
+#[test]
+fn a_list_that_is_none_or_of_another_system_is_refused() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    fill(&mut redis);
+    let shop = Workshop::with("groups.json", "{\"schema\": 7}");
+    shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(65).must_complain("is no list of groups");
+    shop.on(&redis.url(), "redis groups ensure --from nothing.json").must_exit(66);
+    let listed = shop.on(&redis.url(), "redis groups list --format json").must_exit(0);
+    shop.write("groups.json", &listed.stdout);
+    shop.on(&redis.url(), "redis groups ensure --from groups.json --system-id other")
+        .must_exit(66)
+        .must_complain("papyra:s:events");
+}
+
+#[test]
+fn groups_are_made_where_asked_and_only_once() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    fill(&mut redis);
+    let shop = Workshop::default();
+    let made = |kind: &str, start: &str| {
+        shop.on(&redis.url(), &format!("redis groups ensure --group g --kind {kind} --start {start}")).must_exit(0)
+    };
+    made("events", "$").must_say("group g of papyra:s:events made");
+    made("events", "0").must_say("stays as it is");
+    made("audits", "0").must_say("group g of papyra:s:audits made");
+    shop.on(&redis.url(), "redis groups ensure --group g --start 1-2-3").must_exit(64);
+    let streams = shop.on(&redis.url(), "redis groups list --format json").must_exit(0).json();
+    let group = &streams["streams"][0]["groups"][0];
+    assert_eq!((&group["name"], &group["last_delivered"]), (&"g".into(), &streams["streams"][0]["stream"]["last_id"]));
+}
+
+#[test]
+fn waiting_entries_are_listed_claimed_and_acknowledged() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    fill(&mut redis);
+    let shop = Workshop::default();
+    let before = pending(&mut redis);
+    let listed = shop.on(&redis.url(), "redis pending --format json").must_exit(0).json();
+    assert_eq!(listed["pending"].as_array().expect("entries").len(), 13);
+    assert_eq!(listed["pending"][0]["id"], before[0].0);
+    assert_eq!(listed["pending"][0]["delivery_count"], 1);
+    shop.on(&redis.url(), "redis claim --kind events --group shipping --consumer c3 --min-idle 1h")
+        .must_exit(0)
+        .must_say("claimed 0 of 0");
+    shop.on(
+        &redis.url(),
+        "redis claim --kind events --group shipping --consumer c3 --min-idle 1ms --from c1 --limit 3",
+    )
+    .must_exit(0)
+    .must_say("claimed 3 of 3");
+    let mut expected = before.clone();
+    expected.iter_mut().take(3).for_each(|entry| entry.1 = "c3".into());
+    assert_eq!(pending(&mut redis), expected);
+    shop.on(&redis.url(), "redis ack --kind events --group shipping").must_exit(64);
+    shop.on(&redis.url(), &format!("redis ack --kind events --group shipping --id {}", before[5].0))
+        .must_exit(0)
+        .must_say("acknowledged 1 of 1");
+    expected.remove(5);
+    assert_eq!(pending(&mut redis), expected);
+    shop.on(&redis.url(), "redis ack --kind events --group shipping --all")
+        .must_exit(0)
+        .must_say("acknowledged 12 of 12");
+    shop.on(&redis.url(), "redis pending").must_exit(0).must_say("nothing is pending");
+    shop.on(&redis.url(), "redis ack --kind events --group nobody --all")
+        .must_exit(66)
+        .must_complain("no such stream or group");
+}

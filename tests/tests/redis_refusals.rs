@@ -1,0 +1,215 @@
+//! Servers that cannot be reached, or say no: each time a sentence, an exit code, and no secret.
+
+use std::io::Write;
+
+use papyra_tests::redis::{Between, Redis, event, free_port, wait_until};
+use papyra_tests::{Workshop, has};
+
+#[test]
+fn nobody_listening_is_said_without_the_password() {
+    let shop = Workshop::default();
+    let url = format!("redis://me:hunter2@127.0.0.1:{}", free_port());
+    for verb in ["persistence scan", "persistence startup-check", "doctor run", "redis groups list"] {
+        let run = shop
+            .on(&url, verb)
+            .must_exit(69)
+            .must_complain("redis://me:***@127.0.0.1")
+            .must_complain("nothing listens");
+        assert!(!run.stderr.contains("hunter2") && !run.stdout.contains("hunter2"), "{run:#?}");
+    }
+    for wrong in ["--help", "--frob", "--format frob"] {
+        let run = shop.on(&url, &format!("persistence scan {wrong}"));
+        assert!(!run.stderr.contains("hunter2") && !run.stdout.contains("hunter2"), "{run:#?}");
+    }
+    shop.on("http://:hunter2@h", "persistence scan").must_exit(78).must_complain("cannot be used");
+    shop.papyra("persistence scan --backend redis").must_exit(78).must_complain("PAPYRA_REDIS_URL");
+}
+
+#[test]
+fn a_server_that_hangs_is_given_up() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    redis.add("papyra:s:events", &[("data", &event(1))]);
+    let signal = |name: &str| {
+        let status = std::process::Command::new("kill").args([name, &redis.pid().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    };
+    signal("-STOP");
+    let run = Workshop::default().on(&redis.url(), "persistence startup-check --timeout 300ms");
+    signal("-CONT");
+    run.must_exit(69).must_complain("no answer in time");
+}
+
+#[test]
+fn a_server_that_goes_away_in_the_middle_ends_the_scan() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    redis.script("for i = 1, 20000 do redis.call('XADD', 'papyra:s:events', '*', 'data', '{}') end");
+    let between = Between::silent_after(5, "XRANGE", redis.port);
+    let shop = Workshop::default();
+    let mut command = shop.command("persistence scan --backend redis --system-id s");
+    let child = command
+        .env("PAPYRA_REDIS_URL", between.url())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("papyra");
+    wait_until("the fifth page", || between.is_silent());
+    redis.kill();
+    let output = child.wait_with_output().expect("papyra ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(69 | 74)), "{output:?}");
+    assert!(said.contains("papyra:s:events") && output.stdout.is_empty(), "{said}");
+}
+
+#[test]
+fn passwords_and_permissions_are_told_apart() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    redis.add("papyra:s:events", &[("data", &event(1))]);
+    redis.add("papyra:s:events", &[("data", "bad")]);
+    redis.call("ACL SETUSER blind on >pw ~papyra:* +@all -xrange");
+    redis.call("ACL SETUSER elsewhere on >pw ~other:* +@all");
+    redis.call("ACL SETUSER full on >pw ~papyra:* +@all");
+    let shop = Workshop::default();
+    let url = |user: &str| format!("redis://{user}:pw@127.0.0.1:{}", redis.port);
+    shop.on(&url("full"), "persistence scan").must_exit(2);
+    shop.on(&url("blind"), "persistence scan").must_exit(69).must_complain("xrange").must_complain("ACL SETUSER");
+    shop.on(&url("elsewhere"), "persistence scan").must_exit(69).must_complain("may not do that");
+    shop.on(&url("nobody"), "persistence scan")
+        .must_exit(69)
+        .must_complain("user or the password")
+        .must_complain("***");
+    redis.call("CONFIG SET requirepass secret");
+    shop.on(&redis.url(), "persistence scan").must_exit(69).must_complain("asks for a password");
+    shop.on(&format!("redis://:secret@127.0.0.1:{}", redis.port), "persistence scan").must_exit(2);
+}
+
+#[test]
+fn a_key_that_is_no_stream_is_named() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    redis.call("SET papyra:s:audits something");
+    let shop = Workshop::default();
+    shop.on(&redis.url(), "persistence scan")
+        .must_exit(66)
+        .must_complain("papyra:s:audits")
+        .must_complain("something other than a stream");
+    shop.on(&redis.url(), "persistence scan --all-systems").must_exit(66);
+    shop.on(&redis.url(), "persistence scan --prefix other --all-systems")
+        .must_exit(66)
+        .must_complain("under the prefix other");
+}
+
+#[test]
+fn a_replica_is_scanned_and_not_changed() {
+    let Some(mut master) = Redis::start(&[]) else { return };
+    master.add("papyra:s:events", &[("data", &event(1))]);
+    master.add("papyra:s:events", &[("data", "bad")]);
+    let port = master.port.to_string();
+    let Some(mut replica) = Redis::start(&["--replicaof", "127.0.0.1", &port]) else { return };
+    wait_until("replication", || replica.length("papyra:s:events") == 2);
+    let shop = Workshop::default();
+    shop.on(&replica.url(), "persistence scan").must_exit(2);
+    for mode in ["repair", "quarantine"] {
+        shop.on(&replica.url(), &format!("persistence recover --mode {mode}"))
+            .must_exit(69)
+            .must_complain("read-only replica");
+    }
+    assert_eq!(master.length("papyra:s:events"), 2);
+}
+
+#[test]
+fn a_server_that_cannot_save_is_not_written_to() {
+    let Some(mut redis) = Redis::start(&["--save", "3600 1", "--enable-protected-configs", "yes"]) else { return };
+    redis.add("papyra:s:events", &[("data", &event(1))]);
+    redis.add("papyra:s:events", &[("data", "bad")]);
+    let folder = redis.dir().join("gone");
+    std::fs::create_dir(&folder).expect("a folder");
+    redis.call(&format!("CONFIG SET dir {}", folder.display()));
+    std::fs::remove_dir(&folder).expect("no folder");
+    _ = redis.call("BGSAVE");
+    wait_until("a failed save", || {
+        papyra_tests::redis::text(&redis.call("INFO persistence")).contains("rdb_last_bgsave_status:err")
+    });
+    let shop = Workshop::default();
+    shop.on(&redis.url(), "persistence scan").must_exit(2);
+    for mode in ["repair", "quarantine"] {
+        shop.on(&redis.url(), &format!("persistence recover --mode {mode}")).must_exit(69).must_complain("cannot save");
+    }
+    assert_eq!(redis.length("papyra:s:events"), 2);
+}
+
+#[test]
+fn a_server_that_is_still_loading_says_so() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    redis.call("CONFIG SET rdbcompression no");
+    redis.script("for i = 1, 600 do redis.call('SET', 'key' .. i, string.rep('x', 4000)) end");
+    redis.call("SAVE");
+    let dump = std::fs::read(redis.dir().join("dump.rdb")).expect("a dump");
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("dump.rdb"), dump).expect("a dump");
+    // Two minutes for them all, with an ear for questions after each.
+    let slow = Redis::start_in(dir, &["--key-load-delay", "200000", "--loading-process-events-interval-bytes", "1024"]);
+    Workshop::default().on(&slow.url(), "persistence scan").must_exit(69).must_complain("still loading");
+}
+
+#[test]
+fn sockets_databases_and_settings_files_lead_to_the_same_streams() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    redis.call("SELECT 3");
+    redis.add("p:q:sys tem:events".replace(' ', "_").as_str(), &[("data", &event(1))]);
+    let shop = Workshop::default();
+    let scan = |url: String| shop.on(&url, "persistence scan --prefix p:q --system-id sys_tem");
+    scan(format!("{}/3", redis.url())).must_exit(0).must_say("p:q:sys_tem:events");
+    scan(redis.url()).must_exit(66);
+    scan(format!("redis+unix://{}?db=3", redis.socket().display())).must_exit(0);
+    scan(format!("unix://{}?db=3", redis.socket().display())).must_exit(0);
+    scan(format!("{}/99", redis.url())).must_exit(69).must_complain("out of range");
+    let mut file = std::fs::File::create(shop.path("papyra.toml")).expect("a file");
+    write!(
+        file,
+        "backend = \"redis\"\n[redis]\nurl = \"{}/3\"\nprefix = \"p:q\"\nsystem_id = \"sys_tem\"\n",
+        redis.url()
+    )
+    .expect("written");
+    shop.papyra("persistence scan").must_exit(0).must_say("p:q:sys_tem:events");
+    shop.papyra("redis groups list --system-id other").must_exit(66);
+}
+
+#[test]
+fn certificates_are_checked() {
+    if !has("openssl") || !has("redis-server") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let openssl = |arguments: &str| {
+        let run = std::process::Command::new("openssl").args(arguments.split(' ')).current_dir(dir.path()).output();
+        let run = run.expect("openssl runs");
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    };
+    std::fs::write(dir.path().join("names"), "subjectAltName=IP:127.0.0.1\n").expect("a file");
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority");
+    for who in ["server", "client"] {
+        openssl(&format!("req -newkey rsa:2048 -nodes -keyout {who}.key -out {who}.csr -subj /CN={who}"));
+        let sign = "x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names";
+        openssl(&format!("{sign} -in {who}.csr -out {who}.crt"));
+    }
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let port = free_port();
+    let mut arguments = vec!["--tls-port".to_owned(), port.to_string()];
+    for (name, path) in
+        [("--tls-cert-file", "server.crt"), ("--tls-key-file", "server.key"), ("--tls-ca-cert-file", "ca.crt")]
+    {
+        arguments.extend([name.to_owned(), file(path)]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let Some(mut redis) = Redis::start(&arguments) else { return };
+    redis.add("papyra:s:events", &[("data", &event(1))]);
+    let shop = Workshop::default();
+    let url = format!("rediss://127.0.0.1:{port}");
+    let (ca, crt, key) = (file("ca.crt"), file("client.crt"), file("client.key"));
+    shop.on(&url, &format!("persistence scan --tls-ca {ca} --tls-cert {crt} --tls-key {key}")).must_exit(0);
+    shop.on(&url, &format!("persistence scan --tls-ca {ca}")).must_exit(69);
+    shop.on(&url, "persistence scan").must_exit(69).must_complain("rediss://127.0.0.1");
+    shop.on(&url, "persistence scan --tls-ca nowhere").must_exit(78).must_complain("nowhere");
+    redis.call("CONFIG SET tls-auth-clients no");
+    shop.on(&url, &format!("persistence scan --tls-ca {ca}")).must_exit(0);
+    shop.on(&format!("rediss://localhost:{port}"), &format!("persistence scan --tls-ca {ca}")).must_exit(69);
+}
