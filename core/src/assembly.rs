@@ -67,7 +67,7 @@ impl Place {
             }
             Place::Temporary(file) => {
                 let kind = match backend {
-                    Backend::Json => AnomalyType::UnexpectedFile,
+                    Backend::Json | Backend::Redis => AnomalyType::UnexpectedFile,
                     Backend::Rotating => AnomalyType::OrphanedRotatedFile,
                 };
                 let detail = format!("left behind by an interrupted compaction or recovery; {}", holds(&summary));
