@@ -21,7 +21,7 @@ use crate::reading::Effort;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
     /// Copy a log, a set or a folder of logs while it is in use, and check it on the way
-    Create(create::Args),
+    Create(Box<create::Args>),
     /// Read every stored byte, scan every record, and compare both with the manifest
     Verify(verify::Args),
     /// Show the backups in a folder; exits with 2 when the newest is too old, damaged or unverified
