@@ -70,6 +70,9 @@ pub enum Reason {
     DamagedArchive,
     /// A stream entry without the field `data`.
     MissingDataField,
+    /// What is wrong with a Redis backup file.
+    #[serde(untagged)]
+    Backup(crate::redis::Reason),
 }
 
 impl Reason {
@@ -91,6 +94,7 @@ impl Reason {
             Reason::Unreadable => "unreadable",
             Reason::DamagedArchive => "damaged_archive",
             Reason::MissingDataField => "missing_data_field",
+            Reason::Backup(reason) => reason.as_str(),
         }
     }
 }

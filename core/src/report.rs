@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Reason};
 use crate::record::Note;
+use crate::redis::{BackupReport, StreamReport};
 use crate::summary::{Counts, Summary};
 
 /// The report's schema.
@@ -138,6 +139,12 @@ pub struct FileReport {
     pub anomaly_count: u64,
     /// The first anomalies.
     pub anomalies: Vec<Finding>,
+    /// What a Redis backup file says of itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub backup: Option<BackupReport>,
+    /// The streams of a Redis backup; of an append-only folder, with its last file.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub streams: Vec<StreamReport>,
 }
 
 /// A note of a file.
@@ -183,6 +190,8 @@ impl FileReport {
                 .collect(),
             anomaly_count: summary.anomalies,
             anomalies: summary.findings,
+            backup: None,
+            streams: Vec::new(),
         }
     }
 
@@ -247,7 +256,8 @@ impl Report {
     pub fn is_no_log(&self) -> bool {
         let records = &self.totals.records;
         let whole = records.event + records.audit + records.dead_letter + self.totals.salvageable;
-        let mut damage = self.files.iter().filter(|file| file.is_member()).flat_map(|file| &file.anomalies).peekable();
+        let is_log = |file: &&FileReport| file.is_member() && file.backup.is_none();
+        let mut damage = self.files.iter().filter(is_log).flat_map(|file| &file.anomalies).peekable();
         let is_alien = |finding: &Finding| {
             let begins_as_record =
                 |excerpt: &String| excerpt.trim_start_matches("\\x00").trim_start().starts_with(['{', '…']);

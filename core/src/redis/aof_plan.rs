@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-use super::command::{Touch, touches};
+use super::aof_later::{Later, LaterCommands};
 use super::finding::{Finding, Reason};
 use super::header::Limits;
 use super::id::decimal;
@@ -25,19 +25,6 @@ pub struct Stretch {
     pub length: u64,
     /// Does it stay?
     pub keep: bool,
-}
-
-/// Commands after the first damage that a person must decide about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Later {
-    /// Commands on keys that are no Papyra streams: they may depend on what was lost (an INCR after a lost INCR gives a number that never was).
-    pub others: u64,
-    /// Commands on whole databases after a place that was found again without proof.
-    pub whole_databases: u64,
-    /// The first of them.
-    pub first_offset: u64,
-    /// Its name.
-    pub first_command: String,
 }
 
 /// What to keep of an append-only file.
@@ -298,32 +285,21 @@ fn later(
     limits: Limits,
     unproven_from: Option<usize>,
 ) -> Option<Later> {
-    let mut found = Later { others: 0, whole_databases: 0, first_offset: 0, first_command: String::new() };
+    let mut seen = LaterCommands::new(scope.clone());
     let mut finder = Finder::new(bytes, limits.unit);
     for stretch in stretches.iter().filter(|stretch| stretch.keep && stretch.offset >= first) {
         let (mut at, end) = (stretch.offset as usize, (stretch.offset + stretch.length) as usize);
         while at < end {
-            let (length, args) = match finder.item(at) {
-                Item::Command { length, args } => (length, args),
-                Item::Note { length } => (length, Vec::new()),
+            at += match finder.item(at) {
+                Item::Command { length, args } => {
+                    let command = Command { offset: at as u64, length: length as u64, args: &args };
+                    seen.see(&command, unproven_from.is_some_and(|from| at >= from));
+                    length
+                }
+                Item::Note { length } => length,
                 Item::Torn | Item::Broken(_) => break,
             };
-            let command = Command { offset: at as u64, length: length as u64, args: &args };
-            let (others, whole) = match touches(&command) {
-                Touch::None => (false, false),
-                _ if args.is_empty() => (false, false),
-                Touch::Keys(keys) => (keys.iter().any(|key| scope.find(key).is_none()), false),
-                Touch::Everything => (false, unproven_from.is_some_and(|from| at >= from)),
-                Touch::Others => (true, false),
-            };
-            if (others || whole) && found.others + found.whole_databases == 0 {
-                found.first_offset = at as u64;
-                found.first_command = String::from_utf8_lossy(&command.name()).into_owned();
-            }
-            found.others += u64::from(others);
-            found.whole_databases += u64::from(whole);
-            at += length;
         }
     }
-    (found.others + found.whole_databases > 0).then_some(found)
+    seen.found()
 }

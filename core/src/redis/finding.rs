@@ -3,12 +3,12 @@
 //! Findings name the key, the entry and the byte. How they are shown, and which exit code they lead to, is decided by
 //! whoever receives them.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::id::StreamId;
 
 /// Why something is a finding. The snake_case name is stable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {

@@ -5,6 +5,7 @@
 //! this reader: another format, an unknown version or type, or intact bytes that it does not understand.
 
 mod aof;
+mod aof_later;
 mod aof_plan;
 mod arguments;
 mod command;
@@ -26,6 +27,7 @@ mod manifest;
 mod node;
 mod rdb;
 mod replay;
+mod report;
 mod resp;
 mod resync;
 mod salvage;
@@ -39,7 +41,8 @@ mod verdict;
 mod visit;
 
 pub use aof::{AofReader, AofSummary};
-pub use aof_plan::{AofPlan, Later, Stretch, plan_aof};
+pub use aof_later::{Later, LaterCommands};
+pub use aof_plan::{AofPlan, Stretch, plan_aof};
 pub use error::{Error, ErrorKind};
 pub use export::{ConsumerExport, GroupExport, GroupsFile, PendingExport, StreamGroups, push_line};
 pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};
@@ -53,6 +56,7 @@ pub use manifest::{FileRole, Manifest, ManifestFile};
 pub use node::{Entry, Fields, Value};
 pub use rdb::RdbReader;
 pub use replay::Replay;
+pub use report::{BackupFormat, BackupReport, stream_records};
 pub use resp::Command;
 pub use salvage::KeyFinder;
 pub use sniff::{Format, SNIFF_END, SNIFF_START, is_dump, is_whole_dump, sniff};

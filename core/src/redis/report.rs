@@ -1,0 +1,97 @@
+//! What a scan report says of a Redis backup file, in the words of every other report.
+//!
+//! Findings of the readers become a report's findings here; reading is theirs, and printing the front ends'.
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{RecordCounts, StreamReport};
+use super::finding::{Finding, Reason};
+use super::header::{Checksum, Header};
+use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
+use crate::report::FileReport;
+use crate::summary::Counts;
+
+/// What a backup file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupFormat {
+    /// An RDB file.
+    Rdb,
+    /// A DUMP payload.
+    Dump,
+    /// An append-only file, with or without an RDB file at its front.
+    Aof,
+    /// The manifest of an append-only folder.
+    Manifest,
+}
+
+/// What a backup file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupReport {
+    /// What it is.
+    pub format: BackupFormat,
+    /// The RDB version, of the file or of the part at its front.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub header: Option<Header>,
+    /// What the RDB checksum says; an append-only file has none of its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub checksum: Option<Checksum>,
+    /// Commands of an append-only file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub commands: Option<u64>,
+    /// Keys that are no streams, in an RDB file.
+    #[serde(default)]
+    pub other_keys: u64,
+    /// Streams that are not Papyra's; the first of them are listed too.
+    #[serde(default)]
+    pub other_streams: u64,
+}
+
+impl From<Finding> for Reported {
+    fn from(finding: Finding) -> Self {
+        let kind = match finding.reason {
+            Reason::Truncated | Reason::TornTail => AnomalyType::TruncatedLine,
+            Reason::UnfinishedTransaction => AnomalyType::PartialWrite,
+            _ => AnomalyType::CorruptedLine,
+        };
+        let reason = match finding.reason {
+            Reason::TornTail => Why::TornTail,
+            Reason::MissingData => Why::MissingDataField,
+            // The detail ends with the reason that a log's line would have.
+            Reason::BadRecord if finding.detail.ends_with("(invalid_json)") => Why::InvalidJson,
+            Reason::BadRecord if finding.detail.ends_with("(not_an_object)") => Why::NotAnObject,
+            Reason::BadRecord if finding.detail.ends_with("(invalid_utf8)") => Why::InvalidUtf8,
+            Reason::BadRecord if finding.detail.ends_with("(nul_bytes)") => Why::NulBytes,
+            Reason::BadRecord if finding.detail.ends_with("(blank_line)") => Why::BlankLine,
+            other => Why::Backup(other),
+        };
+        let database = finding.db.filter(|&db| db > 0).map(|db| format!(" (database {db})")).unwrap_or_default();
+        Reported {
+            offset: Some(finding.offset),
+            length: finding.length,
+            key: finding.key.map(|key| String::from_utf8_lossy(&key).into_owned()),
+            id: finding.id.map(|id| id.to_string()),
+            ..Reported::of_file(kind, reason, finding.detail + &database)
+        }
+    }
+}
+
+impl From<RecordCounts> for Counts {
+    fn from(counts: RecordCounts) -> Self {
+        let RecordCounts { event, audit, dead_letter, other } = counts;
+        Counts { event, audit, dead_letter, other }
+    }
+}
+
+/// Puts streams into a file's report: its records, entries and times are theirs.
+pub fn stream_records(file: &mut FileReport, streams: Vec<StreamReport>) {
+    for stream in streams.iter().filter(|stream| stream.papyra.is_some()) {
+        file.records.merge(Counts::from(stream.records));
+        file.lines += stream.records.total() + stream.bad_entries;
+        let earlier = file.first_timestamp.into_iter().chain(stream.first_timestamp);
+        file.first_timestamp = earlier.reduce(f64::min);
+        let later = file.last_timestamp.into_iter().chain(stream.last_timestamp);
+        file.last_timestamp = later.reduce(f64::max);
+    }
+    file.streams.extend(streams);
+}
