@@ -90,12 +90,52 @@ pub(crate) fn repair(folder: &Folder, log: &str, job: Job<'_>, effort: Effort<'_
         }
     };
     let (_, rejected_ranges) = rejects.amount();
+    let new = NewFile { output: &output, rejects, resume_at: done.resume_at, size: done.size };
+    let placed = put_in_place(folder, log, (&source, &identity), new, keeping)?;
+    Ok(Some(Repaired {
+        plan,
+        rejected_ranges,
+        quarantined: placed.quarantined,
+        rejects: placed.rejects,
+        late_bytes: placed.late_bytes,
+        warnings: placed.warnings,
+    }))
+}
+
+/// A repaired file that was written and verified, under its unfinished name.
+pub(super) struct NewFile<'a> {
+    pub(super) output: &'a File,
+    /// What was left out of it.
+    pub(super) rejects: Rejects,
+    /// See [`Ready::resume_at`].
+    pub(super) resume_at: u64,
+    pub(super) size: u64,
+}
+
+/// What came of putting it in place.
+pub(super) struct Placed {
+    pub(super) quarantined: Option<PathBuf>,
+    pub(super) rejects: Option<PathBuf>,
+    pub(super) late_bytes: u64,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Syncs the new file, secures what it lacks, and swaps it in. Any error leaves the file as its writers left it.
+pub(super) fn put_in_place(
+    folder: &Folder,
+    log: &str,
+    (source, identity): (&File, &Identity),
+    new: NewFile<'_>,
+    keeping: &Keeping,
+) -> Result<Placed> {
+    let (path, temporary) = (folder.join(log), swap::unfinished(log));
+    let NewFile { output, rejects, resume_at, size: new_size } = new;
     let finish = || -> Result<(Option<Kept>, Option<Secured>, Vec<String>)> {
-        let warnings = like_the_original(&source, &output, &path)?;
+        let warnings = like_the_original(source, output, &path)?;
         output.sync_all().map_err(|error| Error::cannot_write("write", &folder.join(&temporary), error))?;
         let original = match keeping {
             Keeping::Quarantine(quarantine) => {
-                Some(quarantine::keep_original(folder, log, &source, &identity, quarantine)?)
+                Some(quarantine::keep_original(folder, log, source, identity, quarantine)?)
             }
             Keeping::Rejects | Keeping::Nothing => None,
         };
@@ -110,16 +150,14 @@ pub(crate) fn repair(folder: &Folder, log: &str, job: Job<'_>, effort: Effort<'_
     };
     let (original, secured, warnings) = finish().inspect_err(|_| _ = folder.remove(&temporary))?;
     let (inode, size) = (identity.inode, identity.size);
-    let ready = Ready { inode, size, resume_at: done.resume_at, new_size: done.size };
-    match swap::swap(folder, log, (&source, &identity), &output, ready) {
-        Ok(late_bytes) => Ok(Some(Repaired {
-            plan,
-            rejected_ranges,
+    let ready = Ready { inode, size, resume_at, new_size };
+    match swap::swap(folder, log, (source, identity), output, ready) {
+        Ok(late_bytes) => Ok(Placed {
             quarantined: original.map(|kept| kept.path),
             rejects: secured.map(|secured| secured.path),
             late_bytes,
             warnings,
-        })),
+        }),
         Err(failed) if failed.swapped => Err(failed.error.and("run the same command again to finish")),
         Err(failed) => {
             _ = folder.remove(&temporary);
