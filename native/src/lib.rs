@@ -16,6 +16,7 @@ pub mod compact;
 pub mod error;
 pub mod folder;
 pub mod history;
+pub mod offline;
 pub mod reading;
 pub mod records;
 pub mod recover;

@@ -1,4 +1,4 @@
-//! What a path on the command line leads to: a log, a set, a compressed log, a pipe, or a folder of these.
+//! What a path on the command line leads to: a log, a set, a compressed log, a Redis backup, a pipe, or a folder of these.
 //!
 //! Told by content, not by name, so that a wrong file is not taken for a clean log.
 
@@ -13,6 +13,7 @@ use crate::archive::Format;
 use crate::error::{Code, Error, Result, show};
 use crate::folder::Folder;
 use crate::history::{Choice, History};
+use crate::offline::Backup;
 use crate::redis::Store;
 
 /// How often a folder is looked at again while its files change names.
@@ -29,6 +30,8 @@ pub enum Target {
     Stream(PathBuf),
     /// A folder with logs in it.
     Folder(Logs),
+    /// A Redis backup.
+    Backup(Backup),
     /// Streams of a server.
     Redis(Box<Store>),
 }
@@ -40,6 +43,8 @@ pub struct Logs {
     pub histories: Vec<History>,
     /// Compressed logs, by name.
     pub archives: Vec<(PathBuf, Format)>,
+    /// Redis backups, by name.
+    pub backups: Vec<Backup>,
     /// Files that hold no log, by name.
     pub passed_over: Vec<String>,
 }
@@ -58,7 +63,12 @@ impl Target {
             Err(error) => return Err(Error::cannot_open(path, error)),
         };
         if metadata.is_dir() {
-            return Logs::in_folder(path, choice, max_files).map(Target::Folder);
+            let mut logs = Logs::in_folder(path, choice, max_files)?;
+            let alone = logs.histories.is_empty() && logs.archives.is_empty() && logs.backups.len() == 1;
+            return Ok(match if alone { logs.backups.pop() } else { None } {
+                Some(backup) => Target::Backup(backup),
+                None => Target::Folder(logs),
+            });
         }
         if !metadata.is_file() {
             return Ok(Target::Stream(path.into()));
@@ -66,7 +76,10 @@ impl Target {
         let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
         match Format::of_file(&file).map_err(|error| Error::cannot_open(path, error))? {
             Some(format) => Ok(Target::Archive(path.into(), format)),
-            None => History::open(path, choice, max_files).map(Target::History),
+            None => match Backup::at(path, true)? {
+                Some(backup) => Ok(Target::Backup(backup)),
+                None => History::open(path, choice, max_files).map(Target::History),
+            },
         }
     }
 }
@@ -82,7 +95,7 @@ impl Logs {
                 tries += 1;
                 continue;
             }
-            if logs.histories.is_empty() && logs.archives.is_empty() {
+            if logs.histories.is_empty() && logs.archives.is_empty() && logs.backups.is_empty() {
                 let text = format!(
                     "no logs in {}: looked at {} files and none holds records; name the log itself if it is one of \
                      them",
@@ -100,9 +113,19 @@ impl Logs {
         let mut names = Folder::open(path)?.names()?;
         names.retain(|name| !name.starts_with('.') && !matches!(&**name, "manifest.json" | "SHA256SUMS"));
         names.sort();
-        let mut logs = Logs { histories: Vec::new(), archives: Vec::new(), passed_over: Vec::new() };
+        let mut logs =
+            Logs { histories: Vec::new(), archives: Vec::new(), backups: Vec::new(), passed_over: Vec::new() };
         let mut taken: Vec<String> = Vec::new();
         let mut vanished = Vec::new();
+        // A manifest says which files belong together, whatever their names.
+        for full in names.iter().map(|name| path.join(name)).filter(|full| full.is_file()) {
+            if let Some(Backup::Aof(set)) = Backup::at(&full, false)?
+                && set.manifest.is_some()
+            {
+                taken.extend(names.iter().filter(|name| set.holds(name)).cloned());
+                logs.backups.push(Backup::Aof(set));
+            }
+        }
         for name in &names {
             let full = path.join(name);
             if taken.contains(name) {
@@ -125,6 +148,7 @@ impl Logs {
             };
             match content {
                 Content::Archive(format) => logs.archives.push((full, format)),
+                Content::Backup(backup) => logs.backups.push(*backup),
                 Content::Nothing => logs.passed_over.push(name.clone()),
                 Content::Log => {
                     let base = rotation::base_of(name).map_or(&**name, |(base, _)| base);
@@ -152,6 +176,7 @@ impl Logs {
 enum Content {
     Log,
     Archive(Format),
+    Backup(Box<Backup>),
     Nothing,
 }
 
@@ -164,6 +189,9 @@ impl Content {
         let head = &head[..read];
         if let Some(format) = Format::of(head) {
             return Ok(Content::Archive(format));
+        }
+        if let Some(backup) = Backup::at(path, false)? {
+            return Ok(Content::Backup(Box::new(backup)));
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let base = rotation::base_of(&name).map_or(&*name, |(base, _)| base);

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use papyra_tests::redis_server::encoded;
 use papyra_tests::{Run, Workshop, binary, has, logs, run};
 
 /// System calls that change something, as far as this binary makes any.
@@ -94,7 +95,28 @@ fn scenarios() -> Vec<Scenario> {
             ]),
             kept: vec![damaged.rejected.clone(), tail],
         },
+        Scenario {
+            name: "repair of an append-only file",
+            files: vec![("one.aof", append_only(b"*x\r\n$4\r\nXDEL\r\n"))],
+            command: "persistence recover --path one.aof",
+            after: BTreeMap::from([("one.aof", Some(append_only(b"")))]),
+            kept: vec![b"*x\r\n$4\r\nXDEL\r\n".to_vec()],
+        },
+        Scenario {
+            name: "quarantine of an append-only file",
+            files: vec![("one.aof", append_only(b"*x\r\n$4\r\nXDEL\r\n"))],
+            command: "persistence recover --path one.aof --mode quarantine --quarantine-dir q",
+            after: BTreeMap::from([("one.aof", Some(append_only(b"")))]),
+            kept: vec![append_only(b"*x\r\n$4\r\nXDEL\r\n")],
+        },
     ]
+}
+
+/// A few commands with `damage` in the middle.
+fn append_only(damage: &[u8]) -> Vec<u8> {
+    let command = |words: &[&str]| encoded(&words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>());
+    let add = |id: &str| command(&["XADD", "papyra:s:events", id, "data", "{\"kind\": \"event\"}"]);
+    [command(&["SELECT", "0"]), add("1-0"), add("2-0"), damage.to_vec(), add("3-0"), add("4-0")].concat()
 }
 
 impl Scenario {
@@ -218,6 +240,8 @@ scenario!(repair_of_a_set_survives_every_fault, 2);
 scenario!(quarantine_of_a_set_survives_every_fault, 3);
 scenario!(compaction_of_a_file_survives_every_fault, 4);
 scenario!(compaction_of_a_set_survives_every_fault, 5);
+scenario!(repair_of_an_append_only_file_survives_every_fault, 6);
+scenario!(quarantine_of_an_append_only_file_survives_every_fault, 7);
 
 #[test]
 fn recovery_works_where_the_file_system_has_no_exchange() {

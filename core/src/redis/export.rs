@@ -1,5 +1,4 @@
-//! What an export writes: records as lines of a log, and the groups as `groups.json`, in the form in which groups are listed of a live
-//! server and made anew on one.
+//! What an export writes: records as lines of a log, and the groups as `groups.json`.
 //!
 //! Only the shapes; the files are the caller's. The lines are the entries' `data` as it is, so that Papyra's file backend reads them.
 
@@ -15,8 +14,6 @@ use super::stream::StreamFacts;
 pub struct GroupsFile {
     /// [`GroupsFile::SCHEMA`].
     pub schema: String,
-    /// Who made it: name and version.
-    pub tool: String,
     /// The streams, in the order of the backup.
     pub streams: Vec<StreamGroups>,
 }
@@ -29,15 +26,15 @@ pub struct StreamGroups {
     /// The database number.
     pub db: u64,
     /// The key's parts.
+    #[serde(flatten)]
     pub papyra: PapyraKey,
     /// What the stream says of itself.
-    #[serde(flatten)]
-    pub facts: StreamFacts,
+    pub stream: StreamFacts,
     /// The backup was damaged here: this is what came before, or was found again after.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub salvaged: bool,
     /// The groups.
-    pub consumer_groups: Vec<GroupExport>,
+    pub groups: Vec<GroupExport>,
 }
 
 /// One group, with all that is needed to create it anew.
@@ -50,12 +47,10 @@ pub struct GroupExport {
     /// Entries read, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries_read: Option<i64>,
-    /// How many entries are pending.
-    pub pending: u64,
     /// The consumers.
     pub consumers: Vec<ConsumerExport>,
-    /// The pending entries that a consumer holds, by ID; those that were given back (Redis 8.8 and later) have nobody to go to.
-    pub pending_entries: Vec<PendingExport>,
+    /// The pending entries, by ID.
+    pub pending: Vec<PendingExport>,
 }
 
 /// One consumer.
@@ -63,8 +58,6 @@ pub struct GroupExport {
 pub struct ConsumerExport {
     /// The name.
     pub name: String,
-    /// Entries that it holds.
-    pub pending: u64,
     /// Unix time in milliseconds of the last attempt.
     pub seen_time: i64,
     /// Unix time in milliseconds of the last success, where known.
@@ -77,10 +70,9 @@ pub struct ConsumerExport {
 pub struct PendingExport {
     /// The entry.
     pub id: StreamId,
-    /// The holder.
-    pub consumer: String,
-    /// Milliseconds between the last delivery and the export.
-    pub idle_ms: u64,
+    /// The holder; none when it was given back (Redis 8.8 and later).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
     /// Unix time in milliseconds of the last delivery.
     pub delivery_time: i64,
     /// Deliveries so far.
@@ -91,16 +83,15 @@ impl GroupsFile {
     /// The schema of this version.
     pub const SCHEMA: &'static str = "papyra.groups/1";
 
-    /// A file of these streams, made by `tool`.
-    pub fn new(tool: &str, streams: Vec<StreamGroups>) -> Self {
-        Self { schema: Self::SCHEMA.to_owned(), tool: tool.to_owned(), streams }
+    /// A file of these streams.
+    pub fn new(streams: Vec<StreamGroups>) -> Self {
+        Self { schema: Self::SCHEMA.to_owned(), streams }
     }
 }
 
 impl GroupExport {
     /// A group of a backup; `None` when a name in it is not UTF-8 or not all of it was listed, so that nothing false is written.
-    /// `now` is Unix time in milliseconds.
-    pub fn of(group: &Group, now: i64) -> Option<Self> {
+    pub fn of(group: &Group) -> Option<Self> {
         if !group.is_complete() {
             return None;
         }
@@ -108,30 +99,25 @@ impl GroupExport {
         let consumers: Option<Vec<ConsumerExport>> = (group.consumers.iter())
             .map(|consumer| {
                 let (seen_time, active_time) = (consumer.seen_time, consumer.active_time);
-                Some(ConsumerExport { name: name(&consumer.name)?, pending: consumer.pending, seen_time, active_time })
+                Some(ConsumerExport { name: name(&consumer.name)?, seen_time, active_time })
             })
             .collect();
         let consumers = consumers?;
         let holder = |at: u32| consumers.get(at as usize).map(|consumer| consumer.name.clone());
-        let idle = |time: i64| u64::try_from(now.saturating_sub(time)).unwrap_or(0);
-        let pending_entries = (group.pending.iter())
-            .filter_map(|pending| {
-                Some(PendingExport {
-                    id: pending.id,
-                    consumer: pending.consumer.and_then(holder)?,
-                    idle_ms: idle(pending.delivery_time),
-                    delivery_time: pending.delivery_time,
-                    delivery_count: pending.delivery_count,
-                })
+        let pending = (group.pending.iter())
+            .map(|pending| PendingExport {
+                id: pending.id,
+                consumer: pending.consumer.and_then(holder),
+                delivery_time: pending.delivery_time,
+                delivery_count: pending.delivery_count,
             })
             .collect();
         Some(Self {
             name: name(&group.name)?,
             last_delivered: group.last_delivered,
             entries_read: group.entries_read.filter(|&n| n >= 0),
-            pending: group.pending_count,
             consumers,
-            pending_entries,
+            pending,
         })
     }
 }
@@ -165,30 +151,25 @@ mod tests {
             consumers: vec![consumer],
         };
         let papyra = PapyraKey { prefix: "papyra".into(), system_id: "s".into(), kind: StreamKind::Events };
-        let file = GroupsFile::new(
-            "t",
-            vec![StreamGroups {
-                key: "papyra:s:events".into(),
-                db: 0,
-                papyra,
-                facts: StreamFacts::default(),
-                salvaged: false,
-                consumer_groups: vec![GroupExport::of(&group, 10).unwrap()],
-            }],
-        );
+        let file = GroupsFile::new(vec![StreamGroups {
+            key: "papyra:s:events".into(),
+            db: 0,
+            papyra,
+            stream: StreamFacts::default(),
+            salvaged: false,
+            groups: vec![GroupExport::of(&group).unwrap()],
+        }]);
         let text = serde_json::to_string(&file).unwrap();
         assert!(
-            text.contains(
-                r#""pending_entries":[{"id":"1-2","consumer":"c1","idle_ms":7,"delivery_time":3,"delivery_count":4}]"#
-            ),
+            text.contains(r#""pending":[{"id":"1-2","consumer":"c1","delivery_time":3,"delivery_count":4}]"#),
             "{text}"
         );
         assert!(text.contains(r#""kind":"events""#) && !text.contains("entries_read"), "{text}");
         assert_eq!(serde_json::from_str::<GroupsFile>(&text).unwrap(), file);
         group.name = vec![0xff];
-        assert_eq!(GroupExport::of(&group, 0), None);
+        assert_eq!(GroupExport::of(&group), None);
         group.pending_count = 2;
-        assert_eq!(GroupExport::of(&group, 0), None);
+        assert_eq!(GroupExport::of(&group), None);
     }
 
     #[test]

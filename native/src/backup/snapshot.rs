@@ -157,8 +157,8 @@ impl Found {
                 let text = format!("cannot back up the stream {}: save it to a file first", show(&path));
                 return Err(Error::new(Code::Usage, text));
             }
-            Target::Redis(_) => {
-                let text = "backups are made of files: save the server's dump with redis-cli --rdb FILE and name that";
+            Target::Redis(_) | Target::Backup(_) => {
+                let text = "backups are made of logs: `redis-cli --rdb FILE` saves a server's dump, and a dump is copied as it is";
                 return Err(Error::new(Code::Usage, text));
             }
         };

@@ -1,19 +1,21 @@
-//! `papyra inspect events|audits|dead-letters|summary`
+//! `papyra inspect events|audits|dead-letters|summary`; `groups` and `pending` are in [`super::inspect_groups`]
 
 use std::collections::VecDeque;
 use std::io;
 
 use papyra_core::escape::escape;
 use papyra_core::record::{Kind, RecordFacts};
+use papyra_core::redis::{PapyraKey, RecordCheck, StreamId, push_line};
 use papyra_core::scan::Flow;
 use papyra_core::view::View;
 use serde_json::json;
 
-use super::Verdict;
 use super::out::Out;
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
+use super::{Verdict, inspect_groups};
 use crate::error::Result;
+use crate::offline::{self, entries::Streams};
 use crate::records;
 use crate::redis;
 use crate::target::Target;
@@ -35,6 +37,10 @@ pub(super) enum What {
     DeadLetters(Filters),
     /// The last audit, in two lines
     Summary(Filters),
+    /// A Redis backup's consumer groups; with --format json, what `papyra redis groups ensure --from` reads
+    Groups(inspect_groups::Args),
+    /// A Redis backup's entries that were delivered and not acknowledged
+    Pending(inspect_groups::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +75,8 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
         What::Audits(filters) => list(Kind::Audit, filters, out, "No audit reports recorded.")?,
         What::DeadLetters(filters) => list(Kind::DeadLetter, filters, out, "No dead letters recorded.")?,
         What::Summary(filters) => summary(filters, out)?,
+        What::Groups(args) => inspect_groups::groups(args, out)?,
+        What::Pending(args) => inspect_groups::pending(args, out)?,
     }
     Ok(Verdict::Fine)
 }
@@ -167,6 +175,20 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
         })?;
         return Ok(());
     }
+    if let Target::Backup(backup) = &target {
+        let mut judging = Judging {
+            check: RecordCheck::default(),
+            each: |facts: &RecordFacts, bytes: &[u8]| {
+                if !wanted(facts) {
+                    return Flow::Continue(());
+                }
+                let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.to_vec() };
+                if fits(&line) { show(line) } else { Flow::Continue(()) }
+            },
+        };
+        offline::entries::each(backup, &settings.scope()?, settings.effort(&progress), &mut judging)?;
+        return Ok(());
+    }
     for history in settings.histories(target, "list records of")? {
         records::each_of(&history, settings.effort(&progress), |found| {
             let (facts, span) = (found.record.facts, found.record.span);
@@ -187,6 +209,29 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
         })?;
     }
     Ok(())
+}
+
+/// Hands on the entries of a backup that are records.
+struct Judging<F> {
+    check: RecordCheck,
+    each: F,
+}
+
+impl<F: FnMut(&RecordFacts, &[u8]) -> Flow> Streams for Judging<F> {
+    fn begin(&mut self, _db: u64, _key: &PapyraKey, _salvaged: bool) -> Flow {
+        Flow::Continue(())
+    }
+
+    fn entry(&mut self, _id: StreamId, data: Option<&[u8]>) -> Flow {
+        match data.map(|data| (self.check.data(data), data)) {
+            Some((Ok(facts), data)) => {
+                let mut line = Vec::new();
+                push_line(data, &mut line);
+                (self.each)(&facts, line.trim_ascii_end())
+            }
+            _ => Flow::Continue(()),
+        }
+    }
 }
 
 impl Line {

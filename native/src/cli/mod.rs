@@ -5,6 +5,7 @@ mod checklist;
 mod compact;
 mod doctor;
 mod inspect;
+mod inspect_groups;
 mod inspector;
 mod meta;
 mod metrics;
@@ -13,6 +14,7 @@ mod persistence_inspect;
 mod progress;
 mod recover;
 mod redis;
+mod redis_backup;
 mod redis_flags;
 mod replay;
 mod scan;
@@ -55,7 +57,7 @@ enum Command {
     Inspect(inspect::What),
     /// The inspector page: the same check in a browser, as one file that works without a network
     Inspector(inspector::Args),
-    /// Look after consumer groups on a Redis or Valkey server
+    /// Look after consumer groups on a Redis or Valkey server, and export backups
     #[command(subcommand)]
     Redis(redis::Verb),
     /// Figures for monitoring

@@ -10,8 +10,9 @@ use super::Verdict;
 use super::out::{self, Out, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
-use crate::error::{Result, show};
+use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
+use crate::recover::aof::After;
 use crate::recover::{self, Mode, Options, Outcome};
 use crate::redis;
 use crate::target::Target;
@@ -63,6 +64,14 @@ pub(super) struct Args {
     /// Redis: the folder that keeps what repair removes; by default the working folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "discard_rejects")]
     rejects_dir: Option<PathBuf>,
+
+    /// Append-only files: keep commands after the damage that are on keys other than Papyra's streams
+    #[arg(long, conflicts_with = "truncate")]
+    keep_later: bool,
+
+    /// Append-only files: cut at the damage and keep nothing after it, as redis-check-aof does
+    #[arg(long)]
+    truncate: bool,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
@@ -77,6 +86,20 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let mut verdict = Verdict::Fine;
     let target = settings.target()?;
     let progress = Progress::new(args.common.quiet, None);
+    if let Target::Backup(backup) = &target {
+        let after = After { keep: args.keep_later, truncate: args.truncate };
+        let outcome = recover::aof::recover(backup, &options, after, &settings.scope()?, settings.effort(&progress))?;
+        drop(progress);
+        match args.common.format {
+            Format::Json => out.json(&outcome)?,
+            Format::Text => print(&outcome, out),
+        }
+        return Ok(if outcome.remains() { Verdict::Remain } else { Verdict::Fine });
+    }
+    if args.keep_later || args.truncate {
+        let text = "--keep-later and --truncate are for append-only files: leave them out";
+        return Err(Error::new(Code::Usage, text));
+    }
     each(&settings, target, &options, args.rejects_dir.as_deref(), settings.effort(&progress), |outcome| {
         match args.common.format {
             Format::Json => out.json(outcome)?,
@@ -133,7 +156,8 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
     for path in &outcome.quarantined_files {
         out.info(&format!("quarantined {}", show(path)));
     }
-    let is_redis = outcome.before.backend == Backend::Redis;
+    let is_backup = outcome.before.files.iter().any(|file| file.backup.is_some());
+    let is_redis = outcome.before.backend == Backend::Redis && !is_backup;
     for rejected in &outcome.rejected {
         let place = match &rejected.file {
             Some(file) => format!("kept in {}", show(file)),
@@ -167,7 +191,7 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
             for finding in &file.anomalies {
                 let id = finding.id.as_ref().map(|id| format!(" entry {id}")).unwrap_or_default();
                 out.bad(&format!("- {}: {}{id}", finding.kind.name(), escape(file.path.as_bytes())));
-                out.detail(&finding.detail);
+                out.detail(&escape(finding.detail.as_bytes()));
             }
         }
     }

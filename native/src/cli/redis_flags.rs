@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use papyra_core::redis::Scope;
 use serde::Deserialize;
 
 use super::compact::seconds;
@@ -81,6 +82,18 @@ enum OneOrMore {
 }
 
 impl RedisFlags {
+    /// Which streams of a backup to take for Papyra's: all of them unless flags, environment or settings name some.
+    pub(super) fn scope(&self, file: &RedisFile) -> Option<Scope> {
+        let systems = match &file.system_id {
+            _ if !self.system_id.is_empty() || self.all_systems => self.system_id.clone(),
+            Some(OneOrMore::One(system)) => vec![system.clone()],
+            Some(OneOrMore::More(systems)) => systems.clone(),
+            None => Vec::new(),
+        };
+        let prefix = self.prefix.clone().or_else(|| file.prefix.clone());
+        (systems.len() <= 1).then(|| Scope { prefix, system_id: systems.into_iter().next() })
+    }
+
     /// The settings in force.
     pub(super) fn settings(&self, file: RedisFile) -> Result<Settings> {
         let Some(url) = self.redis_url.clone().or(file.url) else {

@@ -8,14 +8,15 @@ use papyra_core::escape::escape;
 use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
 
-use super::Verdict;
 use super::out::{self, Out, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
+use super::{Verdict, redis_backup};
 use crate::TOOL;
 use crate::archive;
 use crate::error::{Error, Result};
 use crate::history::History;
+use crate::offline::{self, Backup};
 use crate::reading::{self, Effort};
 use crate::redis;
 use crate::target::Target;
@@ -42,8 +43,13 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     match args.common.format {
         Format::Json => out.json(&report)?,
         Format::Text => {
-            let repairable = matches!(target, Target::History(_) | Target::Folder(_) | Target::Redis(_));
-            let advice = repairable.then(|| settings.command()).transpose()?;
+            let advice = match &target {
+                Target::History(_) | Target::Folder(_) | Target::Redis(_) | Target::Backup(Backup::Aof(_)) => {
+                    Some(settings.command()?)
+                }
+                Target::Backup(_) => Some(format!("papyra redis export --path {} --to FOLDER", settings.source()?)),
+                Target::Archive(..) | Target::Stream(_) => None,
+            };
             print(&report, advice.as_deref(), out);
         }
     }
@@ -63,7 +69,10 @@ pub(super) fn size(target: &Target) -> Option<u64> {
     };
     match target {
         Target::History(history) => Some(of(history)),
-        Target::Folder(logs) if logs.archives.is_empty() => Some(logs.histories.iter().map(of).sum()),
+        Target::Backup(backup) => Some(backup.size()),
+        Target::Folder(logs) if logs.archives.is_empty() => {
+            Some(logs.histories.iter().map(of).chain(logs.backups.iter().map(Backup::size)).sum())
+        }
         _ => None,
     }
 }
@@ -75,6 +84,7 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
         Target::Archive(path, format) => (Backend::Json, vec![archive_report(path, *format, effort)?]),
         Target::Stream(path) => (Backend::Json, vec![stream_report(path, effort)?]),
         Target::Redis(store) => (Backend::Redis, redis::scan::scan(store, effort)?),
+        Target::Backup(backup) => (Backend::Redis, offline::scan::scan(backup, &settings.scope()?, effort)?),
         Target::Folder(logs) => {
             let mut files = Vec::new();
             for history in &logs.histories {
@@ -82,6 +92,12 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
             }
             for (path, format) in &logs.archives {
                 files.push(archive_report(path, *format, effort)?);
+            }
+            for backup in &logs.backups {
+                files.extend(offline::scan::scan(backup, &settings.scope()?, effort)?);
+            }
+            if logs.histories.is_empty() && logs.archives.is_empty() {
+                return Ok(Report::new(TOOL, Backend::Redis, files, settings.strict));
             }
             let rotating = logs.histories.iter().any(|history| history.backend == Backend::Rotating);
             (if rotating { Backend::Rotating } else { Backend::Json }, files)
@@ -131,14 +147,16 @@ pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
             }
         }
     }
+    let is_backup = report.files.iter().any(|file| file.backup.is_some());
     for file in &report.files {
         print_file(report.backend, file, out);
+        redis_backup::print(file, out);
     }
     if report.files.len() > 1 {
         out.info(&format!(
             "in all: {} {}, {}, {}",
             totals.files,
-            if report.backend == Backend::Redis { "streams" } else { "files" },
+            if report.backend == Backend::Redis && !is_backup { "streams" } else { "files" },
             out::bytes(totals.bytes),
             out::records(&totals.records)
         ));
@@ -176,6 +194,7 @@ fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
             Reason::NotAnObject => "JSON payload is not an object/dict".into(),
             _ => "Invalid JSON payload in stream entry".into(),
         },
+        (_, None) if matches!(finding.reason, Reason::Backup(_) | Reason::TornTail) => "Redis backup".into(),
         (AnomalyType::TruncatedLine, Some(line)) => format!("Line {line} missing newline"),
         (AnomalyType::CorruptedLine, Some(line)) => format!("Invalid JSON at line {line}"),
         (AnomalyType::OrphanedRotatedFile, _) => "Unexpected file in rotation set".into(),
@@ -186,10 +205,15 @@ fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
     out.bad(&format!("- {}: {path} ({papyra})", finding.kind.name()));
     let place = match (&finding.id, finding.offset, finding.length) {
         (Some(id), _, Some(length)) => format!(" in entry {id}, {length} bytes"),
+        (Some(id), Some(offset), None) => format!(" in entry {id} at byte {offset}"),
+        (None, Some(offset), None) => format!(" at byte {offset}"),
         (_, Some(offset), Some(length)) => format!(" at byte {offset}, {length} bytes"),
         _ => String::new(),
     };
-    out.detail(&format!("{}{place}: {}", finding.reason.name(), finding.detail));
+    let key = finding.key.as_ref().filter(|key| escape(key.as_bytes()) != path);
+    let key = key.map(|key| format!(" of {}", escape(key.as_bytes()))).unwrap_or_default();
+    let detail = escape(finding.detail.as_bytes());
+    out.detail(&format!("{}{place}{key}: {detail}", finding.reason.name()));
     if let Some(excerpt) = &finding.excerpt {
         out.detail(excerpt);
     }

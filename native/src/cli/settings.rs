@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use papyra_core::redis::Scope;
 use serde::Deserialize;
 
 use super::progress::Progress;
@@ -17,7 +18,7 @@ use crate::target::Target;
 /// Flags that every verb on stored data takes.
 #[derive(Debug, Args)]
 pub(super) struct Common {
-    /// The log, its rotation set, a folder of logs, or - for standard input
+    /// The log, its rotation set, a Redis backup, a folder of these, or - for standard input
     #[arg(long, env = "PAPYRA_PATH", value_name = "PATH")]
     path: Option<PathBuf>,
 
@@ -102,6 +103,7 @@ pub(super) struct Settings {
     pub(super) strict: bool,
     threads: usize,
     max_findings: usize,
+    scope: Option<Scope>,
 }
 
 impl Settings {
@@ -118,6 +120,7 @@ impl Settings {
         Ok(Settings {
             path: common.path.clone().or(file.path),
             choice,
+            scope: common.redis.scope(&file.redis),
             redis: (backend == Backend::Redis).then(|| common.redis.settings(file.redis)).transpose()?,
             max_files: common.max_files.or(file.max_files),
             quarantine_dir: quarantine_dir.cloned().or(file.quarantine_dir),
@@ -188,16 +191,27 @@ impl Settings {
         let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
         match target {
             Target::History(history) => Ok(vec![history]),
-            Target::Folder(logs) if logs.histories.is_empty() => {
-                no(show(self.path()?), "it holds compressed logs only; unpack them first")
-            }
+            Target::Folder(logs) if logs.histories.is_empty() => no(
+                show(self.path()?),
+                "it holds no plain log; unpack compressed ones, and name Redis backups one by one",
+            ),
             Target::Folder(logs) => Ok(logs.histories),
             Target::Archive(path, format) => {
                 no(format!("{}, which is {} data", show(&path), format.name()), "unpack it first")
             }
             Target::Stream(path) => no(format!("the stream {}", show(&path)), "save it to a file first"),
+            Target::Backup(_) => no(
+                format!("{}, which is a Redis backup", show(self.path()?)),
+                "`papyra redis export` writes its streams as logs",
+            ),
             Target::Redis(store) => no(format!("the streams at {}", store.settings.location), "they are no files"),
         }
+    }
+
+    /// Which streams of a backup are meant.
+    pub(super) fn scope(&self) -> Result<Scope> {
+        let text = "one system at a time in a backup: name one with --system-id, or none for all";
+        self.scope.clone().ok_or_else(|| Error::new(Code::Usage, text))
     }
 
     /// How to scan.

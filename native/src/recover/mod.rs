@@ -3,6 +3,7 @@
 //! Every file is repaired where it stands. A kill, a full disk or an I/O error at any step leaves the old file or the
 //! new one at its path, and the next run finishes the job.
 
+pub mod aof;
 mod interrupted;
 mod late;
 mod member;

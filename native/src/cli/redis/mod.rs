@@ -1,7 +1,8 @@
-//! `papyra redis`: consumer groups on a live server, one file a verb.
+//! `papyra redis`: consumer groups on a live server, and exports of backups; one file a verb.
 
 mod ack;
 mod claim;
+mod export;
 mod groups;
 mod pending;
 
@@ -30,6 +31,8 @@ pub(super) enum Verb {
     Claim(claim::Args),
     /// Acknowledge entries, so that their group waits for them no longer
     Ack(ack::Args),
+    /// Write the streams of a Redis backup as logs, and their groups as a list
+    Export(export::Args),
 }
 
 pub(super) fn run(verb: &Verb, out: &mut Out) -> Result<Verdict> {
@@ -38,6 +41,7 @@ pub(super) fn run(verb: &Verb, out: &mut Out) -> Result<Verdict> {
         Verb::Pending(args) => pending::run(args, out),
         Verb::Claim(args) => claim::run(args, out),
         Verb::Ack(args) => ack::run(args, out),
+        Verb::Export(args) => return export::run(args, out),
     }?;
     Ok(Verdict::Fine)
 }

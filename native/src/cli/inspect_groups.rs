@@ -1,0 +1,139 @@
+//! `papyra inspect groups|pending`: what a Redis backup says of its consumer groups.
+//!
+//! On a live server `papyra redis groups list` and `papyra redis pending` say the same.
+
+use papyra_core::escape::escape;
+use papyra_core::redis::{
+    Flow, Group, GroupExport, GroupsFile, PapyraKey, PendingExport, StreamFacts, StreamGroups, StreamId,
+};
+use serde_json::json;
+
+use super::out::{Out, thousands};
+use super::progress::Progress;
+use super::settings::{Common, Format, Settings};
+use crate::TOOL;
+use crate::error::{Code, Error, Result};
+use crate::offline::entries::{self, Streams};
+use crate::target::Target;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// Only this group
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+}
+
+/// Lists streams and groups; with JSON, what `papyra redis groups ensure` reads.
+pub(super) fn groups(args: &Args, out: &mut Out) -> Result<()> {
+    let list = gather(args)?;
+    if args.common.format == Format::Json {
+        return out.json(&list);
+    }
+    for stream in &list.streams {
+        let first = stream.stream.first_id.map(|id| format!(", {id} to {}", stream.stream.last_id)).unwrap_or_default();
+        out.info(&format!("{}: {} entries{first}", escape(stream.key.as_bytes()), thousands(stream.stream.length)));
+        if stream.groups.is_empty() {
+            out.detail("no groups");
+        }
+        for group in &stream.groups {
+            let name = escape(group.name.as_bytes());
+            out.detail(&format!(
+                "group {name}: delivered to {}, {} pending",
+                group.last_delivered,
+                thousands(group.pending.len() as u64)
+            ));
+            for consumer in &group.consumers {
+                let holds = |pending: &&PendingExport| pending.consumer.as_ref() == Some(&consumer.name);
+                let (name, held) = (escape(consumer.name.as_bytes()), group.pending.iter().filter(holds).count());
+                out.detail(&format!("    consumer {name}: {} pending", thousands(held as u64)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lists entries that were delivered and not acknowledged.
+pub(super) fn pending(args: &Args, out: &mut Out) -> Result<()> {
+    let list = gather(args)?;
+    let groups = list.streams.iter().flat_map(|stream| stream.groups.iter().map(move |group| (stream, group)));
+    let all =
+        groups.flat_map(|(stream, group)| group.pending.iter().map(move |entry| (&stream.key, &group.name, entry)));
+    if args.common.format == Format::Json {
+        let entries: Vec<_> =
+            all.map(|(key, group, entry)| json!({"key": key, "group": group, "entry": entry})).collect();
+        return out.json(&json!({"schema": "papyra.pending/1", "tool": TOOL, "pending": entries}));
+    }
+    let mut shown = 0_u64;
+    for (key, group, entry) in all {
+        shown += 1;
+        out.info(&format!(
+            "{} {} {}: held by {}, delivered {} times",
+            escape(key.as_bytes()),
+            escape(group.as_bytes()),
+            entry.id,
+            entry.consumer.as_ref().map_or("nobody".into(), |consumer| escape(consumer.as_bytes())),
+            entry.delivery_count
+        ));
+    }
+    if shown == 0 {
+        out.info("nothing is pending");
+    }
+    Ok(())
+}
+
+struct Gatherer<'a> {
+    only: Option<&'a str>,
+    streams: Vec<StreamGroups>,
+    unlisted: u64,
+}
+
+impl Streams for Gatherer<'_> {
+    fn begin(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Flow {
+        let name = format!("{}:{}:{}", key.prefix, key.system_id, key.kind.name());
+        let (papyra, stream) = (key.clone(), StreamFacts::default());
+        self.streams.push(StreamGroups { key: name, db, papyra, stream, salvaged, groups: Vec::new() });
+        Flow::Continue(())
+    }
+
+    fn entry(&mut self, _id: StreamId, _data: Option<&[u8]>) -> Flow {
+        Flow::Continue(())
+    }
+
+    fn group(&mut self, group: Group) {
+        let listed = GroupExport::of(&group);
+        self.unlisted += u64::from(listed.is_none());
+        let wanted = listed.filter(|group| self.only.is_none_or(|only| only == group.name));
+        if let (Some(stream), Some(group)) = (self.streams.last_mut(), wanted) {
+            stream.groups.push(group);
+        }
+    }
+
+    fn end(&mut self, facts: &StreamFacts) {
+        if let Some(stream) = self.streams.last_mut() {
+            stream.stream = facts.clone();
+        }
+    }
+}
+
+fn gather(args: &Args) -> Result<GroupsFile> {
+    let settings = Settings::of(&args.common, None)?;
+    let Target::Backup(backup) = settings.target()? else {
+        let text = "groups and pending entries are listed of Redis backups; of a server: `papyra redis groups list`";
+        return Err(Error::new(Code::Usage, text));
+    };
+    let mut gatherer = Gatherer { only: args.group.as_deref(), streams: Vec::new(), unlisted: 0 };
+    let progress = Progress::new(args.common.quiet, Some(backup.size()));
+    entries::each(&backup, &settings.scope()?, settings.effort(&progress), &mut gatherer)?;
+    if gatherer.unlisted > 0 {
+        let text = format!(
+            "{} groups cannot be listed: a name in them is not UTF-8, or they wait for more than is listed; \
+             `papyra persistence scan` shows their figures",
+            gatherer.unlisted
+        );
+        return Err(Error::new(Code::Data, text));
+    }
+    Ok(GroupsFile::new(gatherer.streams))
+}

@@ -1,0 +1,56 @@
+//! `papyra redis export`
+
+use std::path::PathBuf;
+
+use papyra_core::escape::escape;
+
+use crate::cli::Verdict;
+use crate::cli::out::{Out, anomalies, thousands};
+use crate::cli::progress::Progress;
+use crate::cli::settings::{Common, Format, Settings};
+use crate::error::{Code, Error, Result, show};
+use crate::offline::export::export;
+use crate::target::Target;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// The folder to write to; it must be empty, or not there yet
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let settings = Settings::of(&args.common, None)?;
+    let Target::Backup(backup) = settings.target()? else {
+        let text = format!(
+            "{} is no Redis backup: name a dump, a DUMP payload, an append-only file or the folder of them",
+            settings.source()?
+        );
+        return Err(Error::new(Code::Usage, text));
+    };
+    let progress = Progress::new(args.common.quiet, Some(backup.size()));
+    let done = export(&backup, &args.to, &settings.scope()?, settings.effort(&progress))?;
+    drop(progress);
+    let verdict = if done.is_whole() { Verdict::Fine } else { Verdict::Anomalies };
+    if args.common.format == Format::Json {
+        out.json(&done)?;
+        return Ok(verdict);
+    }
+    for log in &done.logs {
+        let salvaged = if log.salvaged { ", salvaged: the backup is damaged there" } else { "" };
+        out.success(&format!("{}: {} records{salvaged}", show(&args.to.join(&log.path)), thousands(log.records)));
+        if log.bad_entries > 0 {
+            let key = escape(log.key.as_bytes());
+            out.detail(&format!("{} entries of {key} are no records and stay behind", thousands(log.bad_entries)));
+        }
+    }
+    out.success(&format!("{}: {} groups", show(&args.to.join(done.groups)), thousands(done.group_count)));
+    done.warnings.iter().for_each(|warning| out.info(&format!("note: {}", escape(warning.as_bytes()))));
+    if done.damage > 0 {
+        out.bad(&format!("the backup has {}: `papyra persistence scan` lists them", anomalies(done.damage)));
+    }
+    Ok(verdict)
+}

@@ -1,0 +1,65 @@
+//! What the reports of Redis backups say beyond those of logs: the file's own marks, and its streams.
+
+use papyra_core::escape::escape;
+use papyra_core::redis::{BackupFormat, Checksum, StreamReport, Vendor};
+use papyra_core::report::FileReport;
+
+use super::out::{Out, thousands};
+
+/// Prints what a backup file says of itself and of its streams.
+pub(super) fn print(file: &FileReport, out: &mut Out) {
+    let Some(backup) = &file.backup else { return };
+    let mut parts = Vec::new();
+    if let Some(header) = backup.header {
+        let vendor = if header.vendor == Vendor::Valkey { "Valkey" } else { "Redis" };
+        parts.push(format!("{vendor} format version {}", header.version));
+    }
+    parts.extend(backup.commands.map(|commands| format!("{} commands", thousands(commands))));
+    parts.push(match (backup.checksum, backup.format) {
+        (Some(Checksum::Verified), _) => "checksum verified".into(),
+        (Some(Checksum::Mismatch), _) => "checksum does not hold".into(),
+        (Some(Checksum::NotReached), _) => "checksum not reached".into(),
+        (Some(Checksum::NotChecksummed), _) | (None, _) => "not checksummed".into(),
+    });
+    if backup.other_keys > 0 {
+        parts.push(format!("{} keys of other types", thousands(backup.other_keys)));
+    }
+    if backup.format != BackupFormat::Manifest {
+        out.detail(&parts.join(", "));
+    }
+    file.streams.iter().filter(|stream| stream.papyra.is_some()).for_each(|stream| print_stream(stream, out));
+    let others = file.streams.iter().filter(|stream| stream.papyra.is_none()).count() as u64;
+    let others = others.max(backup.other_streams);
+    if others > 0 {
+        out.detail(&format!("{} streams that are not Papyra's", thousands(others)));
+    }
+}
+
+fn print_stream(stream: &StreamReport, out: &mut Out) {
+    let facts = &stream.facts;
+    let key = escape(stream.key.as_bytes());
+    let first = facts.first_id.map(|id| format!(", {id} to {}", facts.last_id)).unwrap_or_default();
+    let database = if stream.db == 0 { String::new() } else { format!(" in database {}", stream.db) };
+    if stream.incomplete {
+        let records = thousands(stream.records.total());
+        out.bad(&format!("{key}{database}: broken off by damage, {records} whole records before it"));
+        return;
+    }
+    out.info(&format!(
+        "{key}{database}: {} entries{first}, {} ever added",
+        thousands(facts.length),
+        thousands(facts.entries_added)
+    ));
+    for group in &stream.consumer_groups {
+        out.detail(&format!(
+            "group {}: delivered to {}, {} pending",
+            escape(group.name.as_bytes()),
+            group.last_delivered,
+            thousands(group.pending)
+        ));
+        for consumer in &group.consumers {
+            let name = escape(consumer.name.as_bytes());
+            out.detail(&format!("    consumer {name}: {} pending", thousands(consumer.pending)));
+        }
+    }
+}

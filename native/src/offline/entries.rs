@@ -1,0 +1,160 @@
+//! The streams of a backup, one after the other: their entries in order, then their groups, then their facts.
+//!
+//! One interface over dumps, which pass by in pieces, and append-only files, whose live entries are held in memory. On a damaged dump it
+//! goes on with the streams that can be found again after the damage.
+
+use std::path::Path;
+
+use papyra_core::redis::{
+    Entry, Finding, Flow, Group, Key, KeyFinder, Limits, PapyraKey, RdbReader, Replay, Scope, StreamFacts, StreamId,
+    Visitor,
+};
+
+use super::scan::{goes_on, key_of};
+use super::{AofSet, Backup, aof, beyond, feed, open};
+use crate::error::Result;
+use crate::reading::Effort;
+
+/// Takes Papyra's streams of a backup.
+pub trait Streams {
+    /// A stream begins. `salvaged`: it was found again after damage.
+    fn begin(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Flow;
+
+    /// An entry's `data`, if it has one.
+    fn entry(&mut self, id: StreamId, data: Option<&[u8]>) -> Flow;
+
+    /// A consumer group.
+    fn group(&mut self, _group: Group) {}
+
+    /// The stream's end. A stream that damage cuts off has none.
+    fn end(&mut self, _facts: &StreamFacts) {}
+}
+
+/// Hands on every stream of Papyra's; returns how many things are wrong.
+pub fn each(backup: &Backup, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
+    match backup {
+        Backup::Rdb(path) => rdb(path, RdbReader::new(Limits::default()), scope, effort, to),
+        Backup::Dump(path) => rdb(path, RdbReader::dump(&key_of(path), Limits::default()), scope, effort, to),
+        Backup::Aof(set) => append_only(set, scope, effort, to),
+    }
+}
+
+struct Bridge<'a, S> {
+    to: &'a mut S,
+    scope: &'a Scope,
+    open: Option<PapyraKey>,
+    known: Vec<(String, String)>,
+    salvaged: bool,
+    found: u64,
+}
+
+impl<S: Streams> Visitor for Bridge<'_, S> {
+    fn key(&mut self, key: &Key<'_>) -> Flow {
+        self.open = self.scope.find(key.name).filter(|_| key.is_stream);
+        let Some(papyra) = &self.open else { return Flow::Continue(()) };
+        let system = (papyra.prefix.clone(), papyra.system_id.clone());
+        if !self.known.contains(&system) {
+            self.known.push(system);
+        }
+        self.to.begin(key.db, papyra, self.salvaged)
+    }
+
+    fn entry(&mut self, _key: &Key<'_>, entry: &Entry<'_>) -> Flow {
+        if self.open.is_none() {
+            return Flow::Continue(());
+        }
+        let data = entry.field(b"data");
+        self.to.entry(entry.id, data.as_ref().map(|data| data.as_bytes()))
+    }
+
+    fn group(&mut self, _key: &Key<'_>, group: Group) -> Flow {
+        if self.open.is_some() {
+            self.to.group(group);
+        }
+        Flow::Continue(())
+    }
+
+    fn stream(&mut self, _key: &Key<'_>, facts: &StreamFacts) -> Flow {
+        if self.open.take().is_some() {
+            self.to.end(facts);
+        }
+        Flow::Continue(())
+    }
+
+    fn finding(&mut self, _finding: Finding) -> Flow {
+        self.found += 1;
+        Flow::Continue(())
+    }
+}
+
+fn rdb(path: &Path, mut reader: RdbReader, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
+    let (file, size) = open(path)?;
+    // Whether commands follow shows at the end, when the streams have been handed on: so the end is looked for first.
+    if is_append_only(path)? {
+        return append_only(&AofSet::one(path), scope, effort, to);
+    }
+    let mut bridge = Bridge { to, scope, open: None, known: Vec::new(), salvaged: false, found: 0 };
+    let mut stopped = false;
+    feed(&file, path, 0..size, effort.progress, |bytes| {
+        let flow = reader.push(bytes, &mut bridge);
+        stopped = flow.is_break();
+        flow
+    })?;
+    if stopped {
+        return Ok(bridge.found);
+    }
+    let (header, db) = (reader.header(), reader.db());
+    let summary = reader.finish(&mut bridge).map_err(|error| beyond(path, &error))?;
+    let (Some(header), Some(_), Some(from)) = (header, summary.lost_at, summary.last_key) else {
+        return Ok(bridge.found);
+    };
+    let mut finder = KeyFinder::new(header, db, from, scope.clone(), bridge.known.clone(), Limits::default());
+    feed(&file, path, from..size, &|_| {}, |bytes| {
+        finder.push(bytes);
+        Flow::Continue(())
+    })?;
+    if let Some(at) = finder.finish() {
+        bridge.salvaged = true;
+        let mut reader = RdbReader::resume(header, db, at, Limits::default());
+        feed(&file, path, at..size, &|_| {}, |bytes| reader.push(bytes, &mut bridge))?;
+        reader.finish(&mut bridge).map_err(|error| beyond(path, &error))?;
+    }
+    Ok(bridge.found)
+}
+
+/// Whether a file that begins as a dump goes on with commands.
+pub(crate) fn is_append_only(path: &Path) -> Result<bool> {
+    let (file, size) = open(path)?;
+    let mut reader = RdbReader::new(Limits::default());
+    let (mut pushed, mut is_aof) = (0, false);
+    feed(&file, path, 0..size, &|_| {}, |bytes| {
+        reader.push(bytes, &mut ())?;
+        is_aof = goes_on(&reader, bytes, pushed);
+        pushed += bytes.len() as u64;
+        if is_aof || reader.end().is_some() || reader.lost_at().is_some() {
+            return Flow::Break(());
+        }
+        Flow::Continue(())
+    })?;
+    Ok(is_aof)
+}
+
+fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
+    let mut replay = Replay::new(|_, entry: &Entry<'_>| entry.field(b"data").map(|data| data.as_bytes().to_vec()));
+    let surveys = aof::replay(set, scope, &mut replay, effort)?;
+    let planned = |survey: &aof::Survey| survey.plan.as_ref().map_or(0, |plan| plan.findings.len() as u64);
+    let damage: u64 = surveys.iter().map(|survey| survey.as_ref().map_or(1, planned)).sum();
+    let found = damage + replay.findings.len() as u64 + u64::from(set.broken.is_some());
+    for ((db, key), stream) in replay.streams() {
+        let Some(papyra) = scope.find(key) else { continue };
+        if to.begin(*db, &papyra, damage > 0).is_break() {
+            break;
+        }
+        if stream.entries.iter().any(|(id, data)| to.entry(*id, data.as_deref()).is_break()) {
+            break;
+        }
+        stream.groups.iter().for_each(|(name, group)| to.group(group.to_group(name)));
+        to.end(&stream.facts());
+    }
+    Ok(found)
+}

@@ -1,0 +1,232 @@
+//! Recovery of append-only files: whole commands stay, what is damaged goes, by the same steps as for logs.
+//!
+//! What to keep is core's plan. A server must not have the files open meanwhile: it is refused then, since a server appends at an offset of its
+//! own.
+
+use std::fs::File;
+
+use papyra_core::plan::Plan;
+use papyra_core::redis::{AofPlan, AofReader, LaterCommands, Limits, Scope, Stretch};
+use papyra_core::report::{Backend, Report};
+use papyra_core::scan::{Sink, Step};
+
+use super::member::{self, NewFile};
+use super::rejects::Rejects;
+use super::{FilePlan, Keeping, Mode, Options, Outcome, Rejected, aside, copy_range, quarantine, swap};
+use crate::TOOL;
+use crate::error::{Code, Error, Result, show};
+use crate::folder::{Folder, Identity};
+use crate::offline::entries::is_append_only;
+use crate::offline::{AofSet, Backup, Survey, feed, open, scan, survey};
+use crate::reading::Effort;
+
+/// What an operator decides about the commands after the damage.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct After {
+    /// Keep them, whatever keys they are on.
+    pub keep: bool,
+    /// Cut the file at the damage, as redis-check-aof does.
+    pub truncate: bool,
+}
+
+/// Recovers an append-only file or a folder of them.
+pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, effort: Effort<'_>) -> Result<Outcome> {
+    let alone;
+    let set = match backup {
+        Backup::Aof(set) => set,
+        Backup::Rdb(path) if is_append_only(path)? => {
+            alone = AofSet::one(path);
+            &alone
+        }
+        Backup::Rdb(path) | Backup::Dump(path) => {
+            let text = format!(
+                "{} is a dump, and a dump is not repaired in place: `papyra redis export` salvages what is whole in it",
+                show(path)
+            );
+            return Err(Error::new(Code::Usage, text));
+        }
+    };
+    let keeping = options.keeping()?;
+    let quiet = Effort { progress: &|_| {}, ..effort };
+    let report = |effort| Ok(Report::new(TOOL, Backend::Redis, scan::scan(backup, scope, effort)?, false));
+    let folder = Folder::open(&set.folder)?;
+    let writes = !options.dry_run && options.mode != Mode::Ignore;
+    let _lock = if writes { Some(folder.lock()?) } else { None };
+    let mut outcome = Outcome::begin(options, report(effort)?);
+    let plans = plans(set, after, scope, quiet)?;
+    for (name, plan) in &plans {
+        outcome.plan.push(FilePlan { path: name.clone(), plan: written_down(plan, effort.max_findings) });
+    }
+    if !writes {
+        return Ok(outcome);
+    }
+    for name in &set.files {
+        // Hidden files of a run that was killed: before the swap a copy, after it the original.
+        for hidden in folder.names()?.into_iter().filter(|hidden| swap::log_of(hidden) == Some(name)) {
+            let path = quarantine::set_aside(&folder, &hidden, &aside(&folder, &keeping)?)?;
+            outcome.quarantined_files.push(path);
+        }
+    }
+    for (name, plan) in &plans {
+        repair(&folder, name, plan, &keeping, scope, quiet, &mut outcome)?;
+    }
+    outcome.after = report(quiet)?;
+    Ok(outcome)
+}
+
+/// The plans of the damaged files.
+fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Result<Vec<(String, AofPlan)>> {
+    let mut plans: Vec<(String, AofPlan)> = Vec::new();
+    for name in &set.files {
+        let path = set.path(name);
+        let (file, size) = open(&path)?;
+        if let Some((damaged, _)) = plans.first() {
+            if after.truncate {
+                let text = format!(
+                    "{damaged} is damaged and {} follows it: cutting the one would leave the other without its past; recover \
+                     without --truncate, or take {name} out of the manifest first",
+                    show(&path)
+                );
+                return Err(Error::new(Code::Usage, text));
+            }
+            let mut later = LaterCommands::new(scope.clone());
+            let mut reader = AofReader::new(Limits::default());
+            feed(&file, &path, 0..size, effort.progress, |bytes| reader.push(bytes, &mut later))?;
+            if let Some(later) = later.found().filter(|_| !after.keep) {
+                return Err(undecided(&show(&path), later.others, &later.first_command, later.first_offset));
+            }
+        }
+        let found = survey(&file, &path, size, scope, effort)?;
+        if found.front_damaged {
+            let text = format!(
+                "the dump at the front of {} is damaged, and a dump is not repaired in place: `papyra redis export` \
+                 salvages what is whole in it",
+                show(&path)
+            );
+            return Err(Error::new(Code::Usage, text));
+        }
+        if !found.damaged {
+            continue;
+        }
+        let plan = plan_of(found, after, &show(&path))?;
+        if let Some(later) = plan.later.as_ref().filter(|_| !after.keep) {
+            let count = later.others + later.whole_databases;
+            return Err(undecided(&show(&path), count, &later.first_command, later.first_offset));
+        }
+        plans.push((name.clone(), plan));
+    }
+    Ok(plans)
+}
+
+fn plan_of(found: Survey, after: After, path: &str) -> Result<AofPlan> {
+    if let Some(plan) = found.plan {
+        return Ok(if after.truncate { plan.truncated() } else { plan });
+    }
+    let begin = [found.summary.broken_at, found.summary.open_transaction].into_iter().flatten().min();
+    match begin.filter(|_| after.truncate) {
+        Some(at) => Ok(AofPlan {
+            stretches: [(0, at, true), (at, found.size - at, false)]
+                .map(|(offset, length, keep)| Stretch { offset, length, keep })
+                .to_vec(),
+            findings: Vec::new(),
+            later: None,
+            truncate_at: at,
+        }),
+        None => {
+            let text = format!(
+                "{path} is damaged and larger than the 1 GiB that is searched for whole commands after the damage: \
+                 --truncate cuts it there; nothing was changed"
+            );
+            Err(Error::new(Code::Data, text))
+        }
+    }
+}
+
+fn undecided(path: &str, count: u64, first: &str, offset: u64) -> Error {
+    let first = papyra_core::escape::escape(first.as_bytes());
+    let text = format!(
+        "{path}: {count} commands after the damage are on keys that are no Papyra streams (the first is {first} at byte \
+         {offset}), and may depend on what was lost: --keep-later keeps them, --truncate cuts the file at the damage; nothing \
+         was changed"
+    );
+    Error::new(Code::Usage, text)
+}
+
+fn step(part: &Stretch) -> Step {
+    let range = part.offset..part.offset + part.length;
+    if part.keep { Step::Keep(range) } else { Step::Reject(range) }
+}
+
+fn written_down(plan: &AofPlan, limit: usize) -> Plan {
+    let mut written = Plan::with_limit(limit);
+    plan.stretches.iter().for_each(|part| _ = written.step(step(part)));
+    written
+}
+
+/// Writes a file anew by its plan, looks at it, and swaps it in.
+fn repair(
+    folder: &Folder,
+    name: &str,
+    plan: &AofPlan,
+    keeping: &Keeping,
+    scope: &Scope,
+    effort: Effort<'_>,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let path = folder.join(name);
+    let source = folder.read(name)?;
+    let identity = Identity::of_file(&source).map_err(|error| Error::cannot_read(&path, 0, &error))?;
+    let size: u64 = plan.stretches.iter().map(|part| part.length).sum();
+    if identity.size != size {
+        return Err(Error::new(Code::TryAgain, format!("{} is being written to: try again", show(&path))));
+    }
+    let temporary = swap::unfinished(name);
+    let output = folder.create_new(&temporary)?;
+    let mut rejects = match keeping {
+        Keeping::Rejects => Rejects::beside(folder, name, &identity).inspect_err(|_| _ = folder.remove(&temporary))?,
+        Keeping::Quarantine(_) | Keeping::Nothing => Rejects::discarded(),
+    };
+    let written = write(&source, &output, plan, &mut rejects)
+        .map_err(|error| Error::cannot_write("write a repaired copy of", &path, error))
+        .and_then(|()| verify(&output, folder, &temporary, size - plan.rejected(), scope, effort));
+    if let Err(error) = written {
+        rejects.abandon();
+        folder.remove(&temporary)?;
+        return Err(error);
+    }
+    let (bytes, ranges) = rejects.amount();
+    let new = NewFile { output: &output, rejects, resume_at: size, size: size - plan.rejected() };
+    let placed = member::put_in_place(folder, name, (&source, &identity), new, keeping)?;
+    outcome.repaired_files.push(path);
+    outcome.quarantined_files.extend(placed.quarantined);
+    outcome.rejected.push(Rejected { file: placed.rejects, source: name.to_owned(), bytes, ranges });
+    outcome.warnings.extend(placed.warnings);
+    Ok(())
+}
+
+fn write(source: &File, output: &File, plan: &AofPlan, rejects: &mut Rejects) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut output = output;
+    for part in &plan.stretches {
+        let range = part.offset..part.offset + part.length;
+        if part.keep {
+            copy_range(source, range, |bytes| output.write_all(bytes))?;
+        } else {
+            copy_range(source, range.clone(), |bytes| rejects.write(bytes))?;
+            rejects.add_range(range);
+        }
+    }
+    Ok(())
+}
+
+/// The new file must be whole.
+fn verify(output: &File, folder: &Folder, temporary: &str, size: u64, scope: &Scope, effort: Effort<'_>) -> Result<()> {
+    let path = folder.join(temporary);
+    let found = survey(output, &path, size, scope, effort)?;
+    let length = output.metadata().map_err(|error| Error::cannot_read(&path, 0, &error))?.len();
+    if length == size && !found.damaged && !found.front_damaged {
+        return Ok(());
+    }
+    let text = "the repaired copy is not whole: the file was left as it is; please report this";
+    Err(Error::new(Code::Io, text))
+}
