@@ -1,5 +1,6 @@
 //! What streams hold, told in one form by a live server and by the offline readers, so that the two can be compared.
 
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 use papyra_core::redis::{Entry, Finding, Flow, Group, Key, StreamFacts, StreamId, StreamState, Visitor};
@@ -204,4 +205,36 @@ pub fn assert_same(read: &State, said: &State, what: &str) {
             |stream: &Stream| groups(stream).lines().skip(differ.max(12) - 12).take(24).collect::<Vec<_>>().join("\n");
         assert!(read.groups == said.groups, "{what}: {name}: read\n{}\nsaid\n{}", near(read), near(said));
     }
+}
+
+/// What is compared, as text that can be read beside the dump.
+pub fn described(state: &State) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let streams = state.iter().map(|((db, key), stream)| {
+        let groups = stream.groups.iter().map(|(name, group)| {
+            let pending =
+                group.pending.iter().map(|(id, (holder, time, count))| json!([id, text(holder), time, count]));
+            let consumers = group.consumers.iter().map(|(name, consumer)| json!([text(name), consumer.0, consumer.1]));
+            json!({
+                "name": text(name),
+                "last_delivered": group.last_delivered,
+                "entries_read": group.entries_read,
+                "pending": pending.collect::<Value>(),
+                "consumers": consumers.collect::<Value>(),
+            })
+        });
+        let bytes: usize = stream.entries.iter().flat_map(|entry| &entry.1).map(|(a, b)| a.len() + b.len()).sum();
+        json!({
+            "db": db,
+            "key": text(key),
+            "length": stream.length,
+            "last_id": stream.last_id,
+            "max_deleted_id": stream.max_deleted_id,
+            "entries_added": stream.entries_added,
+            "ids": stream.entries.iter().map(|entry| entry.0.to_string()).collect::<Vec<_>>(),
+            "bytes": bytes,
+            "groups": groups.collect::<Value>(),
+        })
+    });
+    streams.collect()
 }

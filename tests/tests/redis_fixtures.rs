@@ -1,49 +1,16 @@
 //! Small dumps that servers of several versions wrote once, each beside what its server said of the streams in it.
 //!
+//! `cargo run -p papyra-tests --example write_rdb_fixtures` writes them anew with the servers that are at hand.
 //! Redis 6.2 (version 9), 7.0 (10), 7.2 and Valkey 8.0 (11), 7.4 (12). Newer ones were not at hand: see `redis_built.rs`.
 
 use std::path::{Path, PathBuf};
 
 use papyra_core::redis::{Checksum, Limits, RdbReader};
-use papyra_tests::redis_history::play;
-use papyra_tests::redis_server::{Server, binaries};
-use papyra_tests::redis_state::{Offline, State, live};
-use serde_json::{Value, json};
+use papyra_tests::redis_state::{Offline, described};
+use serde_json::Value;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rdb")
-}
-
-/// What is compared, as text that can be read beside the dump.
-fn described(state: &State) -> Value {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let streams = state.iter().map(|((db, key), stream)| {
-        let groups = stream.groups.iter().map(|(name, group)| {
-            let pending =
-                group.pending.iter().map(|(id, (holder, time, count))| json!([id, text(holder), time, count]));
-            let consumers = group.consumers.iter().map(|(name, consumer)| json!([text(name), consumer.0, consumer.1]));
-            json!({
-                "name": text(name),
-                "last_delivered": group.last_delivered,
-                "entries_read": group.entries_read,
-                "pending": pending.collect::<Value>(),
-                "consumers": consumers.collect::<Value>(),
-            })
-        });
-        let bytes: usize = stream.entries.iter().flat_map(|entry| &entry.1).map(|(a, b)| a.len() + b.len()).sum();
-        json!({
-            "db": db,
-            "key": text(key),
-            "length": stream.length,
-            "last_id": stream.last_id,
-            "max_deleted_id": stream.max_deleted_id,
-            "entries_added": stream.entries_added,
-            "ids": stream.entries.iter().map(|entry| entry.0.to_string()).collect::<Vec<_>>(),
-            "bytes": bytes,
-            "groups": groups.collect::<Value>(),
-        })
-    });
-    streams.collect()
 }
 
 #[test]
@@ -64,28 +31,6 @@ fn dumps_of_several_servers() {
         versions.push(summary.header.unwrap().version);
     }
     assert_eq!(versions, [9, 10, 11, 12, 11]);
-}
-
-/// Writes the fixtures anew with the servers that are at hand: `cargo test … -- --ignored`.
-#[test]
-#[ignore = "writes into the source tree"]
-fn write_them_anew() {
-    for binary in binaries() {
-        let mut server = Server::of(&binary, &["--loglevel", "warning"]);
-        let info = server.must("INFO server").string();
-        let of = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-        let name = match of("valkey_version:") {
-            Some(version) => format!("valkey-{version}"),
-            None => format!("redis-{}", of("redis_version:").unwrap()),
-        };
-        server.call(&["FUNCTION", "LOAD", "#!lua name=mylib\nredis.register_function('f', function() return 1 end)"]);
-        play(&mut server, 3, 150);
-        let said = described(&live(&mut server));
-        server.must("SAVE");
-        std::fs::create_dir_all(folder()).unwrap();
-        std::fs::copy(server.dir().join("dump.rdb"), folder().join(format!("{name}.rdb"))).unwrap();
-        std::fs::write(folder().join(format!("{name}.json")), serde_json::to_vec(&said).unwrap()).unwrap();
-    }
 }
 
 /// Servers from before streams, and the first with them: every encoding of the other types as it was then.
