@@ -14,18 +14,16 @@ from pathlib import Path
 
 import pytest
 
-redis = pytest.importorskip("redis")
-papyra_redis = pytest.importorskip("papyra.persistence.backends.redis")
-from papyra.persistence.models import PersistenceRecoveryConfig, PersistenceRecoveryMode  # noqa: E402
+import redis
+from papyra.persistence.backends import redis as papyra_redis
+from papyra.persistence.models import PersistenceRecoveryConfig, PersistenceRecoveryMode
 
 BIN = os.environ.get("PAPYRA_BIN", "papyra")
 FILL = Path(__file__).with_name("papyra_redis.py")
 STREAMS = ["papyra:orders:events", "papyra:orders:audits", "papyra:orders:dead_letters"]
 
 if shutil.which("redis-server") is None:
-    if os.environ.get("PAPYRA_TEST_REQUIRE_ALL") == "1":
-        raise RuntimeError("redis-server must be installed for the whole run")
-    pytest.skip("redis-server is not installed", allow_module_level=True)
+    raise RuntimeError("redis-server must be installed")
 
 
 @pytest.fixture
