@@ -60,6 +60,16 @@ fn base_of(name: &str) -> &str {
 impl Place {
     /// The report of the file in this place, from what a scan of it found.
     pub fn report(&self, backend: Backend, summary: Summary) -> FileReport {
+        let holds = holds(&summary);
+        self.told(backend, summary, &holds)
+    }
+
+    /// The report of a file in this place that could not be read.
+    pub fn unread(&self, backend: Backend) -> FileReport {
+        self.told(backend, Summary::default(), "it is no readable file")
+    }
+
+    fn told(&self, backend: Backend, summary: Summary, holds: &str) -> FileReport {
         match self {
             Place::Member(member) => {
                 let role = if member.index == 0 { Role::Active } else { Role::Rotated };
@@ -70,7 +80,7 @@ impl Place {
                     Backend::Json | Backend::Redis => AnomalyType::UnexpectedFile,
                     Backend::Rotating => AnomalyType::OrphanedRotatedFile,
                 };
-                let detail = format!("left behind by an interrupted compaction or recovery; {}", holds(&summary));
+                let detail = format!("left behind by an interrupted compaction or recovery; {holds}");
                 let finding = Finding::of_file(kind, Reason::LeftoverTemporary, detail);
                 FileReport::outside(&file.name, Role::Temporary, file.index, summary, finding)
             }
@@ -79,8 +89,8 @@ impl Place {
                     Reason::BeyondRotation => "a rotated file past the number that belongs to the set",
                     _ => "bears the log's name and is no member of the set",
                 };
-                let detail = format!("{what}; {}", holds(&summary));
-                let finding = Finding::of_file(AnomalyType::OrphanedRotatedFile, orphan.reason, detail);
+                let finding =
+                    Finding::of_file(AnomalyType::OrphanedRotatedFile, orphan.reason, format!("{what}; {holds}"));
                 FileReport::outside(&orphan.name, Role::Orphan, 0, summary, finding)
             }
         }

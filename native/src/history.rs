@@ -8,9 +8,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use papyra_core::assembly::{self, Place};
 use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::report::{Backend, FileReport, Role};
-use papyra_core::rotation::{self, RotationSet, member_name};
+use papyra_core::rotation::RotationSet;
 use papyra_core::scan::Sink;
 use papyra_core::summary::Summary;
 
@@ -209,20 +210,9 @@ impl History {
             let part = Part { name: &member.name, index: member.index, file, seen: member.identity, is_member: true };
             files.push(FileReport::new(&member.name, role, member.index, read(part)?));
         }
-        for index in &listing.set.gaps {
-            let name = member_name(&self.base, *index);
-            let finding = rotation::gap_finding();
-            files.push(FileReport::outside(name, Role::Missing, *index, Summary::default(), finding));
-        }
+        files.extend(listing.set.gaps.iter().map(|index| assembly::gap(&self.base, *index)));
         for temporary in &listing.set.temporaries {
-            let kind = match self.backend {
-                Backend::Json | Backend::Redis => AnomalyType::UnexpectedFile,
-                Backend::Rotating => AnomalyType::OrphanedRotatedFile,
-            };
-            let (summary, holds) = self.describe(&temporary.name, temporary.index, read)?;
-            let detail = format!("left behind by an interrupted compaction or recovery; {holds}");
-            let finding = Finding::of_file(kind, Reason::LeftoverTemporary, detail);
-            files.push(FileReport::outside(&temporary.name, Role::Temporary, temporary.index, summary, finding));
+            files.push(self.beside(&temporary.name, temporary.index, Place::Temporary(temporary.clone()), read)?);
         }
         for (_, _, hidden) in own_leftovers(self)? {
             let detail = "left behind by an interrupted recovery or compaction of ours; recover finishes it";
@@ -230,34 +220,23 @@ impl History {
             files.push(FileReport::outside(hidden, Role::Temporary, 0, Summary::default(), finding));
         }
         for orphan in &listing.set.orphans {
-            let (summary, holds) = self.describe(&orphan.name, 0, read)?;
-            let what = match orphan.reason {
-                Reason::BeyondRotation => "a rotated file past the number that belongs to the set",
-                _ => "bears the log's name and is no member of the set",
-            };
-            let finding = Finding::of_file(AnomalyType::OrphanedRotatedFile, orphan.reason, format!("{what}; {holds}"));
-            files.push(FileReport::outside(&orphan.name, Role::Orphan, 0, summary, finding));
+            files.push(self.beside(&orphan.name, 0, Place::Orphan(orphan.clone()), read)?);
         }
         Ok(files)
     }
 
-    /// What a file that is no member holds.
-    fn describe(
+    /// The report of a file beside the members.
+    fn beside(
         &self,
         name: &str,
         index: u32,
+        place: Place,
         read: &mut dyn FnMut(Part<'_>) -> Result<Summary>,
-    ) -> Result<(Summary, String)> {
-        let Ok(file) = self.read(name) else { return Ok((Summary::default(), "it is no readable file".into())) };
+    ) -> Result<FileReport> {
+        let Ok(file) = self.read(name) else { return Ok(place.unread(self.backend)) };
         let seen = Identity::of_file(&file).ok();
         let summary = read(Part { name, index, file: &file, seen, is_member: false })?;
-        let records = summary.records.total() + summary.salvageable;
-        let time = match (summary.first_timestamp(), summary.last_timestamp()) {
-            (Some(first), Some(last)) => format!(", time {first:.3} to {last:.3}"),
-            _ => String::new(),
-        };
-        let text = format!("it holds {} bytes, {records} records{time}", summary.bytes);
-        Ok((summary, text))
+        Ok(place.report(self.backend, summary))
     }
 }
 
