@@ -89,6 +89,15 @@ fn one_damaged_command_goes_and_the_later_ones_stay() {
 }
 
 #[test]
+fn a_subcommand_that_no_server_knows_is_damage_too() {
+    let group = command(&["XGROUP", "DESTROY", "papyra:a:events", "g"]);
+    let damaged = String::from_utf8(group).unwrap().replace("DESTROY", "DESTRO!").into_bytes();
+    let plan = plan(&[add(1, "{}"), damaged.clone(), add(3, "{}")].concat());
+    assert_eq!(plan.rejected(), damaged.len() as u64);
+    assert_eq!(plan.findings[0].detail, "\"XGROUP DESTRO!\" is no command that a server writes");
+}
+
+#[test]
 fn a_payload_that_holds_commands_is_never_taken_for_them() {
     for payload in [
         "a\r\n*1\r\n$8\r\nFLUSHALL\r\nb",

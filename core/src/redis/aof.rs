@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::command::is_known;
+use super::command::{is_known, unknown};
 use super::error::{Error, ErrorKind, Problem};
 use super::finding::{Finding, Reason};
 use super::header::{Limits, Summary};
@@ -197,8 +197,7 @@ impl AofReader {
         self.flow = if is_known(command) {
             visitor.command(command)
         } else {
-            let name = String::from_utf8_lossy(command.args.first().copied().unwrap_or_default()).into_owned();
-            let text = format!("{name:?} is no command that a server writes");
+            let text = unknown(command.args);
             visitor.finding(Finding::new(Reason::BrokenCommand, command.offset, text).of_length(command.length))
         };
     }

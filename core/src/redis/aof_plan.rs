@@ -9,6 +9,7 @@
 use serde::Serialize;
 
 use super::aof_later::{Later, LaterCommands};
+use super::command::{is_known_name, unknown};
 use super::finding::{Finding, Reason};
 use super::header::Limits;
 use super::id::decimal;
@@ -164,13 +165,12 @@ impl<'a> Planner<'a> {
 
     /// Sound framing around a name that no server writes: the name is damaged.
     fn unknown_command(&mut self, at: usize, end: usize, args: &[&[u8]]) -> usize {
-        let name = args[0];
-        let shape = (args.len(), name.len());
-        let text = format!("{:?} is no command that a server writes", String::from_utf8_lossy(name));
-        // The name may have been SELECT, and then the database is known no more, unless it is the one that is selected.
+        // What the name may have been, unless only the subcommand is damaged.
+        let shape = if is_known_name(args[0]) { (0, 0) } else { (args.len(), args[0].len()) };
+        // After a SELECT the database is known no more, unless it is the one that is selected.
         let selects = shape == (2, 6) && decimal(args[1]) != Some(self.db);
         let brackets = shape == (1, 5) || shape == (1, 4);
-        self.damage(at, at, end, Reason::BrokenCommand, text, selects, brackets || self.transaction.is_some());
+        self.damage(at, at, end, Reason::BrokenCommand, unknown(args), selects, brackets || self.transaction.is_some());
         self.previous = None;
         end
     }
@@ -206,8 +206,7 @@ impl<'a> Planner<'a> {
         let end = memchr::memchr(b'\n', &rest[..rest.len().min(6)])?;
         let len = usize::try_from(decimal(rest.get(1..end.checked_sub(1)?)?)?).ok()?;
         let name = rest.get(end + 1..)?.get(..len.min(64))?;
-        let command = [name];
-        known(start, 0, &command).then_some(name)
+        is_known_name(name).then_some(name)
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -1,6 +1,6 @@
 //! Which commands an append-only file may hold, and which keys they touch.
 //!
-//! A server refuses a file with a command that it does not know, so an unknown name in sound framing is damage too. Names with a
+//! A server refuses a file with a command or subcommand that it does not know, so an unknown name in sound framing is damage too. Names with a
 //! dot are modules' own and pass. The list: the write commands of Redis up to 8 and Valkey up to 9 (`COMMAND`, flag `write`), and what
 //! the server itself writes around them.
 
@@ -151,11 +151,29 @@ pub(crate) enum Touch<'a> {
     Others,
 }
 
-/// Does any server write this?
-pub(crate) fn is_known(command: &Command<'_>) -> bool {
-    let name = command.name();
+/// Does any server write a command of this name?
+pub(crate) fn is_known_name(name: &[u8]) -> bool {
+    let name = name.to_ascii_uppercase();
     let Ok(text) = std::str::from_utf8(&name) else { return false };
     KNOWN.binary_search(&text).is_ok() || (text.contains('.') && text.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+/// Does any server write this?
+pub(crate) fn is_known(command: &Command<'_>) -> bool {
+    let verbs: &[&str] = match command.name().as_slice() {
+        b"XGROUP" => &["CREATE", "SETID", "DESTROY", "CREATECONSUMER", "DELCONSUMER"],
+        b"FUNCTION" => &["LOAD", "DELETE", "FLUSH", "RESTORE"],
+        b"SCRIPT" => &["LOAD", "FLUSH"],
+        name => return is_known_name(name),
+    };
+    command.args.get(1).is_some_and(|arg| verbs.iter().any(|verb| arg.eq_ignore_ascii_case(verb.as_bytes())))
+}
+
+/// Says of a command that is not known what is wrong with it: its name, or its subcommand.
+pub(crate) fn unknown(args: &[&[u8]]) -> String {
+    let shown = args.iter().take(if is_known_name(args[0]) { 2 } else { 1 });
+    let shown: Vec<_> = shown.map(|arg| String::from_utf8_lossy(arg)).collect();
+    format!("{:?} is no command that a server writes", shown.join(" "))
 }
 
 /// Which keys a command touches.
@@ -212,6 +230,8 @@ mod tests {
         assert!(KNOWN.is_sorted());
         for (line, known) in
             [("xadd k", true), ("XADE k", false), ("JSON.SET k", true), ("GET k", false), ("\u{e9}", false)]
+                .into_iter()
+                .chain([("XGROUP destroy k g", true), ("XGROUP DESTROX k g", false), ("XGROUP", false)])
         {
             assert_eq!(with(line, is_known), known, "{line}");
         }
