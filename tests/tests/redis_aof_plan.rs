@@ -4,7 +4,7 @@ use std::path::Path;
 
 use papyra_core::redis::{AofPlan, AofReader, Command, Entry, Flow, Limits, Reason, Replay, Scope, Visitor, plan_aof};
 use papyra_tests::redis_history::{Random, play};
-use papyra_tests::redis_server::Server;
+use papyra_tests::redis_server::{Server, encoded};
 use papyra_tests::redis_state::{Fields, assert_same, fields_of, live, of_replay, without_times};
 
 fn command(args: &[&str]) -> Vec<u8> {
@@ -203,6 +203,13 @@ fn damage_to_a_real_file_costs_little() {
     }
 }
 
+/// The commands but for those that move keys: after damage, whether the source was lost, or is of another type and replaces a stream,
+/// cannot be told.
+fn without_moves(bytes: &[u8]) -> Vec<u8> {
+    let moves = |args: &Vec<Vec<u8>>| matches!(&args[0][..], b"RENAME" | b"RENAMENX" | b"COPY" | b"MOVE");
+    commands(bytes).iter().filter(|args| !moves(args)).flat_map(|args| encoded(args)).collect()
+}
+
 #[test]
 fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
     let options =
@@ -210,10 +217,10 @@ fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
     let Some(mut server) = Server::start(&options) else { return };
     play(&mut server, 77, 400);
     let folder = server.dir().join("appendonlydir");
-    let bytes = std::fs::read(folder.join("appendonly.aof.1.incr.aof")).unwrap();
+    let bytes = without_moves(&std::fs::read(folder.join("appendonly.aof.1.incr.aof")).unwrap());
     drop(server);
     let mut random = Random(6);
-    for round in 0..30 {
+    for round in 0..60 {
         let mut damaged = bytes.clone();
         for _ in 0..1 + random.below(3) {
             let at = random.below(bytes.len() as u64) as usize;

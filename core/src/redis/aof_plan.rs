@@ -165,8 +165,9 @@ impl<'a> Planner<'a> {
 
     /// Sound framing around a name that no server writes: the name is damaged.
     fn unknown_command(&mut self, at: usize, end: usize, args: &[&[u8]]) -> usize {
-        // What the name may have been, unless only the subcommand is damaged.
-        let shape = if is_known_name(args[0]) { (0, 0) } else { (args.len(), args[0].len()) };
+        // What the name may have been, unless only the argument after it is damaged.
+        let named = is_known_name(args[0]) && !args[0].eq_ignore_ascii_case(b"SELECT");
+        let shape = if named { (0, 0) } else { (args.len(), args[0].len()) };
         // After a SELECT the database is known no more, unless it is the one that is selected.
         let selects = shape == (2, 6) && decimal(args[1]) != Some(self.db);
         let brackets = shape == (1, 5) || shape == (1, 4);

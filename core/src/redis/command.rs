@@ -4,6 +4,7 @@
 //! dot are modules' own and pass. The list: the write commands of Redis up to 8 and Valkey up to 9 (`COMMAND`, flag `write`), and what
 //! the server itself writes around them.
 
+use super::id::decimal;
 use super::resp::Command;
 
 /// Sorted: looked up by binary search.
@@ -161,6 +162,7 @@ pub(crate) fn is_known_name(name: &[u8]) -> bool {
 /// Does any server write this?
 pub(crate) fn is_known(command: &Command<'_>) -> bool {
     let verbs: &[&str] = match command.name().as_slice() {
+        b"SELECT" => return matches!(command.args, [_, db] if decimal(db).is_some()),
         b"XGROUP" => &["CREATE", "SETID", "DESTROY", "CREATECONSUMER", "DELCONSUMER"],
         b"FUNCTION" => &["LOAD", "DELETE", "FLUSH", "RESTORE"],
         b"SCRIPT" => &["LOAD", "FLUSH"],
@@ -231,7 +233,13 @@ mod tests {
         for (line, known) in
             [("xadd k", true), ("XADE k", false), ("JSON.SET k", true), ("GET k", false), ("\u{e9}", false)]
                 .into_iter()
-                .chain([("XGROUP destroy k g", true), ("XGROUP DESTROX k g", false), ("XGROUP", false)])
+                .chain([
+                    ("XGROUP destroy k g", true),
+                    ("XGROUP DESTROX k g", false),
+                    ("XGROUP", false),
+                    ("SELECT 1", true),
+                    ("SELECT z", false),
+                ])
         {
             assert_eq!(with(line, is_known), known, "{line}");
         }

@@ -6,14 +6,13 @@
 //!
 //! Memory is that of the live entries' IDs and of whatever the caller keeps of each entry, not that of the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::arguments::{Refusal, group, ids, trim};
+use super::arguments::{Refusal, group, ids, integer, is_reference_policy, natural, trim};
 use super::command::{Touch, is_opaque, overwrites, touches};
 use super::finding::{Finding, Reason};
 use super::group::{Group, quoted};
 use super::header::Limits;
-use super::id::decimal;
 use super::node::Entry;
 use super::rdb::RdbReader;
 use super::resp::Command;
@@ -29,6 +28,8 @@ pub struct Replay<P, F> {
     pub(super) open: Option<StreamState<P>>,
     /// The commands of a transaction that was begun, with their offsets.
     pub(super) queued: Option<Vec<(u64, Vec<Vec<u8>>)>>,
+    /// Keys that a stream command named in vain: whatever would be moved from there is lost. In a whole file there are none.
+    pub(super) absent: BTreeSet<(u64, Vec<u8>)>,
     /// The file that is being read, counted by [`Replay::next_file`].
     pub(super) file: u32,
     /// Findings and the file that each is in, the first [`Replay::MOST_FINDINGS`] of them.
@@ -49,6 +50,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             streams: BTreeMap::new(),
             open: None,
             queued: None,
+            absent: BTreeSet::new(),
             file: 0,
             findings: Vec::new(),
             refused: 0,
@@ -110,7 +112,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         let args = command.args;
         let arg = |at: usize| args.get(at).copied().ok_or("too few arguments");
         match command.name().as_slice() {
-            b"SELECT" => self.db = decimal(arg(1)?).ok_or("the database is no number")?,
+            b"SELECT" => self.db = natural(arg(1)?).ok_or("the database is no number")?,
             b"XADD" => self.add(command)?,
             b"XDEL" => {
                 let ids = ids(args.get(2..).unwrap_or_default())?;
@@ -120,7 +122,14 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             b"XDELEX" => self.delete_with_references(args)?,
             b"XACKDEL" => self.acknowledge_and_delete(args)?,
             b"XTRIM" => {
-                let how = trim(&mut args.get(2..).unwrap_or_default())?.ok_or("no strategy")?;
+                let mut rest = args.get(2..).unwrap_or_default();
+                let how = trim(&mut rest)?.ok_or("no strategy")?;
+                while rest.first().is_some_and(|word| is_reference_policy(word)) {
+                    rest = &rest[1..];
+                }
+                if !rest.is_empty() {
+                    return Err("an option is not known");
+                }
                 self.stream(arg(1)?)?.trim(how);
             }
             b"XSETID" => self.set_id(args)?,
@@ -136,19 +145,24 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
                     self.streams.remove(&(self.db, key.to_vec()));
                 }
             }
+            b"RENAME" | b"RENAMENX" | b"COPY" if self.is_lost(arg(1)?) => return Err("there is no such stream"),
+            b"RENAMENX" if self.is_there(self.db, arg(2)?) => return Err("the target is there already"),
             b"RENAME" | b"RENAMENX" => {
                 let moved = self.streams.remove(&(self.db, arg(1)?.to_vec()));
                 self.put(self.db, arg(2)?, moved);
             }
             b"COPY" => self.copy(args)?,
             b"MOVE" => {
-                let to = decimal(arg(2)?).ok_or("the database is no number")?;
+                let to = natural(arg(2)?).ok_or("the database is no number")?;
+                if to == self.db || self.is_there(to, arg(1)?) {
+                    return Err("the target is there already");
+                }
                 if let Some(moved) = self.streams.remove(&(self.db, arg(1)?.to_vec())) {
                     self.put(to, arg(1)?, Some(moved));
                 }
             }
             b"SWAPDB" => {
-                let (a, b) = (decimal(arg(1)?), decimal(arg(2)?));
+                let (a, b) = (natural(arg(1)?), natural(arg(2)?));
                 let (a, b) = a.zip(b).ok_or("the database is no number")?;
                 let swapped = |db| {
                     if db == a {
@@ -162,6 +176,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
                 let all = std::mem::take(&mut self.streams);
                 self.streams = all.into_iter().map(|((db, key), stream)| ((swapped(db), key), stream)).collect();
             }
+            b"FLUSHALL" | b"FLUSHDB" if !flushes(&args[1..]) => return Err("an option is not known"),
             b"FLUSHALL" => self.streams.clear(),
             b"FLUSHDB" => {
                 let db = self.db;
@@ -169,7 +184,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             }
             b"EXPIRE" | b"EXPIREAT" | b"PEXPIRE" => return Err("an expiry that depends on the clock"),
             b"PEXPIREAT" => {
-                let at = std::str::from_utf8(arg(2)?).ok().and_then(|text| text.parse().ok()).ok_or("no time")?;
+                let at = integer(arg(2)?).ok_or("no time")?;
                 if let Some(stream) = self.streams.get_mut(&(self.db, arg(1)?.to_vec())) {
                     stream.expire_ms = Some(at);
                 }
@@ -183,7 +198,9 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             _ if is_opaque(command) => return Err("what a script does cannot be told from its bytes"),
             _ => {
                 for key in overwrites(command) {
-                    self.streams.remove(&(self.db, key.to_vec()));
+                    let place = (self.db, key.to_vec());
+                    self.streams.remove(&place);
+                    self.absent.remove(&place);
                 }
             }
         }
@@ -191,7 +208,22 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
     }
 
     pub(super) fn stream(&mut self, key: &[u8]) -> Result<&mut StreamState<P>, Refusal> {
-        self.streams.get_mut(&(self.db, key.to_vec())).ok_or("there is no such stream")
+        let place = (self.db, key.to_vec());
+        match self.streams.get_mut(&place) {
+            Some(stream) => Ok(stream),
+            None => {
+                self.absent.insert(place);
+                Err("there is no such stream")
+            }
+        }
+    }
+
+    fn is_there(&self, db: u64, key: &[u8]) -> bool {
+        self.streams.contains_key(&(db, key.to_vec()))
+    }
+
+    fn is_lost(&self, key: &[u8]) -> bool {
+        !self.is_there(self.db, key) && self.absent.contains(&(self.db, key.to_vec()))
     }
 
     fn put(&mut self, db: u64, key: &[u8], stream: Option<StreamState<P>>) {
@@ -204,10 +236,18 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
 
     fn copy(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
         let [_, from, to, options @ ..] = args else { return Err("too few arguments") };
-        let db = match options.iter().position(|word| word.eq_ignore_ascii_case(b"DB")).map(|at| options.get(at + 1)) {
-            Some(db) => db.and_then(|db| decimal(db)).ok_or("the database is no number")?,
-            None => self.db,
-        };
+        let (mut db, mut replace) = (self.db, false);
+        let mut options = options.iter();
+        while let Some(option) = options.next() {
+            match option.to_ascii_uppercase().as_slice() {
+                b"REPLACE" => replace = true,
+                b"DB" => db = options.next().and_then(|db| natural(db)).ok_or("the database is no number")?,
+                _ => return Err("an option is not known"),
+            }
+        }
+        if !replace && self.is_there(db, to) {
+            return Err("the target is there already");
+        }
         let copied = self.streams.get(&(self.db, from.to_vec())).cloned();
         self.put(db, to, copied);
         Ok(())
@@ -215,21 +255,36 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
 
     fn restore(&mut self, command: &Command<'_>) -> Result<(), Refusal> {
         let [_, key, ttl, payload, options @ ..] = command.args else { return Err("too few arguments") };
-        self.streams.remove(&(self.db, key.to_vec()));
+        let is = |name: &str| options.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
+        let ttl = integer(ttl).filter(|&ttl| ttl >= 0).ok_or("no time")?;
+        if !is("REPLACE") && self.is_there(self.db, key) {
+            return Err("the target is there already");
+        }
+        let before = self.streams.remove(&(self.db, key.to_vec()));
         let outer = self.open.take();
         let db = self.db;
         let mut reader = RdbReader::dump(key, Limits::default()).in_db(db);
         let _ = reader.push(payload, self);
         let result = reader.finish(self);
         self.open = outer;
-        result.map_err(|_| "the payload cannot be read")?;
-        let ttl = decimal(ttl).and_then(|ttl| i64::try_from(ttl).ok()).ok_or("no time")?;
-        let absolute = options.iter().any(|word| word.eq_ignore_ascii_case(b"ABSTTL"));
+        if result.is_err() {
+            self.put(db, key, before);
+            return Err("the payload cannot be read");
+        }
         if let Some(stream) = self.streams.get_mut(&(db, key.to_vec())) {
             stream.offset = command.offset;
-            stream.expire_ms = (ttl > 0 && absolute).then_some(ttl);
+            stream.expire_ms = (ttl > 0 && is("ABSTTL")).then_some(ttl);
         }
         Ok(())
+    }
+}
+
+/// Does a FLUSHALL or FLUSHDB with these options do anything?
+fn flushes(options: &[&[u8]]) -> bool {
+    match options {
+        [] => true,
+        [how] => how.eq_ignore_ascii_case(b"SYNC") || how.eq_ignore_ascii_case(b"ASYNC"),
+        _ => false,
     }
 }
 

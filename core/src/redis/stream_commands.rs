@@ -2,8 +2,10 @@
 //!
 //! Commands on whole keys, transactions and databases are `replay`'s affair.
 
-use super::arguments::{Refusal, drop_by_policy, group, ids, is_reference_policy, policy_and_ids, trim};
-use super::id::{StreamId, decimal};
+use super::arguments::{
+    Refusal, drop_by_policy, group, id, ids, integer, is_reference_policy, natural, open_id, policy_and_ids, trim,
+};
+use super::id::StreamId;
 use super::node::{Entry, Fields};
 use super::replay::Replay;
 use super::resp::Command;
@@ -26,13 +28,16 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             rest = &rest[1..];
         }
         let (id, fields) = rest.split_first().ok_or("no ID")?;
-        let id = StreamId::parse(id, 0).ok_or("the ID is not explicit")?;
+        let (ms, seq) = open_id(id).ok_or("the ID is not explicit")?;
         if fields.is_empty() || fields.len() % 2 != 0 {
             return Err("a field has no value");
         }
         let place = (self.db, key.to_vec());
-        if let Some(stream) = self.streams.get(&place) {
-            if id <= stream.last_id {
+        let last = self.streams.get(&place).map_or(StreamId::MIN, |stream| stream.last_id);
+        let next = || if ms == last.ms { last.seq.checked_add(1) } else { Some(0) };
+        let id = StreamId::new(ms, seq.or_else(next).ok_or("the stream's sequence is exhausted")?);
+        if self.streams.contains_key(&place) {
+            if id <= last {
                 return Err("the ID is not greater than the stream's last");
             }
         } else if only_if_there {
@@ -54,20 +59,26 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
 
     pub(super) fn set_id(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
         let [_, key, id, options @ ..] = args else { return Err("too few arguments") };
-        let id = StreamId::parse(id, 0).ok_or("no ID")?;
+        let id = self::id(id)?;
         let (mut added, mut deleted) = (None, None);
         for pair in options.chunks(2) {
             match pair {
-                [name, n] if name.eq_ignore_ascii_case(b"ENTRIESADDED") => added = Some(decimal(n).ok_or("no number")?),
-                [name, id] if name.eq_ignore_ascii_case(b"MAXDELETEDID") => {
-                    deleted = Some(StreamId::parse(id, 0).ok_or("no ID")?);
-                }
+                [name, n] if name.eq_ignore_ascii_case(b"ENTRIESADDED") => added = Some(natural(n).ok_or("no number")?),
+                [name, id] if name.eq_ignore_ascii_case(b"MAXDELETEDID") => deleted = Some(self::id(id)?),
                 _ => return Err("an option is not known"),
             }
         }
         let stream = self.stream(key)?;
-        if stream.entries.last_key_value().is_some_and(|(last, _)| *last > id) || deleted.is_some_and(|d| d > id) {
-            return Err("the ID is smaller than an entry's");
+        if deleted.is_some_and(|d| d > id) || stream.max_deleted_id > id {
+            return Err("the ID is smaller than a deleted entry's");
+        }
+        if let Some((last, _)) = stream.entries.last_key_value() {
+            if *last > id {
+                return Err("the ID is smaller than an entry's");
+            }
+            if added.is_some_and(|added| added < stream.entries.len() as u64) {
+                return Err("fewer entries were added than are there");
+            }
         }
         stream.last_id = id;
         stream.entries_added = added.unwrap_or(stream.entries_added);
@@ -80,23 +91,32 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
     pub(super) fn group_command(&mut self, command: &Command<'_>) -> Result<(), Refusal> {
         let [_, verb, key, name, rest @ ..] = command.args else { return Err("too few arguments") };
         let verb = verb.to_ascii_uppercase();
-        let word = |option: &str| rest.iter().position(|word| word.eq_ignore_ascii_case(option.as_bytes()));
-        let entries_read = match word("ENTRIESREAD").map(|at| rest.get(at + 1)) {
-            Some(Some(n)) => std::str::from_utf8(n).ok().and_then(|n| n.parse().ok()).ok_or("no number")?,
-            Some(None) => return Err("an option has no value"),
-            None => -1,
+        let (mut make, mut entries_read) = (false, -1);
+        let mut options = rest.iter().skip(1);
+        while let Some(option) = options.next() {
+            match (verb.as_slice(), option.to_ascii_uppercase().as_slice()) {
+                (b"CREATE", b"MKSTREAM") => make = true,
+                (b"CREATE" | b"SETID", b"ENTRIESREAD") => {
+                    let value = options.next().ok_or("an option has no value")?;
+                    entries_read = integer(value).filter(|&n| n >= -1).ok_or("no number")?;
+                }
+                _ => return Err("an option is not known"),
+            }
+        }
+        let last = self.streams.get(&(self.db, key.to_vec())).map_or(StreamId::MIN, |stream| stream.last_id);
+        let position = || match rest.first() {
+            Some(&b"$") => Ok(last),
+            Some(&b"-") if verb == b"SETID" => Ok(StreamId::MIN),
+            Some(&b"+") if verb == b"SETID" => Ok(StreamId::MAX),
+            Some(text) => id(text),
+            None => Err("too few arguments"),
         };
-        if verb == b"CREATE" && word("MKSTREAM").is_some() {
+        if make {
+            position()?;
             let offset = command.offset;
             self.streams.entry((self.db, key.to_vec())).or_insert_with(|| StreamState::new(offset));
         }
         let stream = self.stream(key)?;
-        let last = stream.last_id;
-        let position = || match rest.first() {
-            Some(&b"$") => Ok(last),
-            Some(id) => StreamId::parse(id, 0).ok_or("no ID"),
-            None => Err("too few arguments"),
-        };
         match verb.as_slice() {
             b"CREATE" => {
                 let new = GroupState { last_delivered: position()?, entries_read, ..GroupState::default() };
@@ -118,8 +138,10 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
     }
 
     pub(super) fn claim(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
-        let [_, key, name, consumer, _min_idle, rest @ ..] = args else { return Err("too few arguments") };
-        let count = rest.iter().position(|word| StreamId::parse(word, 0).is_none()).unwrap_or(rest.len());
+        let [_, key, name, consumer, min_idle, rest @ ..] = args else { return Err("too few arguments") };
+        // A server writes 0; what is pending when a file is loaded has been idle for longer than any damaged digit says.
+        integer(min_idle).ok_or("no idle time")?;
+        let count = rest.iter().position(|word| id(word).is_err()).unwrap_or(rest.len());
         let ids = ids(&rest[..count])?;
         let (mut time, mut retries, mut force, mut just_id, mut last) = (None, None, false, false, None);
         let mut options = rest[count..].iter();
@@ -128,9 +150,9 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             match option.to_ascii_uppercase().as_slice() {
                 b"FORCE" => force = true,
                 b"JUSTID" => just_id = true,
-                b"TIME" => time = Some(decimal(value()?).and_then(|n| i64::try_from(n).ok()).ok_or("no time")?),
-                b"RETRYCOUNT" => retries = Some(decimal(value()?).ok_or("no number")?),
-                b"LASTID" => last = Some(StreamId::parse(value()?, 0).ok_or("no ID")?),
+                b"TIME" => time = Some(integer(value()?).ok_or("no time")?.max(0)),
+                b"RETRYCOUNT" => retries = u64::try_from(integer(value()?).ok_or("no number")?).ok(),
+                b"LASTID" => last = Some(id(value()?)?),
                 b"IDLE" => return Err("an idle time depends on the clock"),
                 _ => return Err("an option is not known"),
             }
