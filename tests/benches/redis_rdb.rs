@@ -10,15 +10,15 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use papyra_core::redis::{Collector, Limits, RdbReader, Scope};
-use papyra_tests::redis_server::Server;
+use papyra_tests::redis::Redis;
 
 fn main() {
     let megabytes = std::env::args().filter_map(|arg| arg.parse::<u64>().ok()).next().unwrap_or(1000);
-    let Some(mut server) = Server::start(&["--loglevel", "warning"]) else { return };
+    let Some(mut server) = Redis::start(&["--loglevel", "warning"]) else { return };
     fill(&mut server, megabytes << 20);
     for compression in ["no", "yes"] {
-        server.must(&format!("CONFIG SET rdbcompression {compression}"));
-        server.must("SAVE");
+        server.call(&format!("CONFIG SET rdbcompression {compression}"));
+        server.call("SAVE");
         let path = server.dir().join("dump.rdb");
         let bytes = std::fs::metadata(&path).expect("a dump").len();
         println!("compression {compression}: {} MB", bytes >> 20);
@@ -61,7 +61,7 @@ fn scan(path: &Path) -> u64 {
 }
 
 /// Records as Papyra writes them, until the server holds about so many bytes of them.
-fn fill(server: &mut Server, bytes: u64) {
+fn fill(server: &mut Redis, bytes: u64) {
     let (mut sent, mut n) = (0, 0u64);
     while sent < bytes {
         let mut batch = Vec::new();
@@ -80,9 +80,7 @@ fn fill(server: &mut Server, bytes: u64) {
                 n % 1_000_000,
             );
             sent += data.len() as u64;
-            batch.push(
-                [&b"XADD"[..], b"papyra:orders:events", b"*", b"data", data.as_bytes()].map(<[u8]>::to_vec).to_vec(),
-            );
+            batch.push(redis::cmd("XADD").arg("papyra:orders:events").arg("*").arg("data").arg(data).to_owned());
         }
         server.pipeline(&batch);
     }

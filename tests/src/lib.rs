@@ -5,7 +5,6 @@
 pub mod logs;
 pub mod redis;
 pub mod redis_history;
-pub mod redis_server;
 pub mod redis_state;
 
 use std::path::{Path, PathBuf};

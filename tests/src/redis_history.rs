@@ -1,7 +1,7 @@
 //! Random histories of stream commands, with other types in between. The same seed gives the same commands; the replies, which name
 //! IDs that later commands use, are the server's.
 
-use crate::redis_server::{Reply, Server};
+use crate::redis::{Redis, text};
 
 /// A small generator of numbers (splitmix64).
 #[derive(Debug, Clone)]
@@ -34,36 +34,35 @@ const GROUPS: [&str; 3] = ["shipping", "alerts", "42"];
 const CONSUMERS: [&str; 4] = ["c1", "c2", "worker-with-a-rather-long-name-that-repeats-repeats-repeats", "7"];
 
 /// Sends `steps` random commands; their errors are the server's affair.
-pub fn play(server: &mut Server, seed: u64, steps: usize) {
+pub fn play(server: &mut Redis, seed: u64, steps: usize) {
     let mut random = Random(seed);
     let nodes = ["1", "2", "5", "100"];
-    server.call(&["CONFIG", "SET", "stream-node-max-entries", random.pick(&nodes)]);
-    server.call(&["CONFIG", "SET", "rdbcompression", random.pick(&["yes", "no"])]);
+    server.call(&format!("CONFIG SET stream-node-max-entries {}", random.pick(&nodes)));
+    server.call(&format!("CONFIG SET rdbcompression {}", random.pick(&["yes", "no"])));
     let mut ids: Vec<String> = vec!["1-1".into(), "5-0".into()];
     for key in &KEYS[..random.below(5) as usize] {
         for group in &GROUPS[..random.below(4) as usize] {
-            server.must(&format!("XGROUP CREATE {key} {group} 0 MKSTREAM"));
+            server.call(&format!("XGROUP CREATE {key} {group} 0 MKSTREAM"));
         }
     }
     let mut in_multi = false;
     for _ in 0..steps {
         let command = step(&mut random, &ids);
-        let command: Vec<Vec<u8>> = command.into_iter().map(String::into_bytes).collect();
-        if matches!(command[0].as_slice(), b"MULTI" | b"EXEC") {
-            in_multi = command[0] == b"MULTI" && !in_multi;
+        if matches!(&*command[0], "MULTI" | "EXEC") {
+            in_multi = command[0] == "MULTI" && !in_multi;
         }
-        if let Reply::Text(text) = server.command(&command)
-            && command[0] == b"XADD"
+        if let Ok(id @ redis::Value::BulkString(_)) = server.attempt(&command)
+            && command[0] == "XADD"
             && !in_multi
         {
-            ids.push(String::from_utf8(text).expect("an ID"));
+            ids.push(text(&id));
         }
         if ids.len() > 60 {
             ids.remove(0);
         }
     }
-    server.call(&["EXEC"]);
-    server.call(&["SELECT", "0"]);
+    _ = server.attempt(&["EXEC"]);
+    server.call("SELECT 0");
 }
 
 fn words(line: &str) -> Vec<String> {

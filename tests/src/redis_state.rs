@@ -1,11 +1,13 @@
 //! What streams hold, told in one form by a live server and by the offline readers, so that the two can be compared.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 use papyra_core::redis::{Entry, Finding, Flow, Group, Key, StreamFacts, StreamId, StreamState, Visitor};
 
-use crate::redis_server::{Reply, Server};
+use redis::Value;
+
+use crate::redis::{Redis, bytes, find, list, number, text};
 
 /// A stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,70 +69,68 @@ pub fn without_times(mut state: State) -> State {
     state
 }
 
-fn id(reply: &Reply) -> StreamId {
-    reply.string().parse().expect("an ID")
-}
-
 /// Asks a server.
-pub fn live(server: &mut Server) -> State {
+pub fn live(server: &mut Redis) -> State {
     let mut state = State::new();
     for db in 0..2 {
-        server.must(&format!("SELECT {db}"));
-        for key in server.must("KEYS *").list().to_vec() {
-            if server.command(&[b"TYPE".to_vec(), key.text()]).string() == "stream" {
-                state.insert((db, key.text()), stream(server, &key.text()));
+        server.call(&format!("SELECT {db}"));
+        for key in list(server.call("KEYS *")) {
+            let key = bytes(&key);
+            if text(&server.attempt(&[&b"TYPE"[..], &key]).expect("a type")) == "stream" {
+                let stream = stream(server, &key);
+                state.insert((db, key), stream);
             }
         }
     }
-    server.must("SELECT 0");
+    server.call("SELECT 0");
     state
 }
 
-fn stream(server: &mut Server, key: &[u8]) -> Stream {
-    let words = |text: &[&str]| text.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
-    let mut ask = words(&["XINFO", "STREAM"]);
-    ask.push(key.to_vec());
-    ask.extend(words(&["FULL", "COUNT", "0"]));
-    let info = server.command(&ask);
-    let mut ask = words(&["XRANGE"]);
-    ask.push(key.to_vec());
-    ask.extend(words(&["-", "+"]));
-    let entries = server.command(&ask);
-    let number = |reply: &Reply| reply.int().expect("a number");
-    let length = number(info.at("length")) as u64;
+fn stream(server: &mut Redis, key: &[u8]) -> Stream {
+    let info = server.attempt(&[&b"XINFO"[..], b"STREAM", key, b"FULL", b"COUNT", b"0"]).expect("a stream");
+    let entries = server.attempt(&[&b"XRANGE"[..], key, b"-", b"+"]).expect("entries");
+    let length = number(at(&info, "length")) as u64;
     Stream {
         length,
-        last_id: id(info.at("last-generated-id")),
-        max_deleted_id: info.find("max-deleted-entry-id").map(id).unwrap_or_default(),
-        entries_added: info.find("entries-added").map_or(length, |n| number(n) as u64),
-        entries: entries.list().iter().map(|entry| (id(&entry.list()[0]), fields(&entry.list()[1]))).collect(),
-        groups: info.at("groups").list().iter().map(|info| (info.at("name").text(), group(info))).collect(),
+        last_id: id(at(&info, "last-generated-id")),
+        max_deleted_id: find(&info, "max-deleted-entry-id").map(id).unwrap_or_default(),
+        entries_added: find(&info, "entries-added").map_or(length, |added| number(added) as u64),
+        entries: items(&entries).iter().map(items).map(|entry| (id(&entry[0]), fields(&entry[1]))).collect(),
+        groups: items(at(&info, "groups")).iter().map(|info| (bytes(at(info, "name")), group(info))).collect(),
     }
 }
 
-fn fields(reply: &Reply) -> Fields {
-    reply.list().chunks_exact(2).map(|pair| (pair[0].text(), pair[1].text())).collect()
-}
-
-fn group(info: &Reply) -> StreamGroup {
-    let number = |reply: &Reply| reply.int().expect("a number");
+fn group(info: &Value) -> StreamGroup {
     StreamGroup {
-        last_delivered: id(info.at("last-delivered-id")),
-        entries_read: info.find("entries-read").and_then(Reply::int),
-        pending: (info.find("pel").or(info.find("pending")).expect("a list").list().iter())
-            .map(|item| {
-                let item = item.list();
-                (id(&item[0]), (item[1].text(), number(&item[2]), number(&item[3]) as u64))
-            })
+        last_delivered: id(at(info, "last-delivered-id")),
+        entries_read: find(info, "entries-read").filter(|read| **read != Value::Nil).map(number),
+        pending: (items(find(info, "pel").unwrap_or_else(|| at(info, "pending"))).iter().map(items))
+            .map(|item| (id(&item[0]), (bytes(&item[1]), number(&item[2]), number(&item[3]) as u64)))
             .collect(),
-        consumers: (info.at("consumers").list().iter())
+        consumers: (items(at(info, "consumers")).iter())
             .map(|info| {
-                let held = number(info.at("pel-count")) as u64;
-                let active = info.find("active-time").map(number);
-                (info.at("name").text(), (number(info.at("seen-time")), active, held))
+                let held = number(at(info, "pel-count")) as u64;
+                let active = find(info, "active-time").map(number);
+                (bytes(at(info, "name")), (number(at(info, "seen-time")), active, held))
             })
             .collect(),
     }
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_sequence().expect("a list")
+}
+
+fn at<'a>(value: &'a Value, name: &str) -> &'a Value {
+    find(value, name).unwrap_or_else(|| panic!("no {name} in {value:?}"))
+}
+
+fn id(value: &Value) -> StreamId {
+    text(value).parse().expect("an ID")
+}
+
+fn fields(value: &Value) -> Fields {
+    items(value).chunks_exact(2).map(|pair| (bytes(&pair[0]), bytes(&pair[1]))).collect()
 }
 
 /// A visitor that gathers the same from bytes.
@@ -208,7 +208,7 @@ pub fn assert_same(read: &State, said: &State, what: &str) {
 }
 
 /// What is compared, as text that can be read beside the dump.
-pub fn described(state: &State) -> Value {
+pub fn described(state: &State) -> serde_json::Value {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let streams = state.iter().map(|((db, key), stream)| {
         let groups = stream.groups.iter().map(|(name, group)| {
@@ -219,8 +219,8 @@ pub fn described(state: &State) -> Value {
                 "name": text(name),
                 "last_delivered": group.last_delivered,
                 "entries_read": group.entries_read,
-                "pending": pending.collect::<Value>(),
-                "consumers": consumers.collect::<Value>(),
+                "pending": pending.collect::<serde_json::Value>(),
+                "consumers": consumers.collect::<serde_json::Value>(),
             })
         });
         let bytes: usize = stream.entries.iter().flat_map(|entry| &entry.1).map(|(a, b)| a.len() + b.len()).sum();
@@ -233,7 +233,7 @@ pub fn described(state: &State) -> Value {
             "entries_added": stream.entries_added,
             "ids": stream.entries.iter().map(|entry| entry.0.to_string()).collect::<Vec<_>>(),
             "bytes": bytes,
-            "groups": groups.collect::<Value>(),
+            "groups": groups.collect::<serde_json::Value>(),
         })
     });
     streams.collect()

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use papyra_tests::redis_server::encoded;
 use papyra_tests::{Run, Workshop, binary, has, logs, run};
 
 /// System calls that change something, as far as this binary makes any.
@@ -114,7 +113,7 @@ fn scenarios() -> Vec<Scenario> {
 
 /// A few commands with `damage` in the middle.
 fn append_only(damage: &[u8]) -> Vec<u8> {
-    let command = |words: &[&str]| encoded(&words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>());
+    let command = |words: &[&str]| redis::cmd(words[0]).arg(&words[1..]).get_packed_command();
     let add = |id: &str| command(&["XADD", "papyra:s:events", id, "data", "{\"kind\": \"event\"}"]);
     [command(&["SELECT", "0"]), add("1-0"), add("2-0"), damage.to_vec(), add("3-0"), add("4-0")].concat()
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use papyra_core::redis::{AofReader, Entry, Limits, Replay};
 use papyra_tests::Workshop;
-use papyra_tests::redis_server::{Server, binaries};
+use papyra_tests::redis::{Redis, binaries};
 use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, without_times};
 
 const INCR: &str = "aof/appendonly.aof.1.incr.aof";
@@ -134,7 +134,7 @@ fn a_server_starts_on_the_result() {
             std::fs::write(folder.join(name), shop.read(&format!("aof/{name}"))).unwrap();
         }
         let config = ["--appendonly", "yes", "--aof-load-truncated", "no"];
-        let mut server = Server::in_folder(&binary, &config, dir);
+        let mut server = Redis::of_in(&binary, dir, &config);
         assert_same(&without_times(expected.clone()), &without_times(live(&mut server)), "after recovery");
     }
 }

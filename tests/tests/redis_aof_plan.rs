@@ -3,16 +3,22 @@
 use std::path::Path;
 
 use papyra_core::redis::{AofPlan, AofReader, Command, Entry, Flow, Limits, Reason, Replay, Scope, Visitor, plan_aof};
+use papyra_tests::redis::Redis;
 use papyra_tests::redis_history::{Random, play};
-use papyra_tests::redis_server::{Server, encoded};
 use papyra_tests::redis_state::{Fields, assert_same, fields_of, live, of_replay, without_times};
 
-fn command(args: &[&str]) -> Vec<u8> {
+fn encoded<T: AsRef<[u8]>>(args: &[T]) -> Vec<u8> {
     let mut out = format!("*{}\r\n", args.len()).into_bytes();
-    for arg in args {
-        out.extend(format!("${}\r\n{arg}\r\n", arg.len()).into_bytes());
+    for arg in args.iter().map(AsRef::as_ref) {
+        out.extend(format!("${}\r\n", arg.len()).into_bytes());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
     }
     out
+}
+
+fn command(args: &[&str]) -> Vec<u8> {
+    encoded(args)
 }
 
 fn add(n: u64, data: &str) -> Vec<u8> {
@@ -214,7 +220,7 @@ fn without_moves(bytes: &[u8]) -> Vec<u8> {
 fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
     let options =
         ["--appendonly", "yes", "--appendfsync", "no", "--aof-use-rdb-preamble", "no", "--loglevel", "warning"];
-    let Some(mut server) = Server::start(&options) else { return };
+    let Some(mut server) = Redis::start(&options) else { return };
     play(&mut server, 77, 400);
     let folder = server.dir().join("appendonlydir");
     let bytes = without_moves(&std::fs::read(folder.join("appendonly.aof.1.incr.aof")).unwrap());
@@ -244,8 +250,7 @@ fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
         std::fs::write(folder.join("appendonly.aof.1.incr.aof"), &kept).unwrap();
         let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n";
         std::fs::write(folder.join("appendonly.aof.manifest"), manifest).unwrap();
-        let binary = papyra_tests::redis_server::binaries().remove(0);
-        let mut server = Server::in_folder(&binary, &options, dir);
+        let mut server = Redis::start_in(dir, &options).expect("as before");
         let said = without_times(live(&mut server));
         assert_same(&without_times(of_replay(replay.streams())), &said, &format!("round {round}: {:?}", plan.findings));
     }

@@ -147,6 +147,7 @@ fn a_server_that_is_still_loading_says_so() {
     std::fs::write(dir.path().join("dump.rdb"), dump).expect("a dump");
     // Two minutes for them all, with an ear for questions after each.
     let slow = Redis::start_in(dir, &["--key-load-delay", "200000", "--loading-process-events-interval-bytes", "1024"]);
+    let slow = slow.expect("as before");
     Workshop::default().on(&slow.url(), "persistence scan").must_exit(69).must_complain("still loading");
 }
 

@@ -1,15 +1,21 @@
-//! Real Redis servers for tests: started on free ports in folders of their own, ended when dropped.
+//! Real Redis and Valkey servers for tests: started on free ports in folders of their own, ended when dropped.
+//!
+//! Tests use the installed `redis-server`, or what PAPYRA_TEST_REDIS_SERVERS names instead, a colon between them: the
+//! first of these, and all of them in tests that compare servers.
+
+mod between;
+mod cluster;
 
 use std::fs::File;
-use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use redis::{Connection, Value};
+use redis::{Connection, ConnectionLike, Value};
+
+pub use between::Between;
+pub use cluster::Cluster;
 
 use crate::{Run, Workshop, has, run};
 
@@ -30,17 +36,36 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
+/// The servers to test; none after saying that the test is left out.
+pub fn binaries() -> Vec<PathBuf> {
+    match std::env::var_os("PAPYRA_TEST_REDIS_SERVERS") {
+        Some(named) => std::env::split_paths(&named).collect(),
+        None if has("redis-server") => vec!["redis-server".into()],
+        None => Vec::new(),
+    }
+}
+
 impl Redis {
-    /// The installed server with more arguments, or `None` after saying that the test is left out.
+    /// The first of the servers with more arguments, or `None` after saying that the test is left out.
     pub fn start(arguments: &[&str]) -> Option<Redis> {
-        has("redis-server").then(|| Redis::start_in(tempfile::tempdir().expect("a folder"), arguments))
+        binaries().first().map(|binary| Redis::of(binary, arguments))
     }
 
-    /// A server over what lies in a folder. It need not let anybody in.
-    pub fn start_in(dir: tempfile::TempDir, arguments: &[&str]) -> Redis {
+    /// A given server.
+    pub fn of(binary: &Path, arguments: &[&str]) -> Redis {
+        Redis::of_in(binary, tempfile::tempdir().expect("a folder"), arguments)
+    }
+
+    /// The first of the servers over what lies in a folder.
+    pub fn start_in(dir: tempfile::TempDir, arguments: &[&str]) -> Option<Redis> {
+        binaries().first().map(|binary| Redis::of_in(binary, dir, arguments))
+    }
+
+    /// A given server over what lies in a folder. It need not let anybody in.
+    pub fn of_in(binary: &Path, dir: tempfile::TempDir, arguments: &[&str]) -> Redis {
         let port = free_port();
         let log = File::create(dir.path().join("log")).expect("a log");
-        let child = Command::new("redis-server")
+        let child = Command::new(binary)
             .args(["--bind", "127.0.0.1", "--save", "", "--unixsocket", "socket", "--port"])
             .arg(port.to_string())
             .args(arguments)
@@ -48,7 +73,7 @@ impl Redis {
             .stdout(log)
             .stderr(Stdio::null())
             .spawn()
-            .expect("redis-server starts");
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", binary.display()));
         let mut server = Redis { child, dir, port, connection: None };
         let begun = Instant::now();
         while !server.dir().join("socket").exists() || TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -90,23 +115,39 @@ impl Redis {
 
     /// Sends a command, which may be refused.
     pub fn attempt<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> redis::RedisResult<Value> {
-        let connection = self.connection.get_or_insert_with(|| {
-            let address = redis::ConnectionAddr::Unix(self.dir.path().join("socket"));
+        let mut command = redis::Cmd::new();
+        arguments.iter().for_each(|argument| _ = command.arg(argument.as_ref()));
+        command.query(self.connection())
+    }
+
+    /// Sends many commands at once; none may be refused.
+    pub fn pipeline(&mut self, commands: &[redis::Cmd]) {
+        let mut packed = Vec::new();
+        commands.iter().for_each(|command| command.write_packed_command(&mut packed));
+        let replies = self.connection().req_packed_commands(&packed, 0, commands.len()).expect("replies");
+        replies.into_iter().for_each(|reply| _ = reply.extract_error().expect("a reply"));
+    }
+
+    fn connection(&mut self) -> &mut Connection {
+        let socket = self.socket();
+        self.connection.get_or_insert_with(|| {
+            let address = redis::ConnectionAddr::Unix(socket);
             let info = redis::IntoConnectionInfo::into_connection_info(address).expect("an address");
             let client = redis::Client::open(info).expect("a client");
             let begun = Instant::now();
-            // The socket is there a moment before anybody listens on it.
+            // The socket is there a moment before anybody listens on it, and that one may have to load its data first.
             loop {
-                match client.get_connection() {
+                let connected = client.get_connection().and_then(|mut connection| {
+                    redis::cmd("PING").exec(&mut connection)?;
+                    Ok(connection)
+                });
+                match connected {
                     Ok(connection) => break connection,
                     Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
                     Err(error) => panic!("the server does not listen: {error}"),
                 }
             }
-        });
-        let mut command = redis::Cmd::new();
-        arguments.iter().for_each(|argument| _ = command.arg(argument.as_ref()));
-        command.query(connection)
+        })
     }
 
     /// Sends a command of words, which must succeed.
@@ -158,13 +199,25 @@ pub fn list(value: Value) -> Vec<Value> {
     }
 }
 
-/// Text.
-pub fn text(value: &Value) -> String {
+/// The value after `name` in an array that alternates names and values.
+pub fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    let pairs = value.as_sequence().expect("names and values").chunks_exact(2);
+    pairs.map(|pair| (bytes(&pair[0]), &pair[1])).find(|(found, _)| found == name.as_bytes()).map(|(_, value)| value)
+}
+
+/// The bytes of a text.
+pub fn bytes(value: &Value) -> Vec<u8> {
     match value {
-        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::SimpleString(text) => text.clone(),
+        Value::BulkString(bytes) => bytes.clone(),
+        Value::SimpleString(text) => text.clone().into_bytes(),
+        Value::Okay => b"OK".to_vec(),
         other => panic!("no text: {other:?}"),
     }
+}
+
+/// Text.
+pub fn text(value: &Value) -> String {
+    String::from_utf8_lossy(&bytes(value)).into_owned()
 }
 
 /// A number.
@@ -205,120 +258,5 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(begun.elapsed() < PATIENCE, "{what} does not come to pass");
         std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Stands between a client and a server, and counts how often a word has gone to the server.
-pub struct Between {
-    /// Where to connect to.
-    pub port: u16,
-    seen: Arc<AtomicUsize>,
-    limit: usize,
-}
-
-impl Between {
-    /// From the `limit`th command `word` on, no reply comes back: the server has done it, and nobody hears.
-    pub fn silent_after(limit: usize, word: &'static str, server: u16) -> Between {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let seen = Arc::new(AtomicUsize::new(0));
-        let counter = seen.clone();
-        std::thread::spawn(move || {
-            while let Ok((client, _)) = listener.accept() {
-                let upstream = TcpStream::connect(("127.0.0.1", server)).expect("the server listens");
-                let (mut from_client, mut to_server) =
-                    (client.try_clone().expect("a socket"), upstream.try_clone().expect("one"));
-                let counter = counter.clone();
-                let watch = counter.clone();
-                std::thread::spawn(move || {
-                    let needle = format!("\r\n{word}\r\n");
-                    let mut tail = Vec::new();
-                    let mut buffer = [0; 1 << 16];
-                    while let Ok(read @ 1..) = from_client.read(&mut buffer) {
-                        tail.extend_from_slice(&buffer[..read]);
-                        while let Some(at) = tail.windows(needle.len()).position(|part| part == needle.as_bytes()) {
-                            tail.drain(..at + needle.len());
-                            counter.fetch_add(1, Ordering::SeqCst);
-                        }
-                        let keep = tail.len().saturating_sub(needle.len());
-                        tail.drain(..keep);
-                        if to_server.write_all(&buffer[..read]).is_err() {
-                            return;
-                        }
-                    }
-                });
-                std::thread::spawn(move || {
-                    let (mut upstream, mut client) = (upstream, client);
-                    let mut buffer = [0; 1 << 16];
-                    while let Ok(read @ 1..) = upstream.read(&mut buffer) {
-                        if watch.load(Ordering::SeqCst) >= limit || client.write_all(&buffer[..read]).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Between { port, seen, limit }
-    }
-
-    /// Whether the time has come.
-    pub fn is_silent(&self) -> bool {
-        self.seen.load(Ordering::SeqCst) >= self.limit
-    }
-
-    /// Where to connect to.
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-}
-
-/// Three nodes, with a third of the slots each.
-pub struct Cluster {
-    /// The nodes.
-    pub nodes: Vec<Redis>,
-}
-
-impl Cluster {
-    /// Starts a cluster, or says that the test is left out.
-    pub fn start() -> Option<Cluster> {
-        let mut nodes = Vec::new();
-        let mut buses = Vec::new();
-        for _ in 0..3 {
-            let bus = free_port().to_string();
-            nodes.push(Redis::start(&[
-                "--cluster-enabled",
-                "yes",
-                "--cluster-port",
-                &bus,
-                "--cluster-node-timeout",
-                "5000",
-            ])?);
-            buses.push(bus);
-        }
-        for (node, (from, to)) in nodes.iter_mut().zip([(0, 5_460), (5_461, 10_922), (10_923, 16_383)]) {
-            node.call(&format!("CLUSTER ADDSLOTSRANGE {from} {to}"));
-        }
-        for other in 1..3 {
-            let (port, bus) = (nodes[other].port, buses[other].clone());
-            nodes[0].call(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}"));
-        }
-        for node in &mut nodes {
-            wait_until("a cluster that agrees", || {
-                let info = text(&node.call("CLUSTER INFO"));
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-            });
-        }
-        Some(Cluster { nodes })
-    }
-
-    /// The node that has a key.
-    pub fn of(&mut self, key: &str) -> &mut Redis {
-        let slot = number(&self.nodes[0].call(&format!("CLUSTER KEYSLOT {key}")));
-        let node = match slot {
-            0..=5_460 => 0,
-            5_461..=10_922 => 1,
-            _ => 2,
-        };
-        &mut self.nodes[node]
     }
 }
