@@ -1,7 +1,10 @@
 //! What some bytes look like, told by their content and never by a name.
 //!
 //! Serves two ends: choosing how to read a file (plain, gzip, zstd, Redis), and telling someone who picked the wrong file
-//! what it seems to be. A guess for people, not a verdict: only the scan decides what a log holds.
+//! what it seems to be. A guess for people, not a verdict: only the scan decides what a log holds. What a Redis file looks like,
+//! [`redis::sniff`] knows.
+
+use crate::redis::{self, Format};
 
 /// How many bytes from a file's start [`sniff`] can make use of.
 pub const HEAD: usize = 512;
@@ -36,8 +39,6 @@ const MAGICS: &[(usize, &[u8], Looks)] = &[
     (0, &[0x1f, 0x8b], Looks::Gzip),
     (0, &[0x28, 0xb5, 0x2f, 0xfd], Looks::Zstd),
     (1, &[0x2a, 0x4d, 0x18], Looks::Zstd),
-    (0, b"REDIS0", Looks::Rdb),
-    (0, b"VALKEY", Looks::Rdb),
     (0, b"\x89PNG\r\n\x1a\n", Looks::Other("a PNG picture")),
     (0, b"\xff\xd8\xff", Looks::Other("a JPEG picture")),
     (0, b"GIF8", Looks::Other("a GIF picture")),
@@ -66,14 +67,18 @@ pub fn sniff(head: &[u8]) -> Looks {
             return looks;
         }
     }
+    match redis::sniff(head) {
+        Some(Format::Rdb) => return Looks::Rdb,
+        Some(Format::Aof) => return Looks::Aof,
+        Some(Format::Manifest) => return Looks::AofManifest,
+        // Its mark is at the end.
+        Some(Format::Dump) | None => {}
+    }
     let text = head.trim_ascii_start();
     match text.first() {
         None | Some(b'{' | 0) => Looks::Log,
-        Some(b'*') if text.get(1).is_some_and(u8::is_ascii_digit) => Looks::Aof,
-        Some(b'#') if text.starts_with(b"#TS:") => Looks::Aof,
         Some(b'[') => Looks::Other("a JSON array"),
         Some(b'<') => Looks::Other("an HTML or XML document"),
-        _ if text.starts_with(b"file ") && text.windows(5).any(|word| word == b" seq ") => Looks::AofManifest,
         _ if is_text(head) => Looks::Text,
         _ => Looks::Unknown,
     }

@@ -85,6 +85,15 @@ impl Target {
 }
 
 impl Logs {
+    /// What is stored here and is no plain log, by name; `None` when all of it is plain logs.
+    pub fn left_out(&self) -> Option<Vec<String>> {
+        let archives = self.archives.iter().map(|(path, _)| path.clone());
+        let backups = self.backups.iter().map(Backup::path);
+        let name = |path: PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let names: Vec<String> = archives.chain(backups).filter_map(name).collect();
+        (!names.is_empty()).then_some(names)
+    }
+
     /// Looks again when a name vanished on the way, as it does when a writer rotates.
     fn in_folder(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Logs> {
         let mut tries = 1;

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use papyra_tests::Workshop;
+use papyra_tests::redis_server::encoded;
+use serde_json::Value;
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)).expect("the fixture is there")
@@ -112,7 +114,21 @@ fn an_export_is_logs_and_groups() {
     }
     let report = shop.papyra(&format!("persistence scan --path {} --format json", names[2])).json();
     assert_eq!(report["totals"]["records"]["event"], 300);
-    let groups: serde_json::Value = serde_json::from_slice(&shop.read("out/groups.json")).unwrap();
+    // What no log can hold lies beside the log, whole: the entries that the scan names.
+    let kept: Vec<Value> = String::from_utf8(shop.read("out/papyra.orders.events.rejected"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let report = shop.papyra("persistence scan --path dump.rdb --format json").json();
+    let named = report["files"][0]["anomalies"].as_array().unwrap().iter();
+    let named: Vec<&Value> = named.filter(|bad| bad["key"] == "papyra:orders:events").map(|bad| &bad["id"]).collect();
+    assert_eq!(kept.iter().map(|line| &line["id"]).collect::<Vec<_>>(), named);
+    assert!(
+        kept.iter().all(|line| line["source"] == "papyra:orders:events" && line["fields"][0].is_array()),
+        "{kept:?}"
+    );
+    let groups: Value = serde_json::from_slice(&shop.read("out/groups.json")).unwrap();
     assert_eq!(groups["schema"], "papyra.groups/1");
     let events = groups["streams"].as_array().unwrap().iter().find(|s| s["key"] == "papyra:orders:events").unwrap();
     assert_eq!(events["groups"][0]["pending"].as_array().unwrap().len(), 45);
@@ -140,10 +156,50 @@ fn a_damaged_dump_is_salvaged() {
     bytes[at] = 0xc7;
     let shop = Workshop::with("dump.rdb", &bytes);
     shop.papyra("redis export --path dump.rdb --to out").must_exit(2).must_say("audits.salvaged.ndjson: 30 records");
-    let groups: serde_json::Value = serde_json::from_slice(&shop.read("out/groups.json")).unwrap();
+    let groups: Value = serde_json::from_slice(&shop.read("out/groups.json")).unwrap();
     let salvaged: Vec<bool> =
         groups["streams"].as_array().unwrap().iter().map(|stream| stream["salvaged"] == true).collect();
     assert_eq!(salvaged, [false, true, true]);
+}
+
+/// Fields besides `data` do not make a bad record; a log cannot hold them, and they are kept beside it.
+#[test]
+fn an_export_keeps_every_field() {
+    let add = |id: &str, fields: &[&str]| {
+        let all = [&["XADD", "papyra:s:events", id], fields].concat();
+        encoded(&all.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
+    };
+    let (event, last) = (r#"{"kind": "event", "timestamp": 1.0}"#, r#"{"kind": "event", "timestamp": 2.0}"#);
+    let commands = [
+        add("1-0", &["data", event]),
+        add("2-0", &["data", "lost", "a", "1", "data", last, "b", "2"]),
+        add("3-0", &["oops", "\u{7f}"]),
+    ];
+    let shop = Workshop::with("one.aof", commands.concat());
+    let said = shop.papyra("redis export --path one.aof --to out --format json").must_exit(2).json();
+    assert_eq!((&said["logs"][0]["bad_entries"], &said["logs"][0]["more_fields"]), (&1.into(), &1.into()));
+    assert_eq!(said["logs"][0]["rejected"], "papyra.s.events.rejected");
+    let log = String::from_utf8(shop.read("out/papyra.s.events.ndjson")).unwrap();
+    assert_eq!(log.lines().collect::<Vec<_>>(), [event, last]);
+    assert_eq!(
+        String::from_utf8(shop.read("out/papyra.s.events.rejected")).unwrap(),
+        "{\"source\":\"papyra:s:events\",\"id\":\"2-0\",\"fields\":[[\"data\",\"lost\"],[\"a\",\"1\"],[\"b\",\"2\"]]}\n\
+         {\"source\":\"papyra:s:events\",\"id\":\"3-0\",\"fields\":[[\"oops\",\"\u{7f}\"]]}\n"
+    );
+    assert_eq!(shop.contents("out").len(), 3);
+}
+
+/// Verbs on logs say which files of a folder they leave alone.
+#[test]
+fn a_folder_with_backups_beside_logs_says_what_it_leaves() {
+    let shop = Workshop::with("dump.rdb", dump())
+        .and("one.aof", fixture("redis/appendonlydir/appendonly.aof.1.incr.aof"))
+        .and("events.ndjson", "{\"kind\": \"event\"}\n{torn");
+    for verb in ["recover", "recover --format json", "replay", "compact --max-records 5"] {
+        let run = shop.papyra(&format!("persistence {verb} --path .")).must_exit(0);
+        run.must_complain("dump.rdb, one.aof").must_complain("one by one");
+    }
+    assert_eq!(shop.read("dump.rdb"), dump());
 }
 
 /// A dump is not repaired in place, and a log's verbs say where to turn.

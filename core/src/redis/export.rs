@@ -1,8 +1,9 @@
-//! What an export writes: records as lines of a log, and the groups as `groups.json`.
+//! What an export writes: records as lines of a log, what no log holds as lines of its own, and the groups as `groups.json`.
 //!
 //! Only the shapes; the files are the caller's. The lines are the entries' `data` as it is, so that Papyra's file backend reads them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::group::Group;
 use super::id::StreamId;
@@ -131,6 +132,23 @@ pub fn push_line(data: &[u8], out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Writes what a log cannot hold of an entry as a line: `{"source": KEY, "id": ID, "fields": [[NAME, VALUE], …]}`, where what is not UTF-8
+/// stands as `{"hex": "…"}`.
+pub fn push_rejected<'a>(
+    source: &str,
+    id: StreamId,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    out: &mut Vec<u8>,
+) {
+    let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) => json!(text),
+        Err(_) => json!({"hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()}),
+    };
+    let fields: Vec<_> = fields.map(|(name, value)| json!([text(name), text(value)])).collect();
+    out.extend(json!({"source": source, "id": id, "fields": fields}).to_string().into_bytes());
+    out.push(b'\n');
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::group::{Consumer, Pending};
@@ -177,5 +195,10 @@ mod tests {
         let mut out = b"before\n".to_vec();
         push_line(b"{\"a\":\r\n 1}\n", &mut out);
         assert_eq!(out, b"before\n{\"a\":   1} \n");
+        out.clear();
+        let fields: [(&[u8], &[u8]); 2] = [(b"data", b"{\"\n"), (b"\xff", b"")];
+        push_rejected("a:b", StreamId::new(7, 1), fields.into_iter(), &mut out);
+        let line = "{\"source\":\"a:b\",\"id\":\"7-1\",\"fields\":[[\"data\",\"{\\\"\\n\"],[{\"hex\":\"ff\"},\"\"]]}\n";
+        assert_eq!(String::from_utf8(out).unwrap(), line);
     }
 }

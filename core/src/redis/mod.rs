@@ -44,7 +44,7 @@ pub use aof::{AofReader, AofSummary};
 pub use aof_later::{Later, LaterCommands};
 pub use aof_plan::{AofPlan, Stretch, plan_aof};
 pub use error::{Error, ErrorKind};
-pub use export::{ConsumerExport, GroupExport, GroupsFile, PendingExport, StreamGroups, push_line};
+pub use export::{ConsumerExport, GroupExport, GroupsFile, PendingExport, StreamGroups, push_line, push_rejected};
 pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};
 pub use finding::{Finding, Reason};
 pub use group::{Consumer, Group, Pending};

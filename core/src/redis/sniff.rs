@@ -18,7 +18,7 @@ pub enum Format {
 }
 
 /// Bytes of the start that are enough.
-pub const SNIFF_START: usize = 64;
+pub const SNIFF_START: usize = 512;
 /// Bytes of the end that are enough.
 pub const SNIFF_END: usize = 10;
 
@@ -31,7 +31,9 @@ pub fn sniff(start: &[u8]) -> Option<Format> {
         return Some(Format::Aof);
     }
     let mut lines = start.split(|&byte| byte == b'\n').skip_while(|line| line.first() == Some(&b'#'));
-    lines.next().filter(|line| line.to_ascii_lowercase().starts_with(b"file ")).map(|_| Format::Manifest)
+    let line = lines.next()?.to_ascii_lowercase();
+    let is_file = line.starts_with(b"file ") && line.windows(5).any(|word| word == b" seq ");
+    is_file.then_some(Format::Manifest)
 }
 
 /// Could a file with this first byte and these last [`SNIFF_END`] bytes be a DUMP payload? The type and the version are looked at, which a log
@@ -62,7 +64,7 @@ mod tests {
         assert_eq!(sniff(b"*2\r\n$6\r\nSELECT"), Some(Format::Aof));
         assert_eq!(sniff(b"#TS:1\r\n*2"), Some(Format::Aof));
         assert_eq!(sniff(b"# a\nfile x seq 1 type b\n"), Some(Format::Manifest));
-        for other in [&b"{\"kind\": 1}\n"[..], b"", b"*not", b"file", b"\x1f\x8b"] {
+        for other in [&b"{\"kind\": 1}\n"[..], b"", b"*not", b"file", b"file not found\n", b"\x1f\x8b"] {
             assert_eq!(sniff(other), None, "{other:?}");
         }
     }

@@ -15,6 +15,7 @@ use super::scan;
 use super::settings::{Common, Format, Settings};
 use crate::error::Result;
 use crate::recover::Options;
+use crate::recover::aof::After;
 use crate::target::Target;
 
 /// What to do about anomalies, by Papyra's names.
@@ -149,7 +150,7 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         Mode::Ignore | Mode::ScanOnly => End::Passed(before),
         Mode::FailOnAnomaly => End::Failed(before),
         Mode::Recover => {
-            recover::each(settings, target, &options, None, effort, |_| Ok(()))?;
+            recover::each(settings, target, &options, After::default(), None, effort, |_| Ok(()))?;
             let after = scan::report(&settings.target()?, settings, effort)?;
             if scan::verdict(&after) == Verdict::Fine { End::Recovered(after) } else { End::Remain(after) }
         }

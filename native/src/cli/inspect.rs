@@ -5,7 +5,7 @@ use std::io;
 
 use papyra_core::escape::escape;
 use papyra_core::record::{Kind, RecordFacts};
-use papyra_core::redis::{PapyraKey, RecordCheck, StreamId, push_line};
+use papyra_core::redis::{Entry, PapyraKey, RecordCheck, push_line};
 use papyra_core::scan::Flow;
 use papyra_core::view::View;
 use serde_json::json;
@@ -222,11 +222,11 @@ impl<F: FnMut(&RecordFacts, &[u8]) -> Flow> Streams for Judging<F> {
         Flow::Continue(())
     }
 
-    fn entry(&mut self, _id: StreamId, data: Option<&[u8]>) -> Flow {
-        match data.map(|data| (self.check.data(data), data)) {
-            Some((Ok(facts), data)) => {
+    fn entry(&mut self, entry: &Entry<'_>) -> Flow {
+        match (self.check.entry(entry), entry.field(b"data")) {
+            (Ok(facts), Some(data)) => {
                 let mut line = Vec::new();
-                push_line(data, &mut line);
+                push_line(data.as_bytes(), &mut line);
                 (self.each)(&facts, line.trim_ascii_end())
             }
             _ => Flow::Continue(()),

@@ -4,7 +4,7 @@
 
 use papyra_core::escape::escape;
 use papyra_core::redis::{
-    Flow, Group, GroupExport, GroupsFile, PapyraKey, PendingExport, StreamFacts, StreamGroups, StreamId,
+    Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey, PendingExport, StreamFacts, StreamGroups,
 };
 use serde_json::json;
 
@@ -98,7 +98,7 @@ impl Streams for Gatherer<'_> {
         Flow::Continue(())
     }
 
-    fn entry(&mut self, _id: StreamId, _data: Option<&[u8]>) -> Flow {
+    fn entry(&mut self, _entry: &Entry<'_>) -> Flow {
         Flow::Continue(())
     }
 

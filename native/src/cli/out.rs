@@ -11,6 +11,13 @@ use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
 
+/// A message on standard error.
+pub(super) fn message(text: &str) {
+    let mut stderr = anstream::AutoStream::auto(io::stderr());
+    // Nowhere left to complain to.
+    _ = writeln!(stderr, "\x1b[34mℹ\x1b[0m {text}");
+}
+
 /// Standard output, and messages on standard error.
 pub(super) struct Out {
     stdout: io::BufWriter<io::Stdout>,
@@ -81,9 +88,7 @@ impl Out {
 
     /// A message that is no part of the output.
     pub(super) fn message(&mut self, text: &str) {
-        let mut stderr = anstream::AutoStream::auto(io::stderr());
-        // Nowhere left to complain to.
-        _ = writeln!(stderr, "\x1b[34mℹ\x1b[0m {text}");
+        message(text);
     }
 
     /// Shows what was said so far, for a command that goes on.

@@ -86,21 +86,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let mut verdict = Verdict::Fine;
     let target = settings.target()?;
     let progress = Progress::new(args.common.quiet, None);
-    if let Target::Backup(backup) = &target {
-        let after = After { keep: args.keep_later, truncate: args.truncate };
-        let outcome = recover::aof::recover(backup, &options, after, &settings.scope()?, settings.effort(&progress))?;
-        drop(progress);
-        match args.common.format {
-            Format::Json => out.json(&outcome)?,
-            Format::Text => print(&outcome, out),
-        }
-        return Ok(if outcome.remains() { Verdict::Remain } else { Verdict::Fine });
-    }
-    if args.keep_later || args.truncate {
+    let after = After { keep: args.keep_later, truncate: args.truncate };
+    if !matches!(target, Target::Backup(_)) && (after.keep || after.truncate) {
         let text = "--keep-later and --truncate are for append-only files: leave them out";
         return Err(Error::new(Code::Usage, text));
     }
-    each(&settings, target, &options, args.rejects_dir.as_deref(), settings.effort(&progress), |outcome| {
+    each(&settings, target, &options, after, args.rejects_dir.as_deref(), settings.effort(&progress), |outcome| {
         match args.common.format {
             Format::Json => out.json(outcome)?,
             Format::Text => print(outcome, out),
@@ -124,12 +115,16 @@ pub(super) fn each(
     settings: &Settings,
     target: Target,
     options: &Options,
+    after: After,
     rejects_dir: Option<&Path>,
     effort: Effort<'_>,
     mut show: impl FnMut(&Outcome) -> Result<()>,
 ) -> Result<()> {
     if let Target::Redis(store) = &target {
         return show(&redis::recover::recover(store, options, rejects_dir, effort)?);
+    }
+    if let Target::Backup(backup) = &target {
+        return show(&recover::aof::recover(backup, options, after, &settings.scope()?, effort)?);
     }
     for history in settings.histories(target, "recover")? {
         show(&recover::recover(&history, options, effort)?)?;

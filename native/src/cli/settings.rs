@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use papyra_core::escape::escape;
 use papyra_core::redis::Scope;
 use serde::Deserialize;
 
+use super::out;
 use super::progress::Progress;
 use super::redis_flags::{RedisFile, RedisFlags};
 use crate::error::{Code, Error, Result, show};
@@ -195,7 +197,14 @@ impl Settings {
                 show(self.path()?),
                 "it holds no plain log; unpack compressed ones, and name Redis backups one by one",
             ),
-            Target::Folder(logs) => Ok(logs.histories),
+            Target::Folder(logs) => {
+                if let Some(left) = logs.left_out() {
+                    let left: Vec<String> = left.iter().map(|name| escape(name.as_bytes())).collect();
+                    let text = "name Redis backups one by one, unpack compressed logs";
+                    out::message(&format!("this does not {verb} {}: {text}", left.join(", ")));
+                }
+                Ok(logs.histories)
+            }
             Target::Archive(path, format) => {
                 no(format!("{}, which is {} data", show(&path), format.name()), "unpack it first")
             }

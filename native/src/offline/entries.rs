@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use papyra_core::redis::{
-    Entry, Finding, Flow, Group, Key, KeyFinder, Limits, PapyraKey, RdbReader, Replay, Scope, StreamFacts, StreamId,
-    Visitor,
+    Entry, Fields, Finding, Flow, Group, Key, KeyFinder, Limits, PapyraKey, RdbReader, Replay, Scope, StreamFacts,
+    StreamId, Visitor,
 };
 
 use super::scan::{goes_on, key_of};
@@ -20,8 +20,8 @@ pub trait Streams {
     /// A stream begins. `salvaged`: it was found again after damage.
     fn begin(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Flow;
 
-    /// An entry's `data`, if it has one.
-    fn entry(&mut self, id: StreamId, data: Option<&[u8]>) -> Flow;
+    /// An entry.
+    fn entry(&mut self, entry: &Entry<'_>) -> Flow;
 
     /// A consumer group.
     fn group(&mut self, _group: Group) {}
@@ -63,8 +63,7 @@ impl<S: Streams> Visitor for Bridge<'_, S> {
         if self.open.is_none() {
             return Flow::Continue(());
         }
-        let data = entry.field(b"data");
-        self.to.entry(entry.id, data.as_ref().map(|data| data.as_bytes()))
+        self.to.entry(entry)
     }
 
     fn group(&mut self, _key: &Key<'_>, group: Group) -> Flow {
@@ -139,8 +138,36 @@ pub(crate) fn is_append_only(path: &Path) -> Result<bool> {
     Ok(is_aof)
 }
 
+/// What is held of an entry: most have one field, `data`.
+#[derive(Clone)]
+enum Held {
+    Data(Vec<u8>),
+    Fields(Vec<Vec<u8>>),
+}
+
+impl Held {
+    fn of(entry: &Entry<'_>) -> Held {
+        let mut fields = entry.fields.clone();
+        match (fields.next(), fields.next()) {
+            (Some((name, data)), None) if name.as_bytes() == b"data" => Held::Data(data.as_bytes().to_vec()),
+            _ => {
+                let all = entry.fields.clone().flat_map(|(name, value)| [name, value]);
+                Held::Fields(all.map(|part| part.as_bytes().to_vec()).collect())
+            }
+        }
+    }
+
+    fn hand_on(&self, id: StreamId, to: &mut impl Streams) -> Flow {
+        let parts: Vec<&[u8]> = match self {
+            Held::Data(data) => vec![b"data", data],
+            Held::Fields(parts) => parts.iter().map(Vec::as_slice).collect(),
+        };
+        to.entry(&Entry { id, fields: Fields::of_arguments(&parts), offset: 0 })
+    }
+}
+
 fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
-    let mut replay = Replay::new(|_, entry: &Entry<'_>| entry.field(b"data").map(|data| data.as_bytes().to_vec()));
+    let mut replay = Replay::new(|_, entry: &Entry<'_>| Held::of(entry));
     let surveys = aof::replay(set, scope, &mut replay, effort)?;
     let planned = |survey: &aof::Survey| survey.plan.as_ref().map_or(0, |plan| plan.findings.len() as u64);
     let damage: u64 = surveys.iter().map(|survey| survey.as_ref().map_or(1, planned)).sum();
@@ -150,7 +177,7 @@ fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>, to: &mut impl St
         if to.begin(*db, &papyra, damage > 0).is_break() {
             break;
         }
-        if stream.entries.iter().any(|(id, data)| to.entry(*id, data.as_deref()).is_break()) {
+        if stream.entries.iter().any(|(id, held)| held.hand_on(*id, to).is_break()) {
             break;
         }
         stream.groups.iter().for_each(|(name, group)| to.group(group.to_group(name)));

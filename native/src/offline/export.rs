@@ -1,16 +1,18 @@
 //! The streams of a backup as logs that Papyra's file backend reads, and their groups as `groups.json`.
 //!
-//! Every file is written under a hidden name, synced and renamed; nothing that is there is written over. Entries that are no record stay in
-//! the backup, which is never changed.
+//! Every file is written under a hidden name, synced and renamed; nothing that is there is written over. What a log cannot hold is kept
+//! beside it, see [`log`]. The backup is never changed.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+mod log;
+
 use std::path::Path;
 
 use papyra_core::redis::{
-    Flow, Group, GroupExport, GroupsFile, PapyraKey, RecordCheck, Scope, StreamFacts, StreamGroups, StreamId, push_line,
+    Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey, RecordCheck, Scope, StreamFacts, StreamGroups,
 };
 use serde::Serialize;
+
+use self::log::{StreamLog, Unfinished};
 
 use super::Backup;
 use super::entries::{self, Streams};
@@ -35,6 +37,8 @@ pub struct Export {
     pub groups: &'static str,
     /// Groups that are listed there.
     pub group_count: u64,
+    /// Groups that are not, as a name in them is not UTF-8 or they wait for more entries than a backup's reader holds.
+    pub groups_left_out: u64,
     /// How many things are wrong with the backup itself; what a scan lists.
     pub damage: u64,
     /// What the operator should know besides.
@@ -54,6 +58,11 @@ pub struct Log {
     pub records: u64,
     /// Entries that are no record, and are not in it.
     pub bad_entries: u64,
+    /// Records that have fields besides `data`, which are not in it.
+    pub more_fields: u64,
+    /// The file that keeps both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
     /// Damage cut the stream off, or it was found again after damage: it may not be all there was.
     pub salvaged: bool,
 }
@@ -61,26 +70,17 @@ pub struct Log {
 impl Export {
     /// Whether all of the backup is in the export.
     pub fn is_whole(&self) -> bool {
-        self.damage == 0 && self.logs.iter().all(|log| log.bad_entries == 0)
+        self.damage == 0 && self.groups_left_out == 0 && self.logs.iter().all(|log| log.bad_entries == 0)
     }
-}
-
-struct Open {
-    log: Log,
-    stem: String,
-    temporary: String,
-    file: BufWriter<File>,
-    groups: StreamGroups,
-    ended: bool,
 }
 
 struct Writer<'a> {
     folder: &'a Folder,
     check: RecordCheck,
-    line: Vec<u8>,
-    open: Option<Open>,
+    open: Option<StreamLog>,
     logs: Vec<Log>,
     groups: Vec<StreamGroups>,
+    left_out: u64,
     warnings: Vec<String>,
     failed: Option<Error>,
 }
@@ -95,10 +95,10 @@ pub fn export(backup: &Backup, to: &Path, scope: &Scope, effort: Effort<'_>) -> 
     let mut writer = Writer {
         folder: &folder,
         check: RecordCheck::default(),
-        line: Vec::new(),
         open: None,
         logs: Vec::new(),
         groups: Vec::new(),
+        left_out: 0,
         warnings: Vec::new(),
         failed: None,
     };
@@ -108,8 +108,8 @@ pub fn export(backup: &Backup, to: &Path, scope: &Scope, effort: Effort<'_>) -> 
         None => done.and_then(|damage| writer.close().map(|()| damage)),
     };
     let damage = closed.inspect_err(|_| {
-        if let Some(open) = &writer.open {
-            _ = folder.remove(&open.temporary);
+        if let Some(open) = writer.open.take() {
+            open.abandon(&folder);
         }
     })?;
     if writer.logs.is_empty() {
@@ -120,76 +120,45 @@ pub fn export(backup: &Backup, to: &Path, scope: &Scope, effort: Effort<'_>) -> 
     let list = GroupsFile::new(writer.groups);
     let group_count = list.streams.iter().map(|stream| stream.groups.len() as u64).sum();
     write_groups(&folder, &list)?;
-    let (logs, warnings) = (writer.logs, writer.warnings);
-    Ok(Export { schema: "papyra.export/1", tool: TOOL, logs, groups: GROUPS, group_count, damage, warnings })
+    Ok(Export {
+        schema: "papyra.export/1",
+        tool: TOOL,
+        logs: writer.logs,
+        groups: GROUPS,
+        group_count,
+        groups_left_out: writer.left_out,
+        damage,
+        warnings: writer.warnings,
+    })
 }
 
 fn write_groups(folder: &Folder, list: &GroupsFile) -> Result<()> {
-    let temporary = format!(".{GROUPS}.tmp");
-    let file = folder.create_new(&temporary)?;
-    let write = || -> io::Result<()> {
-        let mut buffered = BufWriter::new(&file);
-        serde_json::to_writer_pretty(&mut buffered, list)?;
-        buffered.write_all(b"\n")?;
-        buffered.flush()?;
-        file.sync_all()
-    };
-    write().map_err(|error| Error::cannot_write("write", &folder.join(GROUPS), error))?;
-    put(folder, &temporary, GROUPS)?;
+    let mut file = Unfinished::create(folder, GROUPS)?;
+    let text = serde_json::to_vec_pretty(list).map_err(|error| Error::new(Code::Io, format!("{GROUPS}: {error}")))?;
+    file.write(folder, &text)?;
+    file.write(folder, b"\n")?;
+    file.finish(folder, GROUPS)?;
     folder.sync()
-}
-
-fn put(folder: &Folder, temporary: &str, name: &str) -> Result<()> {
-    folder.move_to(temporary, folder, name).map(|_| ())
-}
-
-/// A part of a key as a part of a file's name: no two keys have one name, and none is hidden or leads elsewhere.
-fn plain(part: &str) -> String {
-    let mut name = String::new();
-    for byte in part.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
-            _ => name.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    name
 }
 
 impl Writer<'_> {
     /// The stream under way is done, to its end or not.
     fn close(&mut self) -> Result<()> {
-        let Some(mut open) = self.open.take() else { return Ok(()) };
-        open.log.salvaged |= !open.ended;
-        open.groups.salvaged = open.log.salvaged;
-        open.log.path = format!("{}{}.ndjson", open.stem, if open.log.salvaged { ".salvaged" } else { "" });
-        let path = self.folder.join(&open.log.path);
-        let sync = open.file.flush().and_then(|()| open.file.get_ref().sync_all());
-        let done = sync.map_err(|error| Error::cannot_write("write", &path, error));
-        done.and_then(|()| put(self.folder, &open.temporary, &open.log.path))
-            .inspect_err(|_| _ = self.folder.remove(&open.temporary))?;
-        self.logs.push(open.log);
-        self.groups.push(open.groups);
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let (log, groups) = open.finish(self.folder)?;
+        self.logs.push(log);
+        self.groups.push(groups);
         Ok(())
     }
 
-    fn start(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Result<()> {
+    fn begun(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Result<()> {
         self.close()?;
-        let database = if db == 0 { String::new() } else { format!("db{db}.") };
-        let stem = format!("{database}{}.{}.{}", plain(&key.prefix), plain(&key.system_id), key.kind.name());
-        let name = format!("{}:{}:{}", key.prefix, key.system_id, key.kind.name());
-        let temporary = format!(".{stem}.tmp");
-        let file = BufWriter::with_capacity(1 << 18, self.folder.create_new(&temporary)?);
-        let log = Log { path: String::new(), key: name.clone(), db, records: 0, bad_entries: 0, salvaged };
-        let (papyra, stream) = (key.clone(), StreamFacts::default());
-        let groups = StreamGroups { key: name, db, papyra, stream, salvaged, groups: Vec::new() };
-        self.open = Some(Open { log, stem, temporary, file, groups, ended: false });
+        self.open = Some(StreamLog::begin(self.folder, db, key, salvaged)?);
         Ok(())
     }
-}
 
-impl Streams for Writer<'_> {
-    fn begin(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Flow {
-        match self.start(db, key, salvaged) {
+    fn flow(&mut self, result: Result<()>) -> Flow {
+        match result {
             Ok(()) => Flow::Continue(()),
             Err(error) => {
                 self.failed = Some(error);
@@ -197,31 +166,32 @@ impl Streams for Writer<'_> {
             }
         }
     }
+}
 
-    fn entry(&mut self, _id: StreamId, data: Option<&[u8]>) -> Flow {
+impl Streams for Writer<'_> {
+    fn begin(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Flow {
+        let begun = self.begun(db, key, salvaged);
+        self.flow(begun)
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>) -> Flow {
         let Some(open) = &mut self.open else { return Flow::Continue(()) };
-        let Some(data) = data.filter(|data| self.check.data(data).is_ok()) else {
-            open.log.bad_entries += 1;
-            return Flow::Continue(());
-        };
-        self.line.clear();
-        push_line(data, &mut self.line);
-        open.log.records += 1;
-        if let Err(error) = open.file.write_all(&self.line) {
-            self.failed = Some(Error::cannot_write("write", &self.folder.join(&open.temporary), error));
-            return Flow::Break(());
-        }
-        Flow::Continue(())
+        let taken = open.take(self.folder, &mut self.check, entry);
+        self.flow(taken)
     }
 
     fn group(&mut self, group: Group) {
         let Some(open) = &mut self.open else { return };
         match GroupExport::of(&group) {
             Some(group) => open.groups.groups.push(group),
-            None => self.warnings.push(format!(
-                "a group of {} is not in {GROUPS}: a name in it is not UTF-8, or it waits for more entries than are listed",
-                open.log.key
-            )),
+            None => {
+                self.left_out += 1;
+                self.warnings.push(format!(
+                    "a group of {} is not in {GROUPS}: a name in it is not UTF-8, or it waits for more entries than are \
+                     listed",
+                    open.log.key
+                ));
+            }
         }
     }
 
@@ -230,17 +200,5 @@ impl Streams for Writer<'_> {
             open.groups.stream = facts.clone();
             open.ended = true;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn names_are_plain_and_apart() {
-        assert_eq!(plain("orders-1_a"), "orders-1_a");
-        assert_eq!(plain("../a.b"), "%2E%2E%2Fa%2Eb");
-        assert_ne!(plain("a:b"), plain("a%3Ab"));
     }
 }

@@ -78,6 +78,16 @@ impl Backup {
         })
     }
 
+    /// The file that it was told by.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Backup::Rdb(path) | Backup::Dump(path) => path.clone(),
+            Backup::Aof(set) => {
+                set.folder.join(set.manifest.iter().chain(&set.files).next().map_or("", String::as_str))
+            }
+        }
+    }
+
     /// The bytes that a scan will read.
     pub fn size(&self) -> u64 {
         let of = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());

@@ -1,13 +1,12 @@
 //! Where repair keeps what it removes from streams: a file of one JSON object an entry, synced before the entry goes.
 //!
-//! `{"source": KEY, "id": ID, "fields": [[NAME, VALUE], …]}`; what is not UTF-8 stands as `{"hex": "…"}`. A run that was
-//! killed between the two may have kept entries that the next run finds again and keeps once more.
+//! A run that was killed between the two may have kept entries that the next run finds again and keeps once more.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use papyra_core::redis::push_rejected;
 
 use super::reply::Entry;
 use crate::error::{Error, Result};
@@ -31,10 +30,8 @@ impl<'a> Rejects<'a> {
     pub(super) fn secure(&mut self, entries: &[Entry]) -> Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
-            let fields: Vec<Value> =
-                entry.fields.iter().map(|(name, value)| json!([text(name), text(value)])).collect();
-            lines.extend(json!({"source": self.source, "id": entry.id, "fields": fields}).to_string().into_bytes());
-            lines.push(b'\n');
+            let fields = entry.fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+            push_rejected(&self.source, entry.id, fields, &mut lines);
         }
         let (file, path) = match &mut self.open {
             Some(open) => open,
@@ -66,13 +63,6 @@ fn file_name(key: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
     let name: String = key.chars().map(plain).take(100).collect();
     name.trim_start_matches('.').to_owned()
-}
-
-fn text(bytes: &[u8]) -> Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => json!(text),
-        Err(_) => json!({"hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()}),
-    }
 }
 
 #[cfg(test)]

@@ -42,9 +42,15 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     for log in &done.logs {
         let salvaged = if log.salvaged { ", salvaged: the backup is damaged there" } else { "" };
         out.success(&format!("{}: {} records{salvaged}", show(&args.to.join(&log.path)), thousands(log.records)));
+        let key = escape(log.key.as_bytes());
         if log.bad_entries > 0 {
-            let key = escape(log.key.as_bytes());
-            out.detail(&format!("{} entries of {key} are no records and stay behind", thousands(log.bad_entries)));
+            out.detail(&format!("{} entries of {key} are no records", thousands(log.bad_entries)));
+        }
+        if log.more_fields > 0 {
+            out.detail(&format!("{} records of {key} have fields besides `data`", thousands(log.more_fields)));
+        }
+        if let Some(rejected) = &log.rejected {
+            out.detail(&format!("what the log cannot hold is kept in {}", show(&args.to.join(rejected))));
         }
     }
     out.success(&format!("{}: {} groups", show(&args.to.join(done.groups)), thousands(done.group_count)));
