@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use papyra_tests::Workshop;
-use papyra_tests::redis_server::encoded;
+use papyra_tests::redis::encoded;
 use serde_json::Value;
 
 fn fixture(name: &str) -> Vec<u8> {

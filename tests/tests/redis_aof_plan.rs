@@ -3,19 +3,9 @@
 use std::path::Path;
 
 use papyra_core::redis::{AofPlan, AofReader, Command, Entry, Flow, Limits, Reason, Replay, Scope, Visitor, plan_aof};
-use papyra_tests::redis::Redis;
+use papyra_tests::redis::{Redis, encoded};
 use papyra_tests::redis_history::{Random, play};
 use papyra_tests::redis_state::{Fields, assert_same, fields_of, live, of_replay, without_times};
-
-fn encoded<T: AsRef<[u8]>>(args: &[T]) -> Vec<u8> {
-    let mut out = format!("*{}\r\n", args.len()).into_bytes();
-    for arg in args.iter().map(AsRef::as_ref) {
-        out.extend(format!("${}\r\n", arg.len()).into_bytes());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
 
 fn command(args: &[&str]) -> Vec<u8> {
     encoded(args)
