@@ -1,7 +1,7 @@
 //! Consumer groups on a real server: listed, made anew, looked after.
 
 use papyra_tests::Workshop;
-use papyra_tests::redis::{Redis, event, list, number};
+use papyra_tests::redis::{Redis, bytes, event, list, number};
 
 /// 20 events; a group in which c1 holds 8 and c2 holds 5.
 fn fill(redis: &mut Redis) {
@@ -44,6 +44,53 @@ fn groups_come_back_from_a_saved_list_with_what_they_waited_for() {
     assert_eq!(delivered(&again), delivered(&listed.json()));
     shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(0).must_say("stays as it is");
     assert_eq!(pending(&mut redis), before);
+}
+
+#[test]
+fn names_that_are_no_text_are_listed_and_come_back() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    for number in 0..4 {
+        redis.add("papyra:s:events", &[("data", &event(number))]);
+    }
+    let (group, consumer) = (&b"gr\xffup\\x41"[..], &b"\\\xfe\x1b[2J"[..]);
+    let command = [b"XGROUP", &b"CREATE"[..], b"papyra:s:events", group, b"0"];
+    redis.attempt(&command).expect("a group");
+    let command = [b"XREADGROUP", &b"GROUP"[..], group, consumer, b"COUNT", b"3", b"STREAMS", b"papyra:s:events", b">"];
+    redis.attempt(&command).expect("entries");
+    let waiting = |redis: &mut Redis| {
+        let command = [b"XPENDING", &b"papyra:s:events"[..], group, b"-", b"+", b"10"];
+        let entries = list(redis.attempt(&command).expect("entries"));
+        let parts = entries.into_iter().map(list).map(|entry| (bytes(&entry[0]), bytes(&entry[1]), number(&entry[3])));
+        parts.collect::<Vec<_>>()
+    };
+    let before = waiting(&mut redis);
+    assert_eq!(before.len(), 3);
+    let shop = Workshop::default();
+    let written = r"gr\xffup\\x41";
+    shop.on(&redis.url(), "redis groups list").must_exit(0).must_say(written).must_say(r"consumer \\\xfe\x1b[2J: 3");
+    shop.on(&redis.url(), &format!("redis pending --group {written}")).must_exit(0).must_say(written);
+    redis.call("SAVE");
+    shop.write("dump.rdb", std::fs::read(redis.dir().join("dump.rdb")).expect("a dump"));
+    let of_server = shop.on(&redis.url(), "redis groups list --format json").must_exit(0).stdout;
+    let of_backup = shop.papyra("inspect groups --path dump.rdb --format json").must_exit(0).stdout;
+    for saved in [of_server, of_backup] {
+        shop.write("groups.json", saved);
+        shop.on(&redis.url(), &format!("redis groups delete --kind events --group {written} --force"))
+            .must_say("removed");
+        shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(0).must_say("3 pending entries");
+        assert_eq!(waiting(&mut redis), before);
+    }
+    shop.on(
+        &redis.url(),
+        &format!(r"redis claim --kind events --group {written} --consumer z\xfd --min-idle 1ms --limit 1"),
+    )
+    .must_exit(0)
+    .must_say("claimed 1 of 1");
+    assert_eq!(waiting(&mut redis)[0].1, b"z\xfd");
+    shop.on(&redis.url(), &format!(r"redis ack --kind events --group {written} --from z\xfd"))
+        .must_exit(0)
+        .must_say("acknowledged 1 of 1");
+    assert_eq!(waiting(&mut redis), before[1..]);
 }
 
 #[test]
@@ -129,4 +176,12 @@ fn waiting_entries_are_listed_claimed_and_acknowledged() {
     shop.on(&redis.url(), "redis ack --kind events --group nobody --all")
         .must_exit(66)
         .must_complain("no such stream or group");
+}
+
+#[test]
+fn a_verbs_own_flags_stand_before_those_of_the_server() {
+    let help = Workshop::default().papyra("redis ack --help").must_exit(0).stdout;
+    let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("no {text} in {help}"));
+    assert!(at("--kind <STREAM>\n") < at("\nRedis:") && at("--format <FORMAT>\n") < at("\nRedis:"), "{help}");
+    assert!(at("--redis-url <URL>\n") > at("\nRedis:"), "{help}");
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::group::Group;
 use super::id::StreamId;
 use super::keys::PapyraKey;
+use super::name::written;
 use super::stream::StreamFacts;
 
 /// `groups.json`: the groups of every exported stream.
@@ -41,7 +42,7 @@ pub struct StreamGroups {
 /// One group, with all that is needed to create it anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupExport {
-    /// The name. One that is not UTF-8 cannot be exported, see [`GroupExport::of`].
+    /// The name, as [`written`] gives it.
     pub name: String,
     /// The last ID delivered.
     pub last_delivered: StreamId,
@@ -57,7 +58,7 @@ pub struct GroupExport {
 /// One consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsumerExport {
-    /// The name.
+    /// The name, as [`written`] gives it.
     pub name: String,
     /// Unix time in milliseconds of the last attempt.
     pub seen_time: i64,
@@ -71,7 +72,7 @@ pub struct ConsumerExport {
 pub struct PendingExport {
     /// The entry.
     pub id: StreamId,
-    /// The holder; none when it was given back (Redis 8.8 and later).
+    /// The holder's name, as [`written`] gives it; none when it was given back (Redis 8.8 and later).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
     /// Unix time in milliseconds of the last delivery.
@@ -91,19 +92,17 @@ impl GroupsFile {
 }
 
 impl GroupExport {
-    /// A group of a backup; `None` when a name in it is not UTF-8 or not all of it was listed, so that nothing false is written.
+    /// A group of a backup; `None` when not all of it was listed, so that nothing false is written.
     pub fn of(group: &Group) -> Option<Self> {
         if !group.is_complete() {
             return None;
         }
-        let name = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let consumers: Option<Vec<ConsumerExport>> = (group.consumers.iter())
+        let consumers: Vec<ConsumerExport> = (group.consumers.iter())
             .map(|consumer| {
                 let (seen_time, active_time) = (consumer.seen_time, consumer.active_time);
-                Some(ConsumerExport { name: name(&consumer.name)?, seen_time, active_time })
+                ConsumerExport { name: written(&consumer.name), seen_time, active_time }
             })
             .collect();
-        let consumers = consumers?;
         let holder = |at: u32| consumers.get(at as usize).map(|consumer| consumer.name.clone());
         let pending = (group.pending.iter())
             .map(|pending| PendingExport {
@@ -114,7 +113,7 @@ impl GroupExport {
             })
             .collect();
         Some(Self {
-            name: name(&group.name)?,
+            name: written(&group.name),
             last_delivered: group.last_delivered,
             entries_read: group.entries_read.filter(|&n| n >= 0),
             consumers,
@@ -185,7 +184,7 @@ mod tests {
         assert!(text.contains(r#""kind":"events""#) && !text.contains("entries_read"), "{text}");
         assert_eq!(serde_json::from_str::<GroupsFile>(&text).unwrap(), file);
         group.name = vec![0xff];
-        assert_eq!(GroupExport::of(&group), None);
+        assert_eq!(GroupExport::of(&group).map(|group| group.name), Some(r"\xff".into()));
         group.pending_count = 2;
         assert_eq!(GroupExport::of(&group), None);
     }

@@ -14,6 +14,7 @@ use super::group::Group;
 use super::header::Header;
 use super::id::StreamId;
 use super::keys::{NoRecord, PapyraKey, RecordCheck, Scope};
+use super::name::written;
 use super::node::Entry;
 use super::stream::StreamFacts;
 use super::visit::{Flow, Key, Visitor};
@@ -61,7 +62,7 @@ pub struct ConsumerReport {
 /// One consumer group in a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupReport {
-    /// Its name, invalid UTF-8 replaced.
+    /// Its name, as [`written`](super::written) gives it.
     pub name: String,
     /// The last ID delivered.
     pub last_delivered: StreamId,
@@ -77,7 +78,7 @@ pub struct GroupReport {
 impl From<&Group> for GroupReport {
     fn from(group: &Group) -> Self {
         Self {
-            name: String::from_utf8_lossy(&group.name).into_owned(),
+            name: written(&group.name),
             last_delivered: group.last_delivered,
             entries_read: group.entries_read.filter(|&n| n >= 0),
             pending: group.pending_count,
@@ -85,7 +86,7 @@ impl From<&Group> for GroupReport {
                 .consumers
                 .iter()
                 .map(|consumer| ConsumerReport {
-                    name: String::from_utf8_lossy(&consumer.name).into_owned(),
+                    name: written(&consumer.name),
                     pending: consumer.pending,
                     seen_time: consumer.seen_time,
                     active_time: consumer.active_time,

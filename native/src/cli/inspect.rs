@@ -75,7 +75,7 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
         What::Audits(filters) => list(Kind::Audit, filters, out, "No audit reports recorded.")?,
         What::DeadLetters(filters) => list(Kind::DeadLetter, filters, out, "No dead letters recorded.")?,
         What::Summary(filters) => summary(filters, out)?,
-        What::Groups(args) => inspect_groups::groups(args, out)?,
+        What::Groups(args) => inspect_groups::list(args, out)?,
         What::Pending(args) => inspect_groups::pending(args, out)?,
     }
     Ok(Verdict::Fine)

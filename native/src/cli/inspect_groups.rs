@@ -3,12 +3,11 @@
 //! On a live server `papyra redis groups list` and `papyra redis pending` say the same.
 
 use papyra_core::escape::escape;
-use papyra_core::redis::{
-    Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey, PendingExport, StreamFacts, StreamGroups,
-};
+use papyra_core::redis::{Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey, StreamFacts, StreamGroups, name_of};
 use serde_json::json;
 
-use super::out::{Out, thousands};
+use super::consumer_groups;
+use super::out::Out;
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use crate::TOOL;
@@ -27,30 +26,17 @@ pub(super) struct Args {
 }
 
 /// Lists streams and groups; with JSON, what `papyra redis groups ensure` reads.
-pub(super) fn groups(args: &Args, out: &mut Out) -> Result<()> {
+pub(super) fn list(args: &Args, out: &mut Out) -> Result<()> {
     let list = gather(args)?;
     if args.common.format == Format::Json {
         return out.json(&list);
     }
     for stream in &list.streams {
-        let first = stream.stream.first_id.map(|id| format!(", {id} to {}", stream.stream.last_id)).unwrap_or_default();
-        out.info(&format!("{}: {} entries{first}", escape(stream.key.as_bytes()), thousands(stream.stream.length)));
+        out.info(&consumer_groups::stream(&stream.key, &stream.stream));
         if stream.groups.is_empty() {
             out.detail("no groups");
         }
-        for group in &stream.groups {
-            let name = escape(group.name.as_bytes());
-            out.detail(&format!(
-                "group {name}: delivered to {}, {} pending",
-                group.last_delivered,
-                thousands(group.pending.len() as u64)
-            ));
-            for consumer in &group.consumers {
-                let holds = |pending: &&PendingExport| pending.consumer.as_ref() == Some(&consumer.name);
-                let (name, held) = (escape(consumer.name.as_bytes()), group.pending.iter().filter(holds).count());
-                out.detail(&format!("    consumer {name}: {} pending", thousands(held as u64)));
-            }
-        }
+        consumer_groups::print(stream.groups.iter().map(Into::into), out);
     }
     Ok(())
 }
@@ -70,12 +56,12 @@ pub(super) fn pending(args: &Args, out: &mut Out) -> Result<()> {
     for (key, group, entry) in all {
         shown += 1;
         out.info(&format!(
-            "{} {} {}: held by {}, delivered {} times",
+            "{} {} {}: held by {}, delivered {}",
             escape(key.as_bytes()),
             escape(group.as_bytes()),
             entry.id,
             entry.consumer.as_ref().map_or("nobody".into(), |consumer| escape(consumer.as_bytes())),
-            entry.delivery_count
+            consumer_groups::times(entry.delivery_count)
         ));
     }
     if shown == 0 {
@@ -105,7 +91,7 @@ impl Streams for Gatherer<'_> {
     fn group(&mut self, group: Group) {
         let listed = GroupExport::of(&group);
         self.unlisted += u64::from(listed.is_none());
-        let wanted = listed.filter(|group| self.only.is_none_or(|only| only == group.name));
+        let wanted = listed.filter(|group| self.only.is_none_or(|only| name_of(only) == name_of(&group.name)));
         if let (Some(stream), Some(group)) = (self.streams.last_mut(), wanted) {
             stream.groups.push(group);
         }
@@ -129,7 +115,7 @@ fn gather(args: &Args) -> Result<GroupsFile> {
     entries::each(&backup, &settings.scope()?, settings.effort(&progress), &mut gatherer)?;
     if gatherer.unlisted > 0 {
         let text = format!(
-            "{} groups cannot be listed: a name in them is not UTF-8, or they wait for more than is listed; \
+            "{} groups cannot be listed: they wait for more entries than are held in memory; \
              `papyra persistence scan` shows their figures",
             gatherer.unlisted
         );

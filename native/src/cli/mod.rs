@@ -3,6 +3,7 @@
 mod backup;
 mod checklist;
 mod compact;
+mod consumer_groups;
 mod doctor;
 mod inspect;
 mod inspect_groups;
@@ -92,7 +93,8 @@ enum Persistence {
 enum Doctor {
     /// Check, decide, recover, check again
     Run(doctor::Args),
-    /// Check that what an operator relies on is there: quarantine, backups, verification, drill
+    /// Check that what an operator relies on is there: quarantine, backups, verification, drill; on Redis what the server
+    /// does for its data
     Checklist(checklist::Args),
 }
 

@@ -4,6 +4,7 @@ use papyra_core::escape::escape;
 use papyra_core::redis::{BackupFormat, Checksum, StreamReport, Vendor};
 use papyra_core::report::FileReport;
 
+use super::consumer_groups;
 use super::out::{Out, thousands};
 
 /// Prints what a backup file says of itself and of its streams.
@@ -38,7 +39,6 @@ pub(super) fn print(file: &FileReport, out: &mut Out) {
 fn print_stream(stream: &StreamReport, out: &mut Out) {
     let facts = &stream.facts;
     let key = escape(stream.key.as_bytes());
-    let first = facts.first_id.map(|id| format!(", {id} to {}", facts.last_id)).unwrap_or_default();
     let database = if stream.db == 0 { String::new() } else { format!(" in database {}", stream.db) };
     if stream.incomplete {
         let records = thousands(stream.records.total());
@@ -46,20 +46,9 @@ fn print_stream(stream: &StreamReport, out: &mut Out) {
         return;
     }
     out.info(&format!(
-        "{key}{database}: {} entries{first}, {} ever added",
-        thousands(facts.length),
+        "{}{database}, {} ever added",
+        consumer_groups::stream(&stream.key, facts),
         thousands(facts.entries_added)
     ));
-    for group in &stream.consumer_groups {
-        out.detail(&format!(
-            "group {}: delivered to {}, {} pending",
-            escape(group.name.as_bytes()),
-            group.last_delivered,
-            thousands(group.pending)
-        ));
-        for consumer in &group.consumers {
-            let name = escape(consumer.name.as_bytes());
-            out.detail(&format!("    consumer {name}: {} pending", thousands(consumer.pending)));
-        }
-    }
+    consumer_groups::print(stream.consumer_groups.iter().map(Into::into), out);
 }

@@ -11,53 +11,55 @@ use super::compact::seconds;
 use crate::error::{Code, Error, Result};
 use crate::redis::{Location, Settings, Systems, Tls};
 
+/// Where these flags stand in a verb's help, apart from its own.
+const HEADING: &str = "Redis";
+
 /// How to find a system's streams.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Redis")]
 pub(super) struct RedisFlags {
     /// The server: redis://USER:PASSWORD@HOST:PORT/DB, rediss:// for TLS, redis+unix:///SOCKET?db=DB; a password is
     /// better kept in the environment than in the arguments, which others on the machine can see
-    #[arg(long, env = "PAPYRA_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, help_heading = HEADING, env = "PAPYRA_REDIS_URL", value_name = "URL", hide_env_values = true)]
     redis_url: Option<String>,
 
     /// What Papyra's keys begin with [default: papyra]
-    #[arg(long, env = "PAPYRA_PREFIX", value_name = "PREFIX")]
+    #[arg(long, help_heading = HEADING, env = "PAPYRA_PREFIX", value_name = "PREFIX")]
     prefix: Option<String>,
 
     /// The actor system; may be given several times [default: local]
-    #[arg(long, env = "PAPYRA_SYSTEM_ID", value_name = "SYSTEM", value_delimiter = ',')]
+    #[arg(long, help_heading = HEADING, env = "PAPYRA_SYSTEM_ID", value_name = "SYSTEM", value_delimiter = ',')]
     system_id: Vec<String>,
 
     /// Every system that has a stream under the prefix, whatever --system-id says
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     all_systems: bool,
 
     /// What the quarantine streams' keys begin with [default: PREFIX:SYSTEM:quarantine]
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, help_heading = HEADING, value_name = "PREFIX")]
     quarantine_prefix: Option<String>,
 
     /// Look at the newest N entries of each stream only, as Papyra does with 1000
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
 
     /// Note consumers that were not seen for longer than this
-    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = seconds)]
+    #[arg(long, help_heading = HEADING, value_name = "DURATION", default_value = "1d", value_parser = seconds)]
     max_idle: f64,
 
     /// How long to wait for a connection and for each reply
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = seconds)]
+    #[arg(long, help_heading = HEADING, value_name = "DURATION", default_value = "5s", value_parser = seconds)]
     timeout: f64,
 
     /// Trust this certificate authority (PEM) instead of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
 
     /// Our certificate (PEM), for servers that ask for one
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
     /// Its key (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 }
 

@@ -37,7 +37,7 @@ pub struct Export {
     pub groups: &'static str,
     /// Groups that are listed there.
     pub group_count: u64,
-    /// Groups that are not, as a name in them is not UTF-8 or they wait for more entries than a backup's reader holds.
+    /// Groups that are not, as they wait for more entries than a backup's reader holds.
     pub groups_left_out: u64,
     /// How many things are wrong with the backup itself; what a scan lists.
     pub damage: u64,
@@ -187,8 +187,7 @@ impl Streams for Writer<'_> {
             None => {
                 self.left_out += 1;
                 self.warnings.push(format!(
-                    "a group of {} is not in {GROUPS}: a name in it is not UTF-8, or it waits for more entries than are \
-                     listed",
+                    "a group of {} is not in {GROUPS}: it waits for more entries than are listed",
                     open.log.key
                 ));
             }

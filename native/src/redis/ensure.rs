@@ -4,7 +4,7 @@
 //! its consumers and pending entries: a run that is killed has made the whole group or none of it.
 
 use papyra_core::escape::escape;
-use papyra_core::redis::{GroupsFile, PendingExport};
+use papyra_core::redis::{GroupsFile, PendingExport, name_of};
 use redis::Value;
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ return {1, claimed}
 pub struct Wanted {
     /// The stream's key.
     pub key: String,
-    /// The group's name.
+    /// The group's name, written as in a [`GroupsFile`]; so are its consumers'.
     pub group: String,
     /// What a new group counts as delivered: an ID, or `$` for all there is.
     pub start: String,
@@ -124,13 +124,17 @@ pub fn ensure(store: &Store, wanted: &[Wanted]) -> Result<Ensured> {
     for wanted in wanted {
         let mut command = redis::cmd("EVAL");
         let read = wanted.entries_read.map(|read| read.to_string()).unwrap_or_default();
-        command.arg(MAKE).arg(1).arg(&wanted.key).arg(&wanted.group).arg(&wanted.start).arg(read);
+        command.arg(MAKE).arg(1).arg(&wanted.key).arg(name_of(&wanted.group)).arg(&wanted.start).arg(read);
         command.arg(wanted.consumers.len());
-        wanted.consumers.iter().for_each(|consumer| _ = command.arg(consumer));
+        wanted.consumers.iter().for_each(|consumer| _ = command.arg(name_of(consumer)));
         for pending in &wanted.pending {
             // One that was given back has no holder, and no command can make it wait again.
             let Some(consumer) = &pending.consumer else { continue };
-            command.arg(pending.id.to_string()).arg(consumer).arg(pending.delivery_time).arg(pending.delivery_count);
+            command
+                .arg(pending.id.to_string())
+                .arg(name_of(consumer))
+                .arg(pending.delivery_time)
+                .arg(pending.delivery_count);
         }
         let what = format!("making group {} on", escape(wanted.group.as_bytes()));
         let reply = items(store.ask(&wanted.key, &what, &command)?);
@@ -150,7 +154,7 @@ pub fn ensure(store: &Store, wanted: &[Wanted]) -> Result<Ensured> {
 /// Removes a group. One that still waits for entries goes only by `force`. `false`: there was none.
 pub fn delete(store: &Store, key: &str, group: &str, force: bool) -> Result<bool> {
     let groups = store.groups_of(key)?;
-    let Some(found) = groups.iter().find(|found| found.name == group.as_bytes()) else { return Ok(false) };
+    let Some(found) = groups.iter().find(|found| found.name == name_of(group)) else { return Ok(false) };
     if found.pending > 0 && !force {
         let text = format!(
             "group {} on {} waits for {} entries; --force removes it with them",
@@ -161,7 +165,7 @@ pub fn delete(store: &Store, key: &str, group: &str, force: bool) -> Result<bool
         return Err(Error::new(Code::Usage, text));
     }
     let mut command = redis::cmd("XGROUP");
-    command.arg("DESTROY").arg(key).arg(group);
+    command.arg("DESTROY").arg(key).arg(&found.name);
     let reply = store.ask(key, "removing a group of", &command)?;
     Ok(reply::integer(&reply) == Some(1))
 }

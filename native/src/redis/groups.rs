@@ -3,11 +3,11 @@
 //! A list of them is a [`GroupsFile`] as an offline export writes one, with what only a live server knows beside it.
 
 use papyra_core::escape::escape;
-use papyra_core::redis::{GroupsFile, StreamFacts};
+use papyra_core::redis::{GroupsFile, StreamFacts, name_of, written};
 use serde::Serialize;
 
 use super::page::after;
-use super::reply::{self, count, field, id, integer, items, text};
+use super::reply::{self, count, field, id, integer, items};
 use super::{Naming, PapyraKey, Store, StreamId, is_no_such_key};
 use crate::TOOL;
 use crate::error::Result;
@@ -45,7 +45,7 @@ pub struct StreamReport {
 /// One consumer group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupReport {
-    /// Its name, bytes that are no UTF-8 replaced.
+    /// Its name, as [`written`] gives it.
     pub name: String,
     /// The last ID delivered.
     pub last_delivered: StreamId,
@@ -67,7 +67,7 @@ pub struct GroupReport {
 /// One consumer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConsumerReport {
-    /// Its name, bytes that are no UTF-8 replaced.
+    /// Its name, as [`written`] gives it.
     pub name: String,
     /// Unix time in milliseconds at which it was seen last, by the server's clock.
     pub seen_time: i64,
@@ -92,7 +92,7 @@ pub struct PendingReport {
 pub struct PendingEntry {
     /// The entry.
     pub id: StreamId,
-    /// Who holds it, bytes that are no UTF-8 replaced.
+    /// Who holds it, as [`written`] gives the name.
     pub consumer: String,
     /// Milliseconds since it was delivered last.
     pub idle_ms: u64,
@@ -163,7 +163,7 @@ impl Store {
             })?;
         }
         Ok(GroupReport {
-            name: String::from_utf8_lossy(&group.name).into_owned(),
+            name: written(&group.name),
             last_delivered: group.last_delivered,
             entries_read: group.entries_read,
             lag: group.lag,
@@ -209,7 +209,7 @@ impl Store {
         let consumer = |info: Vec<redis::Value>| {
             let idle_ms = field(&info, "idle").and_then(count).unwrap_or(0);
             Some(ConsumerReport {
-                name: text(field(&info, "name")?)?,
+                name: written(reply::bytes(field(&info, "name")?)?),
                 seen_time: ago(now, idle_ms),
                 idle_ms,
                 pending_count: field(&info, "pending").and_then(count).unwrap_or(0),
@@ -218,7 +218,8 @@ impl Store {
         Ok(list.into_iter().map(items).filter_map(consumer).collect())
     }
 
-    /// Goes through a group's pending entries, oldest first, `page` of them at a time.
+    /// Goes through a group's pending entries, oldest first, `page` of them at a time; of one consumer, by its written
+    /// name, if there is one.
     pub(super) fn each_pending(
         &self,
         key: &str,
@@ -232,14 +233,14 @@ impl Store {
             let mut command = redis::cmd("XPENDING");
             command.arg(key).arg(group).arg(from.to_string()).arg(StreamId::MAX.to_string()).arg(page);
             if let Some(consumer) = consumer {
-                command.arg(consumer);
+                command.arg(name_of(consumer));
             }
             let what = format!("listing what group {} waits for in", escape(group));
             let list = items(self.ask(key, &what, &command)?);
             let pending = |parts: Vec<redis::Value>| {
                 Some(PendingEntry {
                     id: id(parts.first()?)?,
-                    consumer: text(parts.get(1)?)?,
+                    consumer: written(reply::bytes(parts.get(1)?)?),
                     idle_ms: count(parts.get(2)?)?,
                     delivery_count: count(parts.get(3)?)?,
                 })

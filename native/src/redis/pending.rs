@@ -1,5 +1,6 @@
 //! What groups wait for: entries that were delivered and never acknowledged.
 
+use papyra_core::redis::{name_of, written};
 use serde::Serialize;
 
 use super::groups::PendingEntry;
@@ -15,7 +16,7 @@ const PAGE: usize = 500;
 /// Which pending entries.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only those that this consumer holds.
+    /// Only those that this consumer holds, by its written name.
     pub consumer: Option<String>,
     /// Only those that were delivered at least this many milliseconds ago.
     pub min_idle_ms: u64,
@@ -59,10 +60,10 @@ pub struct Settled {
 }
 
 impl Store {
-    /// The names of a stream's groups.
+    /// The names of a stream's groups, [`written`]. So are those that the functions below take.
     pub fn group_names(&self, key: &str) -> Result<Vec<String>> {
         let groups = self.groups_of(key)?;
-        Ok(groups.iter().map(|group| String::from_utf8_lossy(&group.name).into_owned()).collect())
+        Ok(groups.iter().map(|group| written(&group.name)).collect())
     }
 
     /// Goes through the pending entries of a group that the filter lets through, in pages, oldest first.
@@ -74,7 +75,7 @@ impl Store {
         mut each: impl FnMut(Vec<Waiting>) -> Result<()>,
     ) -> Result<()> {
         let mut left = if filter.limit == 0 { u64::MAX } else { filter.limit };
-        self.each_pending(key, group.as_bytes(), filter.consumer.as_deref(), PAGE, |page| {
+        self.each_pending(key, &name_of(group), filter.consumer.as_deref(), PAGE, |page| {
             let fits = |entry: &&PendingEntry| {
                 entry.idle_ms >= filter.min_idle_ms && (filter.ids.is_empty() || filter.ids.contains(&entry.id))
             };
@@ -100,7 +101,7 @@ impl Store {
     pub fn claim(&self, key: &str, group: &str, consumer: &str, filter: &Filter) -> Result<Settled> {
         self.settle("papyra.claim/1", key, group, filter, |ids| {
             let mut command = redis::cmd("XCLAIM");
-            command.arg(key).arg(group).arg(consumer).arg(filter.min_idle_ms);
+            command.arg(key).arg(name_of(group)).arg(name_of(consumer)).arg(filter.min_idle_ms);
             ids.iter().for_each(|id| _ = command.arg(id.to_string()));
             command.arg("JUSTID");
             let claimed = items(self.ask(key, "claiming entries of", &command)?);
@@ -114,7 +115,7 @@ impl Store {
             let mut done = Vec::new();
             for id in ids {
                 let mut command = redis::cmd("XACK");
-                command.arg(key).arg(group).arg(id.to_string());
+                command.arg(key).arg(name_of(group)).arg(id.to_string());
                 if reply::integer(&self.ask(key, "acknowledging entries of", &command)?) == Some(1) {
                     done.push(*id);
                 }

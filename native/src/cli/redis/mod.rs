@@ -13,6 +13,7 @@ use papyra_core::escape::escape;
 
 use super::Verdict;
 use super::compact::seconds;
+use super::consumer_groups::{self, ago};
 use super::out::{Out, thousands};
 use super::redis_flags::RedisFlags;
 use super::settings::{Format, Settings};
@@ -105,6 +106,48 @@ fn the_stream(store: &Store, kind: Kind) -> Result<String> {
     }
 }
 
+/// A group on a stream, and which of its pending entries.
+#[derive(Debug, Args)]
+struct OneGroup {
+    #[command(flatten)]
+    common: Common,
+
+    /// The stream
+    #[arg(long, value_name = "STREAM", ignore_case = true)]
+    kind: Kind,
+
+    /// The group
+    #[arg(long, value_name = "GROUP")]
+    group: String,
+
+    #[command(flatten)]
+    which: Which,
+}
+
+impl OneGroup {
+    /// The server, and the stream's key.
+    fn open(&self) -> Result<(Store, String)> {
+        let store = self.common.store()?;
+        let key = the_stream(&store, self.kind)?;
+        Ok((store, key))
+    }
+
+    fn print(&self, settled: &Settled, done: &str, out: &mut Out) -> Result<()> {
+        if self.common.format == Format::Json {
+            return out.json(settled);
+        }
+        let (count, key, group) =
+            (settled.ids.len() as u64, escape(settled.key.as_bytes()), escape(settled.group.as_bytes()));
+        out.info(&format!(
+            "{done} {} of {} pending in group {group} of {key}",
+            thousands(count),
+            thousands(settled.matched)
+        ));
+        settled.ids.iter().for_each(|id| out.detail(&id.to_string()));
+        Ok(())
+    }
+}
+
 /// Which pending entries a verb is for.
 #[derive(Debug, Args)]
 struct Which {
@@ -137,57 +180,12 @@ impl Which {
     }
 }
 
-fn print_settled(settled: &Settled, done: &str, format: Format, out: &mut Out) -> Result<()> {
-    if format == Format::Json {
-        return out.json(settled);
-    }
-    let (count, key, group) =
-        (settled.ids.len() as u64, escape(settled.key.as_bytes()), escape(settled.group.as_bytes()));
-    out.info(&format!(
-        "{done} {} of {} pending in group {group} of {key}",
-        thousands(count),
-        thousands(settled.matched)
-    ));
-    settled.ids.iter().for_each(|id| out.detail(&id.to_string()));
-    Ok(())
-}
-
-/// `3 s`, `5 min`, `2 h`, `4 d`
-fn ago(milliseconds: u64) -> String {
-    match milliseconds / 1_000 {
-        0 => format!("{milliseconds} ms"),
-        seconds @ 1..=119 => format!("{seconds} s"),
-        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
-        seconds @ 7_200..=172_799 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
-}
-
 /// Prints what there is to say about a stream and its groups.
 pub(super) fn print_stream(stream: &crate::redis::groups::StreamReport, out: &mut Out) {
-    let key = escape(stream.key.as_bytes());
-    let first = stream.stream.first_id.map(|id| format!(", {id} to {}", stream.stream.last_id)).unwrap_or_default();
-    let memory =
-        stream.memory_bytes.map(|bytes| format!(", {} of memory", super::out::bytes(bytes))).unwrap_or_default();
-    out.info(&format!("{key}: {} entries{first}{memory}", thousands(stream.stream.length)));
+    let memory = stream.memory_bytes.map(|bytes| format!(", {} of memory", super::out::bytes(bytes)));
+    out.info(&format!("{}{}", consumer_groups::stream(&stream.key, &stream.stream), memory.unwrap_or_default()));
     if stream.groups.is_empty() {
         out.detail("no groups");
     }
-    for group in &stream.groups {
-        let lag = group.lag.map(|lag| format!(", {} to be delivered", thousands(lag))).unwrap_or_default();
-        out.detail(&format!(
-            "group {}: delivered to {}{lag}, {} pending",
-            escape(group.name.as_bytes()),
-            group.last_delivered,
-            thousands(group.pending_count)
-        ));
-        for consumer in &group.consumers {
-            out.detail(&format!(
-                "    consumer {}: {} pending, seen {} ago",
-                escape(consumer.name.as_bytes()),
-                thousands(consumer.pending_count),
-                ago(consumer.idle_ms)
-            ));
-        }
-    }
+    consumer_groups::print(stream.groups.iter().map(Into::into), out);
 }

@@ -1,8 +1,10 @@
 //! `papyra redis pending`
 
 use papyra_core::escape::escape;
+use papyra_core::redis::name_of;
 
 use super::{Common, Kind, Which, ago, seconds, streams};
+use crate::cli::consumer_groups::times;
 use crate::cli::out::Out;
 use crate::cli::settings::Format;
 use crate::error::Result;
@@ -39,12 +41,16 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
     for stream in streams(&store, &args.kind).into_iter().filter(|stream| present.contains(stream)) {
         let key = stream.key();
         let groups = match &args.group {
-            Some(group) => vec![group.clone()],
+            Some(group) if args.kind.len() == 1 => vec![group.clone()],
+            // A group that is named need not be on each of the streams.
+            Some(group) => {
+                let mut there = store.group_names(&key)?;
+                there.retain(|other| name_of(other) == name_of(group));
+                there
+            }
             None => store.group_names(&key)?,
         };
-        // A group that is named need not be on each of the streams.
-        let there = store.group_names(&key)?;
-        for group in groups.into_iter().filter(|group| args.kind.len() == 1 || there.contains(group)) {
+        for group in groups {
             store.waiting(&key, &group, &filter, |page| {
                 if args.common.format == Format::Json {
                     held.extend(page);
@@ -54,12 +60,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
                     shown += 1;
                     let entry = &waiting.entry;
                     out.info(&format!(
-                        "{} {} {}: held by {}, delivered {} times, last {} ago{}",
+                        "{} {} {}: held by {}, delivered {}, last {} ago{}",
                         escape(waiting.key.as_bytes()),
                         escape(waiting.group.as_bytes()),
                         entry.id,
                         escape(entry.consumer.as_bytes()),
-                        entry.delivery_count,
+                        times(entry.delivery_count),
                         ago(entry.idle_ms),
                         if waiting.gone { "; its entry is gone" } else { "" }
                     ));
