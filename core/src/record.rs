@@ -136,6 +136,9 @@ pub(crate) enum Shape {
     Boolean,
 }
 
+/// The `event_type` of an actor that crashed (Papyra 0.3.0, `events.py`).
+pub const CRASHED: &[u8] = b"ActorCrashed";
+
 /// What the parsers saw of one record's top level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecordFacts {
@@ -143,6 +146,8 @@ pub struct RecordFacts {
     pub kind: Kind,
     /// The `timestamp` in seconds of the writer's clock; `None` when absent or no number, NaN for Python's constants.
     pub timestamp: Option<f64>,
+    /// Whether the `event_type` is [`CRASHED`].
+    pub crashed: bool,
     seen: FieldSet,
     /// Per [`Shape`], the fields whose (last) value has it.
     shapes: [FieldSet; 7],
@@ -164,7 +169,7 @@ pub(crate) mod mark {
 
 impl Default for RecordFacts {
     fn default() -> Self {
-        Self { kind: Kind::Other, timestamp: None, seen: 0, shapes: [0; 7], repeated: false, marks: 0 }
+        Self { kind: Kind::Other, timestamp: None, crashed: false, seen: 0, shapes: [0; 7], repeated: false, marks: 0 }
     }
 }
 

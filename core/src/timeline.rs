@@ -3,9 +3,7 @@
 //! The span of time is not known before the end, so the bins of the time axis begin narrow and are merged in pairs as
 //! the span grows. The file's size is known, so the other axis never changes.
 
-use memchr::memmem;
-
-use crate::record::Kind;
+use crate::record::{Kind, RecordFacts};
 
 /// Most bins of either axis.
 const BINS: usize = 360;
@@ -68,19 +66,20 @@ impl Timeline {
 
     /// Adds a record at `place`, an offset in the whole history.
     #[inline]
-    pub fn record(&mut self, kind: Kind, crashed: bool, seconds: Option<f64>, place: u64) {
+    pub fn record(&mut self, facts: &RecordFacts, place: u64) {
+        let seconds = facts.timestamp;
         if let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()) {
             self.earliest = self.earliest.min(seconds);
             self.latest = self.latest.max(seconds);
             self.last = Some(seconds);
         }
-        let sort = match kind {
+        let sort = match facts.kind {
             Kind::Event => Sort::Event,
             Kind::DeadLetter => Sort::DeadLetter,
             Kind::Audit | Kind::Other => return,
         };
         self.add(sort, seconds, place);
-        if crashed {
+        if facts.crashed && sort == Sort::Event {
             self.add(Sort::Crash, seconds, place);
         }
     }
@@ -161,30 +160,15 @@ fn count(bin: &mut [u32; 4], sort: Sort) {
     bin[sort as usize] = bin[sort as usize].saturating_add(1);
 }
 
-/// Tells whether an event's line speaks of a crash: Papyra's `"event_type": "ActorCrashed"`, found without parsing.
-#[derive(Debug, Clone)]
-pub struct Crashes(memmem::Finder<'static>);
-
-impl Default for Crashes {
-    fn default() -> Self {
-        Crashes(memmem::Finder::new(b"\"ActorCrashed\""))
-    }
-}
-
-impl Crashes {
-    /// Looks at one record.
-    #[inline]
-    pub fn tells_of(&self, line: &[u8]) -> bool {
-        self.0.find_iter(line).any(|at| {
-            let before = line[..at].trim_ascii_end();
-            before.strip_suffix(b":").is_some_and(|key| key.trim_ascii_end().ends_with(b"\"event_type\""))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn facts(kind: Kind, crashed: bool, timestamp: f64) -> RecordFacts {
+        let mut facts = RecordFacts::default();
+        (facts.kind, facts.crashed, facts.timestamp) = (kind, crashed, Some(timestamp));
+        facts
+    }
 
     fn total(histogram: &Histogram, sort: Sort) -> u32 {
         histogram.bins.iter().map(|bin| bin[sort as usize]).sum()
@@ -196,7 +180,7 @@ mod tests {
             let mut timeline = Timeline::new(100_000);
             for n in 0..1000_u64 {
                 // Backwards, so that the bins stretch to the front too.
-                timeline.record(Kind::Event, n % 10 == 0, Some(1.7e9 - span * n as f64 / 1000.0), n * 100);
+                timeline.record(&facts(Kind::Event, n % 10 == 0, 1.7e9 - span * n as f64 / 1000.0), n * 100);
             }
             timeline.anomaly(5);
             let (by_time, histogram) = timeline.finish(1e9, 2e9);
@@ -211,20 +195,12 @@ mod tests {
     #[test]
     fn a_clock_that_is_no_calendar_is_shown_by_place() {
         let mut timeline = Timeline::new(1000);
-        timeline.record(Kind::Event, false, Some(948.1), 0);
-        timeline.record(Kind::DeadLetter, false, Some(f64::NAN), 999);
-        timeline.record(Kind::DeadLetter, false, Some(1e300), 5_000);
+        timeline.record(&facts(Kind::Event, false, 948.1), 0);
+        timeline.record(&facts(Kind::DeadLetter, false, f64::NAN), 999);
+        timeline.record(&facts(Kind::DeadLetter, false, 1e300), 5_000);
         let (by_time, histogram) = timeline.finish(1e9, 2e9);
         assert!(!by_time);
         assert_eq!(histogram.bins[0][Sort::Event as usize], 1);
         assert_eq!(total(&histogram, Sort::DeadLetter), 2);
-    }
-
-    #[test]
-    fn a_crash_is_told_by_its_field() {
-        let crashes = Crashes::default();
-        assert!(crashes.tells_of(br#"{"event_type": "ActorCrashed"}"#));
-        assert!(crashes.tells_of(br#"{"a":"ActorCrashed","event_type" :"ActorCrashed"}"#));
-        assert!(!crashes.tells_of(br#"{"event_type": "ActorStarted", "payload": "ActorCrashed"}"#));
     }
 }

@@ -8,11 +8,13 @@ use proptest::prelude::*;
 const EVENT: &str = r#"{"kind": "event", "system_id": "s", "actor_address": {"system": "s", "actor_id": 7}, "event_type": "ActorStarted", "payload": {"a": [1, -2.5e3, NaN, {"b": "\ud800\"\\"}]}, "timestamp": 948.156903608}"#;
 const AUDIT: &str = r#"{"system_id": "s", "timestamp": 12, "total_actors": 1, "alive_actors": 1, "stopping_actors": 0, "restarting_actors": 0, "registry_size": 1, "registry_orphans": [], "registry_dead": ["w"], "dead_letters_count": 0, "kind": "audit"}"#;
 const DEAD_LETTER: &str = r#"{"kind":"dead_letter","system_id":"zoë","target":null,"message_type":"dict","payload":"{\"kind\":\"event\"}","timestamp":1e3}"#;
+const CRASH: &str = r#"{"kind": "event", "system_id": "s", "actor_address": "s:1", "event_type": "ActorCrashed", "payload": {"event_type": "x"}, "timestamp": 9.5}"#;
 
 /// All that a sink is told, written down.
 #[derive(Default, Debug, PartialEq)]
 struct Everything {
     log: Vec<String>,
+    crashed: Vec<bool>,
     steps: Vec<Step>,
 }
 
@@ -20,6 +22,7 @@ impl Sink for Everything {
     fn record(&mut self, record: &Record<'_>) -> Flow {
         let Record { span, line, facts, salvaged, .. } = record;
         self.log.push(format!("{span:?} {line} {facts:?} {salvaged}"));
+        self.crashed.push(facts.crashed);
         Flow::Continue(())
     }
 
@@ -57,7 +60,7 @@ fn recover(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn record() -> impl Strategy<Value = &'static [u8]> {
-    prop_oneof![Just(EVENT), Just(AUDIT), Just(DEAD_LETTER), Just("{\"kind\":\"new\"}"), Just("{}")]
+    prop_oneof![Just(EVENT), Just(AUDIT), Just(DEAD_LETTER), Just(CRASH), Just("{\"kind\":\"new\"}"), Just("{}")]
         .prop_map(str::as_bytes)
 }
 
@@ -145,6 +148,37 @@ proptest! {
                 prop_assert!(found.is_some(), "lost: {}", String::from_utf8_lossy(line));
                 from += found.unwrap_or(0) + line.len();
             }
+        }
+    }
+}
+
+#[test]
+fn a_crash_is_told_by_its_field_wherever_the_bytes_are_cut() {
+    let crashed = |line: &str, cut: usize| {
+        let mut log = Everything::default();
+        let bytes = [CRASH, "\n", line, "\n", CRASH, "\n"].concat();
+        let mut scanner = Scanner::new(0, 5);
+        _ = scanner.push(&bytes.as_bytes()[..cut], &mut log);
+        _ = scanner.push(&bytes.as_bytes()[cut..], &mut log);
+        _ = scanner.finish(&mut log);
+        log.crashed
+    };
+    let escaped = CRASH.replace("ActorCrashed", "\\u0041ctorCrashed");
+    let last_wins = CRASH.replace("\"payload\"", "\"event_type\": \"ActorStarted\", \"payload\"");
+    let no_text = CRASH.replace("\"payload\"", "\"event_type\": null, \"payload\"");
+    let deep = r#"{"kind": "event", "payload": {"event_type": "ActorCrashed"}}"#;
+    let longer = CRASH.replace("ActorCrashed", "ActorCrashedNotAtAll");
+    for (line, is_crash) in [
+        (CRASH, true),
+        (&escaped, true),
+        (EVENT, false),
+        (&last_wins, false),
+        (&no_text, false),
+        (deep, false),
+        (&longer, false),
+    ] {
+        for cut in 0..2 * CRASH.len() + line.len() + 3 {
+            assert_eq!(crashed(line, cut), [true, is_crash, true], "{line} cut at {cut}");
         }
     }
 }

@@ -7,7 +7,7 @@ use papyra_core::plan::{Action, Plan};
 use papyra_core::report::{FileReport, Report};
 use papyra_core::scan;
 use papyra_core::sniff::{self, Looks};
-use papyra_core::timeline::{Crashes, Histogram, Timeline};
+use papyra_core::timeline::{Histogram, Timeline};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -210,7 +210,6 @@ impl Open {
             index: LineIndex::default(),
             fresh: Vec::new(),
             room: scan::Scanner::MAX_FINDINGS,
-            crashes: Crashes::default(),
         };
         let scanner = scan::Scanner::new(0, scan::Scanner::MAX_FINDINGS);
         Open {

@@ -3,9 +3,8 @@
 use papyra_core::browse::LineIndex;
 use papyra_core::finding::Finding;
 use papyra_core::plan::Plan;
-use papyra_core::record::Kind;
 use papyra_core::scan::{Flow, Record, Sink, Step};
-use papyra_core::timeline::{Crashes, Timeline};
+use papyra_core::timeline::Timeline;
 
 /// What is gathered of one file beside its summary.
 pub(crate) struct Gathered {
@@ -14,7 +13,6 @@ pub(crate) struct Gathered {
     /// Findings not yet shown, of which a file gets only so many.
     pub(crate) fresh: Vec<Finding>,
     pub(crate) room: usize,
-    pub(crate) crashes: Crashes,
 }
 
 pub(crate) struct Watch<'a> {
@@ -38,10 +36,7 @@ impl Sink for Watch<'_> {
         if !record.salvaged {
             self.gathered.index.line(record.line, record.span.offset);
         }
-        // The few records that two chunks share come without bytes: counted as events, not looked into.
-        let crashed =
-            record.facts.kind == Kind::Event && record.bytes.is_some_and(|line| self.gathered.crashes.tells_of(line));
-        self.timeline.record(record.facts.kind, crashed, record.facts.timestamp, self.place(record.span.offset));
+        self.timeline.record(&record.facts, self.place(record.span.offset));
         Flow::Continue(())
     }
 

@@ -6,7 +6,7 @@
 
 use wide::u8x16;
 
-use crate::record::{Field, Kind, RecordFacts, Shape, mark};
+use crate::record::{CRASHED, Field, Kind, RecordFacts, Shape, mark};
 
 /// Containers nested deeper than this below the record go to the careful reader (one bit each in a `u64`).
 const DEPTH: u32 = 60;
@@ -41,11 +41,15 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
             b'"' => {
                 let text = quoted(bytes, i)?;
                 i = text.end + 1;
-                if field == Some(Field::Kind) {
+                if let Some(Field::Kind | Field::EventType) = field {
                     if text.escaped {
                         return None;
                     }
-                    facts.kind = Kind::of(&bytes[start + 1..text.end]);
+                    let text = &bytes[start + 1..text.end];
+                    match field {
+                        Some(Field::Kind) => facts.kind = Kind::of(text),
+                        _ => facts.crashed = text == CRASHED,
+                    }
                 }
                 Shape::String
             }
@@ -66,8 +70,12 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
                 facts.saw(Field::Timestamp, shape);
             }
             Some(field) => {
-                if field == Field::Kind && shape != Shape::String {
-                    facts.kind = Kind::Other;
+                if shape != Shape::String {
+                    match field {
+                        Field::Kind => facts.kind = Kind::Other,
+                        Field::EventType => facts.crashed = false,
+                        _ => {}
+                    }
                 }
                 facts.saw(field, shape);
             }

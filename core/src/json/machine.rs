@@ -6,10 +6,10 @@
 
 use super::number::Number;
 use super::{MAX_DEPTH, PYTHON_DEPTH};
-use crate::record::{Field, Kind, RecordFacts, Shape, mark};
+use crate::record::{CRASHED, Field, Kind, RecordFacts, Shape, mark};
 use crate::utf8::Utf8;
 
-/// A string is a key or a value; a key's text and a `kind`'s are remembered, the others' are not.
+/// A string is a key or a value; a key's text, a `kind`'s and an `event_type`'s are remembered, the others' are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Key,
@@ -144,7 +144,7 @@ impl Machine {
 
     /// Whether the bytes up to the next quote, backslash, brace, control or non-ASCII character are mere text.
     pub(crate) fn is_in_text(&self) -> bool {
-        matches!(self.state, State::Text(Role::Value) if !self.is_kind()) && self.utf8.is_whole()
+        matches!(self.state, State::Text(Role::Value) if !self.is_remembered()) && self.utf8.is_whole()
     }
 
     /// The object that closed last, at whatever depth.
@@ -316,8 +316,8 @@ impl Machine {
         }
     }
 
-    fn is_kind(&self) -> bool {
-        self.levels.last().is_some_and(|level| level.field == Some(Field::Kind))
+    fn is_remembered(&self) -> bool {
+        self.levels.last().is_some_and(|level| matches!(level.field, Some(Field::Kind | Field::EventType)))
     }
 
     fn text_ended(&mut self, role: Role, at: u64) -> Step {
@@ -338,14 +338,14 @@ impl Machine {
 
     /// A value that is no container ended just before offset `end`; `Some` when it stood alone.
     fn value_ended(&mut self, shape: Shape, value: Option<f64>, marks: u8, end: u64) -> Option<Closed> {
-        let kind = if shape == Shape::String { Kind::of(&self.text[..self.text_len]) } else { Kind::Other };
+        let text = if shape == Shape::String { &self.text[..self.text_len] } else { b"" };
         let Some(level) = self.levels.last_mut() else {
             self.state = State::Idle;
             return Some(Closed { start: self.start, end, object: false, facts: RecordFacts::default() });
         };
         self.state = State::After;
         level.facts.mark(marks);
-        level.saw(shape, kind, value);
+        level.saw(shape, text, value);
         None
     }
 
@@ -365,7 +365,7 @@ impl Machine {
         self.state = State::After;
         parent.facts.mark(level.facts.marks());
         parent.height = parent.height.max(level.height + 1);
-        parent.saw(if level.object { Shape::Object } else { Shape::Array }, Kind::Other, None);
+        parent.saw(if level.object { Shape::Object } else { Shape::Array }, b"", None);
         Step::More
     }
 
@@ -387,7 +387,7 @@ impl Machine {
         if matches!(self.state, State::Beyond { open: 0, .. }) {
             self.state = State::After;
             if let Some(level) = self.levels.last_mut() {
-                level.saw(Shape::Array, Kind::Other, None);
+                level.saw(Shape::Array, b"", None);
             }
         }
         Step::More
@@ -395,11 +395,12 @@ impl Machine {
 }
 
 impl Level {
-    /// The value of the current member ended.
-    fn saw(&mut self, shape: Shape, kind: Kind, value: Option<f64>) {
+    /// The value of the current member ended: a string's text, a number's value.
+    fn saw(&mut self, shape: Shape, text: &[u8], value: Option<f64>) {
         let Some(field) = self.field.take() else { return };
         match field {
-            Field::Kind => self.facts.kind = kind,
+            Field::Kind => self.facts.kind = Kind::of(text),
+            Field::EventType => self.facts.crashed = text == CRASHED,
             Field::Timestamp => self.facts.timestamp = value,
             _ => {}
         }
