@@ -12,8 +12,10 @@
 mod line;
 mod utf8;
 
+pub mod archive;
 pub mod assembly;
 pub mod browse;
+pub mod digest;
 pub mod entry;
 pub mod escape;
 pub mod finding;
@@ -32,4 +34,5 @@ pub mod sniff;
 pub mod summary;
 pub mod sums;
 pub mod timeline;
+pub mod verification;
 pub mod view;

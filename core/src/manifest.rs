@@ -4,7 +4,7 @@
 //! its folder or have it write more than the stored bytes can hold. Whether the stored bytes *are* what the manifest
 //! says is for whoever can read them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -260,8 +260,12 @@ impl Manifest {
                 return no(format!("{:?} was scanned and is not among the files", report.path));
             }
         }
+        let mut told: BTreeMap<&str, u64> = BTreeMap::new();
+        for report in &self.scan.files {
+            *told.entry(&report.path).or_default() += 1;
+        }
         for file in self.files.iter().filter(|file| file.content != Content::Other) {
-            if self.scan.files.iter().filter(|report| report.path == file.path).count() != 1 {
+            if told.get(&*file.path) != Some(&1) {
                 return no(format!("the scan does not tell of {:?}", file.path));
             }
         }

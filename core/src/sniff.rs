@@ -4,6 +4,7 @@
 //! what it seems to be. A guess for people, not a verdict: only the scan decides what a log holds. What a Redis file looks like,
 //! [`redis::sniff`] knows.
 
+use crate::archive;
 use crate::redis::{self, Format};
 
 /// How many bytes from a file's start [`sniff`] can make use of.
@@ -16,9 +17,9 @@ pub enum Looks {
     Empty,
     /// Starts as a line of a Papyra log does, or as a damaged one might: with a `{`, NUL bytes or a blank line.
     Log,
-    /// gzip (RFC 1952).
+    /// gzip.
     Gzip,
-    /// zstd (RFC 8878), skippable frames included.
+    /// zstd.
     Zstd,
     /// A Redis or Valkey snapshot.
     Rdb,
@@ -36,9 +37,6 @@ pub enum Looks {
 
 /// Magic numbers (offset, bytes) of files that end up beside a backup.
 const MAGICS: &[(usize, &[u8], Looks)] = &[
-    (0, &[0x1f, 0x8b], Looks::Gzip),
-    (0, &[0x28, 0xb5, 0x2f, 0xfd], Looks::Zstd),
-    (1, &[0x2a, 0x4d, 0x18], Looks::Zstd),
     (0, b"\x89PNG\r\n\x1a\n", Looks::Other("a PNG picture")),
     (0, b"\xff\xd8\xff", Looks::Other("a JPEG picture")),
     (0, b"GIF8", Looks::Other("a GIF picture")),
@@ -61,6 +59,11 @@ const MAGICS: &[(usize, &[u8], Looks)] = &[
 pub fn sniff(head: &[u8]) -> Looks {
     if head.is_empty() {
         return Looks::Empty;
+    }
+    match archive::Format::of(head) {
+        Some(archive::Format::Gzip) => return Looks::Gzip,
+        Some(archive::Format::Zstd) => return Looks::Zstd,
+        None => {}
     }
     for &(offset, magic, looks) in MAGICS {
         if head.get(offset..).is_some_and(|rest| rest.starts_with(magic)) {

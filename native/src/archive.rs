@@ -1,88 +1,129 @@
 //! Compressed logs: recognised by content, read as a stream, never written.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 
-use flate2::bufread::MultiGzDecoder;
-use papyra_core::escape::escape;
-use papyra_core::finding::{AnomalyType, Finding, Reason};
+use flate2::bufread::GzDecoder;
+use papyra_core::archive::{self, Broken};
 use papyra_core::report::{FileReport, Role};
 use papyra_core::summary::Summary;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+pub use papyra_core::archive::Format;
+
 /// A zstd frame may ask its reader to remember this many bytes; more is refused, since memory is not the file's to
 /// spend. It is what the `zstd` tool itself allows without being told otherwise.
 const WINDOW: u64 = 128 << 20;
 
-/// A compression format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// gzip, any number of members.
-    Gzip,
-    /// zstd, any number of frames.
-    Zstd,
+/// The format of an open file.
+pub fn of_file(file: &File) -> io::Result<Option<Format>> {
+    let mut head = [0; Format::HEAD];
+    let mut filled = 0;
+    while filled < head.len() {
+        match file.read_at(&mut head[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Format::of(&head[..filled]))
 }
 
-impl Format {
-    /// The format's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Gzip => "gzip",
-            Format::Zstd => "zstd",
-        }
-    }
-
-    /// The format that these first bytes of a file announce (RFC 1952, RFC 8878).
-    pub fn of(head: &[u8]) -> Option<Format> {
-        match head {
-            [0x1f, 0x8b, 0x08, ..] => Some(Format::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Format::Zstd),
-            // A skippable frame may come first.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Format::Zstd),
-            _ => None,
-        }
-    }
-
-    /// The format of an open file.
-    pub fn of_file(file: &File) -> io::Result<Option<Format>> {
-        let mut head = [0; 4];
-        let mut filled = 0;
-        while filled < head.len() {
-            match file.read_at(&mut head[filled..], filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Format::of(&head[..filled]))
-    }
-
-    /// The content of `input`.
-    pub fn unpack<'a>(self, input: impl Read + 'a) -> Box<dyn Read + 'a> {
-        let input = BufReader::with_capacity(1 << 16, input);
-        match self {
-            Format::Gzip => Box::new(MultiGzDecoder::new(input)),
-            Format::Zstd => Box::new(Frames::new(input)),
-        }
-    }
+/// The content of `input`. Where unpacking fails, the error is a [`Broken`]; where reading does, it is the reader's.
+pub fn unpack<'a>(format: Format, input: impl Read + 'a) -> impl Read + 'a {
+    let seen = Rc::new(Seen::default());
+    let input = BufReader::with_capacity(1 << 16, Watched { inner: input, seen: Rc::clone(&seen) });
+    let inner: Box<dyn Read + 'a> = match format {
+        Format::Gzip => Box::new(Members(Some(GzDecoder::new(input)))),
+        Format::Zstd => Box::new(Frames::new(input)),
+    };
+    Unpacked { inner, seen }
 }
 
 /// The report on a compressed log: what it unpacks to, and how that ended.
 pub fn report(name: impl Into<String>, format: Format, summary: Summary, ended: io::Result<()>) -> FileReport {
     let mut report = FileReport::new(name, Role::Active, 0, summary);
     if let Err(error) = ended {
-        let detail = format!(
-            "the {} data cannot be unpacked past byte {} of its content: {}",
-            format.name(),
-            report.bytes,
-            escape(error.to_string().as_bytes())
-        );
-        report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
+        report.add(archive::finding(format, report.bytes, &error));
     }
     report
+}
+
+/// How the compressed bytes ended, which their decoder does not say.
+#[derive(Default)]
+struct Seen {
+    bytes: Cell<u64>,
+    ended: Cell<bool>,
+    failed: Cell<bool>,
+}
+
+struct Watched<R> {
+    inner: R,
+    seen: Rc<Seen>,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer);
+        match &read {
+            Ok(0) => self.seen.ended.set(true),
+            Ok(read) => self.seen.bytes.set(self.seen.bytes.get() + *read as u64),
+            Err(_) => self.seen.failed.set(true),
+        }
+        read
+    }
+}
+
+struct Unpacked<'a> {
+    inner: Box<dyn Read + 'a>,
+    seen: Rc<Seen>,
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).map_err(|error| {
+            let known = error.get_ref().is_some_and(|inner| inner.is::<Broken>());
+            if known || self.seen.failed.get() || error.kind() == io::ErrorKind::Interrupted {
+                return error;
+            }
+            let cut = self.seen.ended.get() && error.kind() == io::ErrorKind::UnexpectedEof;
+            io::Error::other(if cut { Broken::CutShort(self.seen.bytes.get()) } else { Broken::Damaged })
+        })
+    }
+}
+
+/// The members of a gzip file, one after the other. Zeros behind the last one are padding, as they are to `gzip`.
+struct Members<R>(Option<GzDecoder<BufReader<R>>>);
+
+impl<R: Read> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.0 {
+            let read = decoder.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut input) = self.0.take().map(GzDecoder::into_inner) else { break };
+            loop {
+                let ahead = input.fill_buf()?;
+                let zeros = ahead.iter().take_while(|byte| **byte == 0).count();
+                let is_next = zeros < ahead.len();
+                if ahead.is_empty() {
+                    return Ok(0);
+                }
+                input.consume(zeros);
+                if is_next {
+                    break;
+                }
+            }
+            self.0 = Some(GzDecoder::new(input));
+        }
+        Ok(0)
+    }
 }
 
 /// The frames of a zstd file, one after the other, skippable ones skipped, checksums checked.
@@ -90,6 +131,13 @@ struct Frames<R> {
     input: BufReader<R>,
     decoder: FrameDecoder,
     open: bool,
+}
+
+/// What lies under an error of the decoder: bytes that are not there, or bytes that are wrong.
+fn broken(error: &(dyn std::error::Error + 'static)) -> io::Error {
+    let io =
+        std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref::<io::Error>());
+    io.map_or(io::ErrorKind::InvalidData, io::Error::kind).into()
 }
 
 impl<R: Read> Frames<R> {
@@ -110,7 +158,10 @@ impl<R: Read> Frames<R> {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                 }
-                Err(error) => return Err(io::Error::other(error.to_string())),
+                Err(FrameDecoderError::WindowSizeTooBig { requested, .. }) => {
+                    return Err(io::Error::other(Broken::Window { asked: requested, most: WINDOW }));
+                }
+                Err(error) => return Err(broken(&error)),
             }
         }
         Ok(false)
@@ -127,7 +178,7 @@ impl<R: Read> Read for Frames<R> {
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 self.decoder
                     .decode_blocks(&mut self.input, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(|error| io::Error::other(error.to_string()))?;
+                    .map_err(|error| broken(&error))?;
             }
             let read = self.decoder.read(buffer)?;
             if read > 0 || buffer.is_empty() {
@@ -136,7 +187,7 @@ impl<R: Read> Read for Frames<R> {
             self.open = false;
             let stored = self.decoder.get_checksum_from_data();
             if stored.is_some() && stored != self.decoder.get_calculated_checksum() {
-                return Err(io::Error::other("a zstd frame's content does not match its checksum"));
+                return Err(io::ErrorKind::InvalidData.into());
             }
         }
     }
@@ -160,13 +211,26 @@ mod tests {
             ruzstd::encoding::compress_to_vec(part.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest)
         };
         let zstd = [&frame("one\n")[..], &skippable, &frame("two\n")].concat();
+        let padded = [&gzip[..], &[0; 700]].concat();
+        let mut text = String::new();
+        unpack(Format::Gzip, &padded[..]).read_to_string(&mut text).expect("whole");
+        assert_eq!(text, "one\ntwo\n");
         for packed in [gzip, zstd] {
             let format = Format::of(&packed).expect("recognised");
             let mut text = String::new();
-            format.unpack(&packed[..]).read_to_string(&mut text).expect("whole");
+            unpack(format, &packed[..]).read_to_string(&mut text).expect("whole");
             assert_eq!(text, "one\ntwo\n");
-            let cut = format.unpack(&packed[..packed.len() - 3]).read_to_string(&mut String::new());
-            assert!(cut.is_err(), "{} cut short", format.name());
+            let why = |bytes: &[u8]| {
+                let error = unpack(format, bytes).read_to_string(&mut String::new()).expect_err("broken");
+                *error.get_ref().and_then(|inner| inner.downcast_ref::<Broken>()).expect("why")
+            };
+            for cut in packed.len() - 12..packed.len() {
+                assert_eq!(why(&packed[..cut]), Broken::CutShort(cut as u64), "{}", format.name());
+            }
+            let mut flipped = packed.clone();
+            let last = flipped.len() - 3;
+            flipped[last] ^= 0x10;
+            assert_eq!(why(&flipped), Broken::Damaged, "{}", format.name());
         }
     }
 }

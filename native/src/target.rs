@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use papyra_core::rotation;
 
-use crate::archive::Format;
+use crate::archive::{self, Format};
 use crate::error::{Code, Error, Result, show};
 use crate::folder::Folder;
 use crate::history::{Choice, History};
@@ -74,7 +74,7 @@ impl Target {
             return Ok(Target::Stream(path.into()));
         }
         let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
-        match Format::of_file(&file).map_err(|error| Error::cannot_open(path, error))? {
+        match archive::of_file(&file).map_err(|error| Error::cannot_open(path, error))? {
             Some(format) => Ok(Target::Archive(path.into(), format)),
             None => match Backup::at(path, true)? {
                 Some(backup) => Ok(Target::Backup(backup)),

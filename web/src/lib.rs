@@ -3,8 +3,10 @@
 //! Structured answers travel as JSON text, which both sides read and write fast; long lists of numbers travel as
 //! typed arrays. The types on the other side are in `www/src/engine/`.
 
+mod backup;
 mod decode;
 mod scanner;
+mod stored;
 mod watch;
 
 use papyra_core::assembly::Arrangement;
@@ -15,6 +17,7 @@ use papyra_core::search::{self, Matcher};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+pub use backup::backup;
 pub use scanner::Scanner;
 
 /// The tool's name and version as reports give it.

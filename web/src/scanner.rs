@@ -1,17 +1,20 @@
 //! The scan of one or more files for JavaScript.
 
+use papyra_core::archive;
 use papyra_core::assembly::{self, Arrangement, Place};
 use papyra_core::browse::LineIndex;
-use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::plan::{Action, Plan};
 use papyra_core::report::{FileReport, Report};
 use papyra_core::scan;
 use papyra_core::sniff::{self, Looks};
 use papyra_core::timeline::{Histogram, Timeline};
+use papyra_core::verification;
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::backup::Backup;
 use crate::decode::Input;
+use crate::stored::Stored;
 use crate::watch::{Gathered, Watch};
 
 /// Parts of a plan that are kept; a file with more damage than that is for the command line.
@@ -27,6 +30,8 @@ const DAY: f64 = 86_400.0;
 pub struct Scanner {
     arrangement: Arrangement,
     places: Vec<Place>,
+    /// The backup that the files belong to; then it says what they are.
+    backup: Option<Backup>,
     sizes: Vec<u64>,
     timeline: Timeline,
     open: Option<Open>,
@@ -39,8 +44,14 @@ pub struct Scanner {
 
 /// The file that is being read.
 struct Open {
-    input: Input,
+    source: Source,
     text: Text,
+}
+
+/// How its bytes become lines.
+enum Source {
+    File(Input),
+    Stored(Box<Stored>),
 }
 
 /// Its plain bytes, and what comes of them.
@@ -53,7 +64,10 @@ struct Text {
 }
 
 struct Done {
-    report: FileReport,
+    /// `None` for a file that is not scanned.
+    report: Option<FileReport>,
+    /// Size of the content.
+    bytes: u64,
     plan: Plan,
     index: LineIndex,
     looks: Looks,
@@ -73,6 +87,7 @@ impl Scanner {
         Scanner {
             arrangement,
             places: places.into_iter().map(|(_, place)| place).collect(),
+            backup: None,
             timeline: Timeline::new(sizes.iter().sum()),
             sizes,
             open: None,
@@ -84,10 +99,17 @@ impl Scanner {
         }
     }
 
+    /// For a backup with files at these `paths`: sizes are those of the ones that are read, in the order that
+    /// [`crate::backup()`] gives.
+    pub fn of_backup(manifest: &[u8], sums: &[u8], paths: Vec<String>, sizes: Vec<f64>) -> Result<Scanner, String> {
+        let backup = Backup::open(manifest, sums, &paths)?;
+        Ok(Scanner { backup: Some(backup), ..Scanner::new(Vec::new(), sizes) })
+    }
+
     /// The next bytes of the file that is being read.
     pub fn push(&mut self, bytes: &[u8]) {
-        let Open { input, text } = self.open.get_or_insert_with(Open::new);
-        input.push(bytes, &mut |plain, packed_at| text.take(plain, packed_at, self.base, &mut self.timeline));
+        let Open { source, text } = self.open.get_or_insert_with(|| Open::new(self.backup.as_ref(), self.done.len()));
+        source.push(bytes, &mut |plain, packed_at| text.take(plain, packed_at, self.base, &mut self.timeline));
     }
 
     /// The file is over; the next bytes are the next file's.
@@ -108,8 +130,8 @@ impl Scanner {
     pub fn take_plain(&mut self) -> Option<Vec<u8>> {
         match &mut self.open {
             None => self.last_plain.take(),
-            Some(Open { input, text }) => {
-                let wanted = input.packed_at().is_some() && text.plain_total <= MOST_PLAIN;
+            Some(Open { source, text }) => {
+                let wanted = source.packed_at().is_some() && text.plain_total <= MOST_PLAIN;
                 wanted.then(|| std::mem::take(&mut text.plain))
             }
         }
@@ -117,7 +139,7 @@ impl Scanner {
 
     /// Whether the file being read is packed, which its first four bytes tell.
     pub fn is_packed(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.input.packed_at().is_some())
+        self.open.as_ref().is_some_and(|open| open.source.packed_at().is_some())
     }
 
     /// Intact records so far.
@@ -130,14 +152,21 @@ impl Scanner {
         if self.open.is_some() {
             self.end(whole);
         }
-        let mut files: Vec<FileReport> = self.done.iter().map(|done| done.report.clone()).collect();
-        // Files that reading did not come to are no part of what was seen; gaps stand behind the members.
-        let members = self.places.iter().take(files.len()).filter(|place| matches!(place, Place::Member(_))).count();
-        if let Some(base) = &self.arrangement.base {
-            let gaps = self.arrangement.gaps.iter().map(|index| assembly::gap(base, *index));
-            files.splice(members..members, gaps);
-        }
-        let report = Report::new(crate::TOOL, self.arrangement.backend, files, false);
+        let mut files: Vec<FileReport> = self.done.iter().filter_map(|done| done.report.clone()).collect();
+        let report = match &self.backup {
+            Some(backup) if whole => verification::whole_report(crate::TOOL, &backup.manifest, files),
+            Some(backup) => Report::new(crate::TOOL, backup.manifest.scan.backend, files, false),
+            None => {
+                // Files that reading did not come to are no part of what was seen; gaps stand behind the members.
+                let members = self.places.iter().take(files.len());
+                let members = members.filter(|place| matches!(place, Place::Member(_))).count();
+                if let Some(base) = &self.arrangement.base {
+                    let gaps = self.arrangement.gaps.iter().map(|index| assembly::gap(base, *index));
+                    files.splice(members..members, gaps);
+                }
+                Report::new(crate::TOOL, self.arrangement.backend, files, false)
+            }
+        };
         self.no_log = report.is_no_log();
         serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
     }
@@ -146,7 +175,9 @@ impl Scanner {
     pub fn details(&self, now: f64) -> String {
         let (by_time, histogram) = self.timeline.clone().finish(CALENDAR, now + DAY);
         let files: Vec<_> = self.done.iter().map(describe).collect();
-        json!({ "timeline": timeline(by_time, &histogram), "files": files, "noLog": self.no_log }).to_string()
+        let backup = self.backup.as_ref().map(Backup::told);
+        let timeline = timeline(by_time, &histogram);
+        json!({ "timeline": timeline, "files": files, "noLog": self.no_log, "backup": backup }).to_string()
     }
 
     /// A file's plan: action (0 keep, 1 keep and add a newline, 2 reject), offset and length of each part.
@@ -170,12 +201,13 @@ impl Scanner {
 impl Scanner {
     /// `whole` is false when reading was stopped: then the line under way is not looked at, for it is not torn.
     fn end(&mut self, whole: bool) {
-        let Open { mut input, mut text } = self.open.take().unwrap_or_else(Open::new);
+        let at = self.done.len();
+        let Open { mut source, mut text } = self.open.take().unwrap_or_else(|| Open::new(self.backup.as_ref(), at));
         let (base, timeline) = (self.base, &mut self.timeline);
         if whole {
-            input.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
+            source.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
         }
-        let packed_at = input.packed_at();
+        let packed_at = source.packed_at();
         let Text { scanner, mut gathered, head, plain, plain_total } = text;
         let summary = if whole {
             scanner.finish(&mut Watch { gathered: &mut gathered, timeline, base, packed_at })
@@ -186,25 +218,59 @@ impl Scanner {
         };
         self.last_plain = (packed_at.is_some() && plain_total <= MOST_PLAIN).then_some(plain);
         self.records += summary.records.total();
-        let at = self.done.len();
-        let mut report = match self.places.get(at) {
-            Some(place) => place.report(self.arrangement.backend, summary),
-            None => return,
+        let bytes = summary.bytes;
+        let report = match source {
+            Source::File(input) => match self.places.get(at) {
+                Some(place) => Some(told(place.report(self.arrangement.backend, summary), &input)),
+                None => return,
+            },
+            Source::Stored(stored) => match self.backup.as_mut() {
+                Some(backup) => backup.judge(at, *stored, summary, whole),
+                None => return,
+            },
         };
-        if let Some(error) = input.failed() {
-            let (format, bytes) = (input.format(), report.bytes);
-            let detail = format!("the {format} data cannot be unpacked past byte {bytes} of its content: {error}");
-            report.add(Finding::of_file(AnomalyType::PartialWrite, Reason::DamagedArchive, detail));
-        }
         let looks = sniff::sniff(&head);
         let packed = packed_at.is_some();
         self.base += self.sizes.get(at).copied().unwrap_or_default();
-        self.done.push(Done { report, plan: gathered.plan, index: gathered.index, looks, packed });
+        self.done.push(Done { report, bytes, plan: gathered.plan, index: gathered.index, looks, packed });
+    }
+}
+
+/// Says in the report on a packed file how unpacking it ended.
+fn told(mut report: FileReport, input: &Input) -> FileReport {
+    if let (Some(format), Some(why)) = (input.format(), input.failed()) {
+        report.add(archive::finding(format, report.bytes, &why));
+    }
+    report
+}
+
+impl Source {
+    fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
+        match self {
+            Source::File(input) => input.push(bytes, out),
+            Source::Stored(stored) => stored.push(bytes, out),
+        }
+    }
+
+    fn finish(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
+        match self {
+            Source::File(input) => input.finish(out),
+            Source::Stored(stored) => stored.finish(out),
+        }
+    }
+
+    /// How many packed bytes were taken; `None` when the file is not packed.
+    fn packed_at(&self) -> Option<u64> {
+        match self {
+            Source::File(input) => input.packed_at(),
+            Source::Stored(stored) => stored.packed_at(),
+        }
     }
 }
 
 impl Open {
-    fn new() -> Open {
+    /// The file that is read as number `at`.
+    fn new(backup: Option<&Backup>, at: usize) -> Open {
         let gathered = Gathered {
             plan: Plan::with_limit(MOST_PARTS),
             index: LineIndex::default(),
@@ -213,7 +279,10 @@ impl Open {
         };
         let scanner = scan::Scanner::new(0, scan::Scanner::MAX_FINDINGS);
         Open {
-            input: Input::default(),
+            source: match backup.and_then(|backup| backup.file(at)) {
+                Some(file) => Source::Stored(Box::new(Stored::new(file))),
+                None => Source::File(Input::default()),
+            },
             text: Text { scanner, gathered, head: Vec::new(), plain: Vec::new(), plain_total: 0 },
         }
     }
@@ -238,6 +307,7 @@ fn describe(done: &Done) -> serde_json::Value {
     json!({
         "stride": done.index.stride(),
         "packed": done.packed,
+        "bytes": done.bytes,
         "looksLike": done.looks.describe(),
         "plan": {
             "truncated": done.plan.truncated,

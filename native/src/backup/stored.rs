@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Backup;
 use super::pass::{Hashed, Passed, Task, pass};
-use crate::archive::Format;
+use crate::archive::{self, Format};
 use crate::error::{Error, Result};
 use crate::reading::{self, Effort};
 
@@ -74,7 +74,7 @@ pub(super) fn read_back(
             run(file, &mut source, to, threads, effort)
         }
         Some(format) => {
-            let mut source = format.unpack(&mut stored).take(most);
+            let mut source = archive::unpack(format, &mut stored).take(most);
             run(file, &mut source, to, threads, effort)
         }
     };
@@ -139,7 +139,7 @@ pub(super) fn scan_archive(content: Content, mut bytes: impl Read, effort: Effor
     }
     let format = Format::of(&head)?;
     let quiet = Effort { progress: &|_| {}, ..effort };
-    Some(reading::scan_stream(format.unpack(head.chain(bytes)), quiet, &mut ()))
+    Some(reading::scan_stream(archive::unpack(format, head.chain(bytes)), quiet, &mut ()))
 }
 
 /// The archive format of a stored file.

@@ -109,7 +109,7 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
 fn archive_report(path: &Path, format: archive::Format, effort: Effort<'_>) -> Result<FileReport> {
     let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let (summary, ended) = reading::scan_stream(format.unpack(file), effort, &mut ());
+    let (summary, ended) = reading::scan_stream(archive::unpack(format, file), effort, &mut ());
     Ok(archive::report(name, format, summary, ended))
 }
 
@@ -122,7 +122,7 @@ fn stream_report(path: &Path, effort: Effort<'_>) -> Result<FileReport> {
     let mut input = io::BufReader::new(input);
     let head = io::BufRead::fill_buf(&mut input).map_err(|error| Error::cannot_read(path, 0, &error))?;
     let (summary, ended) = match archive::Format::of(head) {
-        Some(format) => reading::scan_stream(format.unpack(input), effort, &mut ()),
+        Some(format) => reading::scan_stream(archive::unpack(format, input), effort, &mut ()),
         None => reading::scan_stream(input, effort, &mut ()),
     };
     ended.map_err(|error| Error::cannot_read(path, summary.bytes, &error))?;

@@ -1,7 +1,7 @@
 //! gzip (RFC 1952), member after member, fed in portions. Zero padding behind the last member is fine, as it is for gzip.
 
-use super::{DecodeError, ErrorKind};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
+use papyra_core::archive::Broken;
 
 /// Plain bytes are handed on in portions of this size.
 const PORTION: usize = 256 * 1024;
@@ -39,7 +39,7 @@ impl Gzip {
         }
     }
 
-    pub(super) fn push(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), DecodeError> {
+    pub(super) fn push(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
         while !bytes.is_empty() {
             let used = match self.state {
                 State::Header => self.header(bytes)?,
@@ -52,7 +52,7 @@ impl Gzip {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, out: &mut impl FnMut(&[u8])) -> Result<(), DecodeError> {
+    pub(super) fn finish(&mut self, out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
         // The decoder may still hold plain bytes back.
         while matches!(self.state, State::Body) {
             let before = self.inflate.total_out();
@@ -62,14 +62,10 @@ impl Gzip {
             }
         }
         let ended = matches!(self.state, State::Header) && self.pending.is_empty() && self.members > 0;
-        if ended { Ok(()) } else { Err(DecodeError { kind: ErrorKind::CutShort, offset: self.taken }) }
+        if ended { Ok(()) } else { Err(Broken::CutShort(self.taken)) }
     }
 
-    fn damaged(&self) -> DecodeError {
-        DecodeError { kind: ErrorKind::Damaged, offset: self.taken }
-    }
-
-    fn header(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
+    fn header(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
         if self.members > 0 && self.pending.is_empty() {
             let padding = bytes.iter().take_while(|&&byte| byte == 0).count();
             if padding > 0 {
@@ -87,14 +83,14 @@ impl Gzip {
                 Ok(length - had)
             }
             Header::More if self.pending.len() < HEADER_LIMIT => Ok(self.pending.len() - had),
-            Header::More | Header::Wrong => Err(self.damaged()),
+            Header::More | Header::Wrong => Err(Broken::Damaged),
         }
     }
 
-    fn body(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<usize, DecodeError> {
+    fn body(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<usize, Broken> {
         let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
         let status =
-            self.inflate.decompress(bytes, &mut self.portion, FlushDecompress::None).map_err(|_| self.damaged())?;
+            self.inflate.decompress(bytes, &mut self.portion, FlushDecompress::None).map_err(|_| Broken::Damaged)?;
         let used = (self.inflate.total_in() - before_in) as usize;
         let plain = &self.portion[..(self.inflate.total_out() - before_out) as usize];
         if !plain.is_empty() {
@@ -103,19 +99,19 @@ impl Gzip {
         }
         match status {
             Status::StreamEnd => self.state = State::Trailer,
-            _ if used == 0 && plain.is_empty() && !bytes.is_empty() => return Err(self.damaged()),
+            _ if used == 0 && plain.is_empty() && !bytes.is_empty() => return Err(Broken::Damaged),
             _ => {}
         }
         Ok(used)
     }
 
-    fn trailer(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
+    fn trailer(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
         let used = bytes.len().min(TRAILER - self.pending.len());
         self.pending.extend_from_slice(&bytes[..used]);
         if let Ok(trailer) = <[u8; TRAILER]>::try_from(self.pending.as_slice()) {
             let word = |at: usize| u32::from_le_bytes([trailer[at], trailer[at + 1], trailer[at + 2], trailer[at + 3]]);
             if word(0) != self.crc.sum() || word(4) != self.crc.amount() {
-                return Err(self.damaged());
+                return Err(Broken::Damaged);
             }
             self.pending.clear();
             self.members += 1;

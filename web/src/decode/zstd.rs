@@ -1,11 +1,11 @@
 //! zstd, frame after frame, fed in portions: a block is decoded as soon as all of it is there.
 
-use super::{DecodeError, ErrorKind};
+use papyra_core::archive::Broken;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// What a frame may ask to look back over. The format's own tools stay at or under it up to level 19.
-pub(crate) const WINDOW_LIMIT: u64 = 8 << 20;
+const WINDOW_LIMIT: u64 = 8 << 20;
 /// The longest frame header, magic number included (RFC 8878, 3.1.1).
 const HEADER: usize = 18;
 const BLOCK_HEADER: usize = 3;
@@ -34,7 +34,7 @@ impl Zstd {
         Self { frame, state: State::Header, pending: Vec::new(), taken: 0 }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), DecodeError> {
+    pub(super) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
         self.pending.extend_from_slice(bytes);
         let mut at = 0;
         while let Some(used) = self.step(at, false, out)? {
@@ -45,7 +45,7 @@ impl Zstd {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, out: &mut impl FnMut(&[u8])) -> Result<(), DecodeError> {
+    pub(super) fn finish(&mut self, out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
         let mut at = 0;
         while at < self.pending.len() {
             match self.step(at, true, out)? {
@@ -55,13 +55,12 @@ impl Zstd {
         }
         let whole = at == self.pending.len() && matches!(self.state, State::Header);
         let offset = self.taken + self.pending.len() as u64;
-        if whole { Ok(()) } else { Err(DecodeError { kind: ErrorKind::CutShort, offset }) }
+        if whole { Ok(()) } else { Err(Broken::CutShort(offset)) }
     }
 
     /// One step on `pending[at..]`: how many bytes it used, or `None` when more are needed.
-    fn step(&mut self, at: usize, last: bool, out: &mut impl FnMut(&[u8])) -> Result<Option<usize>, DecodeError> {
+    fn step(&mut self, at: usize, last: bool, out: &mut impl FnMut(&[u8])) -> Result<Option<usize>, Broken> {
         let input = &self.pending[at..];
-        let damaged = DecodeError { kind: ErrorKind::Damaged, offset: self.taken + at as u64 };
         match self.state {
             State::Header => {
                 if input.is_empty() || (input.len() < HEADER && !last) {
@@ -77,11 +76,11 @@ impl Zstd {
                         return Ok(Some(8));
                     }
                     Err(FrameDecoderError::WindowSizeTooBig { requested, .. }) => {
-                        return Err(DecodeError { kind: ErrorKind::Window(requested), ..damaged });
+                        return Err(Broken::Window { asked: requested, most: WINDOW_LIMIT });
                     }
                     // Too short for its own header: the caller's end-of-file check calls it cut.
                     Err(_) if input.len() < HEADER && header_may_go_on(input) => return Ok(None),
-                    Err(_) => return Err(damaged),
+                    Err(_) => return Err(Broken::Damaged),
                 }
                 Ok(Some(input.len() - rest.len()))
             }
@@ -96,17 +95,19 @@ impl Zstd {
                     return Ok(None);
                 }
                 let mut rest = input;
-                let finished =
-                    self.frame.decode_blocks(&mut rest, BlockDecodingStrategy::UptoBlocks(1)).map_err(|_| damaged)?;
+                let finished = self
+                    .frame
+                    .decode_blocks(&mut rest, BlockDecodingStrategy::UptoBlocks(1))
+                    .map_err(|_| Broken::Damaged)?;
                 let used = input.len() - rest.len();
                 let mut plain = Vec::new();
-                self.frame.collect_to_writer(&mut plain).map_err(|_| damaged)?;
+                self.frame.collect_to_writer(&mut plain).map_err(|_| Broken::Damaged)?;
                 if !plain.is_empty() {
                     out(&plain);
                 }
                 if finished {
                     if checksum && self.frame.get_checksum_from_data() != self.frame.get_calculated_checksum() {
-                        return Err(damaged);
+                        return Err(Broken::Damaged);
                     }
                     self.state = State::Header;
                 }

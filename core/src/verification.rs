@@ -1,0 +1,221 @@
+//! Is a backup what its manifest says? What is wrong with a stored file, what recovery would make of it, and what the
+//! report on the whole says. Shared by all who verify backups, so that they come to the same verdict.
+//!
+//! Reading, unpacking and scanning the files is for whoever has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::escape::escape;
+use crate::finding::Reason;
+use crate::manifest::{self, Blocks, Content, Manifest, StoredFile};
+use crate::report::{FileReport, Report, Role};
+use crate::summary::Summary;
+use crate::sums::{self, Sums};
+
+/// Why a backup is not looked at: one of the two files that describe it cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Which of them.
+    pub file: &'static str,
+    /// Why, fit to be shown.
+    pub why: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be trusted: {}", self.file, self.why)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The manifest of a backup, from the bytes of its two describing files and the SHA-256 of the first.
+pub fn open(manifest: &[u8], manifest_sha256: &str, sums: &[u8]) -> Result<Manifest, Refused> {
+    let refused = |file, why: &str| Refused { file, why: escape(why.as_bytes()) };
+    let manifest = Manifest::parse(manifest).map_err(|why| refused(manifest::NAME, &why.to_string()))?;
+    let text = std::str::from_utf8(sums).map_err(|_| refused(manifest::SUMS, "it is no text"))?;
+    let listed =
+        sums::parse(text).map_err(|line| refused(manifest::SUMS, &format!("line {line} is no checksum line")))?;
+    if listed != sums_of(&manifest, manifest_sha256) {
+        let why = format!("it and {} disagree, so one of them is damaged", manifest::NAME);
+        return Err(refused(manifest::SUMS, &why));
+    }
+    Ok(manifest)
+}
+
+/// What `SHA256SUMS` says of a backup.
+pub fn sums_of(manifest: &Manifest, manifest_sha256: &str) -> Sums {
+    let files = manifest.files.iter().map(|file| (file.stored.clone(), file.stored_sha256.clone()));
+    files.chain([(manifest::NAME.to_owned(), manifest_sha256.to_owned())]).collect()
+}
+
+/// What is wrong with a stored file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Damage {
+    /// The stored file.
+    pub file: String,
+    /// Where its content first differs, in bytes, as far as the checksums of its stretches tell.
+    pub offset: Option<u64>,
+    /// How many bytes from there on are in doubt.
+    pub length: Option<u64>,
+    /// What happened.
+    pub detail: String,
+    /// Whether recovery would bring back what the file held.
+    pub recovery: String,
+}
+
+impl Damage {
+    /// A stored file of which there is nothing to read.
+    pub fn gone(file: &StoredFile, why: &str) -> Damage {
+        Damage {
+            file: file.stored.clone(),
+            offset: None,
+            length: None,
+            detail: escape(why.as_bytes()),
+            recovery: "nothing of it can be brought back from here".into(),
+        }
+    }
+}
+
+/// What came of reading a stored file to its end.
+#[derive(Debug)]
+pub struct ReadBack<'a> {
+    /// Size in bytes of the stored file.
+    pub stored_bytes: u64,
+    /// SHA-256 of the stored file.
+    pub stored_sha256: String,
+    /// Size in bytes of its content.
+    pub bytes: u64,
+    /// SHA-256 of its content.
+    pub sha256: String,
+    /// Checksums of the stretches of its content.
+    pub blocks: Blocks,
+    /// Why it could not be read or unpacked to its end.
+    pub failed: Option<String>,
+    /// What a scan of it found, when it holds lines.
+    pub summary: Option<&'a Summary>,
+    /// Whether a compressed log in it could not be unpacked to its end.
+    pub cut_short: bool,
+}
+
+impl ReadBack<'_> {
+    /// What is wrong with the file, if anything is.
+    pub fn damage(&self, manifest: &Manifest, file: &StoredFile) -> Option<Damage> {
+        let same = self.sha256 == file.sha256
+            && self.bytes == file.bytes
+            && self.stored_sha256 == file.stored_sha256
+            && self.stored_bytes == file.stored_bytes;
+        let (size, written) = (self.stored_bytes, file.stored_bytes);
+        let detail = match &self.failed {
+            None if same => return None,
+            Some(error) => format!("it cannot be read past byte {} of its content: {error}", self.bytes),
+            None if size < written => format!("it has {size} bytes where {written} were written"),
+            None if size > written => format!("it has {size} bytes, more than the {written} that were written"),
+            None => "its bytes are not those that were written".into(),
+        };
+        let place = first_difference(&file.blocks, &self.blocks, file.bytes, self.bytes);
+        Some(Damage {
+            file: file.stored.clone(),
+            offset: place.map(|(offset, _)| offset),
+            length: place.map(|(_, length)| length),
+            detail: escape(detail.as_bytes()),
+            recovery: prospects(manifest, file, self.summary, self.cut_short),
+        })
+    }
+}
+
+/// The first stretch, offset and length, whose checksum differs.
+fn first_difference(written: &Blocks, read: &Blocks, bytes: u64, bytes_read: u64) -> Option<(u64, u64)> {
+    let count = bytes.max(bytes_read).div_ceil(written.bytes.max(1));
+    let at = (0..count).find(|index| {
+        let index = usize::try_from(*index).unwrap_or(usize::MAX);
+        written.get(index) != read.get(index) || read.get(index).is_none()
+    })?;
+    let offset = at * written.bytes;
+    Some((offset, written.bytes.min(bytes.max(bytes_read) - offset)))
+}
+
+/// What recovery would make of the damaged content, in a sentence.
+fn prospects(manifest: &Manifest, file: &StoredFile, now: Option<&Summary>, cut_short: bool) -> String {
+    let then = manifest.scan.files.iter().find(|report| report.path == file.path);
+    let (Some(now), Some(then)) = (now, then) else {
+        return "it holds no records that recovery could judge".into();
+    };
+    let (kept, held) = (now.records.total() + now.salvageable, then.records.total() + then.salvageable);
+    if cut_short || kept < held {
+        return format!("recovery would bring back {kept} of its {held} records");
+    }
+    if now.anomalies > then.anomaly_count {
+        return format!("recovery would keep all of its {held} records");
+    }
+    format!(
+        "every line is still a record, so recovery would keep all {held} and cannot tell which one is wrong: \
+         use another backup"
+    )
+}
+
+/// The files that the manifest does not know, sorted, from the paths in the backup's folder. Of a folder that it does
+/// not know, only the folder's name.
+pub fn foreign<'a>(manifest: &Manifest, paths: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let known: BTreeSet<&str> = manifest.files.iter().map(|file| &*file.stored).collect();
+    let folders: BTreeSet<&str> = known.iter().filter_map(|path| Some(path.split_once('/')?.0)).collect();
+    let foreign =
+        paths.into_iter().filter(|path| !matches!(*path, manifest::NAME | manifest::SUMS)).filter_map(|path| {
+            let (folder, rest) = path.split_once('/').unwrap_or((path, ""));
+            if known.contains(path) || (rest.is_empty() && folders.contains(folder)) {
+                return None;
+            }
+            let inner = rest.split('/').next().unwrap_or_default();
+            Some(if folders.contains(folder) { format!("{folder}/{inner}") } else { folder.to_owned() })
+        });
+    foreign.collect::<BTreeSet<String>>().into_iter().collect()
+}
+
+/// The report on a stored file: what was just read, with the role that the manifest gives it. `None` for a file that is
+/// not scanned.
+pub fn file_report(manifest: &Manifest, file: &StoredFile, summary: Option<Summary>) -> Option<FileReport> {
+    let then = manifest.scan.files.iter().find(|report| report.path == file.path)?;
+    let summary = summary.unwrap_or_default();
+    if !matches!(file.content, Content::Log | Content::Archive) {
+        return None;
+    }
+    Some(if matches!(then.role, Role::Active | Role::Rotated) {
+        let mut now = FileReport::new(&file.path, then.role, then.index, summary);
+        let of_file = then.anomalies.iter().filter(|finding| finding.reason == Reason::DamagedArchive);
+        of_file.for_each(|finding| now.add(finding.clone()));
+        now
+    } else {
+        FileReport {
+            anomaly_count: then.anomaly_count,
+            anomalies: then.anomalies.clone(),
+            ..FileReport::new(&file.path, then.role, then.index, summary)
+        }
+    })
+}
+
+/// Where each file stands in the manifest's scan, which is in reading order.
+fn places(manifest: &Manifest) -> BTreeMap<&str, usize> {
+    manifest.scan.files.iter().enumerate().map(|(at, report)| (&*report.path, at)).collect()
+}
+
+/// The report on all files, those that are missing from a set included.
+pub fn whole_report(tool: &str, manifest: &Manifest, mut reports: Vec<FileReport>) -> Report {
+    let then = &manifest.scan;
+    let known: BTreeSet<&str> = manifest.files.iter().map(|file| &*file.path).collect();
+    reports
+        .extend(then.files.iter().filter(|file| file.role == Role::Missing || !known.contains(&*file.path)).cloned());
+    let places = places(manifest);
+    reports.sort_by_key(|report| places.get(&*report.path));
+    Report::new(tool, then.backend, reports, false)
+}
+
+/// The positions of the manifest's files in reading order: scanned ones as the scan went, then the others.
+pub fn reading_order(manifest: &Manifest) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..manifest.files.len()).collect();
+    let places = places(manifest);
+    order.sort_by_key(|at| places.get(&*manifest.files[*at].path).copied().unwrap_or(usize::MAX));
+    order
+}

@@ -1,0 +1,87 @@
+//! A backup folder for JavaScript: what is in it and in which order to read it, before its files are scanned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use papyra_core::digest::sha256;
+use papyra_core::manifest::{Content, Manifest, StoredFile};
+use papyra_core::report::FileReport;
+use papyra_core::summary::Summary;
+use papyra_core::verification::{self, Damage};
+use serde_json::json;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::stored::Stored;
+
+/// A backup under verification: its manifest, and what was found wrong so far.
+pub(crate) struct Backup {
+    pub(crate) manifest: Manifest,
+    /// The files that are there, in reading order: positions in the manifest.
+    pub(crate) files: Vec<usize>,
+    pub(crate) damage: Vec<Damage>,
+    foreign: Vec<String>,
+    read: u64,
+}
+
+impl Backup {
+    /// From the bytes of its two describing files and the paths of all files in its folder.
+    pub(crate) fn open(manifest: &[u8], sums: &[u8], paths: &[String]) -> Result<Backup, String> {
+        let manifest = verification::open(manifest, &sha256(manifest), sums).map_err(|refused| refused.to_string())?;
+        let there: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+        let (mut files, mut damage) = (Vec::new(), Vec::new());
+        for at in verification::reading_order(&manifest) {
+            let file = &manifest.files[at];
+            if there.contains(&*file.stored) {
+                files.push(at);
+            } else {
+                damage.push(Damage::gone(file, "it is not there"));
+            }
+        }
+        let foreign = verification::foreign(&manifest, there);
+        Ok(Backup { manifest, files, damage, foreign, read: 0 })
+    }
+
+    /// The file that is read as number `at`.
+    pub(crate) fn file(&self, at: usize) -> Option<&StoredFile> {
+        self.manifest.files.get(*self.files.get(at)?)
+    }
+
+    /// The report on the file that was read as number `at`. Its damage is known only when all of it was read.
+    pub(crate) fn judge(&mut self, at: usize, stored: Stored, summary: Summary, whole: bool) -> Option<FileReport> {
+        let file = self.manifest.files.get(*self.files.get(at)?)?;
+        let scanned = matches!(file.content, Content::Log | Content::Archive).then_some(summary);
+        if whole {
+            self.read += file.stored_bytes;
+            self.damage.extend(stored.damage(&self.manifest, file, scanned.as_ref()));
+        }
+        verification::file_report(&self.manifest, file, scanned)
+    }
+
+    /// What the verification says beside the report.
+    pub(crate) fn told(&self) -> serde_json::Value {
+        json!({
+            "name": self.manifest.name,
+            "created": self.manifest.created,
+            "madeBy": self.manifest.tool,
+            "compression": self.manifest.compression.name(),
+            "files": self.manifest.files.len(),
+            "bytes": self.read,
+            "damage": self.damage,
+            "foreign": self.foreign,
+        })
+    }
+}
+
+/// What a folder's `manifest.json` and `SHA256SUMS` say of the files at `paths`: `refused` and why, or `files` in
+/// reading order, each with its position in `paths` and the path that it was copied from.
+#[wasm_bindgen]
+pub fn backup(manifest: &[u8], sums: &[u8], paths: Vec<String>) -> String {
+    match Backup::open(manifest, sums, &paths) {
+        Err(why) => json!({ "refused": why }).to_string(),
+        Ok(backup) => {
+            let at: BTreeMap<&str, usize> = paths.iter().enumerate().map(|(at, path)| (&**path, at)).collect();
+            let files = backup.files.iter().map(|file| &backup.manifest.files[*file]);
+            let files: Vec<_> = files.map(|file| json!({ "at": at.get(&*file.stored), "path": file.path })).collect();
+            json!({ "files": files }).to_string()
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A file of a backup on its way through: hashed as it is stored, unpacked, hashed as it was, and handed on to be
+//! scanned. What follows from it is core's to say.
+
+use papyra_core::archive::{Broken, Format};
+use papyra_core::digest::Hashes;
+use papyra_core::manifest::{Compression, Content, Manifest, StoredFile};
+use papyra_core::summary::Summary;
+use papyra_core::verification::{Damage, ReadBack};
+
+use crate::decode::{Decoder, Input};
+
+pub(crate) struct Stored {
+    /// Of the stored bytes, where they are not the content.
+    hashes: Option<Hashes>,
+    bytes: u64,
+    decoder: Decoder,
+    failed: Option<Broken>,
+    inside: Inside,
+}
+
+/// The content: the file as it was when it was copied.
+struct Inside {
+    content: Content,
+    hashes: Hashes,
+    bytes: u64,
+    /// One byte more than there may be: that it came shows that there are more.
+    most: u64,
+    archive: Input,
+}
+
+impl Stored {
+    pub(crate) fn new(file: &StoredFile) -> Stored {
+        let format = match file.compression {
+            Compression::None => None,
+            Compression::Gzip => Some(Format::Gzip),
+            Compression::Zstd => Some(Format::Zstd),
+        };
+        Stored {
+            hashes: format.map(|_| Hashes::new(file.blocks.bytes)),
+            bytes: 0,
+            decoder: Decoder::of(format),
+            failed: None,
+            inside: Inside {
+                content: file.content,
+                hashes: Hashes::new(file.blocks.bytes),
+                bytes: 0,
+                most: file.bytes.saturating_add(1),
+                archive: Input::default(),
+            },
+        }
+    }
+
+    /// Hands on the lines in the next stored bytes, with the place in the stored file if it is packed.
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
+        self.bytes += bytes.len() as u64;
+        if let Some(hashes) = &mut self.hashes {
+            hashes.feed(bytes);
+        }
+        if self.failed.is_none() && !self.inside.is_full() {
+            let (place, inside) = (self.decoder.format().map(|_| self.bytes), &mut self.inside);
+            self.failed = self.decoder.push(bytes, &mut |plain| inside.take(plain, place, out)).err();
+        }
+    }
+
+    pub(crate) fn finish(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
+        if self.failed.is_none() && !self.inside.is_full() {
+            let (place, inside) = (self.decoder.format().map(|_| self.bytes), &mut self.inside);
+            self.failed = self.decoder.finish(&mut |plain| inside.take(plain, place, out)).err();
+        }
+        if self.inside.content == Content::Archive {
+            self.inside.archive.finish(out);
+        }
+    }
+
+    /// How many stored bytes were taken; `None` when the lines are not packed.
+    pub(crate) fn packed_at(&self) -> Option<u64> {
+        let packed = self.decoder.format().is_some() || self.inside.content == Content::Archive;
+        packed.then_some(self.bytes)
+    }
+
+    /// Whether a packed log in it could not be unpacked to its end.
+    fn is_cut_short(&self) -> bool {
+        self.inside.content == Content::Archive && self.inside.archive.failed().is_some()
+    }
+
+    /// What is wrong with the file, now that all of it was read and its lines were scanned.
+    pub(crate) fn damage(self, manifest: &Manifest, file: &StoredFile, summary: Option<&Summary>) -> Option<Damage> {
+        let cut_short = self.is_cut_short();
+        let (sha256, blocks) = self.inside.hashes.finish();
+        let read = ReadBack {
+            stored_bytes: self.bytes,
+            stored_sha256: self.hashes.map_or_else(|| sha256.clone(), |hashes| hashes.finish().0),
+            bytes: self.inside.bytes,
+            sha256,
+            blocks,
+            failed: self.failed.map(|why| why.to_string()),
+            summary,
+            cut_short,
+        };
+        read.damage(manifest, file)
+    }
+}
+
+impl Inside {
+    fn is_full(&self) -> bool {
+        self.bytes == self.most
+    }
+
+    fn take(&mut self, plain: &[u8], place: Option<u64>, out: &mut impl FnMut(&[u8], Option<u64>)) {
+        let room = usize::try_from(self.most - self.bytes).unwrap_or(usize::MAX);
+        let plain = &plain[..plain.len().min(room)];
+        self.bytes += plain.len() as u64;
+        self.hashes.feed(plain);
+        match self.content {
+            Content::Log => out(plain, place),
+            Content::Archive => self.archive.push(plain, out),
+            _ => {}
+        }
+    }
+}
