@@ -4,7 +4,7 @@
 
 import { closeSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { choose, launch, openPage, settled } from "./browser.mjs";
+import { choose, launch, openPage } from "./browser.mjs";
 import * as logs from "./logs.mjs";
 
 const sizes = process.argv.slice(2).map(Number);
@@ -54,25 +54,36 @@ for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
     const before = renderers();
     let peak = 0;
     const watch = setInterval(() => (peak = Math.max(peak, renderers())), 200);
-    // The longest time that the page's own thread was busy at a stretch.
+    // Timed by the page's own clock, from the moment in which the file is there until the verdict is drawn; a key's
+    // answer from the press to the frame that shows it. The time that the test takes to ask is none of the page's.
     await page.evaluate(() => {
-      globalThis.longest = 0;
-      new PerformanceObserver((list) => list.getEntries().forEach((entry) => (globalThis.longest = Math.max(globalThis.longest, entry.duration)))).observe({ type: "longtask" });
+      const times = (globalThis.times = { longest: 0, key: 0 });
+      const observe = (type, options, take) =>
+        new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, ...options });
+      observe("longtask", {}, ({ duration }) => (times.longest = Math.max(times.longest, duration)));
+      observe("event", { durationThreshold: 16 }, ({ name, duration }) => {
+        if (name === "keydown") times.key = Math.max(times.key, duration);
+      });
+      addEventListener("change", () => (times.began ??= performance.now()), true);
+      new MutationObserver(() => {
+        if (times.ended !== undefined || document.querySelector("#verdict-title") === null) return;
+        times.ended = 0;
+        requestAnimationFrame(() => setTimeout(() => (times.ended = performance.now())));
+      }).observe(document, { childList: true, subtree: true });
     });
-    const began = performance.now();
     await choose(page, path);
     await page.locator(".reading").waitFor();
-    const pressed = performance.now();
-    await page.keyboard.press("?");
-    await page.locator("dialog").waitFor();
-    const answered = performance.now() - pressed;
-    await page.keyboard.press("Escape");
-    await page.locator("#verdict-title").waitFor({ timeout: 600_000 });
-    const seconds = (performance.now() - began) / 1000;
+    let presses = 0;
+    for (; presses < 20 && (await page.locator("#verdict-title").count()) === 0; presses += 1) {
+      await page.keyboard.press(presses % 2 === 0 ? "?" : "Escape");
+      await page.waitForTimeout(100);
+    }
+    await page.waitForFunction(() => globalThis.times.ended > 0, undefined, { timeout: 600_000 });
+    const { began, ended, key, longest } = await page.evaluate(() => globalThis.times);
+    const seconds = (ended - began) / 1000;
     clearInterval(watch);
-    const longest = await page.evaluate(() => globalThis.longest);
     console.log(`${(bytes / 1e9).toFixed(2)} GB, ${turn}: ${seconds.toFixed(2)} s to the verdict, ${(bytes / 1e6 / seconds).toFixed(0)} MB/s; ` +
-      `renderer at most ${peak.toFixed(0)} MB (${before.toFixed(0)} before); a key answered in ${answered.toFixed(0)} ms while scanning; longest task ${longest.toFixed(0)} ms`);
+      `renderer at most ${peak.toFixed(0)} MB (${before.toFixed(0)} before); the slowest of ${presses} keys shown in ${Math.max(16, key).toFixed(0)} ms while scanning; longest task ${longest.toFixed(0)} ms`);
     await close();
   }
   rmSync(path);

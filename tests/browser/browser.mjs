@@ -1,5 +1,6 @@
 // One Chromium for all tests, the page in both ways of opening it, and the helpers that make tests read as sentences.
 
+import { spawnSync } from "node:child_process";
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
@@ -54,4 +55,13 @@ export async function choose(page, ...paths) {
 export async function settled(page) {
   await page.locator("#verdict-title").waitFor({ timeout: 60_000 });
   return page.locator("#verdict-title").innerText();
+}
+
+/** The command to compare with; without it, unless everything must be tested, what needs it is left out and says so. */
+export const papyra = [process.env.PAPYRA_BIN, join(root, "target/debug/papyra"), join(root, "target/release/papyra")].find((path) => path && existsSync(path));
+export const withoutPapyra = papyra === undefined && process.env.PAPYRA_TEST_REQUIRE_ALL === undefined && "no papyra binary: run cargo build";
+
+export function run(...args) {
+  const result = spawnSync(papyra, args, { encoding: "utf8", maxBuffer: 1 << 28 });
+  return { code: result.status, out: result.stdout, errors: result.stderr };
 }

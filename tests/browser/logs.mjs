@@ -1,5 +1,6 @@
 // The logs that the page tests open: written to a temporary folder, named by what is wrong with them.
 
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, writeFileSync, openSync, writeSync, ftruncateSync, closeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +31,10 @@ export const picture = () => write("picture.png", Buffer.from([0x89, 0x50, 0x4e,
 export const empty = () => write("empty/events.ndjson", "");
 export const gzip = () => write("gzip/events.ndjson.gz", Buffer.concat([gzipSync(lines(0, 60)), gzipSync(lines(60, 90))]));
 export const gzipCut = () => write("gzipcut/events.ndjson.gz", gzipSync(lines(0, 5000)).subarray(0, 9000));
+export function zstdCut() {
+  const whole = execFileSync("zstd", ["-q", "-c"], { input: lines(0, 5000) });
+  return write("zstdcut/events.ndjson.zst", whole.subarray(0, whole.length - 7));
+}
 export const nasty = () => write("nasty/<script>alert(1)<\u202Eevil>.ndjson",
   `{"kind": "event", "system_id": "<script>alert(1)</script>", "actor_address": "\u202e<b>x</b>", "event_type": "<img src=x onerror=alert(2)>", "payload": {"a": "\u001b[2J\u0000<svg onload=alert(3)>"}, "timestamp": 1.0}\n${lines(0, 3)}<script>alert(4)</script>\n\u202e\u0007\n`);
 

@@ -33,7 +33,7 @@ async function drop(page, ...paths) {
 }
 
 /** A log that takes a while, read in small portions so that there is time to interfere. */
-const slowly = fileUrl("#chunk=2048");
+const slowly = fileUrl("#chunk=1024");
 const long = (name) => logs.write(`${name}/events.ndjson`, logs.lines(0, 60_000));
 
 describe("ways in", () => {
@@ -51,7 +51,6 @@ describe("ways in", () => {
     test(`a folder dropped on the page opened by ${way}`, async () => {
       const { page, close } = await openPage(browser, way === "file" ? fileUrl() : server.url);
       logs.write("rotation/.hidden", "x");
-      logs.write("rotation/manifest.json", "{}");
       await drop(page, dirname(logs.rotation()[0]));
       assert.equal(await verdictOf(page), "Usable after recovery: 1 anomaly");
       assert.equal(await page.locator(".file-row").count(), 4);

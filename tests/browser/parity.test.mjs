@@ -1,14 +1,12 @@
 // The page against the command line: the same report to the byte, and the same repaired file.
 
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { choose, launch, openPage, root, settled } from "./browser.mjs";
+import { choose, launch, openPage, papyra, run, settled, withoutPapyra } from "./browser.mjs";
 import * as logs from "./logs.mjs";
-
-const papyra = [process.env.PAPYRA_BIN, join(root, "target/debug/papyra"), join(root, "target/release/papyra")].find((path) => path && existsSync(path));
 
 let browser;
 before(async () => (browser = await launch()));
@@ -16,11 +14,6 @@ after(async () => {
   await browser.close();
   rmSync(logs.folder, { recursive: true, force: true });
 });
-
-function run(...args) {
-  const result = spawnSync(papyra, args, { encoding: "utf8", maxBuffer: 1 << 28 });
-  return { code: result.status, out: result.stdout };
-}
 
 async function inPage(paths, work) {
   const { page, close } = await openPage(browser);
@@ -37,11 +30,9 @@ async function inPage(paths, work) {
   }
 }
 
-const single = { clean: logs.clean, torn: logs.torn, glued: logs.glued, empty: logs.empty, picture: logs.picture, gzip: logs.gzip, nasty: logs.nasty };
+const single = { clean: logs.clean, torn: logs.torn, glued: logs.glued, empty: logs.empty, picture: logs.picture, gzip: logs.gzip, "gzip cut in the middle": logs.gzipCut, "zstd cut in the middle": logs.zstdCut, nasty: logs.nasty };
 
-const missing = papyra === undefined && process.env.PAPYRA_TEST_REQUIRE_ALL === undefined;
-
-describe("against the command line", { skip: missing && "no papyra binary: run cargo build" }, () => {
+describe("against the command line", { skip: withoutPapyra }, () => {
   for (const [name, make] of Object.entries(single)) {
     test(`the report on "${name}" is the same to the byte`, async () => {
       const path = make();

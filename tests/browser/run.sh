@@ -15,6 +15,7 @@ install_browsers() {
   local missing=()
   command -v chromium >/dev/null || missing+=(chromium)
   command -v chromedriver >/dev/null || missing+=(chromium-driver)
+  command -v zstd >/dev/null || missing+=(zstd)
   command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
   [ ${#missing[@]} = 0 ] && return
   say "installing ${missing[*]}"
@@ -61,7 +62,16 @@ test_types() {
   (cd "$papyra_root/www" && trap 'rm -f src/types.check.ts' EXIT && npx tsc --noEmit)
 }
 
+# The command that the page is held against, with the page inside.
+build_command() {
+  say "papyra with the page inside"
+  (cd "$papyra_root" && cargo build --quiet --package papyra --features inspector)
+  export PAPYRA_INSPECTOR_BIN=$papyra_root/target/debug/papyra
+  export PAPYRA_BIN=${PAPYRA_BIN:-$PAPYRA_INSPECTOR_BIN}
+}
+
 test_page() {
+  build_command
   say "the page"
   cd "$here" && node --test --test-concurrency=1 --test-reporter=spec ./*.test.mjs
 }
@@ -70,6 +80,7 @@ case ${1:-all} in
   all) install_browsers && "$papyra_root/www/build.sh" && install_packages && (test_wasm) && (test_types) && (test_page) ;;
   wasm) install_browsers && test_wasm ;;
   page) install_browsers && "$papyra_root/www/build.sh" && install_packages && (test_types) && (test_page) ;;
-  shots | bench) install_browsers && "$papyra_root/www/build.sh" && install_packages && cd "$here" && node "$1.mjs" ;;
+  shots) install_browsers && "$papyra_root/www/build.sh" && install_packages && build_command && cd "$here" && node shots.mjs ;;
+  bench) install_browsers && "$papyra_root/www/build.sh" && install_packages && cd "$here" && node bench.mjs ;;
   *) say "usage: tests/browser/run.sh [wasm|page|shots|bench]"; exit 64 ;;
 esac

@@ -1,9 +1,10 @@
 // Screenshots of each state in light and dark, wide and narrow, and of the print style: to be looked at by someone.
 
-import { mkdirSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { choose, fileUrl, launch, openPage, settled } from "./browser.mjs";
+import { backup, flip, forge } from "./backups.mjs";
 import * as logs from "./logs.mjs";
 
 const out = process.env.SHOTS ?? join(dirname(fileURLToPath(import.meta.url)), "shots");
@@ -16,7 +17,32 @@ const cancel = async (page) => {
   await page.keyboard.press("Escape");
 };
 
+const whole = backup({ rejects: true });
+const damaged = backup({ compress: "zstd" });
+flip(join(damaged, "rot.log.1.zst"));
+const flipped = backup({ damaged: true });
+flip(join(flipped, "rot.log"));
+const forged = backup();
+forge(forged, (manifest) => (manifest.files[0].path = manifest.files[0].stored = "../rot.log.2"));
+const openFolder = (page, folder) => page.locator("main input[webkitdirectory]").setInputFiles(folder);
+const begun = (page) => page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 2);
+
 const states = {
+  backup: (page) => openFolder(page, whole),
+  "backup-damaged": (page) => openFolder(page, damaged),
+  "backup-flipped": (page) => openFolder(page, flipped),
+  "backup-refused": (page) => openFolder(page, forged),
+  changed: async (page) => {
+    const path = logs.write("changed/events.ndjson", logs.lines(0, 60_000));
+    await choose(page, path);
+    await begun(page);
+    appendFileSync(path, logs.event(1));
+  },
+  failed: async (page) => {
+    await choose(page, long);
+    await begun(page);
+    await page.workers()[0].evaluate(() => setTimeout(() => { throw new Error("out of memory"); }));
+  },
   empty: async () => undefined,
   help: (page) => page.keyboard.press("?"),
   sample: (page) => page.getByRole("button", { name: "Open a damaged sample" }).click(),
@@ -51,7 +77,7 @@ const sizes = { wide: { width: 1280, height: 900 }, narrow: { width: 320, height
 for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries(sizes)) {
     for (const [name, act] of Object.entries(states)) {
-      const slow = ["reading", "cancelled"].includes(name);
+      const slow = ["reading", "cancelled", "changed", "failed"].includes(name);
       const { page, close } = await openPage(browser, fileUrl(slow ? "#chunk=2048" : ""), { colorScheme, viewport });
       await page.locator("h1").waitFor();
       await page.waitForTimeout(300);
@@ -62,6 +88,16 @@ for (const colorScheme of ["light", "dark"]) {
       await close();
     }
   }
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  const context = await browser.newContext({ colorScheme });
+  await context.addInitScript("delete globalThis.WebAssembly");
+  const page = await context.newPage();
+  await page.goto(fileUrl());
+  await page.getByRole("alert").waitFor();
+  await page.screenshot({ path: join(out, `refused-wide-${colorScheme}.png`) });
+  await context.close();
 }
 
 const { page, close } = await openPage(browser);

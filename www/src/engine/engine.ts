@@ -1,10 +1,14 @@
 // The worker as seen from the page: starts it from what the file carries, and turns its messages into promises.
 
+import type { BackupFiles, Describing } from "./backup";
 import { type FileInfo, type FromWorker, type NewFinding, type Row, type ScanResult, type ToWorker } from "./protocol";
 import { unpack } from "./unpack";
 
 /** A worker that a policy forbids is built all the same and only never answers. */
 const READY_WITHIN = 15_000;
+/** A worker that has died says nothing, ever: so many looks in a row without a word, and it is given up. */
+const LOOK_EVERY = 5_000;
+const SILENT_LOOKS = 6;
 
 export interface Order {
   order: readonly number[];
@@ -31,6 +35,9 @@ export class Engine {
   #finishes = new Map<number, { resolve: (result: ScanResult) => void; reject: (error: Error) => void }>();
   #next = 0;
   #failed: Error | null = null;
+  /** Looks since the worker was heard last. Counted, not timed: a computer may have slept in between. */
+  #silent = 0;
+  #watch: ReturnType<typeof setInterval> | undefined;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
@@ -61,6 +68,11 @@ export class Engine {
     }
   }
 
+  /** Whether it can work no more. */
+  get isDead(): boolean {
+    return this.#failed !== null;
+  }
+
   /** A number for the next scan or filter; messages of older ones are ignored from then on. */
   job(): number {
     this.#next += 1;
@@ -79,8 +91,15 @@ export class Engine {
     return answer.did === "rows" ? answer.rows : [];
   }
 
-  begin(job: number, files: readonly FileInfo[]): void {
-    this.#send({ do: "begin", job, files });
+  /** What the two describing files of a backup say of the files in its folder. */
+  async backup(describing: Describing): Promise<BackupFiles> {
+    const ask = this.job();
+    const answer = await this.#ask(ask, { do: "backup", ask, describing });
+    return answer.did === "backup" ? answer.backup : {};
+  }
+
+  begin(job: number, files: readonly FileInfo[], backup: Describing | null): void {
+    this.#send({ do: "begin", job, files, backup });
   }
 
   filter(job: number, query: string, kinds: readonly string[]): void {
@@ -123,13 +142,29 @@ export class Engine {
 
   #send(message: ToWorker, transfer: Transferable[] = []): void {
     this.#worker.postMessage(message, transfer);
+    if (this.#watch !== undefined) return;
+    this.#silent = 0;
+    this.#watch = setInterval(() => this.#look(), LOOK_EVERY);
+  }
+
+  #look(): void {
+    if (this.#returns.length + this.#finishes.size + this.#asks.size === 0) return this.#rest();
+    this.#silent += 1;
+    if (this.#silent >= SILENT_LOOKS) this.#fail("The background worker stopped answering");
+  }
+
+  #rest(): void {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
   }
 
   #hear(message: FromWorker): void {
+    this.#silent = 0;
     switch (message.did) {
       case "ready":
         return this.#answer(-1, message);
       case "order":
+      case "backup":
       case "rows":
         return this.#answer(message.ask, message);
       case "chunk": {
@@ -152,6 +187,8 @@ export class Engine {
         this.#finishes.delete(message.job);
         return;
       }
+      case "busy":
+        return;
       case "fail":
         return this.#fail(message.message);
     }
@@ -170,6 +207,7 @@ export class Engine {
     this.#returns = [];
     this.#finishes.clear();
     this.#asks.clear();
+    this.#rest();
     this.#worker.terminate();
   }
 }
@@ -178,14 +216,19 @@ interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown };
 }
 
+/** Addresses of this page's own workers. */
+const own = new Set<string>();
+let policy: ReturnType<TrustedTypes["createPolicy"]> | undefined;
+
 /** A worker from the text that this page carries; the policy lets no other script address through. */
 function workerOf(script: ArrayBuffer): Worker {
   const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  own.add(url);
   const types = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes;
-  const own = (asked: string) => {
-    if (asked !== url) throw new TypeError("not this page's worker");
+  const createScriptURL = (asked: string) => {
+    if (!own.has(asked)) throw new TypeError("not this page's worker");
     return asked;
   };
-  const trusted = types === undefined ? url : types.createPolicy("papyra-worker", { createScriptURL: own }).createScriptURL(url);
-  return new Worker(trusted as string);
+  policy ??= types?.createPolicy("papyra-worker", { createScriptURL });
+  return new Worker((policy === undefined ? url : policy.createScriptURL(url)) as string);
 }

@@ -1,5 +1,6 @@
 // What the page and its worker say to each other. Buffers travel by transfer, there and back.
 
+import type { BackupFiles, BackupTold, Describing } from "./backup";
 import type { Anomaly } from "./report";
 
 /** What recovery does with one file: neighbouring stretches, in order, none left out. */
@@ -57,7 +58,8 @@ export interface Row {
 export type ToWorker =
   | { do: "start"; wasm: ArrayBuffer }
   | { do: "order"; ask: number; names: readonly string[] }
-  | { do: "begin"; job: number; files: readonly FileInfo[] }
+  | { do: "backup"; ask: number; describing: Describing }
+  | { do: "begin"; job: number; files: readonly FileInfo[]; backup: Describing | null }
   | { do: "chunk"; job: number; buffer: ArrayBuffer; length: number }
   | { do: "end-file"; job: number }
   | { do: "finish"; job: number; whole: boolean }
@@ -68,11 +70,14 @@ export type ToWorker =
 export type FromWorker =
   | { did: "ready"; tool: string; notes: Record<string, string> }
   | { did: "order"; ask: number; order: readonly number[]; rotation: boolean }
+  | { did: "backup"; ask: number; backup: BackupFiles }
   | { did: "chunk"; job: number; buffer: ArrayBuffer; found: readonly NewFinding[]; records: number }
   /** The answer to a chunk while filtering: places are triples of line, offset, length; total counts all so far. */
   | { did: "hits"; job: number; buffer: ArrayBuffer | null; places: Float64Array; total: number }
   | { did: "finish"; job: number; result: ScanResult }
   | { did: "rows"; ask: number; rows: Row[] }
+  /** Still at work on what was given. */
+  | { did: "busy" }
   | { did: "fail"; message: string };
 
 export interface NewFinding {
@@ -91,4 +96,6 @@ export interface ScanResult {
   /** Which files are compressed, and their plain bytes where they were few enough to keep. */
   packed: readonly boolean[];
   plain: readonly (Blob | null)[];
+  /** What is said of the backup that the files belong to. */
+  backup: BackupTold | null;
 }

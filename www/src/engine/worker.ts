@@ -1,13 +1,14 @@
 // The worker: owns the wasm module and answers messages. It reads no file and decides nothing.
 
 import * as wasm from "../../../web/pkg/papyra_web.js";
-import type { Report } from "./report";
-import type { FromWorker, LineIndex, NewFinding, Plan, Row, ScanResult, Timeline, ToWorker } from "./protocol";
+import type { BackupFiles, BackupTold, Describing } from "./backup";
+import type { FileInfo, FromWorker, LineIndex, NewFinding, Plan, Row, ScanResult, Timeline, ToWorker } from "./protocol";
 
 interface Details {
   timeline: Timeline;
   noLog: boolean;
-  files: { stride: number; packed: boolean; looksLike: string; plan: Omit<Plan, "parts"> }[];
+  backup: BackupTold | null;
+  files: { stride: number; packed: boolean; bytes: number; looksLike: string; plan: Omit<Plan, "parts"> }[];
 }
 
 interface Scan {
@@ -30,6 +31,9 @@ const PACKED_STEP = 16 << 10;
 const FRESH_LIMIT = 8 << 20;
 /** Enough to tell a packed file. */
 const MAGIC = 4;
+
+/** A portion that takes longer is told to be under way. */
+const BUSY = 2_000;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 let scan: Scan | null = null;
@@ -62,11 +66,16 @@ function hear(message: ToWorker): void {
       const rows = JSON.parse(wasm.rows(new Uint8Array(message.bytes), message.offset, message.line)) as Row[];
       return tell({ did: "rows", ask: message.ask, rows });
     }
+    case "backup": {
+      const { manifest, sums, paths } = message.describing;
+      const backup = JSON.parse(wasm.backup(new Uint8Array(manifest), new Uint8Array(sums), [...paths])) as BackupFiles;
+      return tell({ did: "backup", ask: message.ask, backup });
+    }
     case "begin":
       scan?.scanner.free();
       scan = {
         job: message.job,
-        scanner: new wasm.Scanner(message.files.map((file) => file.path), Float64Array.from(message.files, (file) => file.size)),
+        scanner: scannerOf(message.files, message.backup),
         files: 0,
         plain: message.files.map(() => ({ blobs: [], fresh: [], freshBytes: 0 })),
       };
@@ -89,6 +98,12 @@ function hear(message: ToWorker): void {
     case "finish":
       return finish(message.job, message.whole);
   }
+}
+
+function scannerOf(files: readonly FileInfo[], backup: Describing | null): wasm.Scanner {
+  const sizes = Float64Array.from(files, (file) => file.size);
+  if (backup === null) return new wasm.Scanner(files.map((file) => file.path), sizes);
+  return wasm.Scanner.of_backup(new Uint8Array(backup.manifest), new Uint8Array(backup.sums), [...backup.paths], sizes);
 }
 
 function chunk(job: number, buffer: ArrayBuffer, length: number): void {
@@ -119,8 +134,13 @@ function push(own: Scan, bytes: Uint8Array): void {
   let at = Math.min(MAGIC, bytes.length);
   own.scanner.push(bytes.subarray(0, at));
   const step = own.scanner.is_packed() ? PACKED_STEP : bytes.length;
+  let told = performance.now();
   for (; at < bytes.length; at += step) {
     own.scanner.push(bytes.subarray(at, at + step));
+    if (performance.now() - told > BUSY) {
+      told = performance.now();
+      tell({ did: "busy" });
+    }
     if (step === PACKED_STEP) takePlain(own);
   }
 }
@@ -128,7 +148,14 @@ function push(own: Scan, bytes: Uint8Array): void {
 function takePlain({ scanner, plain, files }: Scan): void {
   const unpacked = plain[files];
   const bytes = scanner.take_plain();
-  if (unpacked === undefined || bytes === undefined || bytes.length === 0) return;
+  if (unpacked === undefined) return;
+  // Too much to keep, once it has begun: what was kept so far is of no use.
+  if (bytes === undefined) {
+    unpacked.blobs = [];
+    unpacked.fresh = [];
+    return;
+  }
+  if (bytes.length === 0) return;
   unpacked.fresh.push(bytes as Uint8Array<ArrayBuffer>);
   unpacked.freshBytes += bytes.length;
   if (unpacked.freshBytes >= FRESH_LIMIT) settlePlain(unpacked);
@@ -144,7 +171,7 @@ function finish(job: number, whole: boolean): void {
   if (scan?.job !== job) return;
   const { scanner, plain } = scan;
   const json = scanner.finish(whole);
-  const { timeline, files, noLog } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
+  const { timeline, files, noLog, backup } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
   const plans: Plan[] = files.map((file, index) => ({ ...file.plan, parts: scanner.plan(index) }));
   const indexes: LineIndex[] = files.map((file, index) => ({ stride: file.stride, offsets: scanner.line_offsets(index) }));
   const result: ScanResult = {
@@ -154,7 +181,8 @@ function finish(job: number, whole: boolean): void {
     indexes,
     looksLike: noLog ? (files[0]?.looksLike ?? "") : null,
     packed: files.map((file) => file.packed),
-    plain: files.map((file, index) => plainOf(plain[index], file.packed, json, index)),
+    plain: files.map((file, index) => plainOf(plain[index], file)),
+    backup,
   };
   tell({ did: "finish", job, result }, [...plans.map((plan) => plan.parts.buffer), ...indexes.map((index) => index.offsets.buffer)]);
   scanner.free();
@@ -162,10 +190,9 @@ function finish(job: number, whole: boolean): void {
 }
 
 /** All that was unpacked, or null when some of it was too much to keep. */
-function plainOf(unpacked: Unpacked | undefined, packed: boolean, json: string, index: number): Blob | null {
+function plainOf(unpacked: Unpacked | undefined, { packed, bytes }: Details["files"][number]): Blob | null {
   if (!packed || unpacked === undefined) return null;
   settlePlain(unpacked);
-  const read = (JSON.parse(json) as Report).files.filter((file) => file.role !== "missing");
   const blob = new Blob(unpacked.blobs);
-  return blob.size === read[index]?.bytes ? blob : null;
+  return blob.size === bytes ? blob : null;
 }

@@ -1,10 +1,11 @@
-// From a drop, a paste or a file button to a list of sources. Folders are looked into one level deep, as the scan does.
+// From a drop, a paste or a file button to a list of sources. Folders are looked into one level deep, as the scan does;
+// backups two, for they may hold what recovery had set aside.
 
-import { logsOf, type Source, sourceOf } from "./source";
+import { isBackup, logsOf, type Source, sourceOf } from "./source";
 
 export function fromPicker(files: FileList, folder: boolean): Source[] {
   const all = [...files].map((file) => sourceOf(file));
-  return folder ? logsOf(all) : all;
+  return folder && !isBackup(all) ? logsOf(all) : all;
 }
 
 /** Must be called in the drop event itself: the items are gone as soon as it returns. */
@@ -41,30 +42,43 @@ async function fromFolder(entry: FileSystemDirectoryEntry, handle: Promise<FileS
   const all = resolved !== null && resolved?.kind === "directory"
     ? await fromHandle(resolved as FileSystemDirectoryHandle)
     : await fromEntry(entry);
-  return logsOf(all);
+  return isBackup(all) ? all : logsOf(all);
 }
 
 type Listing = FileSystemDirectoryHandle & { values(): AsyncIterable<FileSystemHandle> };
 
-async function fromHandle(folder: FileSystemDirectoryHandle): Promise<Source[]> {
+async function fromHandle(folder: FileSystemDirectoryHandle, prefix = ""): Promise<Source[]> {
   const found: Source[] = [];
+  const folders: FileSystemDirectoryHandle[] = [];
   for await (const child of (folder as Listing).values()) {
-    if (child.kind === "file") found.push(sourceOf(await (child as FileSystemFileHandle).getFile(), child.name));
+    if (child.kind === "file") found.push(sourceOf(await (child as FileSystemFileHandle).getFile(), prefix + child.name));
+    else folders.push(child as FileSystemDirectoryHandle);
+  }
+  if (prefix === "" && isBackup(found)) {
+    for (const inner of folders) found.push(...(await fromHandle(inner, `${inner.name}/`)));
   }
   return found;
 }
 
-async function fromEntry(folder: FileSystemDirectoryEntry): Promise<Source[]> {
+async function fromEntry(folder: FileSystemDirectoryEntry, prefix = ""): Promise<Source[]> {
   const reader = folder.createReader();
   const found: Source[] = [];
+  const folders: FileSystemDirectoryEntry[] = [];
   for (;;) {
     // At most a hundred at a time; an empty answer is the end.
     const batch = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (batch.length === 0) return found;
+    if (batch.length === 0) break;
     for (const child of batch) {
-      if (!child.isFile) continue;
+      if (!child.isFile) {
+        folders.push(child as FileSystemDirectoryEntry);
+        continue;
+      }
       const file = await new Promise<File>((resolve, reject) => (child as FileSystemFileEntry).file(resolve, reject));
-      found.push(sourceOf(file, child.name));
+      found.push(sourceOf(file, prefix + child.name));
     }
   }
+  if (prefix === "" && isBackup(found)) {
+    for (const inner of folders) found.push(...(await fromEntry(inner, `${inner.name}/`)));
+  }
+  return found;
 }

@@ -1,7 +1,8 @@
 // What the user can do: open, cancel, reorder, select. Each changes signals in session.ts; none touches the document.
 
-import type { Source } from "../read/source";
-import { orderOf, scan, stop } from "./scan";
+import { isBackup, logsOf, type Source } from "../read/source";
+import { openBackup } from "./backup";
+import { orderOf, reset, scan, stop } from "./scan";
 import * as session from "./session";
 import { sampleSource } from "../sample";
 
@@ -49,13 +50,40 @@ export async function openSample(): Promise<void> {
 async function begin(files: readonly Source[]): Promise<void> {
   stop();
   session.trouble.value = null;
+  session.opened.value = files;
+  if (isBackup(files)) return beginBackup(files);
+  await beginLogs(files);
+}
+
+async function beginBackup(files: readonly Source[]): Promise<void> {
+  const backup = await openBackup(files);
+  if (typeof backup !== "string") {
+    session.rotation.value = false;
+    return scan(backup.files, backup.describing);
+  }
+  reset(files, true);
+  session.trouble.value = {
+    title: "Not verified: this backup cannot be trusted",
+    text: `${backup} If there is no other backup, the files in it are plain: their records can still be scanned.`,
+  };
+  session.phase.value = "refused";
+  session.announcement.value = `${session.trouble.value.title}. ${session.trouble.value.text}`;
+}
+
+/** Looks at the logs of a backup as they are, whatever its manifest says of them. */
+export async function scanLogsAlone(): Promise<void> {
+  session.trouble.value = null;
+  await beginLogs(logsOf(session.opened.value));
+}
+
+async function beginLogs(files: readonly Source[]): Promise<void> {
   const { order, rotation } = await orderOf(files);
   session.rotation.value = rotation;
   await scan(order.map((index) => files[index]).filter((source) => source !== undefined));
 }
 
 export async function openAgain(): Promise<void> {
-  await begin(session.sources.value);
+  await begin(session.opened.value);
 }
 
 /** The order matters to the report (oldest first), so a correction scans again. */

@@ -1,6 +1,7 @@
 // One scan from the first byte to the report: reading, progress, change detection, the end state.
 
 import { Engine, type Order } from "../engine/engine";
+import type { Describing } from "../engine/backup";
 import type { Report } from "../engine/report";
 import { pump } from "../read/pump";
 import type { Source } from "../read/source";
@@ -46,11 +47,11 @@ export function stop(): void {
   running = null;
 }
 
-export async function scan(list: readonly Source[]): Promise<void> {
+export async function scan(list: readonly Source[], describing: Describing | null = null): Promise<void> {
   stop();
   const own = new AbortController();
   running = own;
-  reset(list);
+  reset(list, describing !== null);
   const worker = await readyEngine();
   const job = worker.job();
   worker.onFound = (from, found, records) => {
@@ -60,7 +61,7 @@ export async function scan(list: readonly Source[]): Promise<void> {
   };
   const began = performance.now();
   try {
-    worker.begin(job, list.map(({ path, file }) => ({ path, size: file.size })));
+    worker.begin(job, list.map(({ path, file }) => ({ path, size: file.size })), describing);
     const whole = await readAll(list, worker, job, own.signal);
     if (own.signal.aborted && running !== null) return; // another scan has begun
     if (whole === "changed") return changed();
@@ -78,9 +79,12 @@ export async function scan(list: readonly Source[]): Promise<void> {
   }
 }
 
-function reset(list: readonly Source[]): void {
+/** Forgets the last result. */
+export function reset(list: readonly Source[], isBackup: boolean): void {
   const total = list.reduce((sum, source) => sum + source.file.size, 0);
   session.sources.value = list;
+  session.isBackup.value = isBackup;
+  session.backup.value = null;
   session.progress.value = { bytes: 0, total, file: 0, fileBytes: 0, rate: 0 };
   session.report.value = null;
   session.reportText.value = "";
@@ -168,6 +172,8 @@ function settle(result: Awaited<ReturnType<Engine["finish"]>>, whole: boolean): 
   session.looksLike.value = result.looksLike;
   session.packed.value = result.packed;
   session.plainBytes.value = result.plain;
+  session.backup.value = result.backup;
+  if (result.backup !== null) session.rotation.value = report.backend === "rotating";
   session.found.value = report.files.flatMap((seen, index) => seen.anomalies.map((anomaly) => ({ file: sourceIndex(seen.path, index), anomaly })));
   session.phase.value = whole ? "done" : "cancelled";
   session.announcement.value = `${verdict().title}. ${verdict().sentence}`;
@@ -192,9 +198,14 @@ function changed(): void {
 }
 
 function failed(error: unknown): void {
+  if (engine?.isDead === true) {
+    engine = null;
+    session.engineState.value = "starting";
+    void startEngine();
+  }
   session.trouble.value = {
     title: "The scan broke off: no verdict",
-    text: `${error instanceof Error ? error.message : String(error)}. Reload the page and try again, or use the command line: papyra persistence scan --path FILE`,
+    text: `${error instanceof Error ? error.message : String(error)}. Read it again, or use the command line: papyra persistence scan --path FILE`,
   };
   session.phase.value = "failed";
   session.announcement.value = session.trouble.value.title;

@@ -1,6 +1,7 @@
 // What the page knows: one signal per fact, and what follows from them. Who changes them: state/actions.ts.
 
 import { computed, signal } from "@preact/signals";
+import type { BackupTold } from "../engine/backup";
 import type { LineIndex, Plan, Timeline } from "../engine/protocol";
 import type { Anomaly, Report } from "../engine/report";
 import type { Source } from "../read/source";
@@ -15,6 +16,8 @@ export type Phase =
   | "changed"
   /** Stopped by the user: what was seen so far, no verdict. */
   | "cancelled"
+  /** A backup that describes itself in a way not to be trusted: nothing was read. */
+  | "refused"
   /** The scan itself broke off. */
   | "failed";
 
@@ -46,7 +49,14 @@ export const engineTrouble = signal("");
 export const noteMeanings = signal<Readonly<Record<string, string>>>({});
 
 export const phase = signal<Phase>("empty");
+/** All files as they were opened, a backup's manifest among them. */
+export const opened = signal<readonly Source[]>([]);
+/** Those that are read, in reading order. */
 export const sources = signal<readonly Source[]>([]);
+/** Whether they are a backup, whose manifest says what they are. */
+export const isBackup = signal(false);
+/** What the verification of the backup says, once all of it was read. */
+export const backup = signal<BackupTold | null>(null);
 /** True when the files' names form a rotation set, whose order then matters. */
 export const rotation = signal(false);
 export const progress = signal<Progress>({ bytes: 0, total: 0, file: 0, fileBytes: 0, rate: 0 });

@@ -1,8 +1,9 @@
 // The verdict: from what is known to one headline, one sentence, one tone.
 
+import type { BackupTold } from "../engine/backup";
 import { type Report, recordTotal } from "../engine/report";
 import { count, plural, size } from "../text/numbers";
-import { looksLike, phase, type Phase, progress, report, trouble } from "./session";
+import { backup, looksLike, phase, type Phase, progress, report, trouble } from "./session";
 
 export type Tone = "good" | "mend" | "bad" | "calm";
 
@@ -13,17 +14,18 @@ export interface Verdict {
 }
 
 export function verdict(): Verdict {
-  return judge(phase.value, report.value, looksLike.value);
+  return judge(phase.value, report.value, looksLike.value, backup.value);
 }
 
-function judge(now: Phase, seen: Report | null, looks: string | null): Verdict {
+function judge(now: Phase, seen: Report | null, looks: string | null, stored: BackupTold | null): Verdict {
   switch (now) {
     case "reading":
       return { tone: "calm", title: "Reading…", sentence: "" };
     case "changed":
+    case "refused":
     case "failed":
       return {
-        tone: now === "failed" ? "bad" : "mend",
+        tone: now === "changed" ? "mend" : "bad",
         title: trouble.value?.title ?? "No verdict",
         sentence: trouble.value?.text ?? "",
       };
@@ -38,8 +40,34 @@ function judge(now: Phase, seen: Report | null, looks: string | null): Verdict {
     case "empty":
       return { tone: "calm", title: "", sentence: "" };
     case "done":
-      return seen === null ? { tone: "calm", title: "", sentence: "" } : ofReport(seen, looks);
+      if (seen === null) return { tone: "calm", title: "", sentence: "" };
+      return stored === null ? ofReport(seen, looks) : ofBackup(stored, seen);
   }
+}
+
+/** As `papyra backup verify` judges: whether it holds what was copied, then whether that was whole. */
+function ofBackup(stored: BackupTold, seen: Report): Verdict {
+  const files = plural(stored.files, "file");
+  if (stored.damage.length > 0) {
+    return {
+      tone: "bad",
+      title: `Damaged backup: ${count(stored.damage.length)} of ${files}`,
+      sentence: "It does not hold what was copied. Use another backup if there is one; what can be had from this one is said below.",
+    };
+  }
+  const { totals } = seen;
+  if (seen.verdict !== "clean") {
+    return {
+      tone: "mend",
+      title: `Intact backup: the log had ${plural(totals.anomalies, "anomaly", "anomalies")}`,
+      sentence: `${files} as written, byte for byte. The damage was in the log when it was copied: recover after restoring it.`,
+    };
+  }
+  return {
+    tone: "good",
+    title: "Verified backup",
+    sentence: `${files} as written, byte for byte${totals.lines > 0 ? `, and every one of ${plural(totals.lines, "line")} is an intact record` : ""}.`,
+  };
 }
 
 export function ofReport(seen: Report, looks: string | null): Verdict {

@@ -1,7 +1,7 @@
 // A few lines of plain text for the incident ticket.
 
 import { recordTotal } from "../engine/report";
-import { found, report, sources } from "../state/session";
+import { backup, found, report, sources } from "../state/session";
 import { verdict } from "../state/verdict";
 import { count, exactSize, hex, plural, timeSpan } from "../text/numbers";
 import { visible } from "../text/escape";
@@ -26,6 +26,7 @@ export function summary(): string {
     `${exactSize(totals.bytes)}, ${plural(totals.lines, "line")}, ${plural(recordTotal(totals.records), "intact record")}${kinds.length > 0 ? ` (${kinds.join(", ")})` : ""}`,
     `Time span: ${span.title}${span.ends === "" ? "" : `, ${span.ends}`}`,
   ];
+  for (const { file, detail, recovery } of backup.value?.damage ?? []) lines.push(`- ${visible(file)}: ${visible(detail)}; ${visible(recovery)}`);
   for (const { file, anomaly } of found.value.slice(0, MOST)) {
     const place = anomaly.offset === undefined ? "" : ` line ${count(anomaly.line ?? 0)}, byte ${anomaly.offset} (${hex(anomaly.offset)}):`;
     const path = sources.value.length > 1 ? ` ${visible(sources.value[file]?.path ?? "")}` : "";
@@ -33,7 +34,8 @@ export function summary(): string {
   }
   const more = totals.anomalies - Math.min(MOST, found.value.length);
   if (more > 0) lines.push(`- and ${plural(more, "more anomaly", "more anomalies")}`);
-  if (seen.verdict !== "clean") lines.push(`To recover: ${command(sources.value.map((source) => source.path), seen)}`);
+  if (backup.value !== null) lines.push(`Backup ${visible(backup.value.name)}, made ${visible(backup.value.created)} by ${visible(backup.value.madeBy)}.`);
+  else if (seen.verdict !== "clean") lines.push(`To recover: ${command(sources.value.map((source) => source.path), seen)}`);
   lines.push(`Checked with ${seen.tool} in the browser.`);
   return `${lines.filter((line) => line !== "").join("\n")}\n`;
 }

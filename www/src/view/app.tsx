@@ -1,9 +1,10 @@
 // The page as a whole: which parts stand in which state.
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { engineState, engineTrouble, looksLike, phase, title } from "../state/session";
 import { verdict } from "../state/verdict";
 import { Anomalies } from "./anomalies";
+import { Backup } from "./backup";
 import { Checked } from "./checked";
 import { Dialogs } from "./dialogs";
 import { DropVeil } from "./drop";
@@ -42,17 +43,35 @@ function Result() {
   const now = phase.value;
   const settled = now === "done" || now === "cancelled";
   const isLog = looksLike.value === null;
+  const rest = useNextFrame(settled);
   return (
     <>
       {now === "reading" ? <Reading /> : <VerdictCard />}
+      <Backup />
       {now === "done" && <TakeAway />}
-      <Files />
+      {now !== "refused" && <Files />}
       <Anomalies />
-      {settled && isLog && <History />}
-      {settled && <Records />}
+      {rest && isLog && <History />}
+      {rest && <Records />}
       {settled && <Checked />}
     </>
   );
+}
+
+/** True from the frame after the one in which `now` became true: the verdict is on screen before the rest is drawn. */
+function useNextFrame(now: boolean): boolean {
+  const [drawn, setDrawn] = useState(false);
+  useEffect(() => {
+    if (!now) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const frame = requestAnimationFrame(() => (timer = setTimeout(() => setDrawn(true))));
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+      setDrawn(false);
+    };
+  }, [now]);
+  return now && drawn;
 }
 
 /** The engine would not start: say so, say why, say what works instead. Never a blank page. */

@@ -1,6 +1,6 @@
 // What was checked, what was not, and the notes about intact records.
 
-import { looksLike, noteMeanings, phase, report, sources } from "../state/session";
+import { backup, isBackup, looksLike, noteMeanings, phase, report, sources } from "../state/session";
 import { plural } from "../text/numbers";
 
 export function Checked() {
@@ -17,6 +17,7 @@ export function Checked() {
           <ul class="ticks">
             <li>Every byte{phase.value === "cancelled" ? " up to where reading stopped" : ""}: UTF-8, JSON as Papyra reads it, one record a line</li>
             <li>Each record's kind, required fields and timestamp</li>
+            {backup.value !== null && <li>Each file's size and SHA-256 against the manifest, and the manifest against SHA256SUMS</li>}
             {!one && <li>The numbers of the rotation set: gaps, and files that do not belong</li>}
             <li>That the {one ? "file" : "files"} did not change while being read</li>
           </ul>
@@ -26,8 +27,10 @@ export function Checked() {
           <ul class="crosses">
             <li>Whether records are missing from the log that were never written, or were removed whole</li>
             <li>Whether payloads mean what they should</li>
-            {one && <li>Rotated files that belong to this one: open the whole set to include them</li>}
-            <li>Checksums of the backup: <code>papyra backup verify</code> compares them with its manifest</li>
+            {one && !isBackup.value && <li>Rotated files that belong to this one: open the whole set to include them</li>}
+            {isBackup.value
+              ? <li>Whether somebody changed a file and its manifest alike: keep a copy of SHA256SUMS elsewhere</li>
+              : <li>Checksums of a backup: open its folder, and they are compared with its manifest</li>}
           </ul>
         </div>
       </div>

@@ -1,7 +1,7 @@
 // The files of a set, oldest first: roles, damage where it lies, and buttons that correct the order.
 
 import { moveSource } from "../state/actions";
-import { found, phase, progress, report, rotation, sources } from "../state/session";
+import { backup, found, isBackup, phase, progress, report, rotation, sources } from "../state/session";
 import { recordTotal, type FileReport } from "../engine/report";
 import { count, plural, size, timeSpan } from "../text/numbers";
 import { visible } from "../text/escape";
@@ -23,7 +23,7 @@ export function Files() {
   return (
     <section class="card files" aria-labelledby="files-title">
       <div class="card-head">
-        <h2 id="files-title">Files <span class="faint">{rotation.value ? "in the order they were written, oldest first" : "as they were opened"}</span></h2>
+        <h2 id="files-title">Files <span class="faint">{rotation.value ? "in the order they were written, oldest first" : isBackup.value ? "as the manifest lists them" : "as they were opened"}</span></h2>
       </div>
       <ol class="file-list">
         {list.map((source, index) => (
@@ -53,6 +53,7 @@ interface RowProps {
 
 function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
   const busy = phase.value === "reading";
+  const isDamaged = backup.value?.damage.some(({ file }) => file === (sources.value[index]?.stored ?? "")) === true;
   const marks = found.value.filter((entry) => entry.file === index && entry.anomaly.offset !== undefined);
   const share = busy ? (progress.value.file > index ? 1 : progress.value.file === index ? progress.value.fileBytes / Math.max(1, bytes) : 0) : 1;
   const about = seen?.anomalies.filter((anomaly) => anomaly.offset === undefined) ?? [];
@@ -61,6 +62,8 @@ function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
       <div class="file-name">
         <span class="mono">{visible(path)}</span>
         {seen !== undefined && <span class="faint">{ROLES[seen.role] ?? seen.role}</span>}
+        {seen === undefined && backup.value !== null && <span class="faint">kept along, no log</span>}
+        {isDamaged && <b class="bad-text">not as written</b>}
       </div>
       <Strip bytes={bytes} share={share} marks={marks.map((entry) => (entry.anomaly.offset ?? 0) / Math.max(1, bytes))} />
       <div class="file-facts faint">
@@ -71,12 +74,14 @@ function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
         {rotation.value && overlaps(before, seen) && <b class="mend-text">starts before the file above ends: in the wrong order, or the clock was restarted</b>}
         {about.map((anomaly) => <b key={anomaly.reason} class="bad-text">{reasonTitle(anomaly.reason)}</b>)}
       </div>
-      <div class="file-order">
-        <button type="button" class="button quiet square small" disabled={busy || index === 0} aria-label={`Move ${path} up`}
-          onClick={() => moveSource(index, -1)}><Up size={16} /></button>
-        <button type="button" class="button quiet square small" disabled={busy || index === last} aria-label={`Move ${path} down`}
-          onClick={() => moveSource(index, 1)}><Lower size={16} /></button>
-      </div>
+      {!isBackup.value && (
+        <div class="file-order">
+          <button type="button" class="button quiet square small" disabled={busy || index === 0} aria-label={`Move ${path} up`}
+            onClick={() => moveSource(index, -1)}><Up size={16} /></button>
+          <button type="button" class="button quiet square small" disabled={busy || index === last} aria-label={`Move ${path} down`}
+            onClick={() => moveSource(index, 1)}><Lower size={16} /></button>
+        </div>
+      )}
     </div>
   );
 }

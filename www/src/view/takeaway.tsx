@@ -1,7 +1,7 @@
 // What the operator takes away: repaired files, rejected bytes, the report, a summary, the command for the server.
 
-import { bytesOf, packed, phase, plans, report, reportText, sources } from "../state/session";
-import { verdict } from "../state/verdict";
+import { recordTotal } from "../engine/report";
+import { bytesOf, isBackup, looksLike, packed, phase, plans, report, reportText, sources } from "../state/session";
 import { copy } from "../take/clipboard";
 import { command } from "../take/command";
 import { download, rejectedName, rejectedOf, repairedName, repairedOf } from "../take/repair";
@@ -15,12 +15,12 @@ import { CopyButton } from "./small";
 export function TakeAway() {
   const seen = report.value;
   if (seen === null || phase.value !== "done") return null;
-  const damaged = seen.verdict !== "clean" && verdict().tone !== "bad";
+  const damaged = seen.verdict !== "clean" && looksLike.value === null && recordTotal(seen.totals.records) + seen.totals.salvageable > 0;
   return (
     <section class="card take" aria-labelledby="take-title">
       <h2 id="take-title">{damaged ? "Recover" : "Take away"}</h2>
       {damaged && <Repairs />}
-      {damaged && (
+      {damaged && !isBackup.value && (
         <div class="server">
           <p>On the server, where the log lies:</p>
           <div class="command-row">

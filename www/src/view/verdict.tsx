@@ -5,7 +5,7 @@ import { type RecordCounts, recordTotal } from "../engine/report";
 import { type Tone, verdict } from "../state/verdict";
 import { count, duration, exactSize, plural, speed, timeSpan } from "../text/numbers";
 import { kindName } from "../text/words";
-import { openAgain } from "../state/actions";
+import { openAgain, scanLogsAlone } from "../state/actions";
 import { Change, Check, Cross, Dots, Mend, Pause } from "./icons";
 import { Advice } from "./advice";
 
@@ -26,6 +26,9 @@ export function VerdictCard() {
           {now === "done" && looksLike.value !== null && <Advice looks={looksLike.value} />}
           {(now === "changed" || now === "cancelled" || now === "failed") && (
             <p class="verdict-again"><button type="button" class="button" onClick={openAgain}>Read it again</button></p>
+          )}
+          {now === "refused" && (
+            <p class="verdict-again"><button type="button" class="button" onClick={scanLogsAlone}>Scan its logs alone</button></p>
           )}
         </div>
       </div>
@@ -55,10 +58,12 @@ export function VerdictCard() {
   );
 }
 
-/** Breaks behind the colon, if anywhere. */
+const LONG = 20;
+
+/** Breaks behind the colon, if anywhere; a long tail breaks where it must. */
 function unbroken(title: string) {
   const [head, tail] = title.split(": ", 2);
-  return tail === undefined ? title : <><span class="nowrap">{head}:</span> <span class="nowrap">{tail}</span></>;
+  return tail === undefined || tail.length > LONG ? title : <><span class="nowrap">{head}:</span> <span class="nowrap">{tail}</span></>;
 }
 
 function Span({ first, last }: { first: number | null; last: number | null }) {
