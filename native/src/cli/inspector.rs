@@ -77,9 +77,8 @@ fn serve(page: &'static [u8], port: u16, out: &mut Out) -> Result<()> {
     let url = format!("http://{}/", listener.local_addr().map_err(failed)?);
     out.success(&format!("the inspector is at {url} until you press Ctrl-C"));
     out.flush();
-    if !open_browser(&url) {
-        out.message("no browser could be started here: open the address yourself");
-    }
+    // An opener may take as long as its browser runs, and say only then that there was none.
+    std::thread::spawn(move || open_browser(&url));
     for stream in listener.incoming().flatten() {
         // A browser opens connections that it does not use at once; one each keeps them apart.
         std::thread::spawn(move || answer(stream, page));
@@ -118,10 +117,14 @@ fn answer(mut stream: TcpStream, page: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Starts the desktop's browser, if there is one.
-fn open_browser(url: &str) -> bool {
+/// Starts the desktop's browser, and says so when there is none.
+fn open_browser(url: &str) {
     let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    Command::new(program).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().is_ok()
+    let mut command = Command::new(program);
+    command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if !command.status().is_ok_and(|status| status.success()) {
+        Out::new().message("no browser could be started here: open the address yourself");
+    }
 }
 
 #[cfg(test)]
