@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origin, Source, StoredFile};
-use papyra_core::report::{Backend, FileReport, Report, Role};
+use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::summary::Summary;
 use papyra_core::sums;
 
@@ -420,9 +420,4 @@ fn json(manifest: &Manifest) -> Result<String> {
     serde_json::to_string_pretty(manifest)
         .map(|text| text + "\n")
         .map_err(|error| Error::new(Code::Io, format!("cannot write the manifest: {error}")))
-}
-
-/// Whether a role is that of a member.
-pub(super) fn is_member(role: Role) -> bool {
-    matches!(role, Role::Active | Role::Rotated)
 }

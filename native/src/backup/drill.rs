@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use papyra_core::manifest::{Content, StoredFile};
 use papyra_core::report::{Report, Verdict};
+use papyra_core::verification;
 use serde::Serialize;
 
 use super::pass::{BLOCK, Task, pass};
 use super::restore::fill;
 use super::stored::scan_archive;
-use super::{Attested, Backup, attest, seconds_since, verify};
+use super::{Attested, Backup, attest, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
 use crate::folder::Folder;
@@ -140,7 +141,7 @@ fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &m
             differs("the restored bytes are not those of the manifest".into());
         }
         let summary = passed.summary.or(of_archive.map(|(summary, _)| summary));
-        if let Some(report) = verify::report(backup, file, summary) {
+        if let Some(report) = verification::file_report(&backup.manifest, file, summary) {
             if let Some((then, now)) =
                 counts(backup, file).filter(|then| *then != counts_of(&report)).map(|then| (then, counts_of(&report)))
             {
@@ -149,7 +150,7 @@ fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &m
             reports.push(report);
         }
     }
-    Ok(verify::whole_report(backup, reports))
+    Ok(verification::whole_report(TOOL, &backup.manifest, reports))
 }
 
 /// Records and lines by the manifest.

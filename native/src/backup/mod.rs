@@ -23,8 +23,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
-use papyra_core::sums;
+use papyra_core::verification::{self, sums_of};
 
 use crate::error::{Code, Error, Result, show};
 use crate::folder::{Folder, Lock};
@@ -58,25 +59,14 @@ impl Backup {
         let folder = Folder::open(&path)?;
         let lock = folder.share()?;
         let bytes = whole(&folder, manifest::NAME)?;
-        let refused = |name: &str, why: String| {
-            let path = show(&folder.join(name));
+        let manifest_sha256 = sha256(&bytes);
+        let sums = whole(&folder, manifest::SUMS)?;
+        let manifest = verification::open(&bytes, &manifest_sha256, &sums).map_err(|refused| {
+            let path = show(&folder.join(refused.file));
             let advice = "nothing was done; if there is no other backup, the files in it are plain: copy what you \
                           need and scan it";
-            Error::new(Code::Data, format!("{path} cannot be trusted: {why}; {advice}"))
-        };
-        let manifest = Manifest::parse(&bytes).map_err(|why| {
-            let why = papyra_core::escape::escape(why.to_string().as_bytes());
-            refused(manifest::NAME, why)
+            Error::new(Code::Data, format!("{path} cannot be trusted: {}; {advice}", refused.why))
         })?;
-        let manifest_sha256 = pass::sha256(&bytes);
-        let text = String::from_utf8(whole(&folder, manifest::SUMS)?)
-            .map_err(|_| refused(manifest::SUMS, "it is no text".into()))?;
-        let listed =
-            sums::parse(&text).map_err(|line| refused(manifest::SUMS, format!("line {line} is no checksum line")))?;
-        if listed != sums_of(&manifest, &manifest_sha256) {
-            let why = format!("it and {} disagree, so one of them is damaged", manifest::NAME);
-            return Err(refused(manifest::SUMS, why));
-        }
         Ok(Backup { folder, manifest, manifest_sha256, path, _lock: lock })
     }
 
@@ -92,12 +82,6 @@ impl Backup {
     pub fn created(&self) -> Option<Timestamp> {
         self.manifest.created.parse().ok()
     }
-}
-
-/// What `SHA256SUMS` says of a backup.
-fn sums_of(manifest: &Manifest, manifest_sha256: &str) -> sums::Sums {
-    let files = manifest.files.iter().map(|file| (file.stored.clone(), file.stored_sha256.clone()));
-    files.chain([(manifest::NAME.to_owned(), manifest_sha256.to_owned())]).collect()
 }
 
 /// A small file's bytes.

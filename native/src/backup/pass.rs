@@ -7,10 +7,13 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use papyra_core::digest::{Hashes, hex};
 use papyra_core::manifest::Blocks;
 use papyra_core::scan::Scanner;
 use papyra_core::summary::Summary;
 use sha2::{Digest, Sha256};
+
+pub(super) use papyra_core::digest::sha256;
 
 /// Bytes read at a time, and the length of a stretch with a checksum of its own.
 pub(super) const BLOCK: usize = 1 << 20;
@@ -226,48 +229,6 @@ impl Read for Tap<'_> {
     }
 }
 
-/// SHA-256 of all bytes, CRC-32 of each stretch.
-struct Hashes {
-    whole: Sha256,
-    stretch: crc32fast::Hasher,
-    length: u64,
-    filled: u64,
-    crc32: String,
-}
-
-impl Hashes {
-    fn new(length: u64) -> Hashes {
-        let length = length.max(1);
-        Hashes { whole: Sha256::new(), stretch: crc32fast::Hasher::new(), length, filled: 0, crc32: String::new() }
-    }
-
-    fn feed(&mut self, mut bytes: &[u8]) {
-        self.whole.update(bytes);
-        while !bytes.is_empty() {
-            let width = usize::try_from(self.length - self.filled).unwrap_or(usize::MAX).min(bytes.len());
-            self.stretch.update(&bytes[..width]);
-            self.filled += width as u64;
-            bytes = &bytes[width..];
-            if self.filled == self.length {
-                self.end_stretch();
-            }
-        }
-    }
-
-    fn end_stretch(&mut self) {
-        let stretch = std::mem::take(&mut self.stretch);
-        self.crc32.push_str(&format!("{:08x}", stretch.finalize()));
-        self.filled = 0;
-    }
-
-    fn finish(mut self) -> (String, Blocks) {
-        if self.filled > 0 {
-            self.end_stretch();
-        }
-        (hex(&self.whole.finalize()), Blocks { bytes: self.length, crc32: self.crc32 })
-    }
-}
-
 /// Hashes what passes through it on the way in or out.
 pub(super) struct Hashed<T> {
     inner: T,
@@ -306,15 +267,6 @@ impl<T: Write> Write for Hashed<T> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
-}
-
-/// The SHA-256 of a few bytes, as it is written.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use papyra_core::manifest::Content;
 use papyra_core::report::{FileReport, Report};
+use papyra_core::verification;
 use serde::Serialize;
 
 use super::place::{self, Place};
 use super::stored::{Damage, read_back};
-use super::verify::{report, whole_report};
 use super::writing::{Syncer, set_attributes};
 use super::{Backup, seconds_since};
 use crate::TOOL;
@@ -188,9 +188,9 @@ fn check(backup: &Backup, effort: Effort<'_>) -> Result<Report> {
     for file in &backup.manifest.files {
         let read = read_back(backup, file, None, effort)?;
         undamaged(backup, read.damage)?;
-        reports.extend(report(backup, file, read.summary));
+        reports.extend(verification::file_report(&backup.manifest, file, read.summary));
     }
-    Ok(whole_report(backup, reports))
+    Ok(verification::whole_report(TOOL, &backup.manifest, reports))
 }
 
 /// Writes the whole backup into an empty folder, and fails when anything in it is damaged. All is on the disk then.
@@ -206,7 +206,7 @@ pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effo
         let read = read_back(backup, file, Some(&mut output), effort)?;
         undamaged(backup, read.damage)?;
         if file.content != Content::Other {
-            reports.extend(report(backup, file, read.summary));
+            reports.extend(verification::file_report(&backup.manifest, file, read.summary));
         }
         let owner = owner.and_then(|owner| owner.files).map(|of_folder| of_folder.unwrap_or((file.uid, file.gid)));
         set_attributes(&output, file.mode | 0o400, file.modified_ns, owner).map_err(as_source)?;
@@ -219,7 +219,7 @@ pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effo
         folder.set_mode(owner.folder_mode, owner.folder)?;
     }
     folder.sync()?;
-    Ok(whole_report(backup, reports))
+    Ok(verification::whole_report(TOOL, &backup.manifest, reports))
 }
 
 fn undamaged(backup: &Backup, damage: Option<Damage>) -> Result<()> {

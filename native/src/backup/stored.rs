@@ -3,30 +3,17 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use papyra_core::manifest::{Blocks, Compression, Content, StoredFile};
+use papyra_core::manifest::{Compression, Content, StoredFile};
 use papyra_core::summary::Summary;
-use serde::Serialize;
+use papyra_core::verification;
+
+pub use papyra_core::verification::Damage;
 
 use super::Backup;
 use super::pass::{Hashed, Passed, Task, pass};
 use crate::archive::{self, Format};
 use crate::error::{Error, Result};
 use crate::reading::{self, Effort};
-
-/// What is wrong with a stored file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Damage {
-    /// The stored file.
-    pub file: String,
-    /// Where its content first differs, in bytes, as far as the checksums of its stretches tell.
-    pub offset: Option<u64>,
-    /// How many bytes from there on are in doubt.
-    pub length: Option<u64>,
-    /// What happened.
-    pub detail: String,
-    /// Whether recovery would bring back what the file held.
-    pub recovery: String,
-}
 
 /// A stored file that was read to its end.
 #[derive(Debug)]
@@ -45,23 +32,10 @@ pub(super) fn read_back(
     effort: Effort<'_>,
 ) -> Result<ReadBack> {
     let path = backup.folder.join(&file.stored);
-    let gone = |detail: String| ReadBack {
-        summary: None,
-        damage: Some(Damage {
-            file: file.stored.clone(),
-            offset: None,
-            length: None,
-            detail,
-            recovery: "nothing of it can be brought back from here".into(),
-        }),
-    };
+    let gone = |why: String| ReadBack { summary: None, damage: Some(Damage::gone(file, &why)) };
     let opened = match backup.read(&file.stored) {
         Ok(opened) => opened,
         Err(error) => return Ok(gone(error.to_string())),
-    };
-    let size = match opened.metadata() {
-        Ok(metadata) => metadata.len(),
-        Err(error) => return Ok(gone(Error::cannot_read(&path, 0, &error).to_string())),
     };
     let mut stored = Hashed::new(&opened);
     let to = copy.map(|copy| &mut *copy as &mut dyn Write);
@@ -86,30 +60,17 @@ pub(super) fn read_back(
     let (scanned, ended) =
         of_archive.map_or((passed.summary.clone(), Ok(())), |(summary, ended)| (Some(summary), ended));
     let failed = passed.read_error.as_ref().map(ToString::to_string).or_else(|| Some(rest.as_ref().err()?.to_string()));
-    let same = passed.sha256 == file.sha256
-        && passed.bytes == file.bytes
-        && stored_sha256 == file.stored_sha256
-        && stored_bytes == file.stored_bytes;
-    let damage = if same && failed.is_none() {
-        None
-    } else {
-        let detail = match (failed, size.cmp(&file.stored_bytes)) {
-            (Some(error), _) => format!("it cannot be read past byte {} of its content: {error}", passed.bytes),
-            (None, std::cmp::Ordering::Less) => format!("it has {size} bytes where {} were written", file.stored_bytes),
-            (None, std::cmp::Ordering::Greater) => {
-                format!("it has {size} bytes, more than the {} that were written", file.stored_bytes)
-            }
-            (None, std::cmp::Ordering::Equal) => "its bytes are not those that were written".into(),
-        };
-        let place = first_difference(&file.blocks, &passed.blocks, file.bytes, passed.bytes);
-        Some(Damage {
-            file: file.stored.clone(),
-            offset: place.map(|(offset, _)| offset),
-            length: place.map(|(_, length)| length),
-            detail: papyra_core::escape::escape(detail.as_bytes()),
-            recovery: prospects(backup, file, scanned.as_ref(), ended.is_err()),
-        })
+    let read = verification::ReadBack {
+        stored_bytes,
+        stored_sha256,
+        bytes: passed.bytes,
+        sha256: passed.sha256,
+        blocks: passed.blocks,
+        failed,
+        summary: scanned.as_ref(),
+        cut_short: ended.is_err(),
     };
+    let damage = read.damage(&backup.manifest, file);
     Ok(ReadBack { summary: scanned, damage })
 }
 
@@ -149,34 +110,4 @@ fn unpacked(compression: Compression) -> Option<Format> {
         Compression::Gzip => Some(Format::Gzip),
         Compression::Zstd => Some(Format::Zstd),
     }
-}
-
-/// The first stretch, offset and length, whose checksum differs.
-fn first_difference(written: &Blocks, read: &Blocks, bytes: u64, bytes_read: u64) -> Option<(u64, u64)> {
-    let count = bytes.max(bytes_read).div_ceil(written.bytes.max(1));
-    let at = (0..count).find(|index| {
-        let index = usize::try_from(*index).unwrap_or(usize::MAX);
-        written.get(index) != read.get(index) || read.get(index).is_none()
-    })?;
-    let offset = at * written.bytes;
-    Some((offset, written.bytes.min(bytes.max(bytes_read) - offset)))
-}
-
-/// What recovery would make of the damaged content, in a sentence.
-fn prospects(backup: &Backup, file: &StoredFile, now: Option<&Summary>, cut_short: bool) -> String {
-    let then = backup.manifest.scan.files.iter().find(|report| report.path == file.path);
-    let (Some(now), Some(then)) = (now, then) else {
-        return "it holds no records that recovery could judge".into();
-    };
-    let (kept, held) = (now.records.total() + now.salvageable, then.records.total() + then.salvageable);
-    if cut_short || kept < held {
-        return format!("recovery would bring back {kept} of its {held} records");
-    }
-    if now.anomalies > then.anomaly_count {
-        return format!("recovery would keep all of its {held} records");
-    }
-    format!(
-        "every line is still a record, so recovery would keep all {held} and cannot tell which one is wrong: \
-         use another backup"
-    )
 }

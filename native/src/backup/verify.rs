@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use papyra_core::finding::Reason;
-use papyra_core::manifest::{self, Content, StoredFile};
-use papyra_core::report::{FileReport, Report, Role, Verdict};
-use papyra_core::summary::Summary;
+use papyra_core::manifest::StoredFile;
+use papyra_core::report::{Report, Verdict};
+use papyra_core::verification;
 use serde::Serialize;
 
-use super::create::is_member;
 use super::stored::{Damage, read_back};
 use super::{Attested, Backup, attest, seconds_since};
 use crate::TOOL;
@@ -68,11 +66,11 @@ pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verifi
         let read = read_back(backup, file, None, effort)?;
         bytes += file.stored_bytes;
         damage.extend(read.damage);
-        reports.extend(report(backup, file, read.summary));
+        reports.extend(verification::file_report(&backup.manifest, file, read.summary));
     }
     let seconds = seconds_since(begun);
     let intact = damage.is_empty();
-    let scan = (!quick).then(|| whole_report(backup, reports));
+    let scan = (!quick).then(|| verification::whole_report(TOOL, &backup.manifest, reports));
     let recorded = scan.as_ref().map(|scan| attest::keep(backup, Attested::Verified, seconds, intact, scan.verdict));
     let (recorded, not_recorded) = match recorded {
         Some(Ok(path)) => (Some(path), None),
@@ -113,49 +111,15 @@ fn wrong_size(backup: &Backup, file: &StoredFile) -> Option<Damage> {
 
 /// The files in the backup's folder that its manifest does not know, sorted.
 pub(super) fn foreign(backup: &Backup) -> Result<Vec<String>> {
-    let files = &backup.manifest.files;
-    let mut foreign = Vec::new();
+    let mut paths = Vec::new();
     for name in backup.folder.names()? {
         let prefix = format!("{name}/");
-        if files.iter().any(|file| file.stored.starts_with(&prefix)) {
+        if backup.manifest.files.iter().any(|file| file.stored.starts_with(&prefix)) {
             let inside = backup.folder.existing_subfolder(&name)?.names()?;
-            let inside = inside.into_iter().map(|inner| format!("{prefix}{inner}"));
-            foreign.extend(inside.filter(|path| !files.iter().any(|file| file.stored == *path)));
-        } else if !matches!(&*name, manifest::NAME | manifest::SUMS) && !files.iter().any(|file| file.stored == name) {
-            foreign.push(name);
+            paths.extend(inside.into_iter().map(|inner| format!("{prefix}{inner}")));
+        } else {
+            paths.push(name);
         }
     }
-    foreign.sort();
-    Ok(foreign)
-}
-
-/// The report on a stored file: what was just read, with the role that the manifest gives it.
-pub(super) fn report(backup: &Backup, file: &StoredFile, summary: Option<Summary>) -> Option<FileReport> {
-    let then = backup.manifest.scan.files.iter().find(|report| report.path == file.path)?;
-    let summary = summary.unwrap_or_default();
-    if file.content == Content::Other {
-        return None;
-    }
-    Some(if is_member(then.role) {
-        let mut now = FileReport::new(&file.path, then.role, then.index, summary);
-        let of_file = then.anomalies.iter().filter(|finding| finding.reason == Reason::DamagedArchive);
-        of_file.for_each(|finding| now.add(finding.clone()));
-        now
-    } else {
-        FileReport {
-            anomaly_count: then.anomaly_count,
-            anomalies: then.anomalies.clone(),
-            ..FileReport::new(&file.path, then.role, then.index, summary)
-        }
-    })
-}
-
-/// The report on all files, those that are missing from a set included.
-pub(super) fn whole_report(backup: &Backup, mut reports: Vec<FileReport>) -> Report {
-    let then = &backup.manifest.scan;
-    let known = |path: &str| backup.manifest.files.iter().any(|file| file.path == path);
-    reports.extend(then.files.iter().filter(|file| file.role == Role::Missing || !known(&file.path)).cloned());
-    // In the manifest's order, which is that of reading.
-    reports.sort_by_key(|report| then.files.iter().position(|file| file.path == report.path));
-    Report::new(TOOL, then.backend, reports, false)
+    Ok(verification::foreign(&backup.manifest, paths.iter().map(String::as_str)))
 }
