@@ -13,7 +13,7 @@ use crate::archive::{self, Format};
 use crate::error::{Code, Error, Result, show};
 use crate::folder::Folder;
 use crate::history::{Choice, History};
-use crate::offline::Backup;
+use crate::offline::{AofSet, Backup};
 use crate::redis::Store;
 
 /// How often a folder is looked at again while its files change names.
@@ -131,6 +131,15 @@ impl Logs {
             if let Some(Backup::Aof(set)) = Backup::at(&full, false)?
                 && set.manifest.is_some()
             {
+                taken.extend(names.iter().filter(|name| set.holds(name)).cloned());
+                logs.backups.push(Backup::Aof(set));
+            }
+        }
+        for stem in AofSet::stems(&names) {
+            // Files that no manifest speaks for.
+            let manifest = format!("{stem}.manifest");
+            if !names.contains(&manifest) {
+                let set = AofSet::without_manifest(path, &stem)?;
                 taken.extend(names.iter().filter(|name| set.holds(name)).cloned());
                 logs.backups.push(Backup::Aof(set));
             }

@@ -44,6 +44,13 @@ impl Manifest {
         of(FileRole::Base).chain(of(FileRole::Incremental))
     }
 
+    /// Leaves out the lines of `old` that name one of these files; everything else stays as it is.
+    pub fn without(old: &[u8], names: &[&str]) -> Vec<u8> {
+        let lines = old.split_inclusive(|&byte| byte == b'\n');
+        let goes = |line: &&[u8]| file(line).is_ok_and(|file| names.contains(&file.name.as_str()));
+        lines.filter(|line| !goes(line)).flatten().copied().collect()
+    }
+
     /// Reads a manifest.
     ///
     /// # Errors
@@ -87,7 +94,8 @@ impl Manifest {
     }
 }
 
-fn file(line: &[u8]) -> Result<ManifestFile, &'static str> {
+/// Reads a line.
+pub(super) fn file(line: &[u8]) -> Result<ManifestFile, &'static str> {
     let words = words(line)?;
     let (mut name, mut seq, mut role) = (None, None, None);
     let mut pairs = words.chunks_exact(2);
@@ -178,6 +186,8 @@ mod tests {
         let names: Vec<_> = manifest.in_order().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["a.2.base.rdb", "a bA.incr", "c"]);
         assert_eq!(manifest.files[2].role, FileRole::History);
+        let rest = Manifest::without(text, &["a bA.incr", "z"]);
+        assert_eq!(rest, b"file a.2.base.rdb seq 2 type b\n# words\nfile c seq 4 type i startoffset 7\n");
     }
 
     #[test]

@@ -204,6 +204,7 @@ fn print_plan(outcome: &Outcome, out: &mut Out) {
     if outcome.plan.is_empty() && outcome.removals.is_empty() {
         out.detail("there is nothing to cut out");
     }
+    outcome.warnings.iter().for_each(|warning| out.info(&format!("note: {warning}")));
     for file in &outcome.plan {
         out.info(&format!(
             "{}: {} stay, {} go, {} newlines added",

@@ -15,10 +15,12 @@ use std::path::{Path, PathBuf};
 
 use papyra_core::escape::escape;
 use papyra_core::redis::{
-    self, ErrorKind, Flow, Format, Manifest, SNIFF_END, SNIFF_START, is_dump, is_whole_dump, sniff,
+    self, ErrorKind, FileRole, Flow, Format, Manifest, SNIFF_END, SNIFF_START, is_dump, is_whole_dump, server_name,
+    sniff,
 };
 
 use crate::error::{Code, Error, Result, show};
+use crate::folder::Folder;
 
 pub(crate) use aof::{Survey, survey};
 
@@ -46,8 +48,10 @@ pub struct AofSet {
     pub folder: PathBuf,
     /// The manifest's name, if there is one.
     pub manifest: Option<String>,
-    /// Why the manifest cannot be followed.
+    /// Why the manifest cannot be followed, or that there is none.
     pub broken: Option<redis::Finding>,
+    /// The manifest that the files' names and what is left of the broken one leave as the only one possible, or why there is none.
+    pub rebuilt: std::result::Result<Manifest, &'static str>,
     /// Plain names.
     pub files: Vec<String>,
     /// Names that the server no longer needs.
@@ -73,7 +77,10 @@ impl Backup {
                 let short = read == 0 || read_at(&file, &mut end, from).map_err(failed)? < SNIFF_END;
                 let seems = !short && is_dump(start[0], &end);
                 let is = seems && (named || size <= SMALL && is_whole_dump(&std::fs::read(path).map_err(failed)?));
-                is.then(|| Backup::Dump(path.into()))
+                match AofSet::around(path)? {
+                    Some(set) if !is => Some(Backup::Aof(set)),
+                    _ => is.then(|| Backup::Dump(path.into())),
+                }
             }
         })
     }
@@ -103,7 +110,14 @@ impl AofSet {
     pub fn one(path: &Path) -> AofSet {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        AofSet { folder, manifest: None, broken: None, files: vec![name], history: Vec::new() }
+        AofSet {
+            folder,
+            manifest: None,
+            broken: None,
+            rebuilt: Err("it is whole"),
+            files: vec![name],
+            history: Vec::new(),
+        }
     }
 
     fn of_manifest(path: &Path) -> Result<AofSet> {
@@ -111,14 +125,63 @@ impl AofSet {
         let mut set = AofSet::one(path);
         set.manifest = set.files.pop();
         match Manifest::parse(&text) {
-            Ok(manifest) => {
-                set.files = manifest.in_order().map(|file| file.name.clone()).collect();
-                let all = manifest.files.into_iter().map(|file| file.name);
-                set.history = all.filter(|name| !set.files.contains(name)).collect();
-            }
-            Err(finding) => set.broken = Some(finding),
+            Ok(manifest) => set.follow(&manifest),
+            Err(finding) => set.rebuild(&text, finding)?,
         }
         Ok(set)
+    }
+
+    /// The set of the manifest `path` whose content does not show that it is one: the files beside it do.
+    fn around(path: &Path) -> Result<Option<AofSet>> {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some(stem) = name.strip_suffix(".manifest") else { return Ok(None) };
+        let set = AofSet::one(path);
+        let is = AofSet::stems(&set.names()?).iter().any(|own| own == stem);
+        if is { AofSet::of_manifest(path).map(Some) } else { Ok(None) }
+    }
+
+    /// The set of the files in `folder` that are called `stem`, which has no manifest.
+    pub(crate) fn without_manifest(folder: &Path, stem: &str) -> Result<AofSet> {
+        let mut set = AofSet::one(&folder.join(format!("{stem}.manifest")));
+        set.manifest = set.files.pop();
+        let text = "there are append-only files and no manifest: a server would start empty";
+        set.rebuild(b"", redis::Finding::new(redis::Reason::BrokenManifest, 0, text))?;
+        Ok(set)
+    }
+
+    /// The stems among `names` that have a base and an incremental file under the names that servers give.
+    pub(crate) fn stems(names: &[String]) -> Vec<String> {
+        let of = |role| names.iter().filter_map(move |name| server_name(name).filter(|parts| parts.2 == role));
+        let mut stems: Vec<&str> = of(FileRole::Base).map(|parts| parts.0).collect();
+        stems.retain(|stem| of(FileRole::Incremental).any(|parts| parts.0 == *stem));
+        stems.dedup();
+        stems.into_iter().map(str::to_owned).collect()
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        let mut names = Folder::open(&self.folder)?.names()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn follow(&mut self, manifest: &Manifest) {
+        self.files = manifest.in_order().map(|file| file.name.clone()).collect();
+        let all = manifest.files.iter().map(|file| file.name.clone());
+        self.history = all.filter(|name| !self.files.contains(name)).collect();
+    }
+
+    fn rebuild(&mut self, text: &[u8], broken: redis::Finding) -> Result<()> {
+        let stem = self.manifest.as_deref().and_then(|name| name.strip_suffix(".manifest")).unwrap_or_default();
+        self.rebuilt = Manifest::rebuild(stem, text, &self.names()?);
+        if let Ok(manifest) = self.rebuilt.clone() {
+            self.follow(&manifest);
+        }
+        let order = match &self.rebuilt {
+            Ok(_) => format!("the files themselves leave one order: {}", self.files.join(", ")),
+            Err(why) => format!("the order of the files cannot be told from their names: {why}"),
+        };
+        self.broken = Some(redis::Finding { detail: format!("{}; {order}", broken.detail), ..broken });
+        Ok(())
     }
 
     /// The path of one of the files.

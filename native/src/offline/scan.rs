@@ -78,13 +78,20 @@ fn rdb(path: &Path, format: BackupFormat, scope: &Scope, effort: Effort<'_>) -> 
 
 fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>) -> Result<Vec<FileReport>> {
     let mut files = Vec::new();
+    // Its finding stands before those of the files, which are counted from 1.
+    let mut before = None;
     if let (Some(manifest), Some(finding)) = (&set.manifest, &set.broken) {
         let mut report = FileReport::new(manifest, Role::Active, 0, Summary::default());
         let format = BackupFormat::Manifest;
         let (header, checksum, commands, other_keys, other_streams) = (None, None, None, 0, 0);
         report.backup = Some(BackupReport { format, header, checksum, commands, other_keys, other_streams });
         report.add(finding.clone().into());
-        return Ok(vec![report]);
+        if !set.folder.join(manifest).exists() {
+            let reason = Reason::Backup(finding.reason);
+            let missing = Finding::of_file(AnomalyType::MissingFile, reason, finding.detail.as_str());
+            report = FileReport::outside(manifest, Role::Missing, 0, Summary::default(), missing);
+        }
+        before = Some(report);
     }
     let mut replay = judging();
     let surveys = aof::replay(set, scope, &mut replay, effort)?;
@@ -112,7 +119,6 @@ fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>) -> Result<Vec<Fi
         files.push(report);
     }
     let state = replay.report(scope, effort.max_findings);
-    // Files are counted from 1.
     let at = |file: u32| (file as usize).saturating_sub(1);
     let unlisted = state.found - state.findings.len() as u64;
     for (file, finding) in replay.findings.drain(..).chain(state.findings) {
@@ -135,7 +141,7 @@ fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>) -> Result<Vec<Fi
         last.anomaly_count += unlisted;
         last.streams = state.streams;
     }
-    Ok(files)
+    Ok(before.into_iter().chain(files).collect())
 }
 
 fn add(report: &mut FileReport, finding: redis::Finding, effort: Effort<'_>) {

@@ -10,6 +10,8 @@ use papyra_core::redis::{AofPlan, AofReader, LaterCommands, Limits, Scope, Stret
 use papyra_core::report::{Backend, Report};
 use papyra_core::scan::{Sink, Step};
 
+use super::late::wait_for_writers;
+use super::manifest;
 use super::member::{self, NewFile};
 use super::rejects::Rejects;
 use super::{FilePlan, Keeping, Mode, Options, Outcome, Rejected, aside, copy_range, quarantine, swap};
@@ -49,46 +51,89 @@ pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, 
     let keeping = options.keeping()?;
     let quiet = Effort { progress: &|_| {}, ..effort };
     let report = |effort| Ok(Report::new(TOOL, Backend::Redis, scan::scan(backup, scope, effort)?, false));
+    if let (Some(broken), Err(why)) = (&set.broken, &set.rebuilt) {
+        return Err(manifest::undecided(set, broken, why));
+    }
     let folder = Folder::open(&set.folder)?;
     let writes = !options.dry_run && options.mode != Mode::Ignore;
     let _lock = if writes { Some(folder.lock()?) } else { None };
     let mut outcome = Outcome::begin(options, report(effort)?);
-    let plans = plans(set, after, scope, quiet)?;
-    for (name, plan) in &plans {
+    let Plans { damaged, missing, following } = plans(set, after, scope, quiet)?;
+    for (name, plan) in &damaged {
         outcome.plan.push(FilePlan { path: name.clone(), plan: written_down(plan, effort.max_findings) });
     }
+    let renewed = manifest::renewed(set, &missing, &following)?;
+    outcome.warnings.extend(renewed.iter().map(|renewed| renewed.words.clone()));
     if !writes {
         return Ok(outcome);
     }
-    for name in &set.files {
+    set.files.iter().filter(|name| !missing.contains(name)).try_for_each(|name| at_rest(&folder, name))?;
+    for name in set.files.iter().chain(&set.manifest) {
         // Hidden files of a run that was killed: before the swap a copy, after it the original.
         for hidden in folder.names()?.into_iter().filter(|hidden| swap::log_of(hidden) == Some(name)) {
             let path = quarantine::set_aside(&folder, &hidden, &aside(&folder, &keeping)?)?;
             outcome.quarantined_files.push(path);
         }
     }
-    for (name, plan) in &plans {
+    // The manifest first: a run that is killed after it finds the same damage, and what no manifest names any more.
+    if let Some(renewed) = renewed {
+        manifest::put(&folder, set, &renewed, &keeping, &mut outcome)?;
+    }
+    for name in manifest::no_longer_named(&folder, set, after.truncate)? {
+        let path = quarantine::set_aside(&folder, &name, &aside(&folder, &keeping)?)?;
+        outcome.quarantined_files.push(path);
+    }
+    for (name, plan) in &damaged {
         repair(&folder, name, plan, &keeping, scope, quiet, &mut outcome)?;
     }
-    outcome.after = report(quiet)?;
+    let again = match &set.manifest {
+        Some(manifest) => Backup::at(&set.folder.join(manifest), true)?,
+        None => None,
+    };
+    let files = scan::scan(again.as_ref().unwrap_or(backup), scope, quiet)?;
+    outcome.after = Report::new(TOOL, Backend::Redis, files, false);
     Ok(outcome)
 }
 
-/// The plans of the damaged files.
-fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Result<Vec<(String, AofPlan)>> {
-    let mut plans: Vec<(String, AofPlan)> = Vec::new();
-    for name in &set.files {
+/// What is to be done to the files of a set.
+#[derive(Default)]
+struct Plans {
+    /// The damaged ones, and what to keep of each.
+    damaged: Vec<(String, AofPlan)>,
+    /// Those that the manifest names and that are not there.
+    missing: Vec<String>,
+    /// Those after the first damage, when they go with it.
+    following: Vec<String>,
+}
+
+impl Plans {
+    fn first(&self) -> Option<&String> {
+        self.missing.first().or(self.damaged.first().map(|(name, _)| name))
+    }
+}
+
+fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Result<Plans> {
+    let mut plans = Plans::default();
+    for (at, name) in set.files.iter().enumerate() {
         let path = set.path(name);
-        let (file, size) = open(&path)?;
-        if let Some((damaged, _)) = plans.first() {
-            if after.truncate {
+        if plans.first().is_some() && after.truncate {
+            plans.following.push(name.clone());
+            continue;
+        }
+        if set.manifest.is_some() && !path.exists() {
+            if at == 0 && !after.keep {
                 let text = format!(
-                    "{damaged} is damaged and {} follows it: cutting the one would leave the other without its past; recover \
-                     without --truncate, or take {name} out of the manifest first",
+                    "{} is missing, and all that follows continues it: put it back from a backup, or --keep-later keeps the \
+                     commands that follow without it; nothing was changed",
                     show(&path)
                 );
                 return Err(Error::new(Code::Usage, text));
             }
+            plans.missing.push(name.clone());
+            continue;
+        }
+        let (file, size) = open(&path)?;
+        if plans.first().is_some() {
             let mut later = LaterCommands::new(scope.clone());
             let mut reader = AofReader::new(Limits::default());
             feed(&file, &path, 0..size, effort.progress, |bytes| reader.push(bytes, &mut later))?;
@@ -113,7 +158,7 @@ fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Resul
             let count = later.others + later.whole_databases;
             return Err(undecided(&show(&path), count, &later.first_command, later.first_offset));
         }
-        plans.push((name.clone(), plan));
+        plans.damaged.push((name.clone(), plan));
     }
     Ok(plans)
 }
@@ -146,10 +191,19 @@ fn undecided(path: &str, count: u64, first: &str, offset: u64) -> Error {
     let first = papyra_core::escape::escape(first.as_bytes());
     let text = format!(
         "{path}: {count} commands after the damage are on keys that are no Papyra streams (the first is {first} at byte \
-         {offset}), and may depend on what was lost: --keep-later keeps them, --truncate cuts the file at the damage; nothing \
-         was changed"
+         {offset}), and may depend on what was lost: --keep-later keeps them, --truncate cuts there and leaves out what \
+         follows; nothing was changed"
     );
     Error::new(Code::Usage, text)
+}
+
+/// A server that has one of the files open would not see what is done to the others.
+fn at_rest(folder: &Folder, name: &str) -> Result<()> {
+    if wait_for_writers(&folder.read(name)?) {
+        return Ok(());
+    }
+    let text = format!("a process has {} open for writing: stop the server first", show(&folder.join(name)));
+    Err(Error::new(Code::TryAgain, text))
 }
 
 fn step(part: &Stretch) -> Step {

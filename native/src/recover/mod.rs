@@ -6,6 +6,7 @@
 pub mod aof;
 mod interrupted;
 mod late;
+mod manifest;
 mod member;
 mod quarantine;
 pub mod rejects;

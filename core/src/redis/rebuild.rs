@@ -1,0 +1,131 @@
+//! A manifest made anew from the files of an append-only folder, where only one order is possible.
+//!
+//! Servers name files `STEM.SEQ.base.rdb`, `STEM.SEQ.base.aof` and `STEM.SEQ.incr.aof` and count both sequences up: a rewrite opens the next
+//! incremental file first and makes the next base then (redis `aof.c`, `rewriteAppendOnlyFileBackground`). Files that a rewrite has replaced
+//! are deleted a little later, so that a file's being there does not prove that it is needed. What is taken as certain: the newest
+//! incremental file, the one whose number is its base's where it stands alone, and what a sound line of the old manifest says.
+
+use super::manifest::{FileRole, Manifest, ManifestFile, file};
+
+/// The stem, the sequence number and the role in a file's name; `None` when no server gives such a name.
+pub fn server_name(name: &str) -> Option<(&str, u64, FileRole)> {
+    let ends = [(".base.rdb", FileRole::Base), (".base.aof", FileRole::Base), (".incr.aof", FileRole::Incremental)];
+    let (rest, role) = ends.iter().find_map(|(end, role)| Some((name.strip_suffix(end)?, *role)))?;
+    let (stem, seq) = rest.rsplit_once('.')?;
+    let seq = super::id::decimal(seq.as_bytes()).filter(|&seq| seq > 0)?;
+    (!stem.is_empty()).then_some((stem, seq, role))
+}
+
+impl Manifest {
+    /// The manifest of the files `names` that begin with `stem`, given what is left of the old one.
+    ///
+    /// # Errors
+    /// More than one order is possible, or none: why.
+    pub fn rebuild(stem: &str, old: &[u8], names: &[String]) -> Result<Self, &'static str> {
+        let sound: Vec<ManifestFile> = old.split(|&byte| byte == b'\n').filter_map(|line| file(line).ok()).collect();
+        let said = |name: &str| sound.iter().find(|file| file.name == name);
+        let wanted = |file: &&ManifestFile| file.role != FileRole::History;
+        if sound.iter().filter(wanted).any(|file| !names.contains(&file.name)) {
+            return Err("a file that it still names is not there");
+        }
+        let of_name = |name: &String| {
+            let role = match server_name(name) {
+                Some((own, seq, role)) if own == stem => Some((seq, role)),
+                // What was one append-only file before Redis 7.
+                _ => (name == stem).then_some((1, FileRole::Base)),
+            };
+            let (seq, role) = said(name).map(|file| (file.seq, file.role)).or(role)?;
+            Some(ManifestFile { name: name.clone(), seq, role })
+        };
+        let mut files: Vec<ManifestFile> = names.iter().filter_map(of_name).collect();
+        files.sort_by_key(|file| (file.role != FileRole::Base, file.seq));
+        let (bases, incremental): (Vec<_>, Vec<_>) =
+            files.iter().filter(wanted).partition(|file| file.role == FileRole::Base);
+        let base = match bases[..] {
+            [base] => base.seq,
+            [] => return Err("there is no base file"),
+            _ => return Err("there are two base files"),
+        };
+        if incremental.is_empty() {
+            return Err("there is no incremental file");
+        }
+        if incremental.windows(2).any(|pair| pair[0].seq.checked_add(1) != Some(pair[1].seq)) {
+            return Err("an incremental file is missing between others, or two have one number");
+        }
+        let first_is_certain =
+            incremental[0].seq == base && incremental.len() == 1 || said(&incremental[0].name).is_some();
+        let older = &incremental[..incremental.len() - 1];
+        if !first_is_certain || older.iter().any(|file| said(&file.name).is_none()) {
+            return Err("an incremental file may be one that a rewrite has replaced");
+        }
+        Ok(Self { files })
+    }
+
+    /// The manifest's text, as a server writes it.
+    pub fn to_text(&self) -> String {
+        let line = |file: &ManifestFile| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            let name = match file.name.bytes().all(plain) {
+                true => file.name.clone(),
+                false => {
+                    let escaped =
+                        |byte| if plain(byte) { char::from(byte).to_string() } else { format!("\\x{byte:02x}") };
+                    format!("\"{}\"", file.name.bytes().map(escaped).collect::<String>())
+                }
+            };
+            let role = match file.role {
+                FileRole::Base => 'b',
+                FileRole::History => 'h',
+                FileRole::Incremental => 'i',
+            };
+            format!("file {name} seq {} type {role}\n", file.seq)
+        };
+        self.files.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rebuilt(old: &str, names: &[&str]) -> Result<String, &'static str> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        Manifest::rebuild("a b.aof", old.as_bytes(), &names).map(|manifest| {
+            assert_eq!(Manifest::parse(manifest.to_text().as_bytes()).as_ref(), Ok(&manifest));
+            manifest.in_order().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
+        })
+    }
+
+    #[test]
+    fn names_alone_tell_the_usual_folder() {
+        let usual = ["a b.aof.3.incr.aof", "a b.aof.3.base.rdb", "other.3.incr.aof", "a b.aof.manifest"];
+        assert_eq!(rebuilt("", &usual).unwrap(), "a b.aof.3.base.rdb, a b.aof.3.incr.aof");
+        let upgraded = ["a b.aof", "a b.aof.1.incr.aof"];
+        assert_eq!(rebuilt("\0\0\n", &upgraded).unwrap(), "a b.aof, a b.aof.1.incr.aof");
+    }
+
+    #[test]
+    fn sound_lines_settle_the_rest() {
+        let files = ["a b.aof.2.base.rdb", "a b.aof.2.incr.aof", "a b.aof.3.incr.aof"];
+        assert!(rebuilt("", &files).is_err());
+        let torn = "file \"a b.aof.2.base.rdb\" seq 2 type b\nfile \"a b.aof.2.incr.aof\" seq 2 type i\nfile \"a b.ao";
+        assert_eq!(rebuilt(torn, &files).unwrap(), files.join(", "));
+        let replaced = "file \"a b.aof.2.incr.aof\" seq 2 type h\nfile \"a b.aof.3.incr.aof\" seq 3 type i\n\n";
+        assert_eq!(rebuilt(replaced, &files).unwrap(), "a b.aof.2.base.rdb, a b.aof.3.incr.aof");
+    }
+
+    #[test]
+    fn nothing_is_guessed() {
+        for names in [
+            &["a b.aof.1.incr.aof"][..],
+            &["a b.aof.1.base.rdb"],
+            &["a b.aof.1.base.rdb", "a b.aof.2.base.rdb", "a b.aof.2.incr.aof"],
+            &["a b.aof.2.base.rdb", "a b.aof.3.incr.aof"],
+            &["a b.aof.1.base.rdb", "a b.aof.1.incr.aof", "a b.aof.3.incr.aof"],
+            &["a b.aof.1.base.rdb", "a b.aof.0.incr.aof", "a b.aof.x.incr.aof"],
+        ] {
+            assert!(rebuilt("", names).is_err(), "{names:?}");
+        }
+        assert!(rebuilt("file gone seq 1 type i\n", &["a b.aof.1.base.rdb", "a b.aof.1.incr.aof"]).is_err());
+    }
+}
