@@ -1,4 +1,6 @@
 //! The operator's checklist: is what one will need on a bad day there? Looks at the set-up, not at the log's content.
+//!
+//! What a Redis server has to offer is looked at in [`crate::redis::checklist`].
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +16,8 @@ use crate::folder::Folder;
 /// What to look at, and what is too old. Ages are in seconds.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// The log, a set's name, or the folder of logs.
-    pub path: PathBuf,
+    /// The log, a set's name, or the folder of logs; none of a server's.
+    pub path: Option<PathBuf>,
     /// The quarantine folder, if one is configured.
     pub quarantine_dir: Option<PathBuf>,
     /// The folder of backups, if one is configured.
@@ -35,27 +37,35 @@ pub struct Wanted {
 pub struct Item {
     /// A short name.
     pub check: &'static str,
-    /// Whether it is as it should be.
-    pub passed: bool,
+    /// Whether it is as it should be; none when nobody was allowed to look.
+    pub passed: Option<bool>,
     /// What was found.
     pub detail: String,
-    /// What to do, when it failed.
+    /// What to do, when it did not pass.
     pub advice: Option<String>,
 }
 
 impl Item {
-    fn passed(check: &'static str, detail: String) -> Item {
-        Item { check, passed: true, detail, advice: None }
+    pub(crate) fn passed(check: &'static str, detail: String) -> Item {
+        Item { check, passed: Some(true), detail, advice: None }
     }
 
-    fn failed(check: &'static str, detail: String, advice: impl Into<String>) -> Item {
-        Item { check, passed: false, detail, advice: Some(advice.into()) }
+    pub(crate) fn failed(check: &'static str, detail: String, advice: impl Into<String>) -> Item {
+        Item { check, passed: Some(false), detail, advice: Some(advice.into()) }
+    }
+
+    /// Nobody was allowed to look.
+    pub(crate) fn not_permitted(check: &'static str, detail: String, advice: impl Into<String>) -> Item {
+        Item { check, passed: None, detail, advice: Some(advice.into()) }
     }
 }
 
 /// Goes through the list.
 pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
-    let mut items = vec![log_folder(wanted), quarantine(wanted)];
+    let mut items = Vec::new();
+    if let Some(path) = &wanted.path {
+        items.extend([log_folder(path), quarantine(wanted)]);
+    }
     let Some(backups) = &wanted.backups else {
         let advice = "name it with --backups, PAPYRA_BACKUPS or backups in papyra.toml";
         items.push(Item::failed("backups", "no folder of backups is configured".into(), advice));
@@ -85,8 +95,8 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn log_folder(wanted: &Wanted) -> Item {
-    let folder = folder_of(&wanted.path);
+fn log_folder(path: &Path) -> Item {
+    let folder = folder_of(path);
     match access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => Item::passed("log folder", format!("{} can be written to", show(folder))),
         Err(error) => Item::failed(
@@ -161,7 +171,7 @@ fn room(backups: &Path, wanted: &Wanted) -> Option<Item> {
 /// A disk that dies takes along what is on it.
 fn elsewhere(backups: &Path, wanted: &Wanted) -> Option<Item> {
     let device = |path: &Path| Some(Folder::open(path).ok()?.identity().ok()?.0);
-    let same = device(backups)? == device(folder_of(&wanted.path))?;
+    let same = device(backups)? == device(folder_of(wanted.path.as_ref()?))?;
     let detail = if same {
         "the backups are on the log's own file system: copy them elsewhere too"
     } else {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use papyra_tests::redis::{Between, Redis, event, free_port, wait_until};
-use papyra_tests::{Workshop, has};
+use papyra_tests::{Workshop, has, run};
 
 #[test]
 fn nobody_listening_is_said_without_the_password() {
@@ -23,6 +23,16 @@ fn nobody_listening_is_said_without_the_password() {
     }
     shop.on("http://:hunter2@h", "persistence scan").must_exit(78).must_complain("cannot be used");
     shop.papyra("persistence scan --backend redis").must_exit(78).must_complain("PAPYRA_REDIS_URL");
+}
+
+#[test]
+fn a_path_and_a_server_at_once_are_refused() {
+    let shop = Workshop::with("a.ndjson", event(1));
+    let url = format!("redis://127.0.0.1:{}", free_port());
+    shop.on(&url, "persistence scan --path a.ndjson").must_exit(64).must_complain("--path a.ndjson names files");
+    let mut command = shop.command("persistence scan --backend redis");
+    command.envs([("PAPYRA_REDIS_URL", &*url), ("PAPYRA_PATH", "a.ndjson")]);
+    run(command, "with a path for other commands").must_exit(69);
 }
 
 #[test]
@@ -208,9 +218,42 @@ fn certificates_are_checked() {
     let (ca, crt, key) = (file("ca.crt"), file("client.crt"), file("client.key"));
     shop.on(&url, &format!("persistence scan --tls-ca {ca} --tls-cert {crt} --tls-key {key}")).must_exit(0);
     shop.on(&url, &format!("persistence scan --tls-ca {ca}")).must_exit(69);
-    shop.on(&url, "persistence scan").must_exit(69).must_complain("rediss://127.0.0.1");
+    shop.on(&url, "persistence scan").must_exit(69).must_complain("rediss://127.0.0.1").must_complain("--tls-ca FILE");
     shop.on(&url, "persistence scan --tls-ca nowhere").must_exit(78).must_complain("nowhere");
+    shop.on(&url, &format!("persistence scan --tls-ca {key}")).must_exit(78).must_complain("holds no certificate");
+    shop.on(&format!("redis://127.0.0.1:{port}"), "persistence scan").must_exit(69).must_complain("rediss://");
+    let plain = format!("rediss://127.0.0.1:{}", redis.port);
+    shop.on(&plain, &format!("persistence scan --tls-ca {ca} --timeout 300ms"))
+        .must_exit(69)
+        .must_complain("TLS is spoken at this port");
     redis.call("CONFIG SET tls-auth-clients no");
     shop.on(&url, &format!("persistence scan --tls-ca {ca}")).must_exit(0);
-    shop.on(&format!("rediss://localhost:{port}"), &format!("persistence scan --tls-ca {ca}")).must_exit(69);
+    shop.on(&format!("rediss://localhost:{port}"), &format!("persistence scan --tls-ca {ca}"))
+        .must_exit(69)
+        .must_complain("use the name that the certificate is for");
+}
+
+#[test]
+fn a_server_that_speaks_something_else_is_no_redis() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("redis://127.0.0.1:{}", listener.local_addr().expect("an address").port());
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            _ = std::io::copy(&mut client, &mut std::io::sink());
+        }
+    });
+    Workshop::default().on(&url, "persistence scan").must_exit(69).must_complain("no Redis server");
+}
+
+#[test]
+fn the_command_to_repair_with_holds_no_password_and_no_stars() {
+    let Some(mut redis) = Redis::start(&["--requirepass", "hunter2"]) else { return };
+    redis.attempt(&["AUTH", "hunter2"]).expect("welcome");
+    redis.add("papyra:s:events", &[("data", &event(1))]);
+    redis.add("papyra:s:events", &[("data", "bad")]);
+    Workshop::default()
+        .on(&format!("redis://:hunter2@127.0.0.1:{}", redis.port), "persistence scan")
+        .must_exit(2)
+        .must_say("to repair: papyra persistence recover --backend redis --prefix 'papyra' --system-id 's'");
 }

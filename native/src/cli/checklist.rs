@@ -12,6 +12,7 @@ use super::scan;
 use super::settings::{Common, Format, Settings};
 use crate::checklist::{Wanted, check};
 use crate::error::Result;
+use crate::redis::{self, checklist::Limits};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -37,21 +38,41 @@ pub(super) struct Args {
     /// How long ago the last drill may be
     #[arg(long, value_name = "DURATION", default_value = "35d", value_parser = seconds)]
     max_drill_age: f64,
+
+    /// Redis: how old the last snapshot may be while something has changed since
+    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = seconds)]
+    max_save_age: f64,
+
+    /// Redis: how long an entry may have been delivered and not acknowledged
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = seconds)]
+    max_pending_age: f64,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
+    let mut items = Vec::new();
+    let (mut path, mut bytes) = (None, None);
+    if settings.is_redis() {
+        let limits = Limits {
+            save_age_ms: (args.max_save_age * 1e3) as u64,
+            pending_age_ms: (args.max_pending_age * 1e3) as u64,
+        };
+        items.extend(redis::checklist::check(&settings.open_store()?, limits)?);
+    } else {
+        path = Some(settings.path()?.to_owned());
+        bytes = settings.target().ok().and_then(|target| scan::size(&target));
+    }
     let wanted = Wanted {
-        path: settings.path()?.to_owned(),
+        path,
         quarantine_dir: settings.quarantine_dir.clone(),
         backups: settings.backups(args.backups.as_ref()).ok().map(PathBuf::from),
-        bytes: settings.target().ok().and_then(|target| scan::size(&target)),
+        bytes,
         backup_age: args.max_backup_age,
         verify_age: args.max_verify_age,
         drill_age: args.max_drill_age,
     };
-    let items = check(&wanted, Timestamp::now());
-    let failed = items.iter().filter(|item| !item.passed).count();
+    items.extend(check(&wanted, Timestamp::now()));
+    let failed = items.iter().filter(|item| item.passed == Some(false)).count();
     match args.common.format {
         Format::Json => out.json(&json!({
             "schema": "papyra.checklist/1", "tool": crate::TOOL, "passed": failed == 0, "items": items,
@@ -59,10 +80,10 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         Format::Text => {
             for item in &items {
                 let line = format!("{}: {}", item.check, item.detail);
-                if item.passed {
-                    out.success(&line)
-                } else {
-                    out.bad(&line)
+                match item.passed {
+                    Some(true) => out.success(&line),
+                    Some(false) => out.bad(&line),
+                    None => out.info(&line),
                 }
                 item.advice.iter().for_each(|advice| out.detail(advice));
             }

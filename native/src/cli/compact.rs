@@ -9,8 +9,8 @@ use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use crate::compact;
 use crate::error::{Code, Error, Result, show};
-use crate::redis::compact::Trim;
-use crate::redis::{self, Store};
+use crate::redis;
+use crate::redis::compact::{Trim, Trimmed};
 use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,11 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     };
     let target = settings.target()?;
     if let Target::Redis(store) = &target {
-        return trim(args, store, &settings, out);
+        let progress = Progress::over(args.common.quiet, &target, 1);
+        let trimmed = redis::compact::compact(store, policy_of(args)?, settings.effort(&progress))?;
+        drop(progress);
+        print_trimmed(args, &trimmed, out)?;
+        return Ok(Verdict::Fine);
     }
     if args.approx || args.exact || args.force {
         return Err(Error::new(Code::Usage, "--approx, --exact and --force are for --backend redis"));
@@ -85,24 +89,24 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
-fn trim(args: &Args, store: &Store, settings: &Settings, out: &mut Out) -> Result<Verdict> {
+/// What to trim streams by.
+fn policy_of(args: &Args) -> Result<Trim> {
     if args.max_total_bytes.is_some() {
         let text = "--max-total-bytes is not for --backend redis: streams are trimmed with --max-records or --max-age";
         return Err(Error::new(Code::Usage, text));
     }
-    let trim = Trim {
+    Ok(Trim {
         max_records: args.max_records,
         max_age_ms: args.max_age.map(|age| (age * 1e3) as u64),
         exact: args.exact,
         force: args.force,
         dry_run: args.dry_run,
-    };
-    let progress = Progress::new(args.common.quiet, None);
-    let trimmed = redis::compact::compact(store, trim, settings.effort(&progress))?;
-    drop(progress);
+    })
+}
+
+fn print_trimmed(args: &Args, trimmed: &Trimmed, out: &mut Out) -> Result<()> {
     if args.common.format == Format::Json {
-        out.json(&trimmed)?;
-        return Ok(Verdict::Fine);
+        return out.json(trimmed);
     }
     out.info(if trimmed.dry_run { "Dry run: nothing was written" } else { "Compaction completed" });
     for stream in &trimmed.streams {
@@ -119,7 +123,7 @@ fn trim(args: &Args, store: &Store, settings: &Settings, out: &mut Out) -> Resul
         }
     }
     trimmed.warnings.iter().for_each(|warning| out.info(&format!("note: {warning}")));
-    Ok(Verdict::Fine)
+    Ok(())
 }
 
 fn print(outcome: &compact::Outcome, out: &mut Out) {

@@ -141,7 +141,7 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
     {
         return Ok(End::NothingYet);
     }
-    let progress = Progress::new(args.common.quiet, scan::size(&target));
+    let progress = Progress::over(args.common.quiet, &target, 1);
     let effort = settings.effort(&progress);
     let before = scan::report(&target, settings, effort)?;
     let clean = scan::verdict(&before) == Verdict::Fine;

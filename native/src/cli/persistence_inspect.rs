@@ -37,7 +37,7 @@ struct Inspected {
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let target = settings.target()?;
-    let progress = Progress::new(args.common.quiet, scan::size(&target));
+    let progress = Progress::over(args.common.quiet, &target, 1);
     let report = scan::report(&target, &settings, settings.effort(&progress))?;
     drop(progress);
     let streams = match &target {

@@ -85,7 +85,11 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     check(&settings, &options)?;
     let mut verdict = Verdict::Fine;
     let target = settings.target()?;
-    let progress = Progress::new(args.common.quiet, None);
+    // A server's streams are gone through three times: to see, to mend, to see again.
+    let progress = match &target {
+        Target::Redis(_) => Progress::over(args.common.quiet, &target, 3),
+        _ => Progress::new(args.common.quiet, None),
+    };
     let after = After { keep: args.keep_later, truncate: args.truncate };
     if !matches!(target, Target::Backup(_)) && (after.keep || after.truncate) {
         let text = "--keep-later and --truncate are for append-only files: leave them out";
@@ -164,7 +168,12 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
             "{} in {} {} cut out of {}, {place}",
             out::bytes(rejected.bytes),
             thousands(rejected.ranges),
-            if is_redis { "entries" } else { "places" },
+            match (is_redis, rejected.ranges) {
+                (true, 1) => "entry",
+                (true, _) => "entries",
+                (false, 1) => "place",
+                (false, _) => "places",
+            },
             escape(rejected.source.as_bytes())
         ));
     }
@@ -195,7 +204,9 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
 fn print_plan(outcome: &Outcome, out: &mut Out) {
     out.info("Dry run: nothing was written");
     for removal in &outcome.removals {
-        out.info(&format!("{}: {} entries go", escape(removal.key.as_bytes()), thousands(removal.entries)));
+        let (key, go) =
+            (escape(removal.key.as_bytes()), if removal.entries == 1 { "entry goes" } else { "entries go" });
+        out.info(&format!("{key}: {} {go}", thousands(removal.entries)));
         out.detail(&removal.ids.join(" "));
         if removal.entries > removal.ids.len() as u64 {
             out.detail("… and more (--max-findings lists more)");

@@ -30,7 +30,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let target = settings.target()?;
-    let progress = Progress::new(args.common.quiet, size(&target));
+    let progress = Progress::over(args.common.quiet, &target, 1);
     let report = report(&target, &settings, settings.effort(&progress))?;
     drop(progress);
     if let Target::Folder(logs) = &target
@@ -154,9 +154,10 @@ pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
     }
     if report.files.len() > 1 {
         out.info(&format!(
-            "in all: {} {}, {}, {}",
+            "in all: {} {}{}, {}, {}",
             totals.files,
-            if report.backend == Backend::Redis && !is_backup { "streams" } else { "files" },
+            if report.backend == Backend::Redis && !is_backup { "stream" } else { "file" },
+            if totals.files == 1 { "" } else { "s" },
             out::bytes(totals.bytes),
             out::records(&totals.records)
         ));

@@ -113,6 +113,16 @@ impl Settings {
     pub(super) fn of(common: &Common, quarantine_dir: Option<&PathBuf>) -> Result<Settings> {
         let file = File::find(common.config.as_deref())?;
         let backend = common.backend.or(file.backend).unwrap_or(Backend::Auto);
+        // A path that was set for good, for other commands, is no mistake; one that was given to this command is.
+        let is_set = |path: &&PathBuf| std::env::var_os("PAPYRA_PATH").is_some_and(|set| set == path.as_os_str());
+        let given = common.path.as_ref().filter(|path| !is_set(path));
+        if let Some(path) = given.filter(|_| backend == Backend::Redis) {
+            let text = format!(
+                "--path {} names files, but the backend is a Redis server: leave out one of the two (--backend auto for files)",
+                show(path)
+            );
+            return Err(Error::new(Code::Usage, text));
+        }
         let choice = match backend {
             Backend::Auto | Backend::Redis => Choice::Auto,
             Backend::Json => Choice::Json,
@@ -182,10 +192,16 @@ impl Settings {
 
     /// What the path leads to.
     pub(super) fn target(&self) -> Result<Target> {
-        if let Some(redis) = &self.redis {
-            return Ok(Target::Redis(Box::new(Store::open(redis.clone())?)));
+        if self.is_redis() {
+            return Ok(Target::Redis(Box::new(self.open_store()?)));
         }
         Target::at(self.path()?, self.choice, self.max_files)
+    }
+
+    /// The server to work on.
+    pub(super) fn open_store(&self) -> Result<Store> {
+        let redis = self.redis.clone();
+        redis.ok_or_else(|| Error::new(Code::Usage, "a server is needed: --backend redis")).and_then(Store::open)
     }
 
     /// The histories of a target, for verbs that write or that need plain files.

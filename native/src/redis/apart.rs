@@ -2,10 +2,11 @@
 //!
 //! An entry is copied, the copy is read back, and only then is the entry deleted: a crash between leaves it in both
 //! places. The next run finds the copy by its source and ID and does not make another. Two runs at a time are kept
-//! apart by a lock key in the quarantine's slot; copies are made by a script that looks at the lock first, so that a run
-//! that lost its lock while it slept cannot add anything.
+//! apart by a lock key in the quarantine's slot, which runs out by itself when its holder was killed. Copies are made by
+//! a script that looks at the lock first, so that a run that lost its lock while it slept cannot add anything.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use papyra_core::escape::escape;
 
@@ -15,8 +16,11 @@ use super::reply::{self, Entry};
 use super::{Store, StreamId, keys};
 use crate::error::{Code, Error, Result};
 
-/// How long a lock outlives whoever took it, in milliseconds.
-const LEASE_MS: u64 = 10_000;
+/// How many times longer than a server may take to answer a lock outlives whoever took it.
+const LEASE: u32 = 2;
+
+/// Between two looks at a lock that another holds.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Adds ARGV[3..] to the stream KEYS[2] as long as KEYS[1] still holds our token, and holds on to it.
 const ADD: &str = r"
@@ -24,6 +28,10 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('XADD', KEYS[2], '*', unpack(ARGV, 3))
 ";
+
+/// Holds on to a lock that is still ours.
+const HOLD: &str =
+    "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
 
 /// Lets go of a lock that is still ours.
 const UNLOCK: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -34,35 +42,34 @@ pub(super) struct Apart {
     quarantine: String,
     lock: String,
     token: String,
+    lease_ms: u64,
+    /// When we last held on to the lock.
+    held: Instant,
     /// What the quarantine has of the stream already.
     kept: HashMap<StreamId, StreamId>,
 }
 
 impl Apart {
-    /// Takes the lock, and learns what an earlier run has copied.
+    /// Takes the lock, and learns what an earlier run has copied. A lock whose holder is gone is waited for.
     pub(super) fn begin(store: &Store, source: &str, quarantine: &str) -> Result<Apart> {
-        let lock = lock_key(quarantine);
-        let token = token();
-        let mut command = redis::cmd("SET");
-        command.arg(&lock).arg(&token).arg("NX").arg("PX").arg(LEASE_MS);
-        if store.ask(&lock, "taking the lock", &command)? == redis::Value::Nil {
-            let mut command = redis::cmd("PTTL");
-            command.arg(&lock);
-            let left = reply::integer(&store.ask(&lock, "looking at the lock", &command)?).unwrap_or(0).max(0);
-            let text = format!(
-                "another papyra is at work on {}, or was killed there: try again in {} seconds",
-                escape(quarantine.as_bytes()),
-                left / 1_000 + 1
-            );
-            return Err(Error::new(Code::TryAgain, text));
-        }
-        let mut kept = HashMap::new();
+        let lease_ms = u64::try_from((store.settings.timeout * LEASE).as_millis()).unwrap_or(u64::MAX);
+        let mut apart = Apart {
+            source: source.into(),
+            quarantine: quarantine.into(),
+            lock: lock_key(quarantine),
+            token: token(),
+            lease_ms: lease_ms.clamp(1, 1_000_000_000),
+            held: Instant::now(),
+            kept: HashMap::new(),
+        };
+        apart.take_lock(store)?;
         let mut pages = Pages::all(store, quarantine)?;
         loop {
             let entries = pages.next()?;
             if entries.is_empty() {
                 break;
             }
+            apart.hold(store)?;
             for entry in entries {
                 let field = |name: &str| {
                     let field = entry.fields.iter().find(|(other, _)| other == name.as_bytes());
@@ -71,7 +78,7 @@ impl Apart {
                 if field("source") == Some(source)
                     && let Some(Ok(id)) = field("id").map(str::parse)
                 {
-                    kept.insert(id, entry.id);
+                    apart.kept.insert(id, entry.id);
                 }
             }
         }
@@ -79,7 +86,57 @@ impl Apart {
         let mut command = redis::cmd("XDEL");
         command.arg(source).arg("0-0");
         store.ask(source, "removing bad entries of", &command)?;
-        Ok(Apart { source: source.into(), quarantine: quarantine.into(), lock, token, kept })
+        Ok(apart)
+    }
+
+    fn take_lock(&mut self, store: &Store) -> Result<()> {
+        let begun = Instant::now();
+        let mut take = redis::cmd("SET");
+        take.arg(&self.lock).arg(&self.token).arg("NX").arg("PX").arg(self.lease_ms);
+        loop {
+            self.held = Instant::now();
+            if store.ask(&self.lock, "taking the lock", &take)? != redis::Value::Nil {
+                return Ok(());
+            }
+            // Whoever was killed is out of the way by then.
+            if begun.elapsed() > store.settings.timeout * LEASE + PAUSE {
+                return Err(self.taken(store)?);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Says who holds the lock, and for how long.
+    fn taken(&self, store: &Store) -> Result<Error> {
+        let ask = |name: &str| store.ask(&self.lock, "looking at the lock", redis::cmd(name).arg(&self.lock));
+        let (holder, left) = (ask("GET")?, reply::integer(&ask("PTTL")?).unwrap_or(-1));
+        let holder = reply::bytes(&holder).map_or("another papyra".into(), escape);
+        let left = match u64::try_from(left) {
+            Ok(left) => format!("its lock ends in {} s unless it holds on to it", left.div_ceil(1_000)),
+            Err(_) => "its lock has no end, remove it if nobody is at work".into(),
+        };
+        let (quarantine, lock) = (escape(self.quarantine.as_bytes()), escape(self.lock.as_bytes()));
+        let text = format!("{holder} is at work on {quarantine}: try again when it is done; {left} ({lock})");
+        Ok(Error::new(Code::TryAgain, text))
+    }
+
+    /// Holds on to the lock for as long as there is something to do.
+    pub(super) fn hold(&mut self, store: &Store) -> Result<()> {
+        if self.held.elapsed() < Duration::from_millis(self.lease_ms / 4) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut command = redis::cmd("EVAL");
+        command.arg(HOLD).arg(1).arg(&self.lock).arg(&self.token).arg(self.lease_ms);
+        let reply = store.ask(&self.lock, "holding on to the lock", &command)?;
+        self.held = now;
+        if reply::integer(&reply) == Some(1) { Ok(()) } else { Err(self.lost()) }
+    }
+
+    fn lost(&self) -> Error {
+        let quarantine = escape(self.quarantine.as_bytes());
+        let text = format!("the lock on {quarantine} was lost: try again; nothing was removed that is not kept");
+        Error::new(Code::TryAgain, text)
     }
 
     /// Sees to it that the quarantine has the entry, once.
@@ -91,16 +148,10 @@ impl Apart {
             return Ok(());
         }
         let mut command = redis::cmd("EVAL");
-        command.arg(ADD).arg(2).arg(&self.lock).arg(&self.quarantine).arg(&self.token).arg(LEASE_MS);
+        command.arg(ADD).arg(2).arg(&self.lock).arg(&self.quarantine).arg(&self.token).arg(self.lease_ms);
         wanted.iter().for_each(|(name, value)| _ = command.arg(&name[..]).arg(&value[..]));
         let reply = store.ask(&self.quarantine, "copying bad entries to", &command)?;
-        let Some(copy) = reply::id(&reply) else {
-            let text = format!(
-                "the lock on {} was lost: try again; nothing was removed that is not kept",
-                escape(self.quarantine.as_bytes())
-            );
-            return Err(Error::new(Code::TryAgain, text));
-        };
+        let Some(copy) = reply::id(&reply) else { return Err(self.lost()) };
         if !self.is_copy(store, copy, &wanted)? {
             let text = format!(
                 "the copy of {} in {} cannot be read back: the entry stays where it is",
@@ -144,9 +195,11 @@ fn lock_key(quarantine: &str) -> String {
     }
 }
 
-/// Nobody else's.
+/// Nobody else's, and says whose.
 fn token() -> String {
-    format!("{}.{}", std::process::id(), jiff::Timestamp::now().as_nanosecond())
+    let uname = rustix::system::uname();
+    let (host, process) = (escape(uname.nodename().to_bytes()), std::process::id());
+    format!("papyra on {host}, process {process}, since {}", jiff::Timestamp::now())
 }
 
 #[cfg(test)]

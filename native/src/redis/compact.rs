@@ -95,7 +95,7 @@ pub fn compact(store: &Store, trim: Trim, effort: Effort<'_>) -> Result<Trimmed>
         cuts.push((cut(store, &stream, trim)?, stream.key()));
     }
     for (cut, key) in cuts {
-        let length_before = length(store, &key)?;
+        let length_before = store.length_of(&key)?;
         let named = match cut {
             Some(cut) => entries_below(store, &key, cut, effort)?,
             None => 0,
@@ -122,7 +122,7 @@ fn cut(store: &Store, stream: &PapyraKey, trim: Trim) -> Result<Option<StreamId>
     let key = stream.key();
     let mut cut = None;
     if let Some(most) = trim.max_records
-        && length(store, &key)? > most
+        && store.length_of(&key)? > most
     {
         cut = Some(start_of_sample(store, &key, most)?);
     }
@@ -195,18 +195,13 @@ fn entries_below(store: &Store, key: &str, cut: StreamId, effort: Effort<'_>) ->
     loop {
         let page = pages.next()?;
         let below = page.iter().filter(|entry| entry.id < cut);
-        (effort.progress)(below.clone().map(reply::Entry::bytes).sum());
-        entries += below.clone().count() as u64;
+        let below = below.count() as u64;
+        (effort.progress)(below);
+        entries += below;
         if page.is_empty() || page.last().is_some_and(|entry| entry.id >= cut) {
             return Ok(entries);
         }
     }
-}
-
-fn length(store: &Store, key: &str) -> Result<u64> {
-    let mut command = redis::cmd("XLEN");
-    command.arg(key);
-    Ok(count(&store.ask(key, "counting the entries of", &command)?).unwrap_or(0))
 }
 
 impl Store {

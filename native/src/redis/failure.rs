@@ -11,20 +11,29 @@ pub(super) fn unreachable(location: &Location, error: &RedisError) -> Error {
     if error.code().is_some_and(|code| matches!(code, "LOADING" | "NOAUTH" | "WRONGPASS" | "NOPERM" | "MISCONF")) {
         return refused(location, "connecting", error);
     }
-    let (why, advice) = if error.kind() == ErrorKind::AuthenticationFailed {
-        return Error::new(
-            Code::Unavailable,
-            format!(
-                "{location} refuses the user or the password ({}); give both in the URL: redis://USER:PASSWORD@HOST",
-                said(error)
-            ),
+    let said = said(error);
+    if error.kind() == ErrorKind::AuthenticationFailed {
+        let text = format!(
+            "{location} refuses the user or the password ({said}); give both in the URL: redis://USER:PASSWORD@HOST"
         );
+        return Error::new(Code::Unavailable, text);
+    }
+    let (why, advice) = if error.is_timeout() && location.is_tls() {
+        ("no answer in time".into(), "check the address, that TLS is spoken at this port, or raise --timeout")
     } else if error.is_timeout() {
         ("no answer in time".into(), "check the address, or raise --timeout")
     } else if error.is_connection_refusal() {
         ("nothing listens there".into(), "check the address and that the server runs")
+    } else if said.contains("certificate not valid for name") {
+        (said, "use the name that the certificate is for")
+    } else if said.contains("certificate") {
+        (said, "name the authority that the server's certificate comes from with --tls-ca FILE")
+    } else if error.kind() == ErrorKind::Parse {
+        ("what answers there is no Redis server".into(), "check the host and the port")
+    } else if error.is_connection_dropped() && !location.is_tls() {
+        ("the connection broke at once".into(), "check the port; one for TLS takes rediss:// only")
     } else {
-        (said(error), "check the address, the database number and the TLS settings")
+        (said, "check the address, the database number and the TLS settings")
     };
     Error::new(Code::Unavailable, format!("cannot reach Redis at {location}: {why}; {advice}"))
 }
@@ -49,7 +58,8 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
             "check --prefix and --system-id: another program owns that key",
         );
     }
-    if is("NOPERM") || detail.contains("user executing the script") {
+    // Scripts lose the code, and say it in the words of Redis 7 or of Valkey 8 and Redis 7.4.
+    if is("NOPERM") || detail.contains("user executing the script") || detail.contains("ACL failure in script") {
         let advice = "let an administrator grant it with ACL SETUSER";
         return at(Code::Unavailable, &format!("the user may not do that ({detail})"), advice);
     }
@@ -93,6 +103,10 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
             "`papyra redis groups list` names those that there are, `groups ensure` makes one",
         );
     }
+    if is("TRYAGAIN") {
+        let advice = "nothing was done: try again when it has settled";
+        return at(Code::TryAgain, "the cluster is moving the keys to another node", advice);
+    }
     if is("CLUSTERDOWN") || is("MASTERDOWN") {
         return at(Code::Unavailable, &detail, "try again when the servers see one another");
     }
@@ -102,5 +116,6 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
 /// The server's own words, safe to print.
 fn said(error: &RedisError) -> String {
     let text = error.detail().map_or_else(|| error.to_string(), Into::into);
-    escape(text.as_bytes())
+    let plain = text.split(" (os error").next().unwrap_or_default();
+    escape(plain.trim_end().as_bytes())
 }

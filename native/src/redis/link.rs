@@ -1,11 +1,11 @@
 //! Connections: to one server, or to the nodes of a cluster.
 //!
-//! A command is sent again only when a node has said that it did not run it (MOVED, ASK). The `redis` crate's cluster
-//! client would also do so when a connection breaks, and a copy to quarantine would then be made twice; that is why
-//! slots are followed here.
+//! A command is sent again only when a node has said that it did not run it (MOVED, ASK, TRYAGAIN). The `redis` crate's
+//! cluster client would also do so when a connection breaks, and a copy to quarantine would then be made twice; that is
+//! why slots are followed here.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Client, ClientTlsConfig, Cmd, Connection, ConnectionLike, RedisError, TlsCertificates, Value};
 
@@ -17,6 +17,9 @@ use crate::error::{Code, Error, Result, show};
 /// How often a command follows the cluster's redirections.
 const HOPS: usize = 5;
 
+/// Before a command is sent again whose keys are on their way from one node to another.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A server, or a cluster.
 pub(super) struct Link {
     pub(super) location: Location,
@@ -25,6 +28,12 @@ pub(super) struct Link {
     nodes: Vec<Node>,
     /// Slot ranges, ends inclusive, and their node; of a cluster only.
     slots: Option<Vec<(u16, u16, usize)>>,
+}
+
+/// What a server said to each of several questions.
+pub(super) struct Answers {
+    pub(super) location: Location,
+    pub(super) answers: Vec<Result<Value>>,
 }
 
 struct Node {
@@ -61,7 +70,8 @@ impl Link {
     pub(super) fn attempt(&mut self, key: &str, command: &Cmd) -> Result<std::result::Result<Value, RedisError>> {
         let mut node = self.node_of(key);
         let mut asking = false;
-        for _ in 0..HOPS {
+        let (begun, mut hops) = (Instant::now(), 0);
+        while hops < HOPS {
             let connection = self.connection(node)?;
             if asking {
                 _ = connection.req_command(&redis::cmd("ASKING"));
@@ -71,7 +81,13 @@ impl Link {
                 Ok(value) => return Ok(Ok(value)),
                 Err(error) => error,
             };
-            let Some((host, port)) = error.redirect_node().map(|(host, port)| (host.to_owned(), port)) else {
+            if error.code() == Some("TRYAGAIN") && begun.elapsed() < self.timeout {
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            hops += 1;
+            let Some((host, port)) = error.redirect_node().and_then(|(address, _slot)| self.host_and_port(address))
+            else {
                 if error.is_io_error() {
                     // What is left in the pipe belongs to a question that nobody asks any more.
                     self.nodes[node].connection = None;
@@ -86,7 +102,7 @@ impl Link {
         }
         let text =
             format!("the cluster at {} keeps moving the key's slot: try again when it has settled", self.location);
-        Err(Error::new(Code::Unavailable, text))
+        Err(Error::new(Code::TryAgain, text))
     }
 
     /// Runs several commands on the server that has `key`, in one go. Only for reading.
@@ -109,13 +125,7 @@ impl Link {
 
     /// Runs a command on every server that holds keys of its own.
     pub(super) fn ask_each(&mut self, what: &str, command: impl Fn(Option<Value>) -> Option<Cmd>) -> Result<()> {
-        let mut masters: Vec<usize> = match &self.slots {
-            Some(slots) => slots.iter().map(|(.., node)| *node).collect(),
-            None => vec![0],
-        };
-        masters.sort_unstable();
-        masters.dedup();
-        for node in masters {
+        for node in self.masters() {
             let mut reply = None;
             while let Some(command) = command(reply.take()) {
                 let answer = self.connection(node)?.req_command(&command);
@@ -126,10 +136,49 @@ impl Link {
         Ok(())
     }
 
+    /// Asks every server that holds keys of its own the same questions; a refusal is an answer too.
+    pub(super) fn ask_servers(&mut self, what: &str, commands: &[Cmd]) -> Result<Vec<Answers>> {
+        let mut servers = Vec::new();
+        for node in self.masters() {
+            let location = self.nodes[node].location.clone();
+            let mut answers = Vec::new();
+            for command in commands {
+                let answer = self.connection(node)?.req_command(command).and_then(Value::extract_error);
+                if let Err(error) = &answer
+                    && error.is_io_error()
+                {
+                    return Err(failure::refused(&location, what, error));
+                }
+                answers.push(answer.map_err(|error| failure::refused(&location, what, &error)));
+            }
+            servers.push(Answers { location, answers });
+        }
+        Ok(servers)
+    }
+
+    /// The nodes that hold keys of their own.
+    fn masters(&self) -> Vec<usize> {
+        let mut masters: Vec<usize> = match &self.slots {
+            Some(slots) => slots.iter().map(|(.., node)| *node).collect(),
+            None => vec![0],
+        };
+        masters.sort_unstable();
+        masters.dedup();
+        masters
+    }
+
     fn node_of(&self, key: &str) -> usize {
         let slot = slot(key.as_bytes());
         let range = |(from, to, node): &(u16, u16, usize)| (*from..=*to).contains(&slot).then_some(*node);
         self.slots.as_ref().and_then(|slots| slots.iter().find_map(range)).unwrap_or(0)
+    }
+
+    /// An address as a node gives it: `host:port`, where no host means the one that was named, and no brackets stand
+    /// around an IPv6 address.
+    fn host_and_port(&self, address: &str) -> Option<(String, u16)> {
+        let (host, port) = address.rsplit_once(':')?;
+        let host = if host.is_empty() { self.location.host()?.0 } else { host };
+        Some((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port.parse().ok()?))
     }
 
     fn node_at(&mut self, host: &str, port: u16) -> usize {
@@ -205,6 +254,12 @@ fn certificates(tls: &Tls) -> Result<Option<TlsCertificates>> {
             .map_err(|error| Error::new(Code::Config, format!("cannot read {} for TLS: {error}", show(path))))
     };
     let root_cert = tls.ca.as_ref().map(read).transpose()?;
+    if let (Some(path), Some(text)) = (&tls.ca, &root_cert)
+        && memchr::memmem::find(text, b"-----BEGIN CERTIFICATE-----").is_none()
+    {
+        let text = format!("{} holds no certificate in PEM: name the authority's with --tls-ca", show(path));
+        return Err(Error::new(Code::Config, text));
+    }
     let client_tls = match (&tls.certificate, &tls.key) {
         (Some(certificate), Some(key)) => {
             Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })

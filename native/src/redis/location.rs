@@ -74,6 +74,16 @@ impl Location {
         Location { info: self.info.clone().set_addr(addr), shown }
     }
 
+    /// Whether it is spoken to over TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// Whether the address holds a password, which is not shown.
+    pub(super) fn has_secret(&self) -> bool {
+        self.info.redis_settings().password().is_some()
+    }
+
     /// Host and port; none of a socket.
     pub(super) fn host(&self) -> Option<(&str, u16)> {
         match self.info.addr() {

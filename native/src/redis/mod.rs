@@ -9,7 +9,8 @@
 //! - [`recover`] removes bad entries: into a local rejects file (repair), or into Papyra's quarantine stream by one
 //!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, [`apart`] copies under a
 //!   lock instead.
-//! - [`groups`], [`pending`] and [`ensure`] look after consumer groups; [`compact`] trims.
+//! - [`groups`], [`pending`] and [`ensure`] look after consumer groups; [`compact`] trims; [`checklist`] looks at what a
+//!   server does for its data.
 //!
 //! Nothing is ever sent twice on the chance that it was lost: after a broken connection the streams are read anew.
 
@@ -22,6 +23,7 @@ mod page;
 mod rejects;
 mod reply;
 
+pub mod checklist;
 pub mod compact;
 pub mod ensure;
 pub mod groups;
@@ -150,6 +152,18 @@ impl Store {
             Err(error) if is_no_such_key(&error) => Ok(false),
             Err(error) => Err(self.refused(&format!("looking at {key}"), &error)),
         }
+    }
+
+    /// How many entries there are to look at, if the server says so.
+    pub fn length(&self) -> Option<u64> {
+        let looked_at = |length: u64| self.settings.sample.map_or(length, |sample| sample.min(length));
+        self.streams().iter().map(|stream| self.length_of(&stream.key()).ok().map(looked_at)).sum()
+    }
+
+    fn length_of(&self, key: &str) -> Result<u64> {
+        let mut command = redis::cmd("XLEN");
+        command.arg(key);
+        Ok(reply::count(&self.ask(key, "counting the entries of", &command)?).unwrap_or(0))
     }
 
     fn last_entry(&self, key: &str) -> Result<Option<Entry>> {

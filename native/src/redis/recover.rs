@@ -92,7 +92,7 @@ pub fn recover(store: &Store, options: &Options, rejects_dir: Option<&Path>, eff
             _ if options.discard_rejects => Keeping::Nothing,
             _ => Keeping::Rejects(rejects_dir.unwrap_or(Path::new("."))),
         };
-        mend(store, &stream, keeping, &mut outcome)?;
+        mend(store, &stream, keeping, effort, &mut outcome)?;
     }
     outcome.after = report()?;
     let waiting = |report: &Report| report.totals.notes.get(&Note::PendingWithoutEntry).copied().unwrap_or(0);
@@ -124,7 +124,13 @@ struct Tally {
     too_wide: u64,
 }
 
-fn mend(store: &Store, stream: &PapyraKey, keeping: Keeping<'_>, outcome: &mut Outcome) -> Result<()> {
+fn mend(
+    store: &Store,
+    stream: &PapyraKey,
+    keeping: Keeping<'_>,
+    effort: Effort<'_>,
+    outcome: &mut Outcome,
+) -> Result<()> {
     let key = stream.key();
     let quarantine = stream.quarantine(store.settings.quarantine_prefix.as_deref());
     let mut mover = match keeping {
@@ -139,6 +145,10 @@ fn mend(store: &Store, stream: &PapyraKey, keeping: Keeping<'_>, outcome: &mut O
     loop {
         let entries = pages.next()?;
         let at_end = entries.is_empty();
+        (effort.progress)(entries.len() as u64);
+        if let Mover::Apart(Some(apart)) = &mut mover {
+            apart.hold(store)?;
+        }
         for entry in entries {
             if papyra_core::entry::judge(&mut judge, &entry.fields).is_err() {
                 weight += entry.bytes();
@@ -285,9 +295,10 @@ pub fn command(settings: &Settings) -> String {
             systems.iter().map(|system| format!(" --system-id {}", quoted(system))).collect::<String>()
         }
     };
-    format!(
-        "papyra persistence recover --backend redis --redis-url {} --prefix {}{systems}",
-        quoted(&settings.location.to_string()),
-        quoted(&settings.prefix)
-    )
+    // An address without its password is of no use: then PAPYRA_REDIS_URL has to say it again.
+    let url = match settings.location.has_secret() {
+        true => String::new(),
+        false => format!(" --redis-url {}", quoted(&settings.location.to_string())),
+    };
+    format!("papyra persistence recover --backend redis{url} --prefix {}{systems}", quoted(&settings.prefix))
 }

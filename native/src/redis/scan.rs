@@ -15,7 +15,7 @@ use crate::reading::Effort;
 /// Pending entries looked up in one go.
 const LOOKUPS: usize = 500;
 
-/// Scans the store's streams.
+/// Scans the store's streams. Progress is told in entries.
 pub fn scan(store: &Store, effort: Effort<'_>) -> Result<Vec<FileReport>> {
     let (present, absent) = store.present()?;
     let mut files = Vec::new();
@@ -40,13 +40,11 @@ fn scan_stream(store: &Store, stream: &PapyraKey, effort: Effort<'_>) -> Result<
         if entries.is_empty() {
             break;
         }
-        let mut bytes = 0;
         for entry in &entries {
             // The reason is in the scanner's findings.
             _ = scanner.entry(|| entry.id.to_string(), &entry.fields);
-            bytes += entry.bytes();
         }
-        (effort.progress)(bytes);
+        (effort.progress)(entries.len() as u64);
     }
     look_at_groups(store, &key, &mut scanner)?;
     Ok(scanner.finish())

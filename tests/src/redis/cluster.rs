@@ -1,6 +1,6 @@
 //! A real cluster on the loopback.
 
-use super::{Redis, free_port, number, text, wait_until};
+use super::{Redis, free_port, list, number, text, wait_until};
 
 /// Three nodes, with a third of the slots each.
 pub struct Cluster {
@@ -41,14 +41,47 @@ impl Cluster {
         Some(Cluster { nodes })
     }
 
-    /// The node that has a key.
+    /// The node that has a key, unless its slot was moved.
     pub fn of(&mut self, key: &str) -> &mut Redis {
+        let (_, node) = self.home(key);
+        &mut self.nodes[node]
+    }
+
+    /// A key's slot, and the node that it was given to in the beginning.
+    pub fn home(&mut self, key: &str) -> (i64, usize) {
         let slot = number(&self.nodes[0].call(&format!("CLUSTER KEYSLOT {key}")));
         let node = match slot {
             0..=5_460 => 0,
             5_461..=10_922 => 1,
             _ => 2,
         };
-        &mut self.nodes[node]
+        (slot, node)
+    }
+
+    /// From now on the slot is on its way; its keys have not moved yet.
+    pub fn begin_move(&mut self, slot: i64, from: usize, to: usize) {
+        let (source, target) = (self.id(from), self.id(to));
+        self.nodes[to].call(&format!("CLUSTER SETSLOT {slot} IMPORTING {source}"));
+        self.nodes[from].call(&format!("CLUSTER SETSLOT {slot} MIGRATING {target}"));
+    }
+
+    /// Moves the keys of a slot that is on its way.
+    pub fn move_keys(&mut self, slot: i64, from: usize, to: usize) {
+        let port = self.nodes[to].port;
+        for key in list(self.nodes[from].call(&format!("CLUSTER GETKEYSINSLOT {slot} 100"))) {
+            self.nodes[from].call(&format!("MIGRATE 127.0.0.1 {port} {} 0 60000", text(&key)));
+        }
+    }
+
+    /// The slot has arrived.
+    pub fn end_move(&mut self, slot: i64, from: usize, to: usize) {
+        let target = self.id(to);
+        for node in [to, from, 3 - to - from] {
+            self.nodes[node].call(&format!("CLUSTER SETSLOT {slot} NODE {target}"));
+        }
+    }
+
+    fn id(&mut self, node: usize) -> String {
+        text(&self.nodes[node].call("CLUSTER MYID"))
     }
 }

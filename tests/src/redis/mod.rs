@@ -137,10 +137,11 @@ impl Redis {
             let begun = Instant::now();
             // The socket is there a moment before anybody listens on it, and that one may have to load its data first.
             loop {
-                let connected = client.get_connection().and_then(|mut connection| {
-                    redis::cmd("PING").exec(&mut connection)?;
-                    Ok(connection)
-                });
+                let connected =
+                    client.get_connection().and_then(|mut connection| match redis::cmd("PING").exec(&mut connection) {
+                        Err(error) if error.code() == Some("LOADING") => Err(error),
+                        _ => Ok(connection),
+                    });
                 match connected {
                     Ok(connection) => break connection,
                     Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
