@@ -45,6 +45,23 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
+impl Outcome {
+    /// The outcome over all logs of a folder; `None` without any.
+    pub fn of_all(outcomes: impl IntoIterator<Item = Outcome>) -> Option<Outcome> {
+        outcomes.into_iter().reduce(|mut all, next| {
+            all.records_before += next.records_before;
+            all.records_removed += next.records_removed;
+            all.bytes_before += next.bytes_before;
+            all.bytes_removed += next.bytes_removed;
+            all.rejected_bytes += next.rejected_bytes;
+            all.files.extend(next.files);
+            all.rejects.extend(next.rejects);
+            all.warnings.extend(next.warnings);
+            all
+        })
+    }
+}
+
 /// A member, and the sieve as it stands where the member begins.
 struct Share {
     member: Pinned,

@@ -195,3 +195,42 @@ fn a_recovery_report_has_this_shape() {
         assert_eq!(plan.parts.iter().map(|part| part.length).sum::<u64>(), logs::damaged().log.len() as u64);
     }
 }
+
+#[test]
+fn a_folder_of_logs_is_recovered_in_one_document_that_agrees_with_the_scans_around_it() {
+    let shop = Workshop::with("p/a.ndjson", logs::damaged().log)
+        .and("p/rot.log", logs::clean(3) + "\n")
+        .and("p/rot.log.1", logs::clean(7));
+    let scan = || shop.papyra("persistence scan --path p --format json").json();
+    let recover = |flags: &str| {
+        let run = shop.papyra(&format!("persistence recover --path p --format json {flags}")).must_exit(0);
+        serde_json::from_str::<Recovery>(&run.stdout).unwrap();
+        run.json()
+    };
+    let before = scan();
+    let dry = recover("--dry-run");
+    assert_eq!((&dry["before"], &dry["after"]), (&before, &before));
+    let done = recover("");
+    assert_eq!((&done["before"], &done["after"]), (&before, &scan()));
+    assert_eq!((done["repaired_files"].as_array().unwrap().len(), done["plan"].as_array().unwrap().len()), (2, 2));
+    let compact = "persistence compact --path p --max-records 4 --format json";
+    let compacted = shop.papyra(compact).must_exit(0).json();
+    let records = |report: &serde_json::Value| {
+        report["totals"]["records"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(compacted["records_before"], records(&done["after"]));
+    assert_eq!(compacted["records_removed"], records(&done["after"]) - records(&scan()));
+    assert_eq!(records(&scan()), 8);
+}
+
+#[test]
+fn what_was_recovered_before_a_log_that_cannot_be_is_told() {
+    let shop = Workshop::with("p/a.ndjson", logs::damaged().log).and("q/b.ndjson", logs::clean(2) + "\n");
+    std::os::unix::fs::symlink(shop.path("q/b.ndjson"), shop.path("p/b.ndjson")).unwrap();
+    let busy = std::fs::File::open(shop.path("q")).unwrap();
+    rustix::fs::flock(&busy, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let run = shop.papyra("persistence recover --path p --format json").must_exit(75);
+    let done: Recovery = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(done.repaired_files.len(), 1);
+    rustix::fs::flock(&busy, rustix::fs::FlockOperation::Unlock).unwrap();
+}

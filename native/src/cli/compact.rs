@@ -77,16 +77,25 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     if args.approx || args.exact || args.force {
         return Err(Error::new(Code::Usage, "--approx, --exact and --force are for --backend redis"));
     }
-    for history in settings.histories(target, "compact")? {
-        let progress = Progress::new(args.common.quiet, None);
-        let outcome = compact::compact(&history, policy, now, args.dry_run, settings.effort(&progress))?;
-        drop(progress);
-        match args.common.format {
-            Format::Json => out.json(&outcome)?,
-            Format::Text => print(&outcome, out),
+    let mut outcomes = Vec::new();
+    let each = || -> Result<()> {
+        for history in settings.histories(target, "compact")? {
+            let progress = Progress::new(args.common.quiet, None);
+            let outcome = compact::compact(&history, policy, now, args.dry_run, settings.effort(&progress))?;
+            drop(progress);
+            if args.common.format == Format::Text {
+                print(&outcome, out);
+            }
+            outcomes.push(outcome);
         }
+        Ok(())
+    };
+    let done = each();
+    // What was done before a log could not be compacted is told all the same.
+    if let (Format::Json, Some(all)) = (args.common.format, compact::Outcome::of_all(outcomes)) {
+        out.json(&all)?;
     }
-    Ok(Verdict::Fine)
+    done.map(|()| Verdict::Fine)
 }
 
 /// What to trim streams by.

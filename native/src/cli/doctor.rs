@@ -150,7 +150,7 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         Mode::Ignore | Mode::ScanOnly => End::Passed(before),
         Mode::FailOnAnomaly => End::Failed(before),
         Mode::Recover => {
-            recover::each(settings, target, &options, After::default(), None, effort, |_| Ok(()))?;
+            recover::each(settings, target, &options, After::default(), None, effort, |_| ())?;
             let after = scan::report(&settings.target()?, settings, effort)?;
             if scan::verdict(&after) == Verdict::Fine { End::Recovered(after) } else { End::Remain(after) }
         }

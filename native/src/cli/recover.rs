@@ -83,7 +83,6 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         dry_run: args.dry_run,
     };
     check(&settings, &options)?;
-    let mut verdict = Verdict::Fine;
     let target = settings.target()?;
     // A server's streams are gone through three times: to see, to mend, to see again.
     let progress = match &target {
@@ -95,17 +94,21 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         let text = "--keep-later and --truncate are for append-only files: leave them out";
         return Err(Error::new(Code::Usage, text));
     }
-    each(&settings, target, &options, after, args.rejects_dir.as_deref(), settings.effort(&progress), |outcome| {
-        match args.common.format {
-            Format::Json => out.json(outcome)?,
-            Format::Text => print(outcome, out),
+    let mut outcomes = Vec::new();
+    let rejects_dir = args.rejects_dir.as_deref();
+    let done = each(&settings, target, &options, after, rejects_dir, settings.effort(&progress), |outcome| {
+        if args.common.format == Format::Text {
+            print(&outcome, out);
         }
-        if outcome.remains() {
-            verdict = Verdict::Remain;
-        }
-        Ok(())
-    })?;
-    Ok(verdict)
+        outcomes.push(outcome);
+    });
+    drop(progress);
+    let remains = outcomes.iter().any(Outcome::remains);
+    // What was done before a log could not be recovered is told all the same.
+    if let (Format::Json, Some(all)) = (args.common.format, Outcome::of_all(outcomes)) {
+        out.json(&all)?;
+    }
+    done.map(|()| if remains { Verdict::Remain } else { Verdict::Fine })
 }
 
 /// Whether the options go together, before anything is looked at.
@@ -114,7 +117,7 @@ pub(super) fn check(settings: &Settings, options: &Options) -> Result<()> {
     if settings.is_redis() && !options.discard_rejects { Ok(()) } else { options.check() }
 }
 
-/// Recovers whatever the target is, and shows each outcome.
+/// Recovers whatever the target is, and shows each outcome as soon as it is there.
 pub(super) fn each(
     settings: &Settings,
     target: Target,
@@ -122,16 +125,18 @@ pub(super) fn each(
     after: After,
     rejects_dir: Option<&Path>,
     effort: Effort<'_>,
-    mut show: impl FnMut(&Outcome) -> Result<()>,
+    mut show: impl FnMut(Outcome),
 ) -> Result<()> {
     if let Target::Redis(store) = &target {
-        return show(&redis::recover::recover(store, options, rejects_dir, effort)?);
+        show(redis::recover::recover(store, options, rejects_dir, effort)?);
+        return Ok(());
     }
     if let Target::Backup(backup) = &target {
-        return show(&recover::aof::recover(backup, options, after, &settings.scope()?, effort)?);
+        show(recover::aof::recover(backup, options, after, &settings.scope()?, effort)?);
+        return Ok(());
     }
     for history in settings.histories(target, "recover")? {
-        show(&recover::recover(&history, options, effort)?)?;
+        show(recover::recover(&history, options, effort)?);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ mod swap;
 use std::path::{Path, PathBuf};
 
 use papyra_core::plan::Plan;
-use papyra_core::report::{FileReport, Report, Role};
+use papyra_core::report::{Backend, FileReport, Report, Role};
 use papyra_core::rotation::RotationSet;
 use serde::Serialize;
 
@@ -85,6 +85,13 @@ pub struct Outcome {
     pub after: Report,
 }
 
+/// One report over the files of two.
+fn both(one: Report, other: Report) -> Report {
+    let rotating = [one.backend, other.backend].contains(&Backend::Rotating);
+    let backend = if rotating { Backend::Rotating } else { one.backend };
+    Report::new(TOOL, backend, one.files.into_iter().chain(other.files).collect(), false)
+}
+
 /// A file's plan.
 #[derive(Debug, Serialize)]
 pub struct FilePlan {
@@ -123,6 +130,21 @@ impl Outcome {
     /// Whether something is left that recovery could not, or was not to, mend.
     pub fn remains(&self) -> bool {
         !self.dry_run && self.mode != Mode::Ignore && self.after.totals.anomalies > 0
+    }
+
+    /// The outcome over all logs of a folder, which have names of their own; `None` without any.
+    pub fn of_all(outcomes: impl IntoIterator<Item = Outcome>) -> Option<Outcome> {
+        outcomes.into_iter().reduce(|mut all, next| {
+            all.before = both(all.before, next.before);
+            all.plan.extend(next.plan);
+            all.repaired_files.extend(next.repaired_files);
+            all.quarantined_files.extend(next.quarantined_files);
+            all.rejected.extend(next.rejected);
+            all.removals.extend(next.removals);
+            all.warnings.extend(next.warnings);
+            all.after = both(all.after, next.after);
+            all
+        })
     }
 
     pub(crate) fn begin(options: &Options, before: Report) -> Outcome {
