@@ -1,5 +1,6 @@
 //! `papyra backup`: one file a verb. What they share lives here.
 
+mod checking;
 mod create;
 mod drill;
 mod list;

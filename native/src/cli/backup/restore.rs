@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use papyra_core::report::Verdict as ReportVerdict;
 
+use super::checking::Which;
 use super::{Reading, describe, pace};
 use crate::backup::Backup;
 use crate::backup::restore::{self, Options, Restored};
@@ -15,9 +16,8 @@ use crate::recover;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The backup
-    #[arg(value_name = "BACKUP")]
-    backup: PathBuf,
+    #[command(flatten)]
+    which: Which,
 
     /// The folder to restore into; made if it is not there, and refused if there is anything in it
     #[arg(long, value_name = "FOLDER")]
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let backup = Backup::open(&args.backup)?;
+    let backup = args.which.open()?;
     let progress = args.reading.progress(backup.manifest.bytes());
     let options = Options { replace: args.replace, dry_run: args.dry_run };
     let done = restore::restore(&backup, &args.to, options, args.reading.effort(&progress))?;

@@ -1,71 +1,43 @@
 //! `papyra backup verify`
 
-use std::path::PathBuf;
-
 use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 
-use super::{Reading, describe, pace, tell};
+use super::checking::{Checking, print_not_recorded};
+use super::{describe, pace};
+use crate::backup::Backup;
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::stored::Damage;
 use crate::backup::verify::{self, Verification};
-use crate::backup::{Backup, newest};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out, thousands};
-use crate::cli::settings::Format;
-use crate::error::{Code, Error, Result, show};
+use crate::error::{Result, show};
+use crate::reading::Effort;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The backup
-    #[arg(value_name = "BACKUP", required_unless_present = "latest", conflicts_with = "latest")]
-    backup: Option<PathBuf>,
-
-    /// The newest backup in this folder
-    #[arg(long, value_name = "FOLDER")]
-    latest: Option<PathBuf>,
+    #[command(flatten)]
+    checking: Checking,
 
     /// Look at the manifest and at sizes only; not remembered as a verification
     #[arg(long)]
     quick: bool,
-
-    /// Write figures for node-exporter's textfile collector
-    #[arg(long, value_name = "FILE")]
-    prometheus: Option<PathBuf>,
-
-    #[command(flatten)]
-    reading: Reading,
-}
-
-/// The backup that was named, or the newest one.
-pub(super) fn chosen(backup: Option<&PathBuf>, latest: Option<&PathBuf>) -> Result<Backup> {
-    match (backup, latest) {
-        (Some(backup), _) => Backup::open(backup),
-        (None, Some(folder)) => Backup::open(&newest(folder)?),
-        (None, None) => Err(Error::new(Code::Usage, "name a backup, or the folder of backups with --latest")),
-    }
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let check = || -> Result<(Backup, Verification)> {
-        let backup = chosen(args.backup.as_ref(), args.latest.as_ref())?;
-        let progress = args.reading.progress(backup.manifest.bytes());
-        let done = verify::verify(&backup, args.quick, args.reading.effort(&progress))?;
-        Ok((backup, done))
-    };
-    let (backup, done) = tell(args.prometheus.as_ref(), Operation::Verify, check(), |(backup, done)| Figures {
+    let check = |backup: &Backup, effort: Effort<'_>| verify::verify(backup, args.quick, effort);
+    args.checking.run(Operation::Verify, out, check, figures, print)
+}
+
+fn figures(backup: &Backup, done: &Verification) -> Figures {
+    Figures {
         seconds: done.seconds,
         records: done.scan.as_ref().map_or(0, |scan| scan.totals.records.total()),
         anomalies: done.scan.as_ref().map_or(0, |scan| scan.totals.anomalies) + done.damage.len() as u64,
         bytes: done.bytes,
         created: backup.created(),
         good: done.is_good(),
-    })?;
-    match args.reading.format {
-        Format::Json => out.json(&done)?,
-        Format::Text => print(&backup, &done, out),
     }
-    Ok(if done.is_good() { Verdict::Fine } else { Verdict::Anomalies })
 }
 
 fn print(backup: &Backup, done: &Verification, out: &mut Out) {
@@ -98,12 +70,10 @@ fn print(backup: &Backup, done: &Verification, out: &mut Out) {
         }
         out.info("recover after restoring it");
     }
-    if let Some(why) = &done.not_recorded {
-        out.info(&format!("note: the result is not remembered: {why}"));
-    }
+    print_not_recorded(done.not_recorded.as_ref(), out);
 }
 
-pub(super) fn print_damage(damage: &Damage, done: &Verification, out: &mut Out) {
+fn print_damage(damage: &Damage, done: &Verification, out: &mut Out) {
     out.bad(&format!("- {}: {}", escape(damage.file.as_bytes()), damage.detail));
     if let (Some(offset), Some(length)) = (damage.offset, damage.length) {
         out.detail(&format!("the first damage lies between byte {offset} and byte {}", offset + length));
