@@ -16,6 +16,7 @@ pub mod restore;
 mod snapshot;
 pub mod stored;
 pub mod verify;
+mod writers;
 mod writing;
 
 use std::fs::File;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::place::{self, Place};
 use super::stored::{Damage, read_back};
+use super::writers::Seen;
 use super::writing::{Syncer, set_attributes};
 use super::{Backup, seconds_since};
 use crate::TOOL;
@@ -66,6 +67,7 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
     if options.dry_run {
         let existing = Folder::open(&to).ok();
         refuse_occupied(existing.as_ref(), options.replace)?;
+        existing.as_ref().map(Seen::of).transpose()?;
         let scan = check(backup, effort)?;
         return Ok(outcome(backup, to, true, begun, Place::default(), scan));
     }
@@ -82,14 +84,22 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
     let _target_lock = target.as_ref().map(|target| target.lock_within(PATIENCE)).transpose()?;
     place::settle_leftovers(&parent, &name, target.as_ref(), &mut place)?;
     refuse_occupied(target.as_ref(), options.replace)?;
+    let seen = target.as_ref().map(Seen::of).transpose()?;
+    let settled = place.replaced.len();
     refuse_too_large(backup, target.as_ref().unwrap_or(&parent))?;
     let owner = Owner::of(backup, target.as_ref())?;
     let mut scan = None;
     let fill = |folder: &Folder| {
         scan = Some(fill(backup, folder, Some(&owner), effort)?);
-        Ok(())
+        seen.iter().zip(&target).try_for_each(|(seen, target)| seen.must_be_unchanged(target))
     };
     place::put(&parent, &name, target.as_ref(), &backup.manifest_sha256, fill, &mut place)?;
+    if let (Some(seen), Some(aside)) = (&seen, place.replaced.get(settled))
+        && seen.has_changed(&Folder::open(aside)?)?
+    {
+        let text = format!("{} was written to at the last moment: that is kept there, look at it", show(aside));
+        place.notes.push(text);
+    }
     let scan = scan.unwrap_or_else(|| backup.manifest.scan.clone());
     Ok(outcome(backup, to, false, begun, place, scan))
 }
