@@ -14,8 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
+from papyra.persistence.models import PersistedEvent
 
 import oracle
+import readme
 from ours import papyra
 
 LONG = os.environ.get("PAPYRA_TEST_LONG") == "1"
@@ -77,6 +79,25 @@ def test_a_restored_log_is_one_that_papyra_goes_on_with(tmp_path: Path) -> None:
     again.communicate(b"stop\n")
     assert papyra("persistence", "scan", "--path", tmp_path / "new").exits(0).code == 0
     assert before == list(range(before[0], before[-1] + 1))
+
+
+def test_a_lost_server_comes_back_by_the_readmes_commands_and_papyra_goes_on(tmp_path: Path) -> None:
+    logs = {"json": tmp_path / "persistence" / "events.ndjson", "rotating": tmp_path / "persistence" / "rot.log"}
+    logs["json"].parent.mkdir()
+    for kind, log in logs.items():
+        start(kind, log).communicate(b"stop\n")
+    papyra("backup", "create", "--path", "persistence/", "--to", "kept/", cwd=tmp_path).exits(0)
+    shutil.move(tmp_path / "persistence", tmp_path / "lost")
+    before = {kind: numbers(kind, tmp_path / "lost" / log.name) for kind, log in logs.items()}
+    said = readme.run("disaster", tmp_path)
+    assert "is intact" in said and "restored to" in said and said.count("Persistence is healthy") == 2
+    own = Path(sys.executable).with_name("papyra")
+    for kind, log in logs.items():
+        subprocess.run([own, "persistence", "startup-check", "--path", log], check=True)
+        assert numbers(kind, log) == before[kind] != []
+        backend = oracle.json_file(log) if kind == "json" else oracle.rotating(log, max_files=20, max_bytes=8000)
+        asyncio.run(backend.record_event(PersistedEvent("local", "local:1", "Written1000000", {}, 1.0)))
+        assert numbers(kind, log) == [*before[kind], 1000000]
 
 
 def test_papyras_own_command_finds_a_backup_clean(tmp_path: Path) -> None:
