@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use papyra_core::redis::{AofReader, Entry, Limits, Manifest, Replay};
-use papyra_tests::redis_server::{Server, binaries};
+use papyra_tests::redis::{Redis, binaries};
 use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, without_times};
 use papyra_tests::{Run, Workshop};
 
@@ -76,7 +76,7 @@ fn servers_agree(shop: &Workshop, what: &str) {
         for name in names.iter().map(String::as_str).chain(["appendonly.aof.manifest"]) {
             std::fs::write(dir.path().join("appendonlydir").join(name), shop.read(&format!("aof/{name}"))).unwrap();
         }
-        let mut server = Server::in_folder(binary, &["--appendonly", "yes", "--aof-load-truncated", "no"], dir);
+        let mut server = Redis::of_in(binary, dir, &["--appendonly", "yes", "--aof-load-truncated", "no"]);
         assert_same(&expected, &without_times(live(&mut server)), what);
     }
 }
