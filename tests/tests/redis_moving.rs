@@ -1,7 +1,7 @@
 //! A cluster that moves a slot from one node to another while somebody scans or recovers what lies in it.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use papyra_tests::Workshop;
 use papyra_tests::redis::{Cluster, event, wait_until};
@@ -29,19 +29,33 @@ fn start(shop: &Workshop, cluster: &Cluster, arguments: &str) -> Child {
     command.spawn().expect("papyra starts")
 }
 
-/// Moves the slot to another node and back for as long as a command runs, then takes what it said.
-fn moving_meanwhile(cluster: &mut Cluster, slot: i64, home: usize, mut child: Child) -> std::process::Output {
-    let other = (home + 1) % 3;
+/// Moves the keys of a slot that is on its way to the other node and back for as long as a command runs, then takes what
+/// it said.
+fn moving_meanwhile(cluster: &mut Cluster, slot: i64, nodes: [usize; 2], mut child: Child) -> Output {
+    let [home, other] = nodes;
     loop {
-        for (from, to) in [(home, other), (other, home)] {
-            cluster.begin_move(slot, from, to);
-            cluster.move_keys(slot, from, to);
-            cluster.end_move(slot, from, to);
-        }
+        cluster.move_keys(slot, home, other);
+        cluster.move_keys(slot, other, home);
         if child.try_wait().expect("a child").is_some() {
             return child.wait_with_output().expect("its output");
         }
     }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+/// Each bad entry is in the quarantine once, and the stream has the good ones only.
+fn assert_recovered(cluster: &mut Cluster, node: usize, good: &[(String, Vec<(String, String)>)]) {
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, fields) in cluster.of(QUARANTINE).entries(QUARANTINE) {
+        let data = fields.into_iter().find(|(name, _)| name == "data").expect("data").1;
+        *numbers.entry(data).or_default() += 1;
+    }
+    assert_eq!(numbers, (1..=BAD).map(|number| (format!("bad {number}"), 1)).collect());
+    assert_eq!(cluster.nodes[node].entries(KEY), good);
 }
 
 #[test]
@@ -70,14 +84,16 @@ fn a_stream_is_read_wherever_it_is_on_its_way() {
 }
 
 #[test]
-fn a_scan_sees_every_entry_once_while_its_slot_moves() {
+fn a_scan_sees_every_entry_once_while_its_stream_moves() {
     let Some(mut cluster) = Cluster::start() else { return };
     fill(&mut cluster);
     let (slot, home) = cluster.home(KEY);
+    let other = (home + 1) % 3;
+    cluster.begin_move(slot, home, other);
     let shop = Workshop::default();
     for _ in 0..3 {
         let child = start(&shop, &cluster, "persistence scan --format json");
-        let output = moving_meanwhile(&mut cluster, slot, home, child);
+        let output = moving_meanwhile(&mut cluster, slot, [home, other], child);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
         let found = (&report["totals"]["lines"], &report["totals"]["anomalies"]);
@@ -86,23 +102,37 @@ fn a_scan_sees_every_entry_once_while_its_slot_moves() {
 }
 
 #[test]
-fn a_recovery_moves_every_bad_entry_once_while_its_slot_moves() {
+fn a_recovery_moves_every_bad_entry_once_while_its_stream_moves() {
     let Some(mut cluster) = Cluster::start() else { return };
     let good = fill(&mut cluster);
     let (slot, home) = cluster.home(KEY);
+    let other = (home + 1) % 3;
+    cluster.begin_move(slot, home, other);
+    let shop = Workshop::default();
+    let child = start(&shop, &cluster, "persistence recover --mode quarantine");
+    let output = moving_meanwhile(&mut cluster, slot, [home, other], child);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_recovered(&mut cluster, home, &good);
+}
+
+#[test]
+fn a_recovery_goes_on_where_its_slot_has_gone() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let good = fill(&mut cluster);
+    let (slot, home) = cluster.home(KEY);
+    let other = (home + 1) % 3;
     let shop = Workshop::default();
     let child = start(&shop, &cluster, "persistence recover --mode quarantine");
     wait_until("copies", || cluster.of(QUARANTINE).length(QUARANTINE) >= 20);
+    signal(&child, "-STOP");
     assert!(cluster.of(QUARANTINE).length(QUARANTINE) < BAD as i64);
-    let output = moving_meanwhile(&mut cluster, slot, home, child);
+    cluster.begin_move(slot, home, other);
+    cluster.move_keys(slot, home, other);
+    cluster.end_move(slot, home, other);
+    signal(&child, "-CONT");
+    let output = child.wait_with_output().expect("its output");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
-    for (_, fields) in cluster.of(QUARANTINE).entries(QUARANTINE) {
-        let data = fields.into_iter().find(|(name, _)| name == "data").expect("data").1;
-        *numbers.entry(data).or_default() += 1;
-    }
-    assert_eq!(numbers, (1..=BAD).map(|number| (format!("bad {number}"), 1)).collect());
-    assert_eq!(cluster.of(KEY).entries(KEY), good);
+    assert_recovered(&mut cluster, other, &good);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::keys::slot;
 use super::location::{Location, Tls};
 use crate::error::{Code, Error, Result, show};
 
-/// How often a command follows the cluster's redirections.
+/// How often a command follows the cluster's redirections at once; after that with pauses, until the time is up.
 const HOPS: usize = 5;
 
 /// Before a command is sent again whose keys are on their way from one node to another.
@@ -71,7 +71,7 @@ impl Link {
         let mut node = self.node_of(key);
         let mut asking = false;
         let (begun, mut hops) = (Instant::now(), 0);
-        while hops < HOPS {
+        while hops < HOPS || begun.elapsed() < self.timeout {
             let connection = self.connection(node)?;
             if asking {
                 _ = connection.req_command(&redis::cmd("ASKING"));
@@ -94,6 +94,9 @@ impl Link {
                 }
                 return Ok(Err(error));
             };
+            if hops > HOPS {
+                std::thread::sleep(PAUSE);
+            }
             asking = error.code() == Some("ASK");
             node = self.node_at(&host, port);
             if !asking {
