@@ -1,7 +1,7 @@
 //! The operator's checklist on a real server: what is as it should be passes, and each thing that is not is named.
 
 use papyra_tests::Workshop;
-use papyra_tests::redis::{Cluster, Redis, event, text, wait_until};
+use papyra_tests::redis::{Cluster, Redis, event, list, number, text, wait_until};
 use serde_json::Value;
 
 /// A server that is set up well, with a group whose consumer has acknowledged what it read.
@@ -116,6 +116,10 @@ fn a_snapshot_that_failed_or_is_old_is_named() {
     let shop = with_backup();
     let checklist = "doctor checklist --backups b --format json";
     assert_eq!(open(&shop.on(&redis.url(), checklist).must_exit(0).json()), []);
+    wait_until("a second", || {
+        let now = text(&list(redis.call("TIME"))[0]).parse::<i64>().expect("a time");
+        now > number(&redis.call("LASTSAVE"))
+    });
     let old = shop.on(&redis.url(), &format!("{checklist} --max-save-age 1ms")).must_exit(2).json();
     assert_eq!(open(&old), [("last snapshot".to_owned(), true)]);
     let folder = redis.dir().join("gone");
