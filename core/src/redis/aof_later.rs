@@ -28,13 +28,19 @@ pub struct Later {
 pub struct LaterCommands {
     scope: Scope,
     found: Later,
+    unproven_from: Option<u64>,
 }
 
 impl LaterCommands {
     /// Nothing seen yet; streams within `scope` are Papyra's.
     pub fn new(scope: Scope) -> Self {
         let found = Later { others: 0, whole_databases: 0, first_offset: 0, first_command: String::new() };
-        Self { scope, found }
+        Self { scope, found, unproven_from: None }
+    }
+
+    /// Commands from this offset on stand after a place that was found again without proof.
+    pub(super) fn unproven_from(self, unproven_from: Option<u64>) -> Self {
+        Self { unproven_from, ..self }
     }
 
     /// What was seen; `None` when there is nothing to decide.
@@ -42,8 +48,8 @@ impl LaterCommands {
         (self.found.others + self.found.whole_databases > 0).then_some(self.found)
     }
 
-    /// Looks at a command; `unproven` when it stands after a place that was found again without proof.
-    pub(crate) fn see(&mut self, command: &Command<'_>, unproven: bool) {
+    fn see(&mut self, command: &Command<'_>) {
+        let unproven = self.unproven_from.is_some_and(|from| command.offset >= from);
         let (others, whole) = match touches(command) {
             Touch::None => (false, false),
             Touch::Keys(keys) => (keys.iter().any(|key| self.scope.find(key).is_none()), false),
@@ -62,7 +68,7 @@ impl LaterCommands {
 
 impl Visitor for LaterCommands {
     fn command(&mut self, command: &Command<'_>) -> Flow {
-        self.see(command, false);
+        self.see(command);
         Flow::Continue(())
     }
 }

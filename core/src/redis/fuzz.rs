@@ -3,7 +3,7 @@
 //! It lives in the library so that a unit test, and whatever drives fuzzing, run the same body.
 
 use super::aof::AofReader;
-use super::aof_plan::plan_aof;
+use super::aof_plan::{plan_aof, plan_in_windows};
 use super::facts::Collector;
 use super::header::{Limits, Summary};
 use super::keys::Scope;
@@ -52,6 +52,7 @@ pub fn any_bytes(bytes: &[u8], step: usize) {
     assert_eq!(aof(bytes.len()), aof(step), "the chunks changed what an append-only file says");
 
     let plan = plan_aof(bytes, 0, &Scope::default(), limits);
+    assert_eq!(plan_in_windows(bytes, 0, &Scope::default(), limits, step), plan, "the windows changed the plan");
     let mut at = 0;
     let mut kept = Vec::new();
     for stretch in &plan.stretches {

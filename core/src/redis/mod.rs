@@ -7,6 +7,7 @@
 mod aof;
 mod aof_later;
 mod aof_plan;
+mod aof_planner;
 mod arguments;
 mod command;
 mod crc;
@@ -44,7 +45,8 @@ mod visit;
 
 pub use aof::{AofReader, AofSummary};
 pub use aof_later::{Later, LaterCommands};
-pub use aof_plan::{AofPlan, Stretch, plan_aof};
+pub use aof_plan::{AofPlan, Databases, Stretch, plan_aof};
+pub use aof_planner::AofPlanner;
 pub use error::{Error, ErrorKind};
 pub use export::{ConsumerExport, GroupExport, GroupsFile, PendingExport, StreamGroups, push_line, push_rejected};
 pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};

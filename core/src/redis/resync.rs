@@ -14,6 +14,8 @@ use super::resp::{Broken, Command, Parsed, parse};
 
 /// Bytes of a length line, at most: a sign, ten digits, CR LF, and one more.
 const LONGEST_LINE: usize = 14;
+/// No decision about one byte looks further than so many bytes after it, but for declared lengths.
+const NEAR: usize = 64;
 /// Commands in a row that count as a good while.
 const GOOD_WHILE: usize = 8;
 
@@ -26,13 +28,15 @@ pub(crate) struct Resync {
     pub(crate) includes_previous: bool,
 }
 
-/// Reads a file that lies in memory.
+/// Reads a file, or a window of one, that lies in memory.
 pub(crate) struct Finder<'a> {
     bytes: &'a [u8],
     limit: u64,
     args: Vec<Range<usize>>,
     /// Places from which commands were followed in vain.
     vain: HashSet<usize>,
+    /// The bytes' end was met: more of them could change an answer.
+    met_end: bool,
 }
 
 /// How following commands from some place ended.
@@ -45,7 +49,17 @@ enum Chain {
 
 impl<'a> Finder<'a> {
     pub(crate) fn new(bytes: &'a [u8], limit: u64) -> Self {
-        Self { bytes, limit, args: Vec::new(), vain: HashSet::new() }
+        Self { bytes, limit, args: Vec::new(), vain: HashSet::new(), met_end: false }
+    }
+
+    /// Did any answer so far depend on where the bytes end?
+    pub(crate) fn met_the_end(&self) -> bool {
+        self.met_end
+    }
+
+    /// Notes that bytes up to `to` were asked for.
+    fn reach(&mut self, to: usize) {
+        self.met_end |= to > self.bytes.len();
     }
 
     /// What stands at `at`, with unknown commands told from known ones.
@@ -56,8 +70,14 @@ impl<'a> Finder<'a> {
                 Item::Command { length, args }
             }
             Parsed::Note(length, _) => Item::Note { length },
-            Parsed::More(_) => Item::Torn,
-            Parsed::Broken(broken) => Item::Broken(broken),
+            Parsed::More(_) => {
+                self.met_end = true;
+                Item::Torn
+            }
+            Parsed::Broken(broken) => {
+                self.reach(broken.at.saturating_add(NEAR));
+                Item::Broken(broken)
+            }
         }
     }
 
@@ -70,6 +90,7 @@ impl<'a> Finder<'a> {
         let whole = self.args.len() as u64;
         let missing = count.saturating_sub(whole + 1);
         let begin = broken.bulk_end.map_or_else(|| self.line_end(start), |end| usize::try_from(end).ok());
+        self.reach(begin?.saturating_add(NEAR));
         let from = begin.filter(|&from| from <= self.bytes.len())?;
         let ends_wrong = broken.what.starts_with("an argument is not followed");
         if ends_wrong {
@@ -84,6 +105,7 @@ impl<'a> Finder<'a> {
         let line = lengths.first().map_or(0, |(_, line)| *line);
         let longest = lengths.iter().filter_map(|&(len, _)| {
             let end = from.checked_add(line)?.checked_add(usize::try_from(len).ok()?)?.checked_add(2)?;
+            self.reach(end);
             let closed = self.bytes.get(end - 2..end) == Some(b"\r\n");
             let next = self.pass(end, missing).filter(|_| closed)?;
             Some(next)
@@ -95,6 +117,7 @@ impl<'a> Finder<'a> {
 
     /// The first line, which says how many arguments there are, cannot be read.
     fn after_first_line(&mut self, start: usize) -> Option<Resync> {
+        self.reach(start.saturating_add(NEAR));
         let is_argument = self.bytes.get(start) == Some(&b'$');
         if self.bytes.get(start) == Some(&b'#') {
             let next = self.line_end(start).filter(|&next| self.is_boundary(next));
@@ -118,21 +141,24 @@ impl<'a> Finder<'a> {
     }
 
     /// The end of a line that begins at `at`, if it is as short as a length line.
-    fn line_end(&self, at: usize) -> Option<usize> {
+    fn line_end(&mut self, at: usize) -> Option<usize> {
+        self.reach(at.saturating_add(NEAR));
         let line = self.bytes.get(at..)?;
         let line = &line[..line.len().min(24)];
         memchr::memchr(b'\n', line).map(|end| at + end + 1)
     }
 
     /// The end of `count` whole arguments.
-    fn pass(&self, at: usize, count: u64) -> Option<usize> {
+    fn pass(&mut self, at: usize, count: u64) -> Option<usize> {
         let mut at = at;
         for _ in 0..count {
+            self.reach(at.saturating_add(NEAR));
             let rest = self.bytes.get(at..)?;
             let digits = rest.get(1..)?.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
             let len = super::id::decimal(&rest[1..=digits]).filter(|_| rest[0] == b'$')?;
             let begin = 1 + digits + 2;
             let end = begin.checked_add(usize::try_from(len).ok()?)?.checked_add(2)?;
+            self.reach(at.saturating_add(end));
             let framed = rest.get(begin - 2..begin)? == b"\r\n" && rest.get(end - 2..end)? == b"\r\n";
             at = framed.then_some(at + end)?;
         }
@@ -142,6 +168,7 @@ impl<'a> Finder<'a> {
     /// The end of the file, or a known command, an annotation, or a command that the file ends within.
     fn is_boundary(&mut self, at: usize) -> bool {
         if at >= self.bytes.len() {
+            self.met_end = true;
             return at == self.bytes.len();
         }
         match self.item(at) {
@@ -160,7 +187,11 @@ impl<'a> Finder<'a> {
                 from
             } else {
                 let begin = at.saturating_sub(2);
-                begin + finder.find(self.bytes.get(begin..)?)? + 2
+                let Some(found) = self.bytes.get(begin..).and_then(|rest| finder.find(rest)) else {
+                    self.met_end = true;
+                    return None;
+                };
+                begin + found + 2
             };
             if !self.vain.contains(&found) {
                 match self.chain(found) {
@@ -192,6 +223,7 @@ impl<'a> Finder<'a> {
                 _ => return Chain::Broke(count),
             }
         }
+        self.met_end = true;
         Chain::End
     }
 }

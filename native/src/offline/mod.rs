@@ -225,14 +225,17 @@ pub(crate) fn feed(
         progress(read as u64);
         at += read as u64;
         if read == 0 {
-            let text = format!("{} became shorter while it was read: try again", show(path));
-            return Err(Error::new(Code::TryAgain, text));
+            return Err(shorter(path));
         }
         if push(&buffer[..read]).is_break() {
             break;
         }
     }
     Ok(())
+}
+
+fn shorter(path: &Path) -> Error {
+    Error::new(Code::TryAgain, format!("{} became shorter while it was read: try again", show(path)))
 }
 
 /// Opens a file of a backup, and tells its size.

@@ -169,18 +169,11 @@ fn plan_of(found: Survey, after: After, path: &str) -> Result<AofPlan> {
     }
     let begin = [found.summary.broken_at, found.summary.open_transaction].into_iter().flatten().min();
     match begin.filter(|_| after.truncate) {
-        Some(at) => Ok(AofPlan {
-            stretches: [(0, at, true), (at, found.size - at, false)]
-                .map(|(offset, length, keep)| Stretch { offset, length, keep })
-                .to_vec(),
-            findings: Vec::new(),
-            later: None,
-            truncate_at: at,
-        }),
+        Some(at) => Ok(AofPlan::cut(at, found.size)),
         None => {
             let text = format!(
-                "{path} is damaged and larger than the 1 GiB that is searched for whole commands after the damage: \
-                 --truncate cuts it there; nothing was changed"
+                "{path} is damaged, and no whole command was found in the 1 GiB after the damage: --truncate cuts it \
+                 there; nothing was changed"
             );
             Err(Error::new(Code::Data, text))
         }

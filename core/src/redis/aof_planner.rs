@@ -1,0 +1,298 @@
+//! The planner: goes through a damaged append-only file in windows, and says what is to go.
+//!
+//! It asks for a window, decides as much as the bytes in it decide, and asks for the next; a window grows only while what stands after it
+//! could change the answer. So memory is that of the longest command or damaged stretch, and the answer is that of one window over
+//! the whole file. What comes of the answer is `aof_plan`'s affair.
+
+use std::ops::Range;
+
+use super::command::{is_known_name, unknown};
+use super::finding::{Finding, Reason};
+use super::header::Limits;
+use super::id::decimal;
+use super::resp::Broken;
+use super::resync::{Finder, Item, known};
+
+/// Bytes of a window that has not grown.
+pub(super) const WINDOW: u64 = 4 << 20;
+/// With fewer bytes left in a window, the next one decides.
+const MARGIN: usize = 128;
+
+/// Plans for an append-only file whose bytes it asks for.
+#[derive(Debug)]
+pub struct AofPlanner {
+    limits: Limits,
+    pub(super) total: u64,
+    at: u64,
+    least: u64,
+    size: u64,
+    pub(super) rejects: Vec<(u64, u64)>,
+    pub(super) findings: Vec<Finding>,
+    db: u64,
+    /// Where the command before begins.
+    previous: Option<u64>,
+    /// Where the open MULTI stands.
+    transaction: Option<u64>,
+    /// After damage, until a MULTI or EXEC shows whether a transaction was open: where commands were found again.
+    unsettled: Option<u64>,
+    /// After a SELECT that may be lost: where commands were found again.
+    without_db: Option<u64>,
+    several_dbs: bool,
+    pub(super) unproven_from: Option<u64>,
+}
+
+struct Window<'a> {
+    bytes: &'a [u8],
+    offset: u64,
+    last: bool,
+    finder: Finder<'a>,
+}
+
+impl AofPlanner {
+    /// A plan for a file of `total` bytes, from `start` on (the end of an RDB file at the front, else 0). `several_dbs`: what
+    /// [`Databases`](super::Databases) says of all of it.
+    pub fn new(start: u64, total: u64, several_dbs: bool, limits: Limits) -> Self {
+        Self::with_windows(start, total, several_dbs, limits, WINDOW)
+    }
+
+    pub(super) fn with_windows(start: u64, total: u64, several_dbs: bool, limits: Limits, least: u64) -> Self {
+        Self {
+            limits,
+            total,
+            at: start.min(total),
+            least,
+            size: least,
+            rejects: Vec::new(),
+            findings: Vec::new(),
+            db: 0,
+            previous: None,
+            transaction: None,
+            unsettled: None,
+            without_db: None,
+            several_dbs,
+            unproven_from: None,
+        }
+    }
+
+    /// The stretch of the file that is to be taken next; `None` at the end.
+    pub fn wants(&self) -> Option<Range<u64>> {
+        let from = self.previous.unwrap_or(self.at);
+        (self.at < self.total).then(|| from..self.total.min(from.saturating_add(self.size)))
+    }
+
+    /// Takes that stretch.
+    pub fn take(&mut self, bytes: &[u8]) {
+        let offset = self.previous.unwrap_or(self.at);
+        let last = offset + bytes.len() as u64 >= self.total;
+        let mut window = Window { bytes, offset, last, finder: Finder::new(bytes, self.limits.unit) };
+        let begun = self.at;
+        let mut at = (self.at - offset) as usize;
+        while at < bytes.len() && (last || bytes.len() - at >= MARGIN) {
+            let Some(next) = self.item(&mut window, at) else { break };
+            at = next;
+            self.at = offset + at as u64;
+        }
+        // The command before is asked for again: a window that holds little else must grow.
+        let moved = self.at - begun > self.size / 2;
+        self.size = if moved { self.least } else { self.size.saturating_mul(2) };
+        if self.at >= self.total {
+            self.end();
+        }
+    }
+
+    /// Deals with what stands at `at`; where the next thing stands, unless what comes after the window decides.
+    fn item(&mut self, window: &mut Window<'_>, at: usize) -> Option<usize> {
+        let item = window.finder.item(at);
+        if window.finder.met_the_end() && !window.last {
+            return None;
+        }
+        let here = window.offset + at as u64;
+        let (end, is_sound) = match item {
+            Item::Command { length, args } if known(at, length, &args) => {
+                self.command(here, here + length as u64, &args);
+                (at + length, true)
+            }
+            Item::Command { length, args } => {
+                self.unknown_command(here, here + length as u64, &args);
+                (at + length, false)
+            }
+            Item::Note { length } => (at + length, false),
+            Item::Torn => {
+                let text = "the file ends inside a command";
+                self.reject(here, self.total, Reason::TornTail, text);
+                (window.bytes.len(), false)
+            }
+            Item::Broken(broken) => (self.broken(window, at, &broken)?, false),
+        };
+        self.previous = is_sound.then_some(here);
+        Some(end)
+    }
+
+    fn end(&mut self) {
+        if let Some(from) = self.without_db {
+            self.rejects.push((from, self.total));
+        }
+        if let Some(from) = self.transaction {
+            let text = "a transaction was begun and not executed: its commands do not count";
+            self.reject(from, self.total, Reason::UnfinishedTransaction, text);
+        }
+    }
+
+    fn reject(&mut self, from: u64, to: u64, reason: Reason, text: impl Into<String>) {
+        self.rejects.push((from, to));
+        self.findings.push(Finding::new(reason, from, text).of_length(to - from));
+    }
+
+    /// A whole command: what it settles about losses before it.
+    fn command(&mut self, at: u64, end: u64, args: &[&[u8]]) {
+        let is = |name: &str| args[0].eq_ignore_ascii_case(name.as_bytes());
+        if is("SELECT") {
+            if let Some(from) = self.without_db.take() {
+                self.rejects.push((from, at));
+            }
+            self.db = args.get(1).and_then(|db| decimal(db)).unwrap_or(self.db);
+        } else if is("MULTI") {
+            self.unsettled = None;
+            self.transaction.get_or_insert(at);
+        } else if is("EXEC") {
+            // An EXEC whose MULTI is lost: all of its transaction that is left goes.
+            if let (Some(from), None) = (self.unsettled.take(), self.transaction) {
+                self.reject(from, end, Reason::BrokenCommand, "a transaction of which a part is lost");
+            }
+            self.transaction = None;
+        }
+    }
+
+    /// Sound framing around a name that no server writes: the name is damaged.
+    fn unknown_command(&mut self, at: u64, end: u64, args: &[&[u8]]) {
+        // What the name may have been, unless only the argument after it is damaged.
+        let named = is_known_name(args[0]) && !args[0].eq_ignore_ascii_case(b"SELECT");
+        let shape = if named { (0, 0) } else { (args.len(), args[0].len()) };
+        // After a SELECT the database is known no more, unless it is the one that is selected.
+        let selects = shape == (2, 6) && decimal(args[1]) != Some(self.db);
+        let brackets = shape == (1, 5) || shape == (1, 4);
+        self.damage(at, at, end, Reason::BrokenCommand, unknown(args), selects, brackets || self.transaction.is_some());
+    }
+
+    /// Damage: goes on where commands begin again. `None`: what stands after the window decides.
+    fn broken(&mut self, window: &mut Window<'_>, at: usize, broken: &Broken) -> Option<usize> {
+        let found = window.finder.after(at, broken);
+        if window.finder.met_the_end() && !window.last {
+            return None;
+        }
+        let end = found.map_or(window.bytes.len(), |found| found.at);
+        let previous = self.previous.map(|previous| (previous - window.offset) as usize);
+        let from = match (found.is_some_and(|found| found.includes_previous), previous) {
+            (true, Some(previous)) => previous,
+            _ => at,
+        };
+        let proven = found.is_none_or(|found| found.proven);
+        if !proven {
+            self.unproven_from.get_or_insert(window.offset + end as u64);
+        }
+        let gap = &window.bytes[from..end];
+        let name = first_argument(window.bytes, from).filter(|_| proven);
+        let is = |names: &[&str]| {
+            name.is_none_or(|name| names.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes())))
+        };
+        let traces = self.several_dbs || memchr::memmem::find(&gap.to_ascii_uppercase(), b"SELECT").is_some();
+        let selects = is(&["SELECT"]) && traces;
+        let brackets = is(&["MULTI", "EXEC"]) || self.transaction.is_some();
+        let text = format!("{} (at byte {})", broken.what, window.offset + broken.at as u64);
+        let place = |at: usize| window.offset + at as u64;
+        self.damage(place(from), place(at), place(end), Reason::BrokenCommand, text, selects, brackets);
+        Some(end)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn damage(
+        &mut self,
+        from: u64,
+        seen: u64,
+        end: u64,
+        reason: Reason,
+        text: String,
+        may_hide_select: bool,
+        may_hide_brackets: bool,
+    ) {
+        self.rejects.push((from, end));
+        let finding = Finding::new(reason, seen.max(from), text).of_length(end - from);
+        self.findings.push(finding);
+        if let Some(multi) = self.transaction.take() {
+            self.rejects.push((multi, from));
+        }
+        if may_hide_brackets {
+            // Damaged twice before anything showed whether a transaction is open: what lies between may be a part of it.
+            self.unsettled.get_or_insert(end);
+        }
+        if may_hide_select {
+            self.without_db.get_or_insert(end);
+        }
+    }
+}
+
+/// The name of a broken command, when it can be read.
+fn first_argument(bytes: &[u8], start: usize) -> Option<&[u8]> {
+    let line = memchr::memchr(b'\n', bytes.get(start..)?.get(..24)?)?;
+    let rest = &bytes[start + line + 1..];
+    let end = memchr::memchr(b'\n', &rest[..rest.len().min(6)])?;
+    let len = usize::try_from(decimal(rest.get(1..end.checked_sub(1)?)?)?).ok()?;
+    let name = rest.get(end + 1..)?.get(..len.min(64))?;
+    is_known_name(name).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::aof_plan::{plan_aof, plan_in_windows};
+    use super::super::keys::Scope;
+    use super::*;
+
+    fn command(args: &[&str]) -> Vec<u8> {
+        let bulk = |arg: &&str| format!("${}\r\n{arg}\r\n", arg.len());
+        format!("*{}\r\n{}", args.len(), args.iter().map(bulk).collect::<String>()).into_bytes()
+    }
+
+    /// Damage wherever it falls: small windows plan what one window over the whole file does.
+    #[test]
+    fn windows_do_not_change_the_plan() {
+        let mut whole = Vec::new();
+        for n in 0..120 {
+            let id = format!("{n}-1");
+            let long = "x".repeat(400);
+            let data = ["{}", "a\r\n*1\r\n$8\r\nFLUSHALL\r\n", &long][n % 3];
+            whole.extend(match n % 40 {
+                7 => command(&["MULTI"]),
+                11 => command(&["EXEC"]),
+                20 => command(&["SELECT", if n < 80 { "0" } else { "1" }]),
+                30 => b"#TS:1700000000\r\n".to_vec(),
+                31 => command(&["INCR", "n"]),
+                _ => command(&["XADD", "papyra:a:events", &id, "data", data]),
+            });
+        }
+        let mut state = 5_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (state >> 33) as usize % below
+        };
+        let mut damaged = 0;
+        for round in 0..200 {
+            let mut bytes = whole.clone();
+            for _ in 0..random(4) {
+                let (at, length) = (random(bytes.len()), 1 + random([1, 3, 900][round % 3]));
+                let end = (at + length).min(bytes.len());
+                match random(3) {
+                    0 => drop(bytes.drain(at..end)),
+                    1 => bytes[at..end].fill(0),
+                    _ => bytes[at..end].iter_mut().for_each(|byte| *byte = random(256) as u8),
+                }
+            }
+            let plan = plan_aof(&bytes, 0, &Scope::default(), Limits::default());
+            damaged += usize::from(!plan.is_clean());
+            for least in [60, 2000] {
+                let windows = plan_in_windows(&bytes, 0, &Scope::default(), Limits::default(), least);
+                assert_eq!(windows, plan, "round {round}, windows of {least} bytes");
+            }
+        }
+        assert!(damaged > 100, "{damaged}");
+    }
+}
