@@ -49,7 +49,7 @@ pub struct AofSet {
     /// The manifest's name, if there is one.
     pub manifest: Option<String>,
     /// Why the manifest cannot be followed, or that there is none.
-    pub broken: Option<redis::Finding>,
+    pub broken: Option<Box<redis::Finding>>,
     /// The manifest that the files' names and what is left of the broken one leave as the only one possible, or why there is none.
     pub rebuilt: std::result::Result<Manifest, &'static str>,
     /// Plain names.
@@ -180,7 +180,7 @@ impl AofSet {
             Ok(_) => format!("the files themselves leave one order: {}", self.files.join(", ")),
             Err(why) => format!("the order of the files cannot be told from their names: {why}"),
         };
-        self.broken = Some(redis::Finding { detail: format!("{}; {order}", broken.detail), ..broken });
+        self.broken = Some(Box::new(redis::Finding { detail: format!("{}; {order}", broken.detail), ..broken }));
         Ok(())
     }
 

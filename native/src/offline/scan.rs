@@ -85,7 +85,7 @@ fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>) -> Result<Vec<Fi
         let format = BackupFormat::Manifest;
         let (header, checksum, commands, other_keys, other_streams) = (None, None, None, 0, 0);
         report.backup = Some(BackupReport { format, header, checksum, commands, other_keys, other_streams });
-        report.add(finding.clone().into());
+        report.add((**finding).clone().into());
         if !set.folder.join(manifest).exists() {
             let reason = Reason::Backup(finding.reason);
             let missing = Finding::of_file(AnomalyType::MissingFile, reason, finding.detail.as_str());
