@@ -9,8 +9,8 @@ use rustix::fs::{Access, access};
 use serde::Serialize;
 
 use crate::backup::list::{Entry, list};
-use crate::backup::{Attestation, Attested};
-use crate::error::show;
+use crate::backup::{Attestation, Attested, remote};
+use crate::error::{Code, show};
 use crate::folder::Folder;
 
 /// What to look at, and what is too old. Ages are in seconds.
@@ -74,7 +74,10 @@ pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
     let entries = match list(backups, now) {
         Ok(entries) => entries,
         Err(error) => {
-            let advice = format!("papyra backup create --to {} makes the first one", show(backups));
+            let advice = match error.code {
+                Code::NoInput => format!("papyra backup create --to {} makes the first one", show(backups)),
+                _ => "until it can be read, nobody knows what is there".into(),
+            };
             items.push(Item::failed("backups", error.to_string(), advice));
             return items;
         }
@@ -130,7 +133,7 @@ fn quarantine(wanted: &Wanted) -> Item {
 fn newest(entries: &[Entry], wanted: &Wanted) -> Item {
     let check = "newest backup";
     let advice = "run papyra backup create now, and look at why the timer did not";
-    let Some(newest) = entries.iter().rev().find(|entry| entry.problem.is_none()) else {
+    let Some(newest) = entries.iter().rev().find(|entry| entry.is_restorable()) else {
         return Item::failed(check, "there is no backup that could be restored".into(), advice);
     };
     let name = papyra_core::escape::escape(newest.name.as_bytes());
@@ -170,6 +173,9 @@ fn room(backups: &Path, wanted: &Wanted) -> Option<Item> {
 
 /// A disk that dies takes along what is on it.
 fn elsewhere(backups: &Path, wanted: &Wanted) -> Option<Item> {
+    if remote::is_remote(backups) {
+        return Some(Item::passed("another disk", "the backups are in an object store".into()));
+    }
     let device = |path: &Path| Some(Folder::open(path).ok()?.identity().ok()?.0);
     let same = device(backups)? == device(folder_of(wanted.path.as_ref()?))?;
     let detail = if same {

@@ -18,7 +18,7 @@ pub enum Code {
     Data = 65,
     /// The input does not exist or cannot be read.
     NoInput = 66,
-    /// Redis cannot be reached, or refuses.
+    /// Redis or the object store cannot be reached, or refuses.
     Unavailable = 69,
     /// The output exists already or cannot be created.
     CannotCreate = 73,

@@ -217,6 +217,17 @@ fn nothing_to_back_up_is_no_backup() {
 }
 
 #[test]
+fn an_object_store_is_refused_in_words_by_a_binary_that_knows_none() {
+    let shop = backed_up();
+    for words in ["create --path p --to s3://x/y", "list s3://x/y", "verify s3://x/y/one", "prune s3://x --keep-last 1"]
+    {
+        shop.papyra(&format!("backup {words}")).must_exit(78).must_complain("cargo build --release --features s3");
+    }
+    shop.papyra("backup restore b/one --to s3://key:secret@x/y").must_exit(64).must_complain("s3://…@x/y is no folder");
+    assert_eq!(shop.names(), ["b", "p"]);
+}
+
+#[test]
 fn a_list_warns_of_the_newest_that_is_old_unverified_or_damaged() {
     let shop = backed_up();
     shop.papyra("backup list b").must_exit(2).must_say("not verified yet");

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use papyra_core::report::Verdict;
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, rfc3339};
+use super::{Backup, Files, rfc3339};
 use crate::TOOL;
 use crate::error::{Error, Result, show};
 use crate::folder::Folder;
@@ -68,9 +68,8 @@ impl Attestation {
 }
 
 /// Where a backup lies, and its folder's name there.
-fn place(backup: &Backup) -> Option<(Folder, String)> {
-    let parent = Folder::open(backup.path.parent()?).ok()?;
-    Some((parent, backup.path.file_name()?.to_str()?.to_owned()))
+fn place(backup: &Backup) -> Option<(Box<dyn Files>, String)> {
+    Some((backup.files.parent().ok()?, backup.path.file_name()?.to_str()?.to_owned()))
 }
 
 /// Keeps a record; `Err` says why that could not be, which is no failure of the verification.
@@ -94,7 +93,7 @@ pub(super) fn keep(
     };
     let text = serde_json::to_string_pretty(&record).map_err(|error| error.to_string())? + "\n";
     let file = what.file(&name);
-    write_over(&folder, &file, text.as_bytes()).map_err(|error| error.to_string())?;
+    folder.write_over(&file, text.as_bytes()).map_err(|error| error.to_string())?;
     Ok(folder.join(&file))
 }
 
@@ -123,7 +122,7 @@ pub(super) fn write_over(folder: &Folder, name: &str, bytes: &[u8]) -> Result<()
 pub(super) fn find(backup: &Backup, what: Attested) -> std::result::Result<Option<Attestation>, String> {
     let Some((folder, name)) = place(backup) else { return Ok(None) };
     let file = what.file(&name);
-    if !matches!(folder.stat(&file), Ok(Some(_))) {
+    if !matches!(folder.size(&file), Ok(Some(_))) {
         return Ok(None);
     }
     let path = show(&folder.join(&file));

@@ -1,4 +1,5 @@
-//! Backups: plain folders that hold the files as they were, `manifest.json` and `SHA256SUMS`.
+//! Backups: plain folders that hold the files as they were, `manifest.json` and `SHA256SUMS`; or the same files in an
+//! object store.
 //!
 //! One module a step. A folder with a backup's final name is complete: it is written, and removed, under a hidden
 //! name. What is common to the steps lives here; words and exit codes live in the command line.
@@ -7,11 +8,13 @@ mod attest;
 pub mod create;
 mod cut;
 pub mod drill;
+mod files;
 pub mod list;
 mod pass;
 mod place;
 pub mod prometheus;
 pub mod prune;
+pub mod remote;
 pub mod restore;
 mod snapshot;
 pub mod stored;
@@ -19,7 +22,6 @@ pub mod verify;
 mod writers;
 mod writing;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,7 @@ use crate::error::{Code, Error, Result, show};
 use crate::folder::{Folder, Lock};
 
 pub use attest::{Attestation, Attested};
+pub use files::{Files, at};
 
 /// The end of the hidden name of a backup under way.
 const UNFINISHED: &str = ".papyra-backup.tmp";
@@ -39,44 +42,40 @@ const UNFINISHED: &str = ".papyra-backup.tmp";
 /// The end of the hidden name of a backup that is being removed.
 const CONDEMNED: &str = ".papyra-pruned.tmp";
 
-/// A backup, open for reading; while it is, nobody prunes it.
+/// A backup, open for reading; while it is, nobody prunes it where that can be helped.
 #[derive(Debug)]
 pub struct Backup {
     /// Its folder.
-    pub folder: Folder,
+    pub files: Box<dyn Files>,
     /// Its manifest, checked.
     pub manifest: Manifest,
     /// The manifest's SHA-256.
     pub manifest_sha256: String,
     /// The path that it was opened by, resolved.
     pub path: PathBuf,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl Backup {
     /// Opens the backup at `path`. A manifest that is damaged, or that leads out of the backup, is refused.
     pub fn open(path: &Path) -> Result<Backup> {
+        if remote::is_remote(path) {
+            return Backup::of(at(path)?);
+        }
         let path = std::fs::canonicalize(path).map_err(|error| Error::cannot_open(path, error))?;
-        let folder = Folder::open(&path)?;
-        let lock = folder.share()?;
-        let bytes = whole(&folder, manifest::NAME)?;
-        let manifest_sha256 = sha256(&bytes);
-        let sums = whole(&folder, manifest::SUMS)?;
-        let manifest = verification::open(&bytes, &manifest_sha256, &sums).map_err(|refused| {
-            let path = show(&folder.join(refused.file));
-            let advice = "nothing was done; if there is no other backup, the files in it are plain: copy what you \
-                          need and scan it";
-            Error::new(Code::Data, format!("{path} cannot be trusted: {}; {advice}", refused.why))
-        })?;
-        Ok(Backup { folder, manifest, manifest_sha256, path, _lock: lock })
+        Backup::of(at(&path)?)
     }
 
-    /// Opens one of its files.
-    fn read(&self, stored: &str) -> Result<File> {
-        match stored.split_once('/') {
-            None => self.folder.read(stored),
-            Some((folder, name)) => self.folder.existing_subfolder(folder)?.read(name),
-        }
+    /// Opens the backup that lies there.
+    fn of(files: Box<dyn Files>) -> Result<Backup> {
+        let lock = files.share()?;
+        let bytes = whole(&*files, manifest::NAME)?;
+        let manifest_sha256 = sha256(&bytes);
+        let sums = whole(&*files, manifest::SUMS)?;
+        let manifest = verification::open(&bytes, &manifest_sha256, &sums)
+            .map_err(|refused| cannot_trust(&*files, refused.file, &refused.why))?;
+        let path = files.path().to_owned();
+        Ok(Backup { files, manifest, manifest_sha256, path, _lock: lock })
     }
 
     /// When it was made.
@@ -85,18 +84,51 @@ impl Backup {
     }
 }
 
+/// A backup's manifest, checked, and its bytes.
+fn manifest_in(files: &dyn Files) -> Result<(Manifest, Vec<u8>)> {
+    read_manifest(files, manifest::NAME)
+}
+
+/// The manifest of a backup that was not sent to its end, if this is one.
+fn unfinished_in(files: &dyn Files) -> Result<Option<Manifest>> {
+    let unfinished = files.size(manifest::SUMS)?.is_none() && files.size(remote::UNDER_WAY)?.is_some();
+    if unfinished { read_manifest(files, remote::UNDER_WAY).map(|(manifest, _)| Some(manifest)) } else { Ok(None) }
+}
+
+fn read_manifest(files: &dyn Files, name: &str) -> Result<(Manifest, Vec<u8>)> {
+    let bytes = whole(files, name)?;
+    let manifest = Manifest::parse(&bytes)
+        .map_err(|why| cannot_trust(files, name, &papyra_core::escape::escape(why.to_string().as_bytes())))?;
+    Ok((manifest, bytes))
+}
+
+fn cannot_trust(files: &dyn Files, name: &str, why: &str) -> Error {
+    let path = show(&files.join(name));
+    let advice = "nothing was done; if there is no other backup, the files in it are plain: copy what you need and \
+                  scan it";
+    Error::new(Code::Data, format!("{path} cannot be trusted: {why}; {advice}"))
+}
+
 /// A small file's bytes.
-fn whole(folder: &Folder, name: &str) -> Result<Vec<u8>> {
-    let path = folder.join(name);
-    if folder.stat(name)?.is_none() {
-        let text = format!("{} is no backup: it has no {name}", show(folder.path()));
+fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
+    let path = files.join(name);
+    if files.size(name)?.is_none() {
+        let text = match files.size(remote::UNDER_WAY) {
+            Ok(Some(_)) => format!(
+                "{} was not sent to its end, or is being sent: there is nothing to read yet",
+                show(files.path())
+            ),
+            _ => format!("{} is no backup: it has no {name}", show(files.path())),
+        };
         return Err(Error::new(Code::Data, text));
     }
-    let file = folder.read(name)?;
     let mut bytes = Vec::new();
-    file.take(manifest::GREATEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::cannot_read(&path, bytes.len() as u64, &error))?;
+    let mut file = files.read(name)?;
+    let read = file.by_ref().take(manifest::GREATEST + 1).read_to_end(&mut bytes);
+    if let Some(error) = file.failure() {
+        return Err(error);
+    }
+    read.map_err(|error| Error::cannot_read(&path, bytes.len() as u64, &error))?;
     if bytes.len() as u64 > manifest::GREATEST {
         let text = format!("{} is larger than any that was ever written: it cannot be trusted", show(&path));
         return Err(Error::new(Code::Data, text));
@@ -105,29 +137,48 @@ fn whole(folder: &Folder, name: &str) -> Result<Vec<u8>> {
 }
 
 /// The backups in a folder: the names of the folders with a manifest in them, sorted.
-pub fn names(backups: &Folder) -> Result<Vec<String>> {
-    let mut names = backups.names()?;
-    names.retain(|name| {
-        manifest::is_name(name) && backups.existing_subfolder(name).is_ok_and(|folder| is_backup(&folder))
-    });
+pub fn names(backups: &dyn Files) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for name in backups.folders()?.into_iter().filter(|name| manifest::is_name(name)) {
+        if let Ok(folder) = backups.folder(&name)
+            && is_backup(&*folder)?
+        {
+            names.push(name);
+        }
+    }
     names.sort();
     Ok(names)
 }
 
-fn is_backup(folder: &Folder) -> bool {
-    [manifest::NAME, manifest::SUMS].iter().any(|name| matches!(folder.stat(name), Ok(Some(_))))
+fn is_backup(folder: &dyn Files) -> Result<bool> {
+    for name in [manifest::SUMS, manifest::NAME, remote::UNDER_WAY] {
+        match folder.size(name) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(true),
+            Err(error) if is_unreachable(&error) => return Err(error),
+            Err(_) => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an error says nothing of a backup, only that it cannot be reached.
+fn is_unreachable(error: &Error) -> bool {
+    matches!(error.code, Code::Unavailable | Code::Config)
 }
 
 /// The newest backup in a folder whose manifest can be read.
 pub fn newest(backups: &Path) -> Result<PathBuf> {
-    let folder = Folder::open(backups)?;
-    let dated = |name: String| Some((Backup::open(&folder.join(&name)).ok()?.created()?, name));
-    names(&folder)?
-        .into_iter()
-        .filter_map(dated)
-        .max()
-        .map(|(_, name)| folder.join(&name))
-        .ok_or_else(|| no_backups(backups))
+    let folder = at(backups)?;
+    let mut newest = None;
+    for name in names(&*folder)? {
+        match folder.folder(&name).and_then(Backup::of) {
+            Ok(backup) => newest = newest.max(backup.created().map(|created| (created, name))),
+            Err(error) if is_unreachable(&error) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    newest.map(|(_, name)| folder.join(&name)).ok_or_else(|| no_backups(backups))
 }
 
 fn no_backups(backups: &Path) -> Error {

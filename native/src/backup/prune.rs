@@ -11,9 +11,8 @@ use serde::Serialize;
 
 use super::list::Entry;
 use super::verify::foreign;
-use super::{Attested, Backup, CONDEMNED, clear_leftovers};
-use crate::error::Result;
-use crate::folder::Folder;
+use super::{Attested, Backup, Files, unfinished_in};
+use crate::error::{Code, Error, Result};
 
 /// How many backups to keep, by period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +47,8 @@ pub struct Decision {
 /// Decides over `entries`, which come oldest first. The result is in their order.
 pub fn decide(entries: &[Entry], keep: Keep) -> Vec<Decision> {
     let mut reasons: Vec<Vec<String>> = vec![Vec::new(); entries.len()];
-    let sound: Vec<usize> = (0..entries.len()).rev().filter(|i| !entries[*i].is_damaged()).collect();
+    let is_sound = |entry: &Entry| entry.is_restorable() && !entry.is_damaged();
+    let sound: Vec<usize> = (0..entries.len()).rev().filter(|i| is_sound(&entries[*i])).collect();
     for i in sound.iter().take(keep.last) {
         reasons[*i].push("one of the last".into());
     }
@@ -78,6 +78,8 @@ pub fn decide(entries: &[Entry], keep: Keep) -> Vec<Decision> {
     for (i, entry) in entries.iter().enumerate() {
         if entry.problem.is_some() {
             reasons[i].push("its manifest cannot be trusted: look at it yourself".into());
+        } else if entry.unfinished && !entry.is_abandoned() {
+            reasons[i].push("not sent to its end yet, and begun less than a week ago".into());
         } else if entry.is_damaged() && newest_good.is_none_or(|newest| newest < i) {
             reasons[i].push("damaged, but no newer backup is verified and clean".into());
         }
@@ -94,9 +96,8 @@ pub fn decide(entries: &[Entry], keep: Keep) -> Vec<Decision> {
 }
 
 /// Removes what is not kept. A backup that cannot be removed says why, and the others go all the same.
-pub fn apply(backups: &Folder, decisions: &mut [Decision]) -> Result<()> {
-    let _names = backups.lock_within(std::time::Duration::from_secs(10))?;
-    clear_leftovers(backups)?;
+pub fn apply(backups: &dyn Files, decisions: &mut [Decision]) -> Result<()> {
+    let _names = backups.tidy()?;
     for decision in decisions.iter_mut().filter(|decision| decision.kept.is_empty()) {
         match remove(backups, &decision.name) {
             Ok(()) => decision.removed = true,
@@ -106,27 +107,26 @@ pub fn apply(backups: &Folder, decisions: &mut [Decision]) -> Result<()> {
     Ok(())
 }
 
-fn remove(backups: &Folder, name: &str) -> Result<()> {
-    let backup = Backup::open(&backups.join(name))?;
-    let foreign = foreign(&backup)?;
+fn remove(backups: &dyn Files, name: &str) -> Result<()> {
+    let files = backups.folder(name)?;
+    let foreign = match unfinished_in(&*files)? {
+        Some(manifest) => foreign(&*files, &manifest)?,
+        None => {
+            let backup = Backup::of(files)?;
+            foreign(&*backup.files, &backup.manifest)?
+        }
+    };
     if !foreign.is_empty() {
         let text = format!("{} files in it are not the backup's: move them away first", foreign.len());
-        return Err(crate::error::Error::new(crate::error::Code::Io, text));
+        return Err(Error::new(Code::Io, text));
     }
-    drop(backup);
-    let hidden = format!(".{name}{CONDEMNED}");
-    // Nobody restores from it now, and nobody begins to once it is hidden.
-    let lock = backups.existing_subfolder(name)?.lock()?;
-    backups.rename(name, &hidden)?;
-    backups.sync()?;
-    backups.remove_tree(&hidden)?;
-    drop(lock);
+    backups.discard(name)?;
     for record in [Attested::Verified, Attested::Drilled].map(|what| what.file(name)) {
-        if backups.stat(&record)?.is_some() {
+        if backups.size(&record)?.is_some() {
             backups.remove(&record)?;
         }
     }
-    backups.sync()
+    Ok(())
 }
 
 #[cfg(test)]
@@ -159,6 +159,7 @@ mod tests {
             verdict: Some(Verdict::Clean),
             verified: verified.map(attested),
             drilled: None,
+            unfinished: false,
             notes: Vec::new(),
             time: time.parse().ok(),
         }

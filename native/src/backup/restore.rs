@@ -238,7 +238,7 @@ fn undamaged(backup: &Backup, damage: Option<Damage>) -> Result<()> {
     let text = format!(
         "{} is damaged{place}: {}; nothing was restored; use another backup, or copy its files by hand and recover \
          them ({})",
-        show(&backup.folder.join(&damage.file)),
+        show(&backup.files.join(&damage.file)),
         damage.detail,
         damage.recovery
     );

@@ -9,8 +9,8 @@ use papyra_core::verification;
 
 pub use papyra_core::verification::Damage;
 
-use super::Backup;
 use super::pass::{Hashed, Passed, Task, pass};
+use super::{Backup, is_unreachable};
 use crate::archive::{self, Format};
 use crate::error::{Error, Result};
 use crate::reading::{self, Effort};
@@ -24,20 +24,21 @@ pub(super) struct ReadBack {
 
 /// Reads a stored file and says whether it is what the manifest says; its content goes to `copy`.
 ///
-/// `Err` is for the copy alone: what cannot be read is damage.
+/// `Err` is for the copy, and for what cannot be reached: a file that cannot be read is damaged.
 pub(super) fn read_back(
     backup: &Backup,
     file: &StoredFile,
     copy: Option<&mut File>,
     effort: Effort<'_>,
 ) -> Result<ReadBack> {
-    let path = backup.folder.join(&file.stored);
+    let path = backup.files.join(&file.stored);
     let gone = |why: String| ReadBack { summary: None, damage: Some(Damage::gone(file, &why)) };
-    let opened = match backup.read(&file.stored) {
+    let mut opened = match backup.files.read(&file.stored) {
         Ok(opened) => opened,
+        Err(error) if is_unreachable(&error) => return Err(error),
         Err(error) => return Ok(gone(error.to_string())),
     };
-    let mut stored = Hashed::new(&opened);
+    let mut stored = Hashed::new(&mut opened);
     let to = copy.map(|copy| &mut *copy as &mut dyn Write);
     let threads = effort.threads > 1 && file.bytes > super::pass::BLOCK as u64;
     // One byte more than there may be shows that there are more.
@@ -57,6 +58,9 @@ pub(super) fn read_back(
     }
     let rest = io::copy(&mut stored, &mut io::sink());
     let (stored_bytes, stored_sha256) = stored.finish();
+    if let Some(error) = opened.failure() {
+        return Err(error);
+    }
     let (scanned, ended) =
         of_archive.map_or((passed.summary.clone(), Ok(())), |(summary, ended)| (Some(summary), ended));
     let failed = passed.read_error.as_ref().map(ToString::to_string).or_else(|| Some(rest.as_ref().err()?.to_string()));

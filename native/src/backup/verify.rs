@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use papyra_core::manifest::StoredFile;
+use papyra_core::manifest::{Manifest, StoredFile};
 use papyra_core::report::{Report, Verdict};
 use papyra_core::verification;
 use serde::Serialize;
 
+use super::remote::UNDER_WAY;
 use super::stored::{Damage, read_back};
-use super::{Attested, Backup, attest, seconds_since};
+use super::{Attested, Backup, Files, attest, is_unreachable, seconds_since};
 use crate::TOOL;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reading::Effort;
 
 /// What a verification says, schema `papyra.verify/1`.
@@ -60,7 +61,7 @@ pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verifi
     let (mut damage, mut reports, mut bytes) = (Vec::new(), Vec::new(), 0);
     for file in &backup.manifest.files {
         if quick {
-            damage.extend(wrong_size(backup, file));
+            damage.extend(wrong_size(backup, file)?);
             continue;
         }
         let read = read_back(backup, file, None, effort)?;
@@ -88,38 +89,38 @@ pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verifi
         seconds,
         intact,
         damage,
-        foreign: foreign(backup)?,
+        foreign: foreign(&*backup.files, &backup.manifest)?,
         scan,
         recorded,
         not_recorded,
     })
 }
 
-fn wrong_size(backup: &Backup, file: &StoredFile) -> Option<Damage> {
-    let size = backup.read(&file.stored).and_then(|opened| {
-        let path = backup.folder.join(&file.stored);
-        opened.metadata().map_err(|error| crate::error::Error::cannot_read(&path, 0, &error))
+fn wrong_size(backup: &Backup, file: &StoredFile) -> Result<Option<Damage>> {
+    let size = backup.files.read(&file.stored).and_then(|opened| {
+        opened.size().map_err(|error| Error::cannot_read(&backup.files.join(&file.stored), 0, &error))
     });
     let detail = match size {
-        Ok(metadata) if metadata.len() == file.stored_bytes => return None,
-        Ok(metadata) => format!("it has {} bytes where {} were written", metadata.len(), file.stored_bytes),
+        Ok(size) if size == file.stored_bytes => return Ok(None),
+        Ok(size) => format!("it has {size} bytes where {} were written", file.stored_bytes),
+        Err(error) if is_unreachable(&error) => return Err(error),
         Err(error) => error.to_string(),
     };
     let recovery = "a whole verification, without --quick, tells".into();
-    Some(Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery })
+    Ok(Some(Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery }))
 }
 
-/// The files in the backup's folder that its manifest does not know, sorted.
-pub(super) fn foreign(backup: &Backup) -> Result<Vec<String>> {
+/// The files in a backup's folder that its manifest does not know, sorted.
+pub(super) fn foreign(folder: &dyn Files, manifest: &Manifest) -> Result<Vec<String>> {
     let mut paths = Vec::new();
-    for name in backup.folder.names()? {
+    for name in folder.names()?.into_iter().filter(|name| name != UNDER_WAY) {
         let prefix = format!("{name}/");
-        if backup.manifest.files.iter().any(|file| file.stored.starts_with(&prefix)) {
-            let inside = backup.folder.existing_subfolder(&name)?.names()?;
+        if manifest.files.iter().any(|file| file.stored.starts_with(&prefix)) {
+            let inside = folder.folder(&name)?.names()?;
             paths.extend(inside.into_iter().map(|inner| format!("{prefix}{inner}")));
         } else {
             paths.push(name);
         }
     }
-    Ok(verification::foreign(&backup.manifest, paths.iter().map(String::as_str)))
+    Ok(verification::foreign(manifest, paths.iter().map(String::as_str)))
 }

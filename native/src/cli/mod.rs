@@ -34,7 +34,7 @@ use out::Out;
 #[command(
     after_help = "Exit codes: 0 clean or done, 1 anomalies (startup-check, doctor), 2 anomalies (scan, backup) or \
 anomalies remain (doctor), 3 recovered but anomalies remain, 64 wrong usage, 65 wrong data, 66 no input, \
-69 Redis unreachable or refusing, 73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, \
+69 Redis or object store unreachable or refusing, 73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, \
 78 wrong configuration."
 )]
 struct Cli {

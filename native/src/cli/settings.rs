@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::out;
 use super::progress::Progress;
 use super::redis_flags::{RedisFile, RedisFlags};
+use crate::backup::remote;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
@@ -268,7 +269,7 @@ impl File {
         let folder = path.parent().unwrap_or(Path::new(""));
         let RedisFile { tls_ca, tls_cert, tls_key, .. } = &mut file.redis;
         let relatives = [&mut file.path, &mut file.quarantine_dir, &mut file.backups, tls_ca, tls_cert, tls_key];
-        for relative in relatives.into_iter().flatten() {
+        for relative in relatives.into_iter().flatten().filter(|path| !remote::is_remote(path)) {
             *relative = folder.join(&*relative);
         }
         Ok(file)

@@ -16,11 +16,11 @@ use crate::reading::Effort;
 /// Which backup.
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
-    /// The backup
+    /// The backup: a folder, or s3://BUCKET/PREFIX/NAME
     #[arg(value_name = "BACKUP", required_unless_present = "latest", conflicts_with = "latest")]
     backup: Option<PathBuf>,
 
-    /// The newest backup in this folder
+    /// The newest backup in this folder, or in s3://BUCKET/PREFIX
     #[arg(long, value_name = "FOLDER")]
     latest: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{command, pace, tell};
 use crate::backup::create::{self, Created, Options};
 use crate::backup::prometheus::{Figures, Operation};
+use crate::backup::remote::{self, Sending};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out, thousands};
 use crate::cli::progress::Progress;
@@ -35,9 +36,13 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// The folder that holds the backups
+    /// The folder that holds the backups, or s3://BUCKET/PREFIX
     #[arg(long, env = "PAPYRA_BACKUPS", value_name = "FOLDER")]
     to: Option<PathBuf>,
+
+    /// S3: the folder in which the backup is made before it is sent; by default the system's for temporary files
+    #[arg(long, value_name = "FOLDER")]
+    scratch: Option<PathBuf>,
 
     /// The backup's name; by default papyra- and the time
     #[arg(long, value_name = "NAME")]
@@ -83,11 +88,10 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         pause_check: args.pause_check,
         patience: Duration::from_secs(args.wait),
     };
-    let make = || -> Result<Created> {
-        let progress = Progress::new(args.common.quiet, scan::size(&settings.target()?));
-        create::create(&|| settings.target(), &options, settings.effort(&progress))
+    let made = || -> Result<Created> {
+        if remote::is_remote(&options.to) { send(args, &settings, &options) } else { make(args, &settings, &options) }
     };
-    let created = tell(args.prometheus.as_ref(), Operation::Create, make(), |created| Figures {
+    let created = tell(args.prometheus.as_ref(), Operation::Create, made(), |created| Figures {
         seconds: created.manifest.seconds,
         records: created.manifest.scan.totals.records.total(),
         anomalies: created.manifest.scan.totals.anomalies,
@@ -103,6 +107,27 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         Format::Text => print(&created, &settings, out),
     }
     Ok(Verdict::Fine)
+}
+
+fn make(args: &Args, settings: &Settings, options: &Options) -> Result<Created> {
+    let progress = Progress::new(args.common.quiet, scan::size(&settings.target()?));
+    create::create(&|| settings.target(), options, settings.effort(&progress))
+}
+
+/// Makes the backup in the scratch folder and sends it.
+fn send(args: &Args, settings: &Settings, options: &Options) -> Result<Created> {
+    let progress = |bytes| -> Box<dyn Fn(u64)> {
+        let progress = Progress::new(args.common.quiet, Some(bytes));
+        Box::new(move |bytes| progress.tick()(bytes))
+    };
+    remote::send(&Sending {
+        to: &options.to,
+        name: options.name.as_deref(),
+        source: &settings.source()?,
+        scratch: &args.scratch.clone().unwrap_or_else(std::env::temp_dir),
+        make: &|folder| make(args, settings, &Options { to: folder.to_owned(), ..options.clone() }),
+        progress: &progress,
+    })
 }
 
 fn print(created: &Created, settings: &Settings, out: &mut Out) {

@@ -16,7 +16,7 @@ use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The folder that holds the backups
+    /// The folder that holds the backups, or s3://BUCKET/PREFIX
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: PathBuf,
 
@@ -50,7 +50,11 @@ fn warnings(entries: &[Entry], args: &Args) -> Vec<String> {
     for entry in entries.iter().filter(|entry| entry.is_damaged()) {
         warnings.push(format!("{} is damaged", escape(entry.name.as_bytes())));
     }
-    let Some(newest) = entries.iter().rev().find(|entry| entry.problem.is_none()) else {
+    for entry in entries.iter().filter(|entry| entry.is_abandoned()) {
+        let name = escape(entry.name.as_bytes());
+        warnings.push(format!("{name} was never sent to its end: papyra backup prune removes it"));
+    }
+    let Some(newest) = entries.iter().rev().find(|entry| entry.is_restorable()) else {
         warnings.push("there is no backup that could be restored: papyra backup create makes one".into());
         return warnings;
     };
@@ -77,6 +81,11 @@ fn print(entry: &Entry, out: &mut Out) {
     if let Some(problem) = &entry.problem {
         out.bad(&name);
         out.detail(problem);
+        return;
+    }
+    if entry.unfinished {
+        let since = age(entry.age_seconds.unwrap_or(0.0));
+        out.info(&format!("{name}: begun {since} ago, not sent to its end yet: no backup"));
         return;
     }
     let packed = match entry.compression {

@@ -6,17 +6,17 @@ use jiff::Timestamp;
 use papyra_core::escape::escape;
 use serde_json::json;
 
+use crate::backup::at;
 use crate::backup::list::list;
 use crate::backup::prune::{Decision, Keep, apply, decide};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out, thousands};
 use crate::cli::settings::Format;
 use crate::error::{Code, Error, Result};
-use crate::folder::Folder;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The folder that holds the backups
+    /// The folder that holds the backups, or s3://BUCKET/PREFIX
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: PathBuf,
 
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     let mut decisions = decide(&list(&args.backups, Timestamp::now())?, keep);
     if args.apply {
-        apply(&Folder::open(&args.backups)?, &mut decisions)?;
+        apply(&*at(&args.backups)?, &mut decisions)?;
     }
     match args.format {
         Format::Json => out.json(&json!({

@@ -7,11 +7,12 @@ use papyra_core::report::Verdict as ReportVerdict;
 use super::checking::Which;
 use super::{Reading, describe, pace};
 use crate::backup::Backup;
+use crate::backup::remote;
 use crate::backup::restore::{self, Options, Restored};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out};
 use crate::cli::settings::Format;
-use crate::error::{Result, show};
+use crate::error::{Code, Error, Result, show};
 use crate::recover;
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,10 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    if remote::is_remote(&args.to) {
+        let text = format!("{} is no folder: a restore writes files that Papyra can use", remote::called(&args.to));
+        return Err(Error::new(Code::Usage, text));
+    }
     let backup = args.which.open()?;
     let progress = args.reading.progress(backup.manifest.bytes());
     let options = Options { replace: args.replace, dry_run: args.dry_run };

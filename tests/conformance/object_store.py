@@ -1,0 +1,170 @@
+"""An object store on this machine (moto's), seen through a front that counts, holds back and spoils requests."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote
+
+import boto3
+
+from ours import papyra
+
+BUCKET = "history"
+SECRET = "a-secret-that-nobody-may-see"
+
+# What the front does with a request: (status, body) answers it, None passes it on.
+Rule = Callable[["Request"], tuple[int, bytes] | None]
+
+
+class Request:
+    """A request to the store: method, key with the bucket, query, and how many bytes came along."""
+
+    def __init__(self, method: str, target: str, size: int) -> None:
+        path, _, self.query = target.partition("?")
+        self.method, self.path, self.size = method, unquote(path), size
+
+    @property
+    def changes(self) -> bool:
+        return self.method in ("PUT", "POST", "DELETE")
+
+    def __repr__(self) -> str:
+        return f"{self.method} {self.path}?{self.query} ({self.size} bytes)"
+
+
+class Front(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, behind: int) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behind = behind
+        self.rule: Rule = lambda request: None
+        self.seen: list[Request] = []
+        self.lock = threading.Lock()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A client that was killed is what some tests are about.
+        pass
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Front
+
+    def pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        request = Request(self.command, self.path, len(body))
+        with self.server.lock:
+            self.server.seen.append(request)
+        canned = self.server.rule(request)
+        if canned is not None:
+            status, answer, headers = canned[0], canned[1], [("Content-Type", "application/xml")]
+        else:
+            behind = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=60)
+            behind.request(self.command, self.path, body, dict(self.headers.items()))
+            response = behind.getresponse()
+            status, answer = response.status, response.read()
+            headers = [(k, v) for k, v in response.getheaders() if k.lower() not in ("connection", "transfer-encoding")]
+            behind.close()
+        self.send_response_only(status)
+        lengths = [value for name, value in headers if name.lower() == "content-length"]
+        for name, value in headers:
+            if name.lower() != "content-length":
+                self.send_header(name, value)
+        self.send_header("Content-Length", lengths[0] if self.command == "HEAD" and lengths else str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class ObjectStore:
+    """moto's server, the front before it, and our command with the settings for it."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-p", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                break
+            except OSError:
+                assert self.server.poll() is None and time.monotonic() < deadline, "moto did not start"
+                time.sleep(0.05)
+        self.front = Front(self.port)
+        self.client = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{self.port}",
+            region_name="us-east-1",
+            aws_access_key_id="tester",
+            aws_secret_access_key=SECRET,
+        )
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.front.server_port}",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "tester",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+        }
+
+    def papyra(self, *args: object, cwd: Path | None = None, **environment: str):
+        answer = papyra(*args, cwd=cwd, **{**self.settings(), **environment})
+        assert SECRET.encode() not in answer.out + answer.err
+        return answer
+
+    def begin(self, *args: object, cwd: Path) -> subprocess.Popen:
+        """Start our command and go on."""
+        program = Path(os.environ["PAPYRA_BIN"]).resolve()
+        environment = {"PATH": os.environ["PATH"], **self.settings()}
+        return subprocess.Popen([program, *map(str, args)], cwd=cwd, env=environment, stdout=-1, stderr=-1)
+
+    def empty(self) -> None:
+        """An empty bucket, and nothing seen yet."""
+        self.front.rule = lambda request: None
+        assert self.tell("/moto-api/reset") == 200
+        self.client.create_bucket(Bucket=BUCKET)
+        self.front.seen.clear()
+
+    def tell(self, path: str, body: str = "") -> int:
+        """Speak to moto itself."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("POST", path, body)
+        return connection.getresponse().status
+
+    def objects(self, prefix: str = "") -> dict[str, bytes]:
+        listed = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        return {entry["Key"]: self.read(entry["Key"]) for entry in listed}
+
+    def read(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def write(self, key: str, body: bytes) -> None:
+        self.client.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+    def stop(self) -> None:
+        self.front.shutdown()
+        self.server.kill()
+        self.server.wait()
