@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { backup, flip, forge } from "./backups.mjs";
-import { fileUrl, launch, openPage, run, settled, withoutPapyra } from "./browser.mjs";
+import { axeFinds, fileUrl, launch, openPage, run, settled, withoutPapyra } from "./browser.mjs";
 import * as logs from "./logs.mjs";
 
 let browser;
@@ -17,8 +17,8 @@ after(async () => {
 });
 
 /** Chooses the folder and hands over the settled page. */
-async function opened(folder, check, url = fileUrl()) {
-  const { page, log, close } = await openPage(browser, url);
+async function opened(folder, check, url = fileUrl(), options = {}) {
+  const { page, log, close } = await openPage(browser, url, options);
   try {
     await page.locator("main input[webkitdirectory]").setInputFiles(folder);
     const title = (await settled(page)).replace(/\s+/g, " ");
@@ -109,6 +109,22 @@ describe("a backup folder", { skip: withoutPapyra }, () => {
       assert.match(await page.locator(".damage").innerText(), /rot\.log\.1\s+It is not there\.\s+Nothing of it can be brought back/);
     });
   });
+
+  for (const colorScheme of ["light", "dark"]) {
+    test(`damaged and refused can be read by everybody, in ${colorScheme}, on 320 pixels`, async () => {
+      const folder = backup({ compress: "zstd" });
+      flip(join(folder, "rot.log.1.zst"));
+      writeFileSync(join(folder, "a-file-that-is-no-part-of-this-backup-and-has-a-very-long-name.txt"), "x");
+      const options = { colorScheme, viewport: { width: 320, height: 640 } };
+      const look = async (page) => {
+        assert.deepEqual(await axeFinds(page), []);
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 320), "nothing is cut off");
+      };
+      await opened(folder, look, fileUrl(), options);
+      forge(folder, (manifest) => (manifest.name = ".."));
+      await opened(folder, look, fileUrl(), options);
+    });
+  }
 
   test("brings along what recovery had set aside, unscanned", async () => {
     const folder = backup({ rejects: true });

@@ -1,8 +1,9 @@
 // One Chromium for all tests, the page in both ways of opening it, and the helpers that make tests read as sentences.
 
 import { spawnSync } from "node:child_process";
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
@@ -55,6 +56,16 @@ export async function choose(page, ...paths) {
 export async function settled(page) {
   await page.locator("#verdict-title").waitFor({ timeout: 60_000 });
   return page.locator("#verdict-title").innerText();
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What a reader who cannot see, or not well, would stumble over. */
+export async function axeFinds(page) {
+  await page.evaluate(axe);
+  const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { violations } = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules }), runOnly);
+  return violations.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`);
 }
 
 /** The command to compare with; without it, unless everything must be tested, what needs it is left out and says so. */

@@ -42,7 +42,7 @@ export class Engine {
   private constructor(worker: Worker) {
     this.#worker = worker;
     worker.onmessage = (event: MessageEvent<FromWorker>) => this.#hear(event.data);
-    worker.onerror = (event) => this.#fail(event.message || "the worker stopped");
+    worker.onerror = (event) => this.#fail(event.message.replace(/^Uncaught (Error: )?/, "") || "The background worker stopped");
   }
 
   static async start(): Promise<Engine> {
