@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use papyra_core::redis::AofNames;
 use papyra_core::rotation;
 
 use crate::archive::{self, Format};
@@ -135,7 +136,7 @@ impl Logs {
                 logs.backups.push(Backup::Aof(set));
             }
         }
-        for stem in AofSet::stems(&names) {
+        for stem in AofNames::stems(&names) {
             // Files that no manifest speaks for.
             let manifest = format!("{stem}.manifest");
             if !names.contains(&manifest) {

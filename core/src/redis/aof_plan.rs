@@ -4,7 +4,7 @@
 //! be lost (up to the next one), the rest after damage where no command can be found again. Kept and rejected ranges tile the file. Whether later
 //! commands on keys that are no Papyra streams may stay is for a person to say, see [`Later`].
 //!
-//! [`plan_aof`] is for a file in memory; a larger one is given to an [`AofPlanner`] in windows.
+//! [`plan_aof`] is for a file in memory; a larger one is gone through in windows by [`Search`](super::Search).
 
 use std::ops::Range;
 
@@ -56,12 +56,12 @@ impl AofPlan {
     }
 
     /// What is to be shown the commands of [`undecided`](Self::undecided) stretches, to find `later`.
-    pub fn later_commands(&self, scope: &Scope) -> LaterCommands {
+    pub(super) fn later_commands(&self, scope: &Scope) -> LaterCommands {
         LaterCommands::new(scope.clone()).unproven_from(self.unproven_from)
     }
 
     /// The kept stretches after the first damage.
-    pub fn undecided(&self) -> Vec<Range<u64>> {
+    pub(super) fn undecided(&self) -> Vec<Range<u64>> {
         let after = |part: &&Stretch| part.keep && part.offset >= self.truncate_at;
         self.stretches.iter().filter(after).map(|part| part.offset..part.offset + part.length).collect()
     }
@@ -106,7 +106,7 @@ pub(super) fn plan_in_windows(bytes: &[u8], start: u64, scope: &Scope, limits: L
 
 impl AofPlanner {
     /// The plan, with `later` still to be found: see [`AofPlan::later_commands`].
-    pub fn finish(self) -> AofPlan {
+    pub(super) fn finish(self) -> AofPlan {
         let first = self.rejects.iter().map(|reject| reject.0).min();
         let stretches = tiles(self.rejects, self.total);
         let (findings, truncate_at) = (self.findings, first.unwrap_or(self.total));
@@ -116,7 +116,7 @@ impl AofPlanner {
 
 /// Whether an append-only file selects more than one database. What looks like it inside a payload counts too: better safe.
 #[derive(Debug, Default)]
-pub struct Databases {
+pub(super) struct Databases {
     held: Vec<u8>,
     first: Option<Vec<u8>>,
     several: bool,
@@ -128,7 +128,7 @@ impl Databases {
     const REACH: usize = Self::MARK.len() + 16;
 
     /// Takes the next bytes.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         // What was held may be the beginning of a mark.
         let joined = bytes.len().min(Self::REACH);
         self.held.extend_from_slice(&bytes[..joined]);
@@ -154,7 +154,7 @@ impl Databases {
     }
 
     /// What all the bytes so far say.
-    pub fn are_several(&self) -> bool {
+    pub(super) fn are_several(&self) -> bool {
         self.several || self.first.as_ref().is_some_and(|db| db != b"0\r\n")
     }
 }

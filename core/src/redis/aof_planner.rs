@@ -20,7 +20,7 @@ const MARGIN: usize = 128;
 
 /// Plans for an append-only file whose bytes it asks for.
 #[derive(Debug)]
-pub struct AofPlanner {
+pub(super) struct AofPlanner {
     limits: Limits,
     pub(super) total: u64,
     at: u64,
@@ -51,7 +51,7 @@ struct Window<'a> {
 impl AofPlanner {
     /// A plan for a file of `total` bytes, from `start` on (the end of an RDB file at the front, else 0). `several_dbs`: what
     /// [`Databases`](super::Databases) says of all of it.
-    pub fn new(start: u64, total: u64, several_dbs: bool, limits: Limits) -> Self {
+    pub(super) fn new(start: u64, total: u64, several_dbs: bool, limits: Limits) -> Self {
         Self::with_windows(start, total, several_dbs, limits, WINDOW)
     }
 
@@ -75,13 +75,13 @@ impl AofPlanner {
     }
 
     /// The stretch of the file that is to be taken next; `None` at the end.
-    pub fn wants(&self) -> Option<Range<u64>> {
+    pub(super) fn wants(&self) -> Option<Range<u64>> {
         let from = self.previous.unwrap_or(self.at);
         (self.at < self.total).then(|| from..self.total.min(from.saturating_add(self.size)))
     }
 
     /// Takes that stretch.
-    pub fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         let offset = self.previous.unwrap_or(self.at);
         let last = offset + bytes.len() as u64 >= self.total;
         let mut window = Window { bytes, offset, last, finder: Finder::new(bytes, self.limits.unit) };

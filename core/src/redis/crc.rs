@@ -2,15 +2,41 @@
 //!
 //! Only the arithmetic lives here; which bytes it covers is each format's affair.
 
+#[cfg(not(target_arch = "wasm32"))]
 use crc_fast::{CrcAlgorithm, Digest};
 
+/// In a browser the other library would be two thirds of the module, nearly all of it tables: here one is made when it is first needed.
+#[cfg(target_arch = "wasm32")]
+mod small {
+    use std::sync::LazyLock;
+
+    use crc::{CRC_64_REDIS, Crc, Table};
+
+    pub(super) type Digest = crc::Digest<'static, u64, Table<16>>;
+
+    pub(super) static REDIS: LazyLock<Crc<u64, Table<16>>> =
+        LazyLock::new(|| Crc::<u64, Table<16>>::new(&CRC_64_REDIS));
+}
+#[cfg(target_arch = "wasm32")]
+use small::Digest;
+
 /// A checksum over bytes that arrive in pieces.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Crc64(Digest);
+
+impl std::fmt::Debug for Crc64 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Crc64({:#018x})", self.value())
+    }
+}
 
 impl Crc64 {
     pub(crate) fn new() -> Self {
-        Self(Digest::new(CrcAlgorithm::Crc64Redis))
+        #[cfg(not(target_arch = "wasm32"))]
+        let digest = Digest::new(CrcAlgorithm::Crc64Redis);
+        #[cfg(target_arch = "wasm32")]
+        let digest = small::REDIS.digest();
+        Self(digest)
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -18,7 +44,8 @@ impl Crc64 {
     }
 
     pub(crate) fn value(&self) -> u64 {
-        self.0.finalize()
+        let Self(digest) = self.clone();
+        digest.finalize()
     }
 }
 

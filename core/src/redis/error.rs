@@ -48,6 +48,20 @@ pub struct Error {
     detail: String,
 }
 
+impl ErrorKind {
+    /// What someone who was told of it can do.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::UnknownVersion(_) | Self::UnknownType(_) => {
+                "this papyra does not know it, a later one may; nothing was changed"
+            }
+            Self::NotUnderstood => "the file is intact and papyra falls short: please report this",
+            Self::TooLarge(_) => "it is larger than papyra holds in memory; nothing was changed",
+            Self::NotRecognised => "check the path: this is no Redis backup that papyra knows",
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(offset: u64, problem: Problem) -> Self {
         Self { kind: problem.kind, offset, detail: problem.detail }

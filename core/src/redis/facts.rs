@@ -174,6 +174,18 @@ impl Collector {
         self.counts.values().sum()
     }
 
+    /// Intact records of Papyra's streams so far.
+    pub fn records(&self) -> u64 {
+        self.streams.iter().chain(&self.open).map(|stream| stream.records.total()).sum()
+    }
+
+    /// The reading stops here: the stream under way is told as far as it was seen.
+    pub(crate) fn stop(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.streams.push(StreamReport { incomplete: true, ..open });
+        }
+    }
+
     fn bad(&mut self, key: &Key<'_>, entry: &Entry<'_>, why: NoRecord) -> Flow {
         self.finding(Finding::of_entry(why, key.db, key.name, entry.id, entry.offset))
     }
@@ -262,10 +274,8 @@ impl Visitor for Collector {
 
     fn finding(&mut self, finding: Finding) -> Flow {
         *self.counts.entry(finding.reason).or_default() += 1;
-        if matches!(finding.reason, Reason::Truncated | Reason::BrokenStructure)
-            && let Some(open) = self.open.take()
-        {
-            self.streams.push(StreamReport { incomplete: true, ..open });
+        if matches!(finding.reason, Reason::Truncated | Reason::BrokenStructure) {
+            self.stop();
         }
         if self.findings.len() < self.max_findings {
             self.findings.push(finding);

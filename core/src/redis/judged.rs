@@ -31,13 +31,16 @@ pub struct ReplayReport {
     pub found: u64,
 }
 
+/// Judges an entry, given the number of its file.
+pub type Judge = Box<dyn FnMut(u32, &Entry<'_>) -> Judged + Send>;
+
 /// A replay that judges every entry it meets.
-pub fn judging() -> Replay<Judged, impl FnMut(u32, &Entry<'_>) -> Judged> {
+pub fn judging() -> Replay<Judged, Judge> {
     let mut check = RecordCheck::default();
-    Replay::new(move |file, entry: &Entry<'_>| {
+    Replay::new(Box::new(move |file, entry: &Entry<'_>| {
         let verdict = check.entry(entry).map(|facts| (facts.kind, facts.timestamp.filter(|stamp| stamp.is_finite())));
         Judged { file, offset: entry.offset, verdict }
-    })
+    }))
 }
 
 impl<F: FnMut(u32, &Entry<'_>) -> Judged> Replay<Judged, F> {

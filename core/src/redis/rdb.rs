@@ -158,8 +158,16 @@ impl RdbReader {
         self.end.filter(|_| matches!(self.state, State::End))
     }
 
+    /// Whether commands follow the end of the RDB file, which the piece that was pushed last shows: then this is an append-only file.
+    pub fn goes_on(&self, piece: &[u8]) -> bool {
+        let before = self.pushed - piece.len() as u64;
+        let rest =
+            self.end().and_then(|end| usize::try_from(end.checked_sub(before)?).ok()).and_then(|at| piece.get(at));
+        matches!(rest, Some(b'*' | b'#'))
+    }
+
     /// Bytes taken so far, counted from the start of the file.
-    pub(crate) fn pushed(&self) -> u64 {
+    pub fn pushed(&self) -> u64 {
         self.pushed
     }
 

@@ -18,7 +18,7 @@ use super::rdb::RdbReader;
 use super::resp::Command;
 use super::state::{GroupState, StreamState};
 use super::stream::StreamFacts;
-use super::visit::{Flow, Key, Visitor};
+use super::visit::{Any, Flow, Key, Visitor};
 
 /// Streams by database and key, and what is needed to follow the commands that change them.
 pub struct Replay<P, F> {
@@ -67,6 +67,14 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         self.file += 1;
         self.db = 0;
         self.queued = None;
+    }
+
+    /// Forgets everything, as if nothing had been read.
+    pub fn restart(&mut self) {
+        (self.db, self.file, self.refused) = (0, 0, 0);
+        (self.open, self.queued) = (None, None);
+        self.streams.clear();
+        self.findings.clear();
     }
 
     /// Tells the state as a reader of a dump would, except for the entries.
@@ -264,8 +272,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         let outer = self.open.take();
         let db = self.db;
         let mut reader = RdbReader::dump(key, Limits::default()).in_db(db);
-        let _ = reader.push(payload, self);
-        let result = reader.finish(self);
+        let _ = reader.push::<Any<'_>>(payload, &mut (self as _));
+        let result = reader.finish::<Any<'_>>(&mut (self as _));
         self.open = outer;
         if result.is_err() {
             self.put(db, key, before);

@@ -47,6 +47,36 @@ pub struct BackupReport {
     pub other_streams: u64,
 }
 
+/// What brings out what is whole in a damaged backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// An export: nothing is repaired in place.
+    Export,
+    /// Recovery, which cuts damaged commands out of append-only files.
+    Recover,
+}
+
+impl Remedy {
+    /// The remedy for the backup of these files.
+    pub fn of(files: &[FileReport]) -> Self {
+        let is_dump = |file: &FileReport| {
+            file.backup.as_ref().is_some_and(|backup| matches!(backup.format, BackupFormat::Rdb | BackupFormat::Dump))
+        };
+        let mut anomalies = files.iter().flat_map(|file| &file.anomalies).filter(|anomaly| anomaly.id.is_none());
+        let mended = |why: Why| {
+            use Reason::{BrokenCommand, BrokenManifest, UnfinishedTransaction};
+            matches!(why, Why::TornTail | Why::Backup(BrokenCommand | UnfinishedTransaction | BrokenManifest))
+        };
+        // A set whose base is damaged is not touched.
+        let untouched = |why: Why| !mended(why) && why != Why::Backup(Reason::RefusedCommand);
+        let recovers = !files.iter().any(is_dump)
+            && !anomalies.clone().any(|anomaly| untouched(anomaly.reason))
+            && anomalies.any(|anomaly| mended(anomaly.reason));
+        if recovers { Self::Recover } else { Self::Export }
+    }
+}
+
 impl From<Finding> for Reported {
     fn from(finding: Finding) -> Self {
         let kind = match finding.reason {

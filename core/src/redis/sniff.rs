@@ -45,6 +45,40 @@ pub fn is_dump(first: u8, end: &[u8]) -> bool {
         && (REDIS_VERSIONS.contains(&version) || VALKEY_VERSIONS.contains(&version))
 }
 
+/// What the two ends of a file say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seems {
+    /// A Redis file.
+    Is(Format),
+    /// A DUMP payload, if [`is_whole_dump`] says so of all its bytes.
+    IfWhole,
+    /// No Redis file.
+    Other,
+}
+
+/// A manifest, or a payload among other files, is looked at whole up to this many bytes.
+const SMALL: u64 = 64 << 20;
+
+impl Seems {
+    /// Tells by the first [`SNIFF_START`] and the last [`SNIFF_END`] bytes of a file that was meant by itself, or else lies among others:
+    /// there, only a name that ends with `.dump` lets a payload pass whose checksum does not hold.
+    pub fn of(name: &str, start: &[u8], end: &[u8], size: u64, meant: bool) -> Self {
+        match sniff(start) {
+            Some(Format::Manifest) if size > SMALL => Self::Other,
+            Some(format) => Self::Is(format),
+            None if !start.first().is_some_and(|&first| is_dump(first, end)) => Self::Other,
+            None if meant || name.ends_with(".dump") => Self::Is(Format::Dump),
+            None if size <= SMALL => Self::IfWhole,
+            None => Self::Other,
+        }
+    }
+}
+
+/// The key that a payload's file is named after.
+pub fn key_of(name: &str) -> &[u8] {
+    name.strip_suffix(".dump").unwrap_or(name).as_bytes()
+}
+
 /// Is this, whole, a DUMP payload with a checksum that holds?
 pub fn is_whole_dump(bytes: &[u8]) -> bool {
     let Some((rest, crc)) = bytes.split_last_chunk::<8>() else { return false };

@@ -76,3 +76,44 @@ pub trait Visitor {
 
 /// Looks at nothing.
 impl Visitor for () {}
+
+/// Any visitor as one type: what is read through it is compiled once for all of them.
+pub(crate) type Any<'a> = &'a mut (dyn Visitor + 'a);
+
+impl Visitor for Any<'_> {
+    fn header(&mut self, header: &Header) {
+        (**self).header(header);
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        (**self).aux(name, value);
+    }
+
+    fn key(&mut self, key: &Key<'_>) -> Flow {
+        (**self).key(key)
+    }
+
+    fn entry(&mut self, key: &Key<'_>, entry: &Entry<'_>) -> Flow {
+        (**self).entry(key, entry)
+    }
+
+    fn group(&mut self, key: &Key<'_>, group: Group) -> Flow {
+        (**self).group(key, group)
+    }
+
+    fn stream(&mut self, key: &Key<'_>, facts: &StreamFacts) -> Flow {
+        (**self).stream(key, facts)
+    }
+
+    fn command(&mut self, command: &Command<'_>) -> Flow {
+        (**self).command(command)
+    }
+
+    fn timestamp(&mut self, offset: u64, unix: i64) {
+        (**self).timestamp(offset, unix);
+    }
+
+    fn finding(&mut self, finding: Finding) -> Flow {
+        (**self).finding(finding)
+    }
+}

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use papyra_core::escape::escape;
 use papyra_core::finding::{AnomalyType, Finding, Reason};
+use papyra_core::redis::Remedy;
 use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
 
 use super::out::{self, Out, thousands};
@@ -44,10 +45,11 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         Format::Json => out.json(&report)?,
         Format::Text => {
             let advice = match &target {
-                Target::History(_) | Target::Folder(_) | Target::Redis(_) | Target::Backup(Backup::Aof(_)) => {
-                    Some(settings.command()?)
-                }
-                Target::Backup(_) => Some(format!("papyra redis export --path {} --to FOLDER", settings.source()?)),
+                Target::History(_) | Target::Folder(_) | Target::Redis(_) => Some(settings.command()?),
+                Target::Backup(_) => match Remedy::of(&report.files) {
+                    Remedy::Recover => Some(settings.command()?),
+                    Remedy::Export => Some(format!("papyra redis export --path {} --to FOLDER", settings.source()?)),
+                },
                 Target::Archive(..) | Target::Stream(_) => None,
             };
             print(&report, advice.as_deref(), out);

@@ -7,11 +7,10 @@ use std::path::Path;
 
 use papyra_core::redis::{
     Entry, Fields, Finding, Flow, Group, Key, KeyFinder, Limits, PapyraKey, RdbReader, Replay, Scope, StreamFacts,
-    StreamId, Visitor,
+    StreamId, Survey, Visitor, key_of,
 };
 
-use super::scan::{goes_on, key_of};
-use super::{AofSet, Backup, aof, beyond, feed, open};
+use super::{AofSet, Backup, aof, beyond, feed, name_of, open};
 use crate::error::Result;
 use crate::reading::Effort;
 
@@ -34,7 +33,7 @@ pub trait Streams {
 pub fn each(backup: &Backup, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
     match backup {
         Backup::Rdb(path) => rdb(path, RdbReader::new(Limits::default()), scope, effort, to),
-        Backup::Dump(path) => rdb(path, RdbReader::dump(&key_of(path), Limits::default()), scope, effort, to),
+        Backup::Dump(path) => rdb(path, RdbReader::dump(key_of(&name_of(path)), Limits::default()), scope, effort, to),
         Backup::Aof(set) => append_only(set, scope, effort, to),
     }
 }
@@ -125,11 +124,10 @@ fn rdb(path: &Path, mut reader: RdbReader, scope: &Scope, effort: Effort<'_>, to
 pub(crate) fn is_append_only(path: &Path) -> Result<bool> {
     let (file, size) = open(path)?;
     let mut reader = RdbReader::new(Limits::default());
-    let (mut pushed, mut is_aof) = (0, false);
+    let mut is_aof = false;
     feed(&file, path, 0..size, &|_| {}, |bytes| {
         reader.push(bytes, &mut ())?;
-        is_aof = goes_on(&reader, bytes, pushed);
-        pushed += bytes.len() as u64;
+        is_aof = reader.goes_on(bytes);
         if is_aof || reader.end().is_some() || reader.lost_at().is_some() {
             return Flow::Break(());
         }
@@ -167,9 +165,9 @@ impl Held {
 }
 
 fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
-    let mut replay = Replay::new(|_, entry: &Entry<'_>| Held::of(entry));
-    let surveys = aof::replay(set, scope, &mut replay, effort)?;
-    let planned = |survey: &aof::Survey| survey.plan.as_ref().map_or(0, |plan| plan.findings.len() as u64);
+    let replay = Replay::new(|_, entry: &Entry<'_>| Held::of(entry));
+    let (replay, surveys) = aof::replay(set, scope, replay, effort)?.finish();
+    let planned = |survey: &Survey| survey.plan.as_ref().map_or(0, |plan| plan.findings.len() as u64);
     let damage: u64 = surveys.iter().map(|survey| survey.as_ref().map_or(1, planned)).sum();
     let found = damage + replay.findings.len() as u64 + u64::from(set.broken.is_some());
     for ((db, key), stream) in replay.streams() {

@@ -6,7 +6,7 @@
 use std::fs::File;
 
 use papyra_core::plan::Plan;
-use papyra_core::redis::{AofPlan, AofReader, LaterCommands, Limits, Scope, Stretch};
+use papyra_core::redis::{AofPlan, AofReader, LaterCommands, Limits, Scope, Stretch, Survey};
 use papyra_core::report::{Backend, Report};
 use papyra_core::scan::{Sink, Step};
 
@@ -19,7 +19,7 @@ use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
 use crate::folder::{Folder, Identity};
 use crate::offline::entries::is_append_only;
-use crate::offline::{AofSet, Backup, Survey, feed, open, scan, survey};
+use crate::offline::{AofSet, Backup, feed, open, scan, survey};
 use crate::reading::Effort;
 
 /// What an operator decides about the commands after the damage.

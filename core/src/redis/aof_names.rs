@@ -1,0 +1,97 @@
+//! Which append-only files make up one state, by their names: what a manifest says, or what the names leave as the only order.
+
+use super::finding::{Finding, Reason};
+use super::manifest::{FileRole, Manifest};
+use super::rebuild::server_name;
+
+/// The files of a set, by their plain names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AofNames {
+    /// The manifest's name, if there is one or should be.
+    pub manifest: Option<String>,
+    /// Whether the manifest is there.
+    pub is_there: bool,
+    /// Why the manifest cannot be followed, or that there is none.
+    pub broken: Option<Finding>,
+    /// The manifest that the files' names and what is left of the broken one leave as the only one possible, or why there is none.
+    pub rebuilt: Result<Manifest, &'static str>,
+    /// In the order in which they are read.
+    pub files: Vec<String>,
+    /// Names that the server no longer needs.
+    pub history: Vec<String>,
+}
+
+impl AofNames {
+    /// One file without a manifest.
+    pub fn one(name: impl Into<String>) -> Self {
+        let (files, history) = (vec![name.into()], Vec::new());
+        Self { manifest: None, is_there: false, broken: None, rebuilt: Err("it is whole"), files, history }
+    }
+
+    /// The files that a manifest names; `beside` tells all names of its folder, in order, if they are needed.
+    ///
+    /// # Errors
+    /// Those of `beside`.
+    pub fn of_manifest<E>(
+        name: impl Into<String>,
+        text: &[u8],
+        beside: impl FnOnce() -> Result<Vec<String>, E>,
+    ) -> Result<Self, E> {
+        let mut set = Self { manifest: Some(name.into()), is_there: true, files: Vec::new(), ..Self::one("") };
+        match Manifest::parse(text) {
+            Ok(manifest) => set.follow(&manifest),
+            Err(finding) => set.rebuild(text, finding, &beside()?),
+        }
+        Ok(set)
+    }
+
+    /// The set of the files called `stem` among all `names` of a folder, which has no manifest.
+    pub fn without_manifest(stem: &str, names: &[String]) -> Self {
+        let mut set = Self { manifest: Some(format!("{stem}.manifest")), files: Vec::new(), ..Self::one("") };
+        let text = "there are append-only files and no manifest: a server would start empty";
+        set.rebuild(b"", Finding::new(Reason::BrokenManifest, 0, text), names);
+        set
+    }
+
+    /// Whether a file whose content does not show it is a manifest, since append-only files of its name lie beside it.
+    ///
+    /// # Errors
+    /// Those of `beside`.
+    pub fn seems_manifest<E>(name: &str, beside: impl FnOnce() -> Result<Vec<String>, E>) -> Result<bool, E> {
+        let Some(stem) = name.strip_suffix(".manifest") else { return Ok(false) };
+        Ok(Self::stems(&beside()?).iter().any(|own| own == stem))
+    }
+
+    /// The stems among `names` that have a base and an incremental file under the names that servers give.
+    pub fn stems(names: &[String]) -> Vec<String> {
+        let of = |role| names.iter().filter_map(move |name| server_name(name).filter(|parts| parts.2 == role));
+        let mut stems: Vec<&str> = of(FileRole::Base).map(|parts| parts.0).collect();
+        stems.retain(|stem| of(FileRole::Incremental).any(|parts| parts.0 == *stem));
+        stems.dedup();
+        stems.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Whether a file belongs to the set.
+    pub fn holds(&self, name: &str) -> bool {
+        self.manifest.as_deref() == Some(name) || self.files.iter().chain(&self.history).any(|own| own == name)
+    }
+
+    fn follow(&mut self, manifest: &Manifest) {
+        self.files = manifest.in_order().map(|file| file.name.clone()).collect();
+        let all = manifest.files.iter().map(|file| file.name.clone());
+        self.history = all.filter(|name| !self.files.contains(name)).collect();
+    }
+
+    fn rebuild(&mut self, text: &[u8], broken: Finding, names: &[String]) {
+        let stem = self.manifest.as_deref().and_then(|name| name.strip_suffix(".manifest")).unwrap_or_default();
+        self.rebuilt = Manifest::rebuild(stem, text, names);
+        if let Ok(manifest) = self.rebuilt.clone() {
+            self.follow(&manifest);
+        }
+        let order = match &self.rebuilt {
+            Ok(_) => format!("the files themselves leave one order: {}", self.files.join(", ")),
+            Err(why) => format!("the order of the files cannot be told from their names: {why}"),
+        };
+        self.broken = Some(Finding { detail: format!("{}; {order}", broken.detail), ..broken });
+    }
+}

@@ -1,0 +1,152 @@
+//! Whether one append-only file is whole, and which of its stretches count.
+//!
+//! A file is gone through once in pieces to see whether it is whole. A damaged one is then searched for the commands after the damage
+//! (`aof_search`).
+
+use std::ops::Range;
+
+use super::aof::{AofReader, AofSummary};
+use super::aof_plan::{AofPlan, Databases};
+use super::aof_planner::AofPlanner;
+use super::aof_search::Search;
+use super::error::Error;
+use super::finding::{Finding, Reason};
+use super::group::Group;
+use super::header::{Header, Limits};
+use super::keys::Scope;
+use super::node::Entry;
+use super::resp::Command;
+use super::stream::StreamFacts;
+use super::visit::{Any, Flow, Key, Visitor};
+
+/// What going through a file has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Bytes of the file.
+    pub size: u64,
+    /// What the reader says of it.
+    pub summary: AofSummary,
+    /// What to keep, once a damaged file was searched; still `None` when a damaged stretch was too long for that.
+    pub plan: Option<AofPlan>,
+    /// Its commands are damaged, or its last transaction was not finished.
+    pub damaged: bool,
+    /// The RDB file at its front is.
+    pub front_damaged: bool,
+    several_dbs: bool,
+}
+
+impl Survey {
+    /// The search for what to keep, if the file is damaged where one helps.
+    pub fn search(&self, scope: &Scope) -> Option<Search> {
+        let start = self.summary.preamble.as_ref().map_or(Some(0), |front| front.end);
+        let start = start.filter(|_| self.damaged && self.plan.is_none())?;
+        let planner = AofPlanner::new(start, self.size, self.several_dbs, Limits::default());
+        Some(Search::new(planner, scope.clone()))
+    }
+
+    /// The stretches that count, in order.
+    pub fn kept(&self) -> Vec<Range<u64>> {
+        match &self.plan {
+            Some(plan) => {
+                let kept = plan.stretches.iter().filter(|part| part.keep);
+                kept.map(|part| part.offset..part.offset + part.length).collect()
+            }
+            None => std::iter::once(0..self.size).collect(),
+        }
+    }
+}
+
+/// Goes through a file that is pushed in chunks.
+#[derive(Debug)]
+pub struct Surveyor {
+    reader: AofReader,
+    databases: Databases,
+    found: Found,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    in_commands: u64,
+    in_front: u64,
+}
+
+impl Default for Surveyor {
+    fn default() -> Self {
+        Self { reader: AofReader::new(Limits::default()), databases: Databases::default(), found: Found::default() }
+    }
+}
+
+impl Surveyor {
+    /// Takes the next bytes; `also` is told what they hold.
+    pub fn push(&mut self, bytes: &[u8], also: &mut dyn Visitor) -> Flow {
+        self.databases.push(bytes);
+        let mut both = Both { found: &mut self.found, also };
+        self.reader.push::<Any<'_>>(bytes, &mut (&mut both as _))
+    }
+
+    /// The file has ended.
+    ///
+    /// # Errors
+    /// As [`AofReader::finish`].
+    pub fn finish(mut self, also: &mut dyn Visitor) -> Result<Survey, Error> {
+        let mut both = Both { found: &mut self.found, also };
+        let summary = self.reader.finish::<Any<'_>>(&mut (&mut both as _))?;
+        let Found { in_commands, in_front } = self.found;
+        Ok(Survey {
+            size: summary.bytes,
+            summary,
+            plan: None,
+            damaged: in_commands > 0,
+            front_damaged: in_front > 0,
+            several_dbs: self.databases.are_several(),
+        })
+    }
+}
+
+/// Counts findings, and hands everything on.
+struct Both<'a> {
+    found: &'a mut Found,
+    also: Any<'a>,
+}
+
+impl Visitor for Both<'_> {
+    fn header(&mut self, header: &Header) {
+        self.also.header(header);
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.also.aux(name, value);
+    }
+
+    fn key(&mut self, key: &Key<'_>) -> Flow {
+        self.also.key(key)
+    }
+
+    fn entry(&mut self, key: &Key<'_>, entry: &Entry<'_>) -> Flow {
+        self.also.entry(key, entry)
+    }
+
+    fn group(&mut self, key: &Key<'_>, group: Group) -> Flow {
+        self.also.group(key, group)
+    }
+
+    fn stream(&mut self, key: &Key<'_>, facts: &StreamFacts) -> Flow {
+        self.also.stream(key, facts)
+    }
+
+    fn command(&mut self, command: &Command<'_>) -> Flow {
+        self.also.command(command)
+    }
+
+    fn timestamp(&mut self, offset: u64, unix: i64) {
+        self.also.timestamp(offset, unix);
+    }
+
+    fn finding(&mut self, finding: Finding) -> Flow {
+        match finding.reason {
+            Reason::BrokenCommand | Reason::TornTail | Reason::UnfinishedTransaction => self.found.in_commands += 1,
+            _ => self.found.in_front += 1,
+        }
+        self.also.finding(finding)
+    }
+}

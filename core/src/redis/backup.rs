@@ -1,0 +1,256 @@
+//! The scan of a Redis backup, from the first byte to the reports of its files: what the command line prints and the page shows.
+//!
+//! [`BackupScan::want`] says which bytes come next, and whoever has the files pushes them: nothing is read here.
+
+use super::aof_names::AofNames;
+use super::aof_set::{Pass, SetReader, Want};
+use super::aof_survey::Survey;
+use super::error::Error;
+use super::facts::Collector;
+use super::finding::{Finding, Reason};
+use super::header::{Checksum, Limits, Summary};
+use super::judged::{Judge, Judged, judging};
+use super::keys::Scope;
+use super::rdb::RdbReader;
+use super::report::{BackupFormat, BackupReport, stream_records};
+use super::sniff::key_of;
+use super::visit::{Any, Flow};
+use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
+use crate::report::{FileReport, Role};
+use crate::summary::Summary as Lines;
+
+/// Scans one backup: a dump, a DUMP payload, or a set of append-only files.
+pub struct BackupScan {
+    scope: Scope,
+    max_findings: usize,
+    reading: Reading,
+}
+
+enum Reading {
+    Dump(Box<Dump>),
+    Aof(Box<Set>),
+}
+
+/// An RDB file or a payload.
+struct Dump {
+    name: String,
+    size: u64,
+    format: BackupFormat,
+    reader: Option<RdbReader>,
+    facts: Collector,
+    goes_on: bool,
+    pushed: u64,
+    summary: Option<Summary>,
+}
+
+struct Set {
+    names: AofNames,
+    reader: SetReader<Judged, Judge>,
+    /// It was read before, as the dump that it begins with.
+    again: bool,
+}
+
+impl BackupScan {
+    /// Scans an RDB file, or an append-only file that begins with one; lists the first `max_findings` findings of each file.
+    pub fn rdb(name: &str, size: u64, scope: Scope, max_findings: usize) -> Self {
+        Self::dump(name, size, BackupFormat::Rdb, RdbReader::new(Limits::default()), scope, max_findings)
+    }
+
+    /// Scans a DUMP payload; its key is the file's name.
+    pub fn payload(name: &str, size: u64, scope: Scope, max_findings: usize) -> Self {
+        let reader = RdbReader::dump(key_of(name), Limits::default());
+        Self::dump(name, size, BackupFormat::Dump, reader, scope, max_findings)
+    }
+
+    /// Scans append-only files of these sizes, `None` for one that is not there.
+    pub fn aof(names: AofNames, sizes: Vec<Option<u64>>, scope: Scope, max_findings: usize) -> Self {
+        let set = Set { names, reader: SetReader::new(sizes, scope.clone(), judging()), again: false };
+        Self { scope, max_findings, reading: Reading::Aof(Box::new(set)) }
+    }
+
+    fn dump(name: &str, size: u64, format: BackupFormat, reader: RdbReader, scope: Scope, max_findings: usize) -> Self {
+        let facts = Collector::new(scope.clone(), max_findings);
+        let (name, reader) = (name.to_owned(), Some(reader));
+        let dump = Dump { name, size, format, reader, facts, goes_on: false, pushed: 0, summary: None };
+        Self { scope, max_findings, reading: Reading::Dump(Box::new(dump)) }
+    }
+
+    /// What to push before the next [`BackupScan::end`]; nothing when the scan is done.
+    pub fn want(&self) -> Option<Want> {
+        match &self.reading {
+            Reading::Dump(dump) => {
+                dump.reader.as_ref().map(|_| Want { file: 0, range: 0..dump.size, pass: Pass::Read })
+            }
+            Reading::Aof(set) => {
+                let want = set.reader.want()?;
+                Some(if set.again && want.pass == Pass::Read { Want { pass: Pass::Replay, ..want } } else { want })
+            }
+        }
+    }
+
+    /// Takes the next bytes of what is wanted. [`Flow::Break`]: these were enough.
+    pub fn push(&mut self, bytes: &[u8]) -> Flow {
+        match &mut self.reading {
+            Reading::Aof(set) => set.reader.push(bytes),
+            Reading::Dump(dump) => {
+                let Some(reader) = dump.reader.as_mut().filter(|_| !dump.goes_on) else { return Flow::Break(()) };
+                reader.push::<Any<'_>>(bytes, &mut (&mut dump.facts as _))?;
+                dump.pushed = reader.pushed();
+                dump.goes_on = dump.format == BackupFormat::Rdb && reader.goes_on(bytes);
+                if dump.goes_on { Flow::Break(()) } else { Flow::Continue(()) }
+            }
+        }
+    }
+
+    /// All that was wanted has been pushed.
+    ///
+    /// # Errors
+    /// The backup is beyond the readers: which file, by its place in the order of reading, and why.
+    pub fn end(&mut self) -> Result<(), (usize, Error)> {
+        match &mut self.reading {
+            Reading::Aof(set) => set.reader.end(),
+            Reading::Dump(dump) if dump.goes_on => {
+                let reader = SetReader::new(vec![Some(dump.size)], self.scope.clone(), judging());
+                let set = Set { names: AofNames::one(&dump.name), reader, again: true };
+                self.reading = Reading::Aof(Box::new(set));
+                Ok(())
+            }
+            Reading::Dump(dump) => {
+                let Some(reader) = dump.reader.take() else { return Ok(()) };
+                dump.summary = Some(reader.finish::<Any<'_>>(&mut (&mut dump.facts as _)).map_err(|error| (0, error))?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Intact records so far; of append-only files they show at the end.
+    pub fn records(&self) -> u64 {
+        match &self.reading {
+            Reading::Dump(dump) => dump.facts.records(),
+            Reading::Aof(_) => 0,
+        }
+    }
+
+    /// Findings so far; of append-only files they show at the end.
+    pub fn findings(&self) -> &[Finding] {
+        match &self.reading {
+            Reading::Dump(dump) => &dump.facts.findings,
+            Reading::Aof(_) => &[],
+        }
+    }
+
+    /// The reports of the files in the order of reading: of all there is, or of what was seen when the reading was stopped.
+    pub fn finish(self) -> Vec<FileReport> {
+        match self.reading {
+            Reading::Dump(dump) => vec![dump.report()],
+            Reading::Aof(set) => set.reports(&self.scope, self.max_findings),
+        }
+    }
+}
+
+impl Dump {
+    fn report(mut self) -> FileReport {
+        self.facts.stop();
+        let (found, facts) = (self.facts.found(), self.facts);
+        let mut report = FileReport::new(self.name, Role::Active, 0, Lines::default());
+        report.bytes = self.pushed;
+        report.anomaly_count = found;
+        report.anomalies = facts.findings.into_iter().map(Reported::from).collect();
+        let seen = self.reader.and_then(|reader| reader.header());
+        report.backup = Some(BackupReport {
+            format: self.format,
+            header: self.summary.as_ref().map_or(seen, |summary| summary.header),
+            checksum: Some(self.summary.map_or(Checksum::NotReached, |summary| summary.checksum)),
+            commands: None,
+            other_keys: facts.other_keys,
+            other_streams: facts.other_streams,
+        });
+        stream_records(&mut report, facts.streams);
+        report
+    }
+}
+
+impl Set {
+    fn reports(self, scope: &Scope, max_findings: usize) -> Vec<FileReport> {
+        // Its finding stands before those of the files.
+        let before = match (&self.names.manifest, self.names.broken) {
+            (Some(manifest), Some(finding)) if self.names.is_there => {
+                let mut report = file(manifest, BackupFormat::Manifest);
+                report.add(finding.into());
+                Some(report)
+            }
+            (Some(manifest), Some(finding)) => Some(missing(manifest, &finding.detail)),
+            _ => None,
+        };
+        let is_there: Vec<bool> = self.reader.sizes().iter().map(Option::is_some).collect();
+        let (mut replay, surveys) = self.reader.finish();
+        let mut files: Vec<FileReport> = (self.names.files.iter().zip(surveys).zip(is_there))
+            .map(|((name, survey), is_there)| match survey {
+                Some(survey) => surveyed(name, survey, max_findings),
+                None if is_there => file(name, BackupFormat::Aof),
+                None => missing(name, "the manifest names a file that is not there"),
+            })
+            .collect();
+        let state = replay.report(scope, max_findings);
+        // Files are counted from 1.
+        let at = |file: u32| (file as usize).saturating_sub(1);
+        let unlisted = state.found - state.findings.len() as u64;
+        for (file, finding) in replay.findings.drain(..).chain(state.findings) {
+            if let Some(report) = files.get_mut(at(file)) {
+                add(report, finding, max_findings);
+            }
+        }
+        for ((_, key), stream) in replay.streams() {
+            for judged in stream.entries.values().filter(|_| scope.find(key).is_some()) {
+                let Some(report) = files.get_mut(at(judged.file)) else { continue };
+                report.lines += 1;
+                if let Ok((kind, time)) = judged.verdict {
+                    report.records.add(kind);
+                    report.first_timestamp = report.first_timestamp.into_iter().chain(time).reduce(f64::min);
+                    report.last_timestamp = report.last_timestamp.into_iter().chain(time).reduce(f64::max);
+                }
+            }
+        }
+        if let Some(last) = files.iter_mut().rev().find(|file| file.role != Role::Missing) {
+            last.anomaly_count += unlisted;
+            last.streams = state.streams;
+        }
+        before.into_iter().chain(files).collect()
+    }
+}
+
+fn file(name: &str, format: BackupFormat) -> FileReport {
+    let mut report = FileReport::new(name, Role::Active, 0, Lines::default());
+    let (header, checksum, commands, other_keys, other_streams) = (None, None, None, 0, 0);
+    report.backup = Some(BackupReport { format, header, checksum, commands, other_keys, other_streams });
+    report
+}
+
+fn missing(name: &str, detail: &str) -> FileReport {
+    let finding = Reported::of_file(AnomalyType::MissingFile, Why::Backup(Reason::BrokenManifest), detail);
+    FileReport::outside(name, Role::Missing, 0, Lines::default(), finding)
+}
+
+fn surveyed(name: &str, survey: Survey, max_findings: usize) -> FileReport {
+    let front = survey.summary.preamble.as_ref();
+    let mut report = file(name, BackupFormat::Aof);
+    report.bytes = survey.size;
+    report.backup = Some(BackupReport {
+        format: BackupFormat::Aof,
+        header: front.and_then(|front| front.header),
+        checksum: front.map(|front| front.checksum),
+        commands: Some(survey.summary.commands),
+        other_keys: front.map_or(0, |front| front.keys - front.streams),
+        other_streams: 0,
+    });
+    let planned = survey.plan.map(|plan| plan.findings).unwrap_or_default();
+    planned.into_iter().for_each(|finding| add(&mut report, finding, max_findings));
+    report
+}
+
+fn add(report: &mut FileReport, finding: Finding, max_findings: usize) {
+    report.anomaly_count += 1;
+    if report.anomalies.len() < max_findings {
+        report.anomalies.push(finding.into());
+    }
+}
