@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { choose, fileUrl, launch, openPage, settled } from "./browser.mjs";
 import { backup, flip, forge } from "./backups.mjs";
+import * as dumps from "./dumps.mjs";
 import * as logs from "./logs.mjs";
 
 const out = process.env.SHOTS ?? join(dirname(fileURLToPath(import.meta.url)), "shots");
@@ -63,6 +64,12 @@ const states = {
     await settled(page);
     await page.getByRole("button", { name: "Hex", exact: true }).click();
   },
+  dump: (page) => choose(page, dumps.dump()),
+  "dump-valkey": (page) => choose(page, dumps.valkey()),
+  "dump-cut": (page) => choose(page, dumps.dumpCut()),
+  "dump-unknown": (page) => choose(page, dumps.dumpUnknown()),
+  "append-only": (page) => choose(page, ...dumps.folder({ damaged: true })),
+  "dump-and-log": (page) => choose(page, ...dumps.besideALog()),
   reading: async (page) => {
     await choose(page, long);
     await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 40);

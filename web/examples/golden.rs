@@ -5,7 +5,10 @@
 mod cases;
 
 fn main() {
-    let reports: serde_json::Map<String, serde_json::Value> =
-        cases::cases().iter().map(|case| (case.name.to_owned(), cases::report(case, usize::MAX).into())).collect();
+    let reports: serde_json::Map<String, serde_json::Value> = cases::cases()
+        .iter()
+        .chain(&cases::redis_cases())
+        .map(|case| (case.name.to_owned(), cases::report(case, usize::MAX).into()))
+        .collect();
     println!("{}", serde_json::Value::from(reports));
 }

@@ -5,19 +5,21 @@
 
 mod backup;
 mod decode;
+mod opening;
+mod redis;
 mod scanner;
 mod stored;
 mod watch;
 
-use papyra_core::assembly::Arrangement;
 use papyra_core::browse::{self, Row};
 use papyra_core::record::{Kind, Note};
-use papyra_core::report::Backend;
 use papyra_core::search::{self, Matcher};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 pub use backup::backup;
+pub use opening::Opening;
+pub use redis::RedisBackups;
 pub use scanner::Scanner;
 
 /// The tool's name and version as reports give it.
@@ -31,15 +33,6 @@ pub fn about() -> String {
         .map(|note| (json!(note).as_str().unwrap_or_default().to_owned(), json!(note.meaning())))
         .collect();
     json!({ "tool": TOOL, "notes": notes }).to_string()
-}
-
-/// The order in which files of these names are to be read: positions, and whether they are a rotation set.
-#[wasm_bindgen]
-pub fn order(names: Vec<String>) -> String {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let arrangement = Arrangement::of(&names);
-    let order: Vec<usize> = arrangement.files.iter().map(|(at, _)| *at).collect();
-    json!({ "order": order, "rotation": arrangement.backend == Backend::Rotating }).to_string()
 }
 
 /// Table rows for the lines of a stretch that starts at the byte `offset`, where line `line` begins.

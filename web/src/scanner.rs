@@ -4,7 +4,8 @@ use papyra_core::archive;
 use papyra_core::assembly::{self, Arrangement, Place};
 use papyra_core::browse::LineIndex;
 use papyra_core::plan::{Action, Plan};
-use papyra_core::report::{FileReport, Report};
+use papyra_core::redis::Remedy;
+use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::scan;
 use papyra_core::sniff::{self, Looks};
 use papyra_core::timeline::{Histogram, Timeline};
@@ -14,6 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::backup::Backup;
 use crate::decode::Input;
+use crate::redis::RedisBackups;
 use crate::stored::Stored;
 use crate::watch::{Gathered, Watch};
 
@@ -40,6 +42,7 @@ pub struct Scanner {
     records: u64,
     last_plain: Option<Vec<u8>>,
     no_log: bool,
+    backups: Vec<Vec<FileReport>>,
 }
 
 /// The file that is being read.
@@ -96,6 +99,7 @@ impl Scanner {
             records: 0,
             last_plain: None,
             no_log: false,
+            backups: Vec::new(),
         }
     }
 
@@ -147,6 +151,11 @@ impl Scanner {
         (self.records + self.open.as_ref().map_or(0, |open| open.text.scanner.so_far().records.total())) as f64
     }
 
+    /// Redis backups that were scanned beside the logs. `whole` is false when reading was stopped.
+    pub fn add(&mut self, backups: RedisBackups, whole: bool) {
+        self.backups = backups.reports(whole);
+    }
+
     /// Ends the scan: the report, as the command line prints it. Unless `whole`, it is that of what was seen so far.
     pub fn finish(&mut self, whole: bool) -> String {
         if self.open.is_some() {
@@ -164,7 +173,10 @@ impl Scanner {
                     let gaps = self.arrangement.gaps.iter().map(|index| assembly::gap(base, *index));
                     files.splice(members..members, gaps);
                 }
-                Report::new(crate::TOOL, self.arrangement.backend, files, false)
+                files.extend(self.backups.iter().flatten().cloned());
+                let only_redis = self.places.is_empty() && !self.backups.is_empty();
+                let backend = if only_redis { Backend::Redis } else { self.arrangement.backend };
+                Report::new(crate::TOOL, backend, files, false)
             }
         };
         self.no_log = report.is_no_log();
@@ -176,8 +188,10 @@ impl Scanner {
         let (by_time, histogram) = self.timeline.clone().finish(CALENDAR, now + DAY);
         let files: Vec<_> = self.done.iter().map(describe).collect();
         let backup = self.backup.as_ref().map(Backup::told);
+        let remedies: Vec<_> = self.backups.iter().map(|files| Remedy::of(files)).collect();
         let timeline = timeline(by_time, &histogram);
-        json!({ "timeline": timeline, "files": files, "noLog": self.no_log, "backup": backup }).to_string()
+        json!({ "timeline": timeline, "files": files, "noLog": self.no_log, "backup": backup, "remedies": remedies })
+            .to_string()
     }
 
     /// A file's plan: action (0 keep, 1 keep and add a newline, 2 reject), offset and length of each part.

@@ -4,8 +4,8 @@
 
 mod cases;
 
-use cases::{Case, cases, report};
-use papyra_web::{Scanner, Search, about, order, rows};
+use cases::{Case, cases, redis_cases, report};
+use papyra_web::{Opening, Scanner, Search, about, rows};
 use serde_json::Value;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
@@ -21,7 +21,7 @@ fn golden() -> Option<Value> {
 #[test]
 fn reports_are_the_native_ones_to_the_byte_in_any_portions() {
     let golden = golden();
-    for case in cases() {
+    for case in cases().into_iter().chain(redis_cases()) {
         let whole = report(&case, usize::MAX);
         assert_eq!(report(&case, 7), whole, "{} in 7-byte pushes", case.name);
         if let Some(golden) = &golden {
@@ -105,9 +105,47 @@ fn what_is_cut_by_stopping_is_not_called_torn() {
     assert_eq!(report["totals"]["bytes"], log.len());
 }
 
+/// Of an append-only folder the manifest says the order, whatever the order of the drop; files beside the backup stand behind it.
+#[test]
+fn redis_backups_are_put_together_by_content() {
+    let case = redis_cases().into_iter().find(|case| case.name == "redis_folder").expect("a case");
+    let mut opening = Opening::new();
+    for (at, (name, bytes)) in case.files.iter().enumerate() {
+        let (start, end) = (&bytes[..bytes.len().min(512)], &bytes[bytes.len() - 10..]);
+        if opening.add((*name).to_owned(), bytes.len() as f64, start, end, false) {
+            opening.content(at, bytes);
+        }
+    }
+    let arranged: Value = serde_json::from_str(&opening.arrange()).expect("JSON");
+    assert_eq!((&arranged["order"], &arranged["logs"]), (&serde_json::json!([2, 0, 1]), &0.into()));
+    let folder = &arranged["backups"][0];
+    assert_eq!((&folder["files"], &folder["beside"]), (&serde_json::json!([0, 1]), &serde_json::json!([2])));
+}
+
+/// A dump that is stopped in the middle is told as far as it was seen, and nothing in it is called torn.
+#[test]
+fn a_stopped_dump_is_no_damaged_one() {
+    let case = redis_cases().into_iter().find(|case| case.name == "redis_dump").expect("a case");
+    let (name, bytes) = &case.files[0];
+    let mut opening = Opening::new();
+    opening.add((*name).to_owned(), bytes.len() as f64, &bytes[..512], &bytes[bytes.len() - 10..], true);
+    let mut redis = opening.backups();
+    assert!(redis.want().is_some() && redis.push(&bytes[..9000]));
+    let mut scanner = Scanner::new(Vec::new(), Vec::new());
+    scanner.add(redis, false);
+    let report: Value = serde_json::from_str(&scanner.finish(false)).expect("JSON");
+    let file = &report["files"][0];
+    assert_eq!((&file["bytes"], &file["anomaly_count"]), (&9000.into(), &1.into()));
+    assert_eq!(file["anomalies"][0]["reason"], "not_an_object");
+    assert_eq!((&file["backup"]["checksum"], &file["streams"][1]["incomplete"]), (&"not_reached".into(), &true.into()));
+}
+
 #[test]
 fn names_lines_and_hits_come_through() {
-    assert_eq!(order(["r.log", "r.log.2", "r.log.1"].map(String::from).into()), r#"{"order":[1,2,0],"rotation":true}"#);
+    let mut opening = Opening::new();
+    ["r.log", "r.log.2", "r.log.1"].into_iter().for_each(|name| _ = opening.add(name.into(), 0.0, b"", b"", false));
+    let order: Value = serde_json::from_str(&opening.arrange()).expect("JSON");
+    assert_eq!((&order["order"], &order["rotation"]), (&serde_json::json!([1, 2, 0]), &true.into()));
     let log = "{\"kind\": \"event\", \"event_type\": \"A\", \"timestamp\": 2}\n{\"kind\": \"audit\"}\n";
     let shown: Value = serde_json::from_str(&rows(log.as_bytes(), 5e9, 7.0)).expect("JSON");
     assert_eq!(

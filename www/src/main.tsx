@@ -5,6 +5,7 @@ import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/result.css";
 import "./styles/table.css";
+import "./styles/streams.css";
 import "./styles/media.css";
 import { listen } from "./state/keys";
 import { readLink } from "./state/link";

@@ -1,6 +1,11 @@
 //! Small logs named by their defect, and the way to run them through the leaf.
 
-use papyra_web::Scanner;
+#[path = "redis.rs"]
+mod redis;
+
+use papyra_web::{Opening, Scanner};
+
+pub(crate) use redis::cases as redis_cases;
 
 /// A case: its name and its files in reading order.
 pub(crate) struct Case {
@@ -50,14 +55,35 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// The report of a case whose files come in portions of so many bytes.
+/// The report of a case whose files come in portions of so many bytes, or why there is none.
 pub(crate) fn report(case: &Case, step: usize) -> String {
-    let names = case.files.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let sizes = case.files.iter().map(|(_, bytes)| bytes.len() as f64).collect();
-    let mut scanner = Scanner::new(names, sizes);
-    for (_, bytes) in &case.files {
+    let mut opening = Opening::new();
+    for (at, (name, bytes)) in case.files.iter().enumerate() {
+        let (start, end) = (&bytes[..bytes.len().min(512)], &bytes[bytes.len().saturating_sub(10)..]);
+        if opening.add((*name).to_owned(), bytes.len() as f64, start, end, case.files.len() == 1) {
+            opening.content(at, bytes);
+        }
+    }
+    let arranged: serde_json::Value = serde_json::from_str(&opening.arrange()).expect("JSON");
+    let order = arranged["order"].as_array().expect("an order").iter().filter_map(serde_json::Value::as_u64);
+    let files: Vec<_> = order.map(|at| &case.files[at as usize]).collect();
+    let logs = &files[..arranged["logs"].as_u64().expect("a number") as usize];
+    let names = logs.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut scanner = Scanner::new(names, logs.iter().map(|(_, bytes)| bytes.len() as f64).collect());
+    for (_, bytes) in logs {
         bytes.chunks(step).for_each(|chunk| scanner.push(chunk));
         scanner.end_file();
     }
+    let mut redis = opening.backups();
+    while let Some(want) = redis.want() {
+        let want: serde_json::Value = serde_json::from_str(&want).expect("JSON");
+        let number = |name: &str| want[name].as_u64().expect("a number") as usize;
+        let bytes = &files[number("file")].1[number("from")..number("to")];
+        _ = bytes.chunks(step).all(|chunk| redis.push(chunk));
+        if let Some(refused) = redis.end() {
+            return refused;
+        }
+    }
+    scanner.add(redis, true);
     scanner.finish(true)
 }

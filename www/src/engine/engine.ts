@@ -1,7 +1,10 @@
 // The worker as seen from the page: starts it from what the file carries, and turns its messages into promises.
 
 import type { BackupFiles, Describing } from "./backup";
-import { type FileInfo, type FromWorker, type NewFinding, type Row, type ScanResult, type ToWorker } from "./protocol";
+import type { Source } from "../read/source";
+import { endsOf } from "../read/look";
+import type { Want } from "./redis";
+import { type FileInfo, type FromWorker, type NewFinding, type Order, type Row, type ScanResult, type ToWorker } from "./protocol";
 import { unpack } from "./unpack";
 
 /** A worker that a policy forbids is built all the same and only never answers. */
@@ -10,10 +13,8 @@ const READY_WITHIN = 15_000;
 const LOOK_EVERY = 5_000;
 const SILENT_LOOKS = 6;
 
-export interface Order {
-  order: readonly number[];
-  rotation: boolean;
-}
+/** The files are beyond the readers: a calm answer, no fault of the engine. */
+export class Refused extends Error {}
 
 export interface Hits {
   /** Triples of line, offset and length. */
@@ -27,6 +28,8 @@ export class Engine {
   /** Told of findings as they come in. */
   onFound: (job: number, found: readonly NewFinding[], records: number) => void = () => undefined;
   onHits: (job: number, hits: Hits) => void = () => undefined;
+  /** Told that the rest of what was wanted is not needed. */
+  onEnough: (job: number) => void = () => undefined;
 
   readonly #worker: Worker;
   readonly #asks = new Map<number, (message: FromWorker) => void>();
@@ -79,10 +82,26 @@ export class Engine {
     return this.#next;
   }
 
-  async order(names: readonly string[]): Promise<Order> {
+  /** Tells what files are by their content, and how they belong together. */
+  async order(files: readonly Source[]): Promise<Order> {
+    let ask = this.job();
+    const looked = await this.#ask(ask, { do: "look", ask, files: await Promise.all(files.map(endsOf)) });
+    const contents: { file: number; bytes: ArrayBuffer }[] = [];
+    for (const file of looked.did === "look" ? looked.unsure : []) {
+      contents.push({ file, bytes: (await files[file]?.file.arrayBuffer()) ?? new ArrayBuffer() });
+    }
+    ask = this.job();
+    const answer = await this.#ask(ask, { do: "order", ask, contents });
+    return answer.did === "order" ? answer : { order: files.map((_, index) => index), logs: files.length, rotation: false, backups: [] };
+  }
+
+  /** What is to be read of the Redis backups next; nothing when they are done. */
+  async want(job: number, ended: boolean): Promise<Want | null> {
     const ask = this.job();
-    const answer = await this.#ask(ask, { do: "order", ask, names });
-    return answer.did === "order" ? answer : { order: names.map((_, index) => index), rotation: false };
+    const answer = await this.#ask(ask, { do: "want", ask, job, ended });
+    if (answer.did !== "want") return null;
+    if (answer.refused !== null) throw new Refused(answer.refused);
+    return answer.want;
   }
 
   async rows(bytes: ArrayBuffer, offset: number, line: number): Promise<Row[]> {
@@ -98,8 +117,8 @@ export class Engine {
     return answer.did === "backup" ? answer.backup : {};
   }
 
-  begin(job: number, files: readonly FileInfo[], backup: Describing | null): void {
-    this.#send({ do: "begin", job, files, backup });
+  begin(job: number, files: readonly FileInfo[], backup: Describing | null, redis: boolean): void {
+    this.#send({ do: "begin", job, files, backup, redis });
   }
 
   filter(job: number, query: string, kinds: readonly string[]): void {
@@ -163,13 +182,16 @@ export class Engine {
     switch (message.did) {
       case "ready":
         return this.#answer(-1, message);
+      case "look":
       case "order":
       case "backup":
+      case "want":
       case "rows":
         return this.#answer(message.ask, message);
       case "chunk": {
         const waiting = this.#returns.shift();
         waiting?.resolve(message.buffer);
+        if (message.enough) this.onEnough(message.job);
         if (message.found.length > 0 || message.records > 0) this.onFound(message.job, message.found, message.records);
         return;
       }

@@ -1,6 +1,7 @@
 // What the page and its worker say to each other. Buffers travel by transfer, there and back.
 
 import type { BackupFiles, BackupTold, Describing } from "./backup";
+import type { RedisBackup, Remedy, Want } from "./redis";
 import type { Anomaly } from "./report";
 
 /** What recovery does with one file: neighbouring stretches, in order, none left out. */
@@ -35,6 +36,20 @@ export interface FileInfo {
   size: number;
 }
 
+/** A file's two ends, by which it is told what it is. */
+export interface Ends extends FileInfo {
+  start: Uint8Array;
+  end: Uint8Array;
+}
+
+/** In which order files are read: places among those that were given, logs first. */
+export interface Order {
+  order: readonly number[];
+  logs: number;
+  rotation: boolean;
+  backups: readonly RedisBackup[];
+}
+
 /** Where to start reading for a line: every `stride`-th line's offset. */
 export interface LineIndex {
   stride: number;
@@ -57,9 +72,14 @@ export interface Row {
 
 export type ToWorker =
   | { do: "start"; wasm: ArrayBuffer }
-  | { do: "order"; ask: number; names: readonly string[] }
+  /** Files that were opened together; those that the answer names are then wanted whole. */
+  | { do: "look"; ask: number; files: readonly Ends[] }
+  | { do: "order"; ask: number; contents: readonly { file: number; bytes: ArrayBuffer }[] }
   | { do: "backup"; ask: number; describing: Describing }
-  | { do: "begin"; job: number; files: readonly FileInfo[]; backup: Describing | null }
+  /** The logs; with `redis` the Redis backups among the files that were put in order last follow them. */
+  | { do: "begin"; job: number; files: readonly FileInfo[]; backup: Describing | null; redis: boolean }
+  /** What is to be read of the Redis backups next; `ended`: all that was wanted before has been given. */
+  | { do: "want"; ask: number; job: number; ended: boolean }
   | { do: "chunk"; job: number; buffer: ArrayBuffer; length: number }
   | { do: "end-file"; job: number }
   | { do: "finish"; job: number; whole: boolean }
@@ -69,9 +89,13 @@ export type ToWorker =
 
 export type FromWorker =
   | { did: "ready"; tool: string; notes: Record<string, string> }
-  | { did: "order"; ask: number; order: readonly number[]; rotation: boolean }
+  | { did: "look"; ask: number; unsure: readonly number[] }
+  | ({ did: "order"; ask: number } & Order)
   | { did: "backup"; ask: number; backup: BackupFiles }
-  | { did: "chunk"; job: number; buffer: ArrayBuffer; found: readonly NewFinding[]; records: number }
+  /** `refused`: why the backup cannot be read, if it cannot. */
+  | { did: "want"; ask: number; want: Want | null; refused: string | null }
+  /** `enough`: the rest of what was wanted is not needed. */
+  | { did: "chunk"; job: number; buffer: ArrayBuffer; found: readonly NewFinding[]; records: number; enough: boolean }
   /** The answer to a chunk while filtering: places are triples of line, offset, length; total counts all so far. */
   | { did: "hits"; job: number; buffer: ArrayBuffer | null; places: Float64Array; total: number }
   | { did: "finish"; job: number; result: ScanResult }
@@ -98,4 +122,6 @@ export interface ScanResult {
   plain: readonly (Blob | null)[];
   /** What is said of the backup that the files belong to. */
   backup: BackupTold | null;
+  /** For each Redis backup. */
+  remedies: readonly Remedy[];
 }

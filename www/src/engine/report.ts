@@ -1,5 +1,7 @@
 // The shape of `papyra.scan/1`, as core serialises it. Types alone; a test holds them against the Rust types.
 
+import type { BackupReport, StreamReport } from "./redis";
+
 export type Verdict = "clean" | "anomalies";
 export type Role = "active" | "rotated" | "orphan" | "temporary" | "missing";
 export type Kind = "event" | "audit" | "dead_letter" | "other";
@@ -19,6 +21,9 @@ export interface Anomaly {
   line?: number;
   offset?: number;
   length?: number;
+  /** The stream and the entry, where one is meant. */
+  key?: string;
+  id?: string;
   detail: string;
   excerpt?: string;
   salvaged?: Salvage[];
@@ -46,6 +51,9 @@ export interface FileReport {
   /** Listed or not. */
   anomaly_count: number;
   anomalies: Anomaly[];
+  /** Of Redis backups alone. */
+  backup?: BackupReport;
+  streams?: StreamReport[];
 }
 
 export interface Totals {

@@ -2,11 +2,13 @@
 
 import * as wasm from "../../../web/pkg/papyra_web.js";
 import type { BackupFiles, BackupTold, Describing } from "./backup";
-import type { FileInfo, FromWorker, LineIndex, NewFinding, Plan, Row, ScanResult, Timeline, ToWorker } from "./protocol";
+import type { FileInfo, FromWorker, LineIndex, NewFinding, Order, Plan, Row, ScanResult, Timeline, ToWorker } from "./protocol";
+import type { Remedy, Want } from "./redis";
 
 interface Details {
   timeline: Timeline;
   noLog: boolean;
+  remedies: Remedy[];
   backup: BackupTold | null;
   files: { stride: number; packed: boolean; bytes: number; looksLike: string; plan: Omit<Plan, "parts"> }[];
 }
@@ -14,7 +16,10 @@ interface Details {
 interface Scan {
   job: number;
   scanner: wasm.Scanner;
+  /** The logs that are over, of so many; then the Redis backups come. */
   files: number;
+  logs: number;
+  redis: wasm.RedisBackups;
   /** What was unpacked of packed files, file by file. */
   plain: Unpacked[];
 }
@@ -36,6 +41,8 @@ const MAGIC = 4;
 const BUSY = 2_000;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
+/** What was opened last. */
+let opening: wasm.Opening | null = null;
 let scan: Scan | null = null;
 let search: { job: number; search: wasm.Search } | null = null;
 
@@ -58,10 +65,20 @@ function hear(message: ToWorker): void {
       const about = JSON.parse(wasm.about()) as { tool: string; notes: Record<string, string> };
       return tell({ did: "ready", ...about });
     }
+    case "look": {
+      opening?.free();
+      const fresh = (opening = new wasm.Opening());
+      const alone = message.files.length === 1;
+      const unsure = message.files.map(({ path, size, start, end }) => fresh.add(path, size, start, end, alone));
+      return tell({ did: "look", ask: message.ask, unsure: [...unsure.keys()].filter((file) => unsure[file]) });
+    }
     case "order": {
-      const order = JSON.parse(wasm.order([...message.names])) as { order: number[]; rotation: boolean };
+      for (const { file, bytes } of message.contents) opening?.content(file, new Uint8Array(bytes));
+      const order = JSON.parse(opening?.arrange() ?? "{}") as Order;
       return tell({ did: "order", ask: message.ask, ...order });
     }
+    case "want":
+      return want(message.ask, message.job, message.ended);
     case "rows": {
       const rows = JSON.parse(wasm.rows(new Uint8Array(message.bytes), message.offset, message.line)) as Row[];
       return tell({ did: "rows", ask: message.ask, rows });
@@ -73,10 +90,13 @@ function hear(message: ToWorker): void {
     }
     case "begin":
       scan?.scanner.free();
+      scan?.redis.free();
       scan = {
         job: message.job,
         scanner: scannerOf(message.files, message.backup),
         files: 0,
+        logs: message.files.length,
+        redis: (message.redis && opening !== null ? opening : new wasm.Opening()).backups(),
         plain: message.files.map(() => ({ blobs: [], fresh: [], freshBytes: 0 })),
       };
       return;
@@ -114,13 +134,23 @@ function chunk(job: number, buffer: ArrayBuffer, length: number): void {
   }
   let found: NewFinding[] = [];
   let records = 0;
+  let enough = false;
   // A job that was replaced gets its buffers back and nothing else.
   if (scan?.job === job) {
-    push(scan, bytes);
-    found = JSON.parse(scan.scanner.take_found() ?? "[]") as NewFinding[];
-    records = scan.scanner.records();
+    const logs = scan.files < scan.logs;
+    if (logs) push(scan, bytes);
+    else enough = !scan.redis.push(bytes);
+    found = JSON.parse((logs ? scan.scanner : scan.redis).take_found() ?? "[]") as NewFinding[];
+    records = scan.scanner.records() + scan.redis.records();
   }
-  tell({ did: "chunk", job, buffer, found, records }, [buffer]);
+  tell({ did: "chunk", job, buffer, found, records, enough }, [buffer]);
+}
+
+function want(ask: number, job: number, ended: boolean): void {
+  const redis = scan?.job === job ? scan.redis : null;
+  const refused = (ended ? redis?.end() : undefined) ?? null;
+  const next = refused === null ? redis?.want() : undefined;
+  tell({ did: "want", ask, want: next === undefined ? null : (JSON.parse(next) as Want), refused });
 }
 
 function hits(job: number, buffer: ArrayBuffer | null): void {
@@ -169,9 +199,11 @@ function settlePlain(unpacked: Unpacked): void {
 
 function finish(job: number, whole: boolean): void {
   if (scan?.job !== job) return;
-  const { scanner, plain } = scan;
+  const { scanner, plain, redis } = scan;
+  // This takes the backups over: they are not to be freed any more.
+  scanner.add(redis, whole);
   const json = scanner.finish(whole);
-  const { timeline, files, noLog, backup } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
+  const { timeline, files, noLog, backup, remedies } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
   const plans: Plan[] = files.map((file, index) => ({ ...file.plan, parts: scanner.plan(index) }));
   const indexes: LineIndex[] = files.map((file, index) => ({ stride: file.stride, offsets: scanner.line_offsets(index) }));
   const result: ScanResult = {
@@ -183,6 +215,7 @@ function finish(job: number, whole: boolean): void {
     packed: files.map((file) => file.packed),
     plain: files.map((file, index) => plainOf(plain[index], file)),
     backup,
+    remedies,
   };
   tell({ did: "finish", job, result }, [...plans.map((plan) => plan.parts.buffer), ...indexes.map((index) => index.offsets.buffer)]);
   scanner.free();

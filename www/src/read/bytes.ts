@@ -19,9 +19,11 @@ export interface Window {
   pieces: readonly Piece[];
   /** Bytes left out in the middle. */
   skipped: number;
+  binary: boolean;
 }
 
-export async function windowAround(file: Blob, anomaly: Anomaly): Promise<Window> {
+/** `binary` bytes have no lines; of a finding without a length the bytes from its place on are shown. */
+export async function windowAround(file: Blob, anomaly: Anomaly, binary = false): Promise<Window> {
   const start = anomaly.offset ?? 0;
   const end = start + (anomaly.length ?? 0);
   const pieces: Piece[] = [];
@@ -31,7 +33,9 @@ export async function windowAround(file: Blob, anomaly: Anomaly): Promise<Window
     const bytes = new Uint8Array(await file.slice(from, to).arrayBuffer());
     pieces.push({ offset: from, bytes, fate });
   };
-  await add(Math.max(0, start - MARGIN), start, "around");
+  // Rows of hex begin at round offsets.
+  const before = binary ? Math.floor(Math.max(0, start - MARGIN) / 16) * 16 : Math.max(0, start - MARGIN);
+  await add(before, start, "around");
   for (const part of parts(anomaly)) {
     if (part.end - part.start <= LONGEST) {
       await add(part.start, part.end, part.fate);
@@ -41,8 +45,8 @@ export async function windowAround(file: Blob, anomaly: Anomaly): Promise<Window
       await add(part.end - LONGEST * 0.25, part.end, part.fate);
     }
   }
-  await add(end, Math.min(file.size, end + MARGIN), "around");
-  return { pieces, skipped };
+  await add(end, Math.min(file.size, end + (binary ? 2 * MARGIN : MARGIN)), "around");
+  return { pieces, skipped, binary };
 }
 
 /** The damaged line cut into what goes and what is saved. */

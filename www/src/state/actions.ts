@@ -51,6 +51,7 @@ async function begin(files: readonly Source[]): Promise<void> {
   stop();
   session.trouble.value = null;
   session.opened.value = files;
+  session.redis.value = [];
   if (isBackup(files)) return beginBackup(files);
   await beginLogs(files);
 }
@@ -77,8 +78,9 @@ export async function scanLogsAlone(): Promise<void> {
 }
 
 async function beginLogs(files: readonly Source[]): Promise<void> {
-  const { order, rotation } = await orderOf(files);
+  const { order, rotation, backups } = await orderOf(files);
   session.rotation.value = rotation;
+  session.redis.value = backups;
   await scan(order.map((index) => files[index]).filter((source) => source !== undefined));
 }
 

@@ -1,7 +1,7 @@
 // Single-key shortcuts. They rest while someone types, and can be switched off altogether.
 
 import { cancel, step } from "./actions";
-import { dialog, phase, singleKeys } from "./session";
+import { dialog, logs, phase, singleKeys } from "./session";
 
 export const KEYS: readonly [string, string][] = [
   ["n", "next anomaly"],
@@ -39,7 +39,7 @@ function act(key: string): boolean {
       return box !== null;
     }
     case "g":
-      if (phase.value !== "done" && phase.value !== "cancelled") return false;
+      if (phase.value !== "done" && phase.value !== "cancelled" || logs.value === 0) return false;
       dialog.value = "goto";
       return true;
     case "?":

@@ -1,12 +1,15 @@
 // One scan from the first byte to the report: reading, progress, change detection, the end state.
 
-import { Engine, type Order } from "../engine/engine";
+import { Engine, Refused } from "../engine/engine";
+import type { Order } from "../engine/protocol";
 import type { Describing } from "../engine/backup";
 import type { Report } from "../engine/report";
 import { pump } from "../read/pump";
 import type { Source } from "../read/source";
+import { visible } from "../text/escape";
 import { plural } from "../text/numbers";
 import { chunkSize, landOn } from "./link";
+import { readRedis } from "./redis";
 import * as session from "./session";
 import { verdict } from "./verdict";
 import { forgetRows } from "./table";
@@ -39,7 +42,7 @@ export async function readyEngine(): Promise<Engine> {
 }
 
 export async function orderOf(files: readonly Source[]): Promise<Order> {
-  return (await readyEngine()).order(files.map((source) => source.path));
+  return (await readyEngine()).order(files);
 }
 
 export function stop(): void {
@@ -61,7 +64,8 @@ export async function scan(list: readonly Source[], describing: Describing | nul
   };
   const began = performance.now();
   try {
-    worker.begin(job, list.map(({ path, file }) => ({ path, size: file.size })), describing);
+    const logs = list.slice(0, session.logs.value);
+    worker.begin(job, logs.map(({ path, file }) => ({ path, size: file.size })), describing, session.redis.value.length > 0);
     const whole = await readAll(list, worker, job, own.signal);
     if (own.signal.aborted && running !== null) return; // another scan has begun
     if (whole === "changed") return changed();
@@ -71,7 +75,7 @@ export async function scan(list: readonly Source[], describing: Describing | nul
     settle(result, whole === "all");
     // Progress is told now and then; what was seen is known exactly.
     const bytes = session.report.value?.totals.bytes ?? 0;
-    if (whole === "part" && !result.packed.includes(true)) session.progress.value = { ...session.progress.value, bytes };
+    if (whole === "part" && !result.packed.includes(true) && session.redis.value.length === 0) session.progress.value = { ...session.progress.value, bytes };
   } catch (error) {
     if (running === own || running === null) failed(error);
   } finally {
@@ -98,6 +102,8 @@ export function reset(list: readonly Source[], isBackup: boolean): void {
   session.selected.value = 0;
   session.reasonFilter.value = null;
   session.looksLike.value = null;
+  session.remedies.value = [];
+  session.pass.value = "read";
   session.trouble.value = null;
   forgetRows();
   session.phase.value = "reading";
@@ -106,7 +112,7 @@ export function reset(list: readonly Source[], isBackup: boolean): void {
 async function readAll(list: readonly Source[], worker: Engine, job: number, signal: AbortSignal) {
   const tell = progressTeller();
   let before = 0;
-  for (const [file, { file: blob }] of list.entries()) {
+  for (const [file, { file: blob }] of list.slice(0, session.logs.value).entries()) {
     const handoff = {
       give: (buffer: ArrayBuffer, length: number) => worker.give(job, buffer, length),
       advance: (bytes: number) => tell(before + bytes, file, bytes),
@@ -124,6 +130,11 @@ async function readAll(list: readonly Source[], worker: Engine, job: number, sig
     before += bytes;
     tell(before, file, bytes, true);
   }
+  const redis = await readRedis(list, worker, job, signal, tell).catch((error) => {
+    if (isReadError(error)) return "changed" as const;
+    throw error;
+  });
+  if (redis !== "all") return redis;
   // A file of the set may have changed after it was read, while another was: browsers that notice say so here.
   for (const { file } of list) {
     try {
@@ -174,16 +185,17 @@ function settle(result: Awaited<ReturnType<Engine["finish"]>>, whole: boolean): 
   session.plainBytes.value = result.plain;
   session.backup.value = result.backup;
   if (result.backup !== null) session.rotation.value = report.backend === "rotating";
+  session.remedies.value = result.remedies;
   session.found.value = report.files.flatMap((seen, index) => seen.anomalies.map((anomaly) => ({ file: sourceIndex(seen.path, index), anomaly })));
   session.phase.value = whole ? "done" : "cancelled";
   session.announcement.value = `${verdict().title}. ${verdict().sentence}`;
   landOn();
 }
 
-/** Findings point to sources; the report may hold more files than were opened (a missing one). */
+/** Findings point to sources; files of the report that were not opened (missing ones) are counted on behind them. */
 function sourceIndex(path: string, fallback: number): number {
   const index = session.sources.value.findIndex((source) => source.path === path);
-  return index === -1 ? fallback : index;
+  return index === -1 ? session.sources.value.length + fallback : index;
 }
 
 function changed(): void {
@@ -198,6 +210,7 @@ function changed(): void {
 }
 
 function failed(error: unknown): void {
+  if (error instanceof Refused) return refused(error.message);
   if (engine?.isDead === true) {
     engine = null;
     session.engineState.value = "starting";
@@ -209,4 +222,12 @@ function failed(error: unknown): void {
   };
   session.phase.value = "failed";
   session.announcement.value = session.trouble.value.title;
+}
+
+/** The bytes are beyond the readers: another version, an unknown type. That is an answer, and no verdict. */
+function refused(text: string): void {
+  const name = session.sources.value[session.progress.value.file]?.path ?? "The file";
+  session.trouble.value = { title: "Not readable: no verdict", text: `${visible(name)}: ${text}.` };
+  session.phase.value = "failed";
+  session.announcement.value = `${session.trouble.value.title}. ${session.trouble.value.text}`;
 }

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import type { BackupTold } from "../engine/backup";
 import type { LineIndex, Plan, Timeline } from "../engine/protocol";
+import type { Pass, RedisBackup, Remedy } from "../engine/redis";
 import type { Anomaly, Report } from "../engine/report";
 import type { Source } from "../read/source";
 
@@ -59,6 +60,11 @@ export const isBackup = signal(false);
 export const backup = signal<BackupTold | null>(null);
 /** True when the files' names form a rotation set, whose order then matters. */
 export const rotation = signal(false);
+/** Redis backups among the sources; their files stand behind the logs. */
+export const redis = signal<readonly RedisBackup[]>([]);
+export const pass = signal<Pass>("read");
+/** What brings out what is whole, for each of them. */
+export const remedies = signal<readonly Remedy[]>([]);
 export const progress = signal<Progress>({ bytes: 0, total: 0, file: 0, fileBytes: 0, rate: 0 });
 export const trouble = signal<Trouble | null>(null);
 /** Seconds from the first byte read to the report. */
@@ -109,6 +115,9 @@ export const reasons = computed(() => {
   return [...counts].sort((a, b) => b[1] - a[1]);
 });
 
+/** How many of the sources are logs: the first so many. */
+export const logs = computed(() => sources.value.length - new Set(redis.value.flatMap(({ files, beside }) => [...files, ...beside])).size);
+
 export const totalBytes = computed(() => sources.value.reduce((sum, source) => sum + source.file.size, 0));
 
 /** A short name for what is open: the file's, or the set's. */
@@ -117,6 +126,12 @@ export const title = computed(() => {
   if (first === undefined) return "";
   return rest.length === 0 ? first.path : `${first.path} and ${rest.length} more`;
 });
+
+/** The path of the file that something was found in. */
+export function pathOf(file: number): string {
+  const list = sources.value;
+  return list[file]?.path ?? report.value?.files[file - list.length]?.path ?? "";
+}
 
 /** A source's plain bytes for random access: the file itself, or what was unpacked of it, if that was kept. */
 export function bytesOf(file: number): Blob | null {

@@ -51,7 +51,9 @@ export function forgetRows(): void {
   hits.value = [];
 }
 
+/** Redis backups have entries, which are not listed here. */
 export function linesOf(file: number): number {
+  if (file >= session.logs.value) return 0;
   const path = session.sources.value[file]?.path;
   return session.report.value?.files.find((seen) => seen.path === path)?.lines ?? 0;
 }
@@ -138,7 +140,7 @@ export async function filter(text: string, only: readonly string[]): Promise<voi
   const engine = await readyEngine();
   let listed: Place[] = [];
   let [before, found, told] = [0, 0, 0];
-  for (let file = 0; file < session.sources.value.length && !own.signal.aborted; file += 1) {
+  for (let file = 0; file < session.logs.value && !own.signal.aborted; file += 1) {
     const blob = session.sources.value[file]?.file;
     if (blob === undefined) break;
     const job = engine.job();

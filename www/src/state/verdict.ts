@@ -3,6 +3,7 @@
 import type { BackupTold } from "../engine/backup";
 import { type Report, recordTotal } from "../engine/report";
 import { count, plural, size } from "../text/numbers";
+import { hasRedis, ofRedis } from "./redis-verdict";
 import { backup, looksLike, phase, type Phase, progress, report, trouble } from "./session";
 
 export type Tone = "good" | "mend" | "bad" | "calm";
@@ -73,6 +74,7 @@ function ofBackup(stored: BackupTold, seen: Report): Verdict {
 export function ofReport(seen: Report, looks: string | null): Verdict {
   const { totals } = seen;
   const records = recordTotal(totals.records);
+  if (hasRedis(seen)) return ofRedis(seen);
   if (seen.verdict === "clean") {
     if (records === 0) {
       return { tone: "calm", title: "Empty log: 0 records", sentence: "There is nothing wrong with it, and nothing in it." };

@@ -1,7 +1,23 @@
 // The command that does on the server what the page only shows.
 
 import type { Report } from "../engine/report";
+import type { RedisBackup, Remedy } from "../engine/redis";
 import { visible } from "../text/escape";
+
+/** For each Redis backup: repair where core says that it can be repaired, else an export. */
+export function redisCommands(paths: readonly string[], backups: readonly RedisBackup[], remedies: readonly Remedy[]): string[] {
+  return backups.flatMap((backup, index) => {
+    // Without its manifest a set is named by its folder, which servers call so.
+    const path = backup.manifest ?? (backup.files.length > 1 ? "appendonlydir" : paths[backup.files[0] ?? -1]);
+    if (path === undefined) return [];
+    if (remedies[index] === "recover") return [`papyra persistence recover --path ${quote(path)}`];
+    return [`papyra redis export --path ${quote(path)} --to ${quote(folderFor(path))}`];
+  });
+}
+
+function folderFor(path: string): string {
+  return `exported-${path.replace(/\.(rdb|dump|aof|manifest)$/, "").replaceAll(/[^A-Za-z0-9_.-]/g, "-")}`;
+}
 
 export function command(paths: readonly string[], seen: Report): string {
   const active = seen.files.find((file) => file.role === "active")?.path ?? paths.at(-1) ?? "events.ndjson";

@@ -1,12 +1,13 @@
 // A few lines of plain text for the incident ticket.
 
 import { recordTotal } from "../engine/report";
-import { backup, found, report, sources } from "../state/session";
+import { backup, found, logs, redis, remedies, report, sources } from "../state/session";
+import { hasRedis } from "../state/redis-verdict";
 import { verdict } from "../state/verdict";
 import { count, exactSize, hex, plural, timeSpan } from "../text/numbers";
 import { visible } from "../text/escape";
 import { kindName, reasonTitle } from "../text/words";
-import { command } from "./command";
+import { command, redisCommands } from "./command";
 
 /** More would drown the ticket; the report has them all. */
 const MOST = 10;
@@ -23,19 +24,22 @@ export function summary(): string {
   const lines = [
     `${title}: ${sources.value.map((source) => visible(source.path)).join(", ")}`,
     sentence,
-    `${exactSize(totals.bytes)}, ${plural(totals.lines, "line")}, ${plural(recordTotal(totals.records), "intact record")}${kinds.length > 0 ? ` (${kinds.join(", ")})` : ""}`,
+    `${exactSize(totals.bytes)}, ${hasRedis(seen) ? plural(totals.lines, "entry", "entries") : plural(totals.lines, "line")}, ${plural(recordTotal(totals.records), "intact record")}${kinds.length > 0 ? ` (${kinds.join(", ")})` : ""}`,
     `Time span: ${span.title}${span.ends === "" ? "" : `, ${span.ends}`}`,
   ];
   for (const { file, detail, recovery } of backup.value?.damage ?? []) lines.push(`- ${visible(file)}: ${visible(detail)}; ${visible(recovery)}`);
   for (const { file, anomaly } of found.value.slice(0, MOST)) {
-    const place = anomaly.offset === undefined ? "" : ` line ${count(anomaly.line ?? 0)}, byte ${anomaly.offset} (${hex(anomaly.offset)}):`;
+    const entry = anomaly.key === undefined ? "" : ` ${visible(anomaly.key)}${anomaly.id === undefined ? "" : ` entry ${anomaly.id}`},`;
+    const place = anomaly.offset === undefined ? "" : anomaly.line === undefined ? `${entry} byte ${anomaly.offset} (${hex(anomaly.offset)}):` : ` line ${count(anomaly.line ?? 0)}, byte ${anomaly.offset} (${hex(anomaly.offset)}):`;
     const path = sources.value.length > 1 ? ` ${visible(sources.value[file]?.path ?? "")}` : "";
     lines.push(`- ${reasonTitle(anomaly.reason)} [${anomaly.type}]${path}${place} ${visible(anomaly.detail)}`);
   }
   const more = totals.anomalies - Math.min(MOST, found.value.length);
   if (more > 0) lines.push(`- and ${plural(more, "more anomaly", "more anomalies")}`);
+  const paths = sources.value.map((source) => source.path);
   if (backup.value !== null) lines.push(`Backup ${visible(backup.value.name)}, made ${visible(backup.value.created)} by ${visible(backup.value.madeBy)}.`);
-  else if (seen.verdict !== "clean") lines.push(`To recover: ${command(sources.value.map((source) => source.path), seen)}`);
+  else if (seen.verdict !== "clean" && logs.value > 0) lines.push(`To recover: ${command(paths.slice(0, logs.value), seen)}`);
+  if (seen.verdict !== "clean") lines.push(...redisCommands(paths, redis.value, remedies.value).map((text) => `To recover: ${text}`));
   lines.push(`Checked with ${seen.tool} in the browser.`);
   return `${lines.filter((line) => line !== "").join("\n")}\n`;
 }

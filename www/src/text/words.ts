@@ -1,5 +1,7 @@
 // What each finding means, in plain words. The sentence about one finding comes from core; these explain its kind.
 
+import { REASONS as REDIS } from "./redis";
+
 interface Explained {
   title: string;
   meaning: string;
@@ -43,6 +45,7 @@ const REASONS: Record<string, Explained> = {
     title: "A file is missing",
     meaning: "The numbers of the rotation set have a gap. What that file held is not in this backup, and recovery cannot bring it back.",
   },
+  ...REDIS,
   unreadable: { title: "Could not be read", meaning: "Reading stopped here; what follows was not checked." },
 };
 

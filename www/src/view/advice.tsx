@@ -1,7 +1,6 @@
 // For someone who opened something else than a log: what to try instead.
 
 const TRY: [RegExp, string, string][] = [
-  [/Redis snapshot|append-only/, "Redis backups are read by the command line:", "papyra backup verify FOLDER"],
   [/ZIP|7-Zip|xz|bzip2|tar/, "Unpack it first and open what is inside, or:", "papyra persistence scan --path FOLDER"],
 ];
 

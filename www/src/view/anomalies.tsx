@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { select } from "../state/actions";
-import { type Found, current, found, phase, reasonFilter, reasons, report, selected, shown, sources } from "../state/session";
+import { type Found, current, found, pathOf, phase, reasonFilter, reasons, report, selected, shown, sources } from "../state/session";
 import { count, hex, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { reasonTitle } from "../text/words";
@@ -80,8 +80,9 @@ function List() {
 }
 
 function place({ file, anomaly }: Found): string {
-  const path = report.value?.files[file]?.path ?? sources.value[file]?.path ?? "";
+  const path = pathOf(file);
   const name = sources.value.length > 1 && path !== "" ? `${visible(path)} · ` : "";
-  if (anomaly.line === undefined || anomaly.offset === undefined) return path;
+  if (anomaly.offset === undefined) return visible(path);
+  if (anomaly.line === undefined) return `${name}${anomaly.id === undefined ? "" : `${anomaly.id} · `}${hex(anomaly.offset)}`;
   return `${name}line ${count(anomaly.line)} · ${hex(anomaly.offset)}`;
 }

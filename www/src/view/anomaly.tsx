@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Anomaly } from "../engine/report";
 import { type Window, windowAround } from "../read/bytes";
 import { linkTo } from "../state/link";
-import { type Found, bytesOf, report, sources } from "../state/session";
+import { type Found, bytesOf, logs, pathOf, redis, sources } from "../state/session";
 import { count, hex, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { reasonMeaning, reasonTitle } from "../text/words";
@@ -13,7 +13,7 @@ import { CopyButton, CopyValue } from "./small";
 
 export function AnomalyDetail({ entry }: { entry: Found }) {
   const { anomaly } = entry;
-  const path = report.value?.files[entry.file]?.path ?? sources.value[entry.file]?.path ?? "";
+  const path = pathOf(entry.file);
   return (
     <article class="anomaly" aria-labelledby="anomaly-title" aria-live="off">
       <header>
@@ -22,6 +22,8 @@ export function AnomalyDetail({ entry }: { entry: Found }) {
       </header>
       <dl class="facts row">
         <div><dt>File</dt><dd class="mono">{visible(path)}</dd></div>
+        {anomaly.key !== undefined && <div><dt>Stream</dt><dd><CopyValue text={visible(anomaly.key)} label="the stream's key" shown={visible(anomaly.key)} /></dd></div>}
+        {anomaly.id !== undefined && <div><dt>Entry</dt><dd><CopyValue text={anomaly.id} label="the entry's ID" shown={anomaly.id} /></dd></div>}
         {anomaly.line !== undefined && <div><dt>Line</dt><dd>{count(anomaly.line)}</dd></div>}
         {anomaly.offset !== undefined && (
           <div>
@@ -35,7 +37,7 @@ export function AnomalyDetail({ entry }: { entry: Found }) {
         {anomaly.length !== undefined && <div><dt>Length</dt><dd>{plural(anomaly.length, "byte")}</dd></div>}
       </dl>
       <p class="finding">{asSentence(visible(anomaly.detail))}</p>
-      <Fate anomaly={anomaly} />
+      {isRedis(entry) ? <RedisFate anomaly={anomaly} /> : <Fate anomaly={anomaly} />}
       {anomaly.offset !== undefined && <Evidence key={`${entry.file}:${anomaly.offset}`} entry={entry} />}
       {anomaly.offset !== undefined && (
         <p class="anomaly-links"><CopyButton text={linkTo(path, anomaly.offset)} label="a link to this place" shown="Copy link to this place" /></p>
@@ -61,13 +63,34 @@ function Fate({ anomaly }: { anomaly: Anomaly }) {
   return <p class={`fate ${salvaged.length > 0 || anomaly.reason === "missing_newline" ? "saves" : "drops"}`}>{words}</p>;
 }
 
+function isRedis({ file, anomaly }: Found): boolean {
+  return anomaly.reason === "broken_manifest" || (file >= logs.value && file < sources.value.length);
+}
+
+/** Commands are text for the most part, dumps are not. */
+function isBinary({ file }: Found): boolean {
+  return redis.value.some((backup) => backup.what !== "aof" && backup.files.includes(file));
+}
+
+const COMMANDS = new Set(["torn_tail", "broken_command", "unfinished_transaction"]);
+
+/** Append-only files are recovered; a dump is only exported from. */
+function RedisFate({ anomaly }: { anomaly: Anomaly }) {
+  let words = "Nothing is repaired here in place: an export brings out every whole record.";
+  if (anomaly.id !== undefined) words = "An export brings out the whole records and leaves this entry out; the backup is not changed.";
+  else if (COMMANDS.has(anomaly.reason) && anomaly.length !== undefined) {
+    words = `Recovery sets ${plural(anomaly.length, "byte")} aside: kept in the rejects, gone from the file.`;
+  } else if (anomaly.offset === undefined) words = "Recovery cannot bring a missing file back.";
+  return <p class="fate drops">{words}</p>;
+}
+
 function Evidence({ entry }: { entry: Found }) {
   const [bytes, setBytes] = useState<Window | "failed" | null>(null);
   const file = bytesOf(entry.file);
   useEffect(() => {
     let stale = false;
     if (file === null) return setBytes("failed");
-    windowAround(file, entry.anomaly).then(
+    windowAround(file, entry.anomaly, isBinary(entry)).then(
       (result) => stale || setBytes(result),
       () => stale || setBytes("failed"),
     );

@@ -15,6 +15,7 @@ import { History } from "./history";
 import { Reading } from "./reading";
 import { Records } from "./records";
 import { Announcer, Toast } from "./small";
+import { Streams } from "./streams";
 import { TakeAway } from "./takeaway";
 import { VerdictCard } from "./verdict";
 
@@ -50,6 +51,7 @@ function Result() {
       <Backup />
       {now === "done" && <TakeAway />}
       {now !== "refused" && <Files />}
+      {settled && <Streams />}
       <Anomalies />
       {rest && isLog && <History />}
       {rest && <Records />}

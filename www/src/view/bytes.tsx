@@ -8,7 +8,8 @@ import { printable, visibleBytes } from "../text/escape";
 const PER_ROW = 16;
 
 export function BytesView({ window: shown }: { window: Window }) {
-  const [face, setFace] = useState<"text" | "hex">("text");
+  // Bytes of a dump are seldom text.
+  const [face, setFace] = useState<"text" | "hex">(shown.binary ? "hex" : "text");
   return (
     <div class="evidence">
       <div class="evidence-head">
@@ -16,7 +17,7 @@ export function BytesView({ window: shown }: { window: Window }) {
           <button type="button" class="chip" aria-pressed={face === "text"} onClick={() => setFace("text")}>Text</button>
           <button type="button" class="chip" aria-pressed={face === "hex"} onClick={() => setFace("hex")}>Hex</button>
         </div>
-        <p class="legend faint"><span class="key reject">set aside</span> <span class="key keep">kept</span></p>
+        {shown.pieces.some((piece) => piece.fate !== "around") && <p class="legend faint"><span class="key reject">set aside</span> <span class="key keep">kept</span></p>}
       </div>
       {face === "text" ? <Text pieces={shown.pieces} /> : <Hex pieces={shown.pieces} />}
       {shown.skipped > 0 && <p class="faint">{count(shown.skipped)} bytes in the middle are not shown.</p>}

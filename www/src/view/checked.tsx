@@ -1,13 +1,14 @@
 // What was checked, what was not, and the notes about intact records.
 
-import { backup, isBackup, looksLike, noteMeanings, phase, report, sources } from "../state/session";
+import { hasRedis } from "../state/redis-verdict";
+import { backup, isBackup, logs, looksLike, noteMeanings, phase, redis, report, sources } from "../state/session";
 import { plural } from "../text/numbers";
 
 export function Checked() {
   const seen = report.value;
   if (seen === null || looksLike.value !== null) return null;
-  const notes = Object.entries(seen.totals.notes);
   const one = sources.value.length === 1;
+  if (hasRedis(seen)) return <CheckedRedis />;
   return (
     <section class="card checked" aria-labelledby="checked-title">
       <h2 id="checked-title">What was checked, and what was not</h2>
@@ -34,12 +35,47 @@ export function Checked() {
           </ul>
         </div>
       </div>
-      {notes.length > 0 && (
-        <div class="notes">
-          <h3>Notes <span class="faint">about intact records; they do not change the verdict</span></h3>
-          <ul>{notes.map(([note, times]) => <li key={note}>{plural(times, "record")} {noteMeanings.value[note] ?? note}</li>)}</ul>
-        </div>
-      )}
+      <Notes />
     </section>
+  );
+}
+
+function CheckedRedis() {
+  return (
+    <section class="card checked" aria-labelledby="checked-title">
+      <h2 id="checked-title">What was checked, and what was not</h2>
+      <div class="columns">
+        <div>
+          <h3>Checked</h3>
+          <ul class="ticks">
+            <li>Every byte{phase.value === "cancelled" ? " up to where reading stopped" : ""}: the structure of the file, and its checksum where it has one</li>
+            <li>Every stream: its blocks, counts and IDs, its groups, consumers and pending entries against each other</li>
+            <li>Every entry of Papyra's streams: that its data is an intact record</li>
+            {logs.value > 0 && <li>Logs: UTF-8, JSON as Papyra reads it, one record a line</li>}
+            {redis.value.some(({ what }) => what === "aof") && <li>Every command, and the state that they come to in the manifest's order</li>}
+          </ul>
+        </div>
+        <div>
+          <h3>Not checked</h3>
+          <ul class="crosses">
+            <li>Values of other types: they are stepped over, not looked into</li>
+            <li>Whether entries are missing that were never written, or were trimmed away</li>
+            <li>Whether payloads mean what they should</li>
+          </ul>
+        </div>
+      </div>
+      <Notes />
+    </section>
+  );
+}
+
+function Notes() {
+  const notes = Object.entries(report.value?.totals.notes ?? {});
+  if (notes.length === 0) return null;
+  return (
+    <div class="notes">
+      <h3>Notes <span class="faint">about intact records; they do not change the verdict</span></h3>
+      <ul>{notes.map(([note, times]) => <li key={note}>{plural(times, "record")} {noteMeanings.value[note] ?? note}</li>)}</ul>
+    </div>
   );
 }

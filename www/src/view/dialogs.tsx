@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { fromText } from "../read/gather";
 import { keepResult, open, replaceWithWaiting } from "../state/actions";
 import { KEYS } from "../state/keys";
-import { dialog, phase, singleKeys, sources, waiting } from "../state/session";
+import { dialog, logs, phase, singleKeys, sources, waiting } from "../state/session";
 import { goToLine, goToOffset } from "../state/table";
 import { plural } from "../text/numbers";
 import { visible } from "../text/escape";
@@ -118,11 +118,11 @@ function GoTo() {
   return (
     <Modal title="Go to">
       <form onSubmit={go}>
-        {sources.value.length > 1 && (
+        {logs.value > 1 && (
           <label class="field">
             <span>File</span>
             <select value={file} onChange={(event) => setFile(Number(event.currentTarget.value))}>
-              {sources.value.map((source, index) => <option key={source.path} value={index}>{visible(source.path)}</option>)}
+              {sources.value.slice(0, logs.value).map((source, index) => <option key={source.path} value={index}>{visible(source.path)}</option>)}
             </select>
           </label>
         )}

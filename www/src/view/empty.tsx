@@ -13,7 +13,7 @@ export function Empty() {
     <div class="empty">
       <h1>Is this backup whole?</h1>
       <p class="lead">
-        Open a Papyra log and see within seconds whether it is intact, what exactly is damaged, and what recovery would keep.
+        Open a Papyra log or a Redis backup and see within seconds whether it is intact, what exactly is damaged, and what recovery would keep.
       </p>
       {trouble.value !== null && (
         <p class="hint warn" role="alert"><b>{trouble.value.title}</b> {trouble.value.text}</p>
@@ -28,6 +28,7 @@ export function Empty() {
           <DropDrawing />
           <span class="drop-title">Drop files or a folder anywhere on this page</span>
           <span class="faint">events.ndjson · a rotation set in any order · .gz and .zst as they are</span>
+          <span class="faint">Redis: dump.rdb · DUMP payloads · append-only files and folders</span>
           <input type="file" multiple onChange={(event) => take(event.currentTarget, false)} />
         </label>
         <div class="drop-buttons">

@@ -1,10 +1,11 @@
 // The files of a set, oldest first: roles, damage where it lies, and buttons that correct the order.
 
 import { moveSource } from "../state/actions";
-import { backup, found, isBackup, phase, progress, report, rotation, sources } from "../state/session";
+import { backup, found, isBackup, logs, phase, progress, redis, report, rotation, sources } from "../state/session";
 import { recordTotal, type FileReport } from "../engine/report";
 import { count, plural, size, timeSpan } from "../text/numbers";
 import { visible } from "../text/escape";
+import { formatOf } from "../text/redis";
 import { reasonTitle } from "../text/words";
 import { Lower, Up } from "./icons";
 
@@ -20,10 +21,11 @@ export function Files() {
   const files = report.value?.files ?? [];
   const reportOf = (path: string | undefined) => files.find((file) => file.path === path);
   if (list.length < 2) return null;
+  const byManifest = redis.value.some(({ manifest }) => manifest !== null);
   return (
     <section class="card files" aria-labelledby="files-title">
       <div class="card-head">
-        <h2 id="files-title">Files <span class="faint">{rotation.value ? "in the order they were written, oldest first" : isBackup.value ? "as the manifest lists them" : "as they were opened"}</span></h2>
+        <h2 id="files-title">Files <span class="faint">{rotation.value ? "in the order they were written, oldest first" : isBackup.value || byManifest ? "as the manifest lists them" : "as they were opened"}</span></h2>
       </div>
       <ol class="file-list">
         {list.map((source, index) => (
@@ -61,7 +63,7 @@ function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
     <div class="file-row">
       <div class="file-name">
         <span class="mono">{visible(path)}</span>
-        {seen !== undefined && <span class="faint">{ROLES[seen.role] ?? seen.role}</span>}
+        {index >= logs.value ? <span class="faint">{redisRole(path, seen)}</span> : seen !== undefined && <span class="faint">{ROLES[seen.role] ?? seen.role}</span>}
         {seen === undefined && backup.value !== null && <span class="faint">kept along, no log</span>}
         {isDamaged && <b class="bad-text">not as written</b>}
       </div>
@@ -74,16 +76,20 @@ function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
         {rotation.value && overlaps(before, seen) && <b class="mend-text">starts before the file above ends: in the wrong order, or the clock was restarted</b>}
         {about.map((anomaly) => <b key={anomaly.reason} class="bad-text">{reasonTitle(anomaly.reason)}</b>)}
       </div>
-      {!isBackup.value && (
-        <div class="file-order">
-          <button type="button" class="button quiet square small" disabled={busy || index === 0} aria-label={`Move ${path} up`}
-            onClick={() => moveSource(index, -1)}><Up size={16} /></button>
-          <button type="button" class="button quiet square small" disabled={busy || index === last} aria-label={`Move ${path} down`}
-            onClick={() => moveSource(index, 1)}><Lower size={16} /></button>
-        </div>
-      )}
+      {!isBackup.value && index < logs.value && logs.value > 1 && <div class="file-order">
+        <button type="button" class="button quiet square small" disabled={busy || index === 0} aria-label={`Move ${path} up`}
+          onClick={() => moveSource(index, -1)}><Up size={16} /></button>
+        <button type="button" class="button quiet square small" disabled={busy || index === Math.min(last, logs.value - 1)} aria-label={`Move ${path} down`}
+          onClick={() => moveSource(index, 1)}><Lower size={16} /></button>
+      </div>}
     </div>
   );
+}
+
+function redisRole(path: string, seen: FileReport | undefined): string {
+  if (seen?.backup !== undefined) return formatOf(seen.backup);
+  if (redis.value.some(({ manifest }) => manifest === path)) return "manifest";
+  return phase.value === "reading" ? "" : "no longer needed by the server";
 }
 
 function overlaps(before: FileReport | undefined, seen: FileReport | undefined): boolean {

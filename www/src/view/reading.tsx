@@ -2,9 +2,11 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { cancel } from "../state/actions";
-import { found, progress, seenRecords, sources } from "../state/session";
+import { found, pass, progress, seenRecords, sources } from "../state/session";
 import { count, duration, plural, size, speed } from "../text/numbers";
 import { visible } from "../text/escape";
+
+const PASSES = { read: "Reading", search: "Looking for whole commands in", replay: "Replaying" } as const;
 
 export function Reading() {
   const { bytes, total, file, fileBytes, rate } = progress.value;
@@ -16,7 +18,7 @@ export function Reading() {
   return (
     <section class="card reading" aria-labelledby="reading-title">
       <div class="reading-head">
-        <h1 id="reading-title">Reading {source === undefined ? "" : <span class="mono">{visible(source.path)}</span>}</h1>
+        <h1 id="reading-title">{PASSES[pass.value]} {source === undefined ? "" : <span class="mono">{visible(source.path)}</span>}</h1>
         <button type="button" class="button" onClick={cancel}>Cancel <kbd>Esc</kbd></button>
       </div>
       <div class="bar" role="progressbar" aria-label="Bytes read" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent}

@@ -1,8 +1,8 @@
 // The table of lines: every record of the set in order, filtered as one types, damaged lines among them.
 
 import { useEffect, useRef } from "preact/hooks";
-import { bytesOf, found, report, sources } from "../state/session";
-import { MOST_HITS, PAGE, arrived, filter, filtering, kinds, page, placeOf, query, rowAt, rowTotal, target } from "../state/table";
+import { bytesOf, found, logs, report, sources } from "../state/session";
+import { MOST_HITS, PAGE, arrived, filter, filtering, kinds, linesOf, page, placeOf, query, rowAt, rowTotal, target } from "../state/table";
 import { count, hex, moment, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { kindName } from "../text/words";
@@ -13,9 +13,8 @@ const ROW = 34;
 const KINDS = ["event", "dead_letter", "audit", "other"] as const;
 
 export function Records() {
-  const total = report.value?.totals.lines ?? 0;
-  if (total === 0) return null;
-  if (sources.value.some((_, file) => bytesOf(file) === null)) {
+  if (sources.value.every((_, file) => linesOf(file) === 0)) return null;
+  if (sources.value.slice(0, logs.value).some((_, file) => bytesOf(file) === null)) {
     return (
       <section class="card" aria-labelledby="records-title">
         <h2 id="records-title">Records</h2>

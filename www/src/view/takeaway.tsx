@@ -1,9 +1,9 @@
 // What the operator takes away: repaired files, rejected bytes, the report, a summary, the command for the server.
 
 import { recordTotal } from "../engine/report";
-import { bytesOf, isBackup, looksLike, packed, phase, plans, report, reportText, sources } from "../state/session";
+import { bytesOf, isBackup, logs, looksLike, packed, phase, plans, redis, remedies, report, reportText, sources } from "../state/session";
 import { copy } from "../take/clipboard";
-import { command } from "../take/command";
+import { command, redisCommands } from "../take/command";
 import { download, rejectedName, rejectedOf, repairedName, repairedOf } from "../take/repair";
 import { summary } from "../take/summary";
 import { plural, size } from "../text/numbers";
@@ -16,19 +16,22 @@ export function TakeAway() {
   const seen = report.value;
   if (seen === null || phase.value !== "done") return null;
   const damaged = seen.verdict !== "clean" && looksLike.value === null && recordTotal(seen.totals.records) + seen.totals.salvageable > 0;
+  const paths = sources.value.map((source) => source.path);
+  const ofLogs = damaged && logs.value > 0 && seen.files.some((file) => file.backup === undefined && file.anomaly_count > 0);
   return (
     <section class="card take" aria-labelledby="take-title">
       <h2 id="take-title">{damaged ? "Recover" : "Take away"}</h2>
-      {damaged && <Repairs />}
-      {damaged && !isBackup.value && (
+      {ofLogs && <Repairs />}
+      {ofLogs && !isBackup.value && (
         <div class="server">
           <p>On the server, where the log lies:</p>
           <div class="command-row">
-            <pre class="command" tabIndex={0}>{command(sources.value.map((source) => source.path), seen)}</pre>
-            <CopyButton text={command(sources.value.map((source) => source.path), seen)} label="the command" class="button" />
+            <pre class="command" tabIndex={0}>{command(paths.slice(0, logs.value), seen)}</pre>
+            <CopyButton text={command(paths.slice(0, logs.value), seen)} label="the command" class="button" />
           </div>
         </div>
       )}
+      {(damaged || seen.verdict === "clean") && <OfRedis commands={redisCommands(paths, redis.value, remedies.value)} />}
       <div class="take-buttons">
         <button type="button" class="button" onClick={() => download(new Blob([reportText.value], { type: "application/json" }), "papyra-report.json")}>
           <Down /> JSON report
@@ -36,6 +39,25 @@ export function TakeAway() {
         <button type="button" class="button" onClick={() => copy(summary(), "the summary")}><Copy /> Copy summary</button>
       </div>
     </section>
+  );
+}
+
+/** A Redis backup is repaired and exported by the command line alone. */
+function OfRedis({ commands }: { commands: readonly string[] }) {
+  if (commands.length === 0) return null;
+  const recovers = commands.some((text) => text.startsWith("papyra persistence"));
+  return (
+    <div class="server">
+      <p>{recovers
+        ? "On the server, with Redis stopped: what is damaged is cut out and kept, every whole command stays."
+        : "The streams as logs that Papyra reads, with their consumer groups; the backup stays as it is:"}</p>
+      {commands.slice(0, 50).map((text) => (
+        <div key={text} class="command-row">
+          <pre class="command" tabIndex={0}>{text}</pre>
+          <CopyButton text={text} label="the command" class="button" />
+        </div>
+      ))}
+    </div>
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { elapsed, phase, progress, report, sources, looksLike } from "../state/session";
 import { type RecordCounts, recordTotal } from "../engine/report";
+import { hasRedis } from "../state/redis-verdict";
 import { type Tone, verdict } from "../state/verdict";
 import { count, duration, exactSize, plural, speed, timeSpan } from "../text/numbers";
 import { kindName } from "../text/words";
@@ -41,7 +42,7 @@ export function VerdictCard() {
               <dd>{exactSize(now === "cancelled" ? progress.value.bytes : seen.totals.bytes)}</dd>
             </div>
             <div>
-              <dt>Lines</dt>
+              <dt>{hasRedis(seen) ? (seen.backend === "redis" ? "Entries" : "Entries and lines") : "Lines"}</dt>
               <dd>{count(seen.totals.lines)}{sources.value.length > 1 ? ` in ${plural(seen.totals.files, "file")}` : ""}</dd>
             </div>
             <div>
