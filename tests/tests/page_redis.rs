@@ -1,0 +1,124 @@
+//! The page against the command line's own code, on Redis backups: the same report to the byte, on damage of any kind and in any portions.
+
+use std::path::Path;
+
+use papyra::offline::{Backup, scan::scan};
+use papyra::reading::Effort;
+use papyra_core::redis::Scope;
+use papyra_core::report::{Backend, Report};
+use papyra_core::scan::Scanner;
+use papyra_web::Opening;
+use serde_json::Value;
+
+type Files<'a> = [(&'a str, &'a [u8])];
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)).expect("the fixture is there")
+}
+
+/// What the command says of a backup, which is named by the last of these files.
+fn command(folder: &Path, files: &Files<'_>) -> String {
+    files.iter().for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes).expect("a writable folder"));
+    let path = folder.join(files.last().expect("a file").0);
+    let backup = Backup::at(&path, true).expect("readable").expect("a Redis backup");
+    let effort = Effort { threads: 1, max_findings: Scanner::MAX_FINDINGS, progress: &|_| {} };
+    match scan(&backup, &Scope::default(), effort) {
+        Ok(files) => {
+            let report = Report::new(papyra::TOOL, Backend::Redis, files, false);
+            serde_json::to_string_pretty(&report).expect("JSON") + "\n"
+        }
+        // The command names the path besides.
+        Err(error) => error.to_string().split_once(": ").expect("a reason").1.to_owned(),
+    }
+}
+
+/// What the page says of the same files, dropped together and read in portions of so many bytes.
+fn page(files: &Files<'_>, step: usize) -> String {
+    let mut opening = Opening::new();
+    for (at, (name, bytes)) in files.iter().enumerate() {
+        let (start, end) = (&bytes[..bytes.len().min(512)], &bytes[bytes.len().saturating_sub(10)..]);
+        if opening.add((*name).to_owned(), bytes.len() as f64, start, end, files.len() == 1) {
+            opening.content(at, bytes);
+        }
+    }
+    let arranged: Value = serde_json::from_str(&opening.arrange()).expect("JSON");
+    assert_eq!(arranged["logs"], 0);
+    let order: Vec<usize> =
+        arranged["order"].as_array().expect("a list").iter().map(|at| at.as_u64().expect("a place") as usize).collect();
+    let mut redis = opening.backups();
+    while let Some(want) = redis.want() {
+        let want: Value = serde_json::from_str(&want).expect("JSON");
+        let number = |name: &str| want[name].as_u64().expect("a number") as usize;
+        let bytes = &files[order[number("file")]].1[number("from")..number("to")];
+        _ = bytes.chunks(step).all(|chunk| redis.push(chunk));
+        if let Some(refused) = redis.end() {
+            return refused;
+        }
+    }
+    let mut scanner = papyra_web::Scanner::new(Vec::new(), Vec::new());
+    scanner.add(redis, true);
+    scanner.finish(true)
+}
+
+fn same(files: &Files<'_>, what: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let expected = command(folder.path(), files);
+    for step in [7, usize::MAX] {
+        assert_eq!(page(files, step), expected, "{what}, in portions of {step}");
+    }
+}
+
+/// Whole, cut at places all over it, and with a bit flipped at others.
+fn in_every_state(bytes: &[u8], places: usize, mut check: impl FnMut(&[u8], &str)) {
+    check(bytes, "whole");
+    for nth in 1..places {
+        let at = bytes.len() * nth / places + nth % 5;
+        let mut flipped = bytes.to_vec();
+        flipped[at.min(bytes.len() - 1)] ^= 1 << (nth % 8);
+        check(&flipped, &format!("a bit flipped at {at}"));
+        // A payload is told by its end, a file by its first bytes.
+        check(&bytes[..at.max(64)], &format!("cut at {at}"));
+    }
+}
+
+#[test]
+fn dumps_are_judged_alike() {
+    for name in ["redis/dump.rdb", "rdb/redis-6.2.16.rdb", "rdb/valkey-8.0.1.rdb"] {
+        in_every_state(&fixture(name), 40, |bytes, what| same(&[("dump.rdb", bytes)], &format!("{name} {what}")));
+    }
+}
+
+#[test]
+fn payloads_are_judged_alike() {
+    let payload = fixture("redis/events.dump");
+    in_every_state(&payload, 40, |bytes, what| {
+        if bytes.ends_with(&payload[payload.len() - 10..]) {
+            same(&[("papyra:orders:events.dump", bytes)], what);
+        }
+    });
+}
+
+/// Damaged once and twice, after a dump in the same file and in files of a folder: what is kept is searched for and replayed.
+#[test]
+fn append_only_files_are_judged_alike() {
+    let [base, commands, manifest] = ["base.rdb", "incr.aof", "manifest"].map(|end| {
+        let number = if end == "manifest" { "" } else { "1." };
+        fixture(&format!("redis/appendonlydir/appendonly.aof.{number}{end}"))
+    });
+    let dump = fixture("redis/dump.rdb");
+    let short = &commands[..20_000];
+    in_every_state(short, 12, |bytes, what| {
+        same(&[("appendonly.aof", bytes)], what);
+        same(&[("appendonly.aof", &[&dump, bytes].concat())], &format!("after a dump, {what}"));
+        let files = [("appendonly.aof.1.incr.aof", bytes), ("appendonly.aof.1.base.rdb", &base), ("m", &manifest[..])];
+        same(&files, &format!("in a folder, {what}"));
+        same(&[files[0], files[2]], &format!("in a folder without its base, {what}"));
+    });
+    let three = b"file a seq 1 type b\nfile b seq 1 type i\nfile c seq 2 type i\n";
+    let torn = &short[..short.len() - 9];
+    same(
+        &[("c", torn), ("b", &[torn, short].concat()), ("a", &dump), ("m", three)],
+        "three files, two of them damaged",
+    );
+    same(&[("a", &dump), ("m", &three[..30])], "a broken manifest");
+}
