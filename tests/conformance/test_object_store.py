@@ -311,7 +311,8 @@ def test_real_refusals_are_told_apart(store: ObjectStore, logs: Path, tmp_path: 
     # From now on the store knows its users, and ours is none.
     assert store.tell("/moto-api/reset-auth", "0") == 200
     try:
-        assert b"AWS_ACCESS_KEY_ID" in store.papyra("backup", "verify", f"{HOME}/one").exits(69).err
+        assert b"AWS_ACCESS_KEY_ID" in store.papyra("backup", "list", HOME).exits(69).err
+        assert b"check the credentials" in store.papyra("backup", "verify", f"{HOME}/one").exits(69).err
     finally:
         assert store.tell("/moto-api/reset-auth", "inf") == 200
 
