@@ -84,17 +84,13 @@ impl Backup {
     }
 }
 
-/// A backup's manifest, checked, and its bytes.
-fn manifest_in(files: &dyn Files) -> Result<(Manifest, Vec<u8>)> {
-    read_manifest(files, manifest::NAME)
-}
-
 /// The manifest of a backup that was not sent to its end, if this is one.
 fn unfinished_in(files: &dyn Files) -> Result<Option<Manifest>> {
     let unfinished = files.size(manifest::SUMS)?.is_none() && files.size(remote::UNDER_WAY)?.is_some();
     if unfinished { read_manifest(files, remote::UNDER_WAY).map(|(manifest, _)| Some(manifest)) } else { Ok(None) }
 }
 
+/// The manifest of that name, checked, and its bytes.
 fn read_manifest(files: &dyn Files, name: &str) -> Result<(Manifest, Vec<u8>)> {
     let bytes = whole(files, name)?;
     let manifest = Manifest::parse(&bytes)

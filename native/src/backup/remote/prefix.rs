@@ -13,7 +13,7 @@ use super::fault::fault;
 use super::reader::Reader;
 use super::{UNDER_WAY, called};
 use crate::backup::files::{Bytes, Files};
-use crate::backup::{manifest_in, unfinished_in};
+use crate::backup::{read_manifest, unfinished_in};
 use crate::error::{Code, Error, Result, show};
 use crate::folder::Lock;
 
@@ -175,7 +175,7 @@ impl Files for Prefix {
         let manifest = match unfinished_in(&backup)? {
             Some(manifest) => manifest,
             None => {
-                let (manifest, bytes) = manifest_in(&backup)?;
+                let (manifest, bytes) = read_manifest(&backup, manifest::NAME)?;
                 backup.put(UNDER_WAY, &bytes, false)?;
                 manifest
             }

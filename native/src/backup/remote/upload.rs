@@ -18,7 +18,7 @@ use super::prefix::Prefix;
 use super::staging::{Journal, Parts, Staging};
 use super::{Sending, UNDER_WAY};
 use crate::backup::create::Created;
-use crate::backup::{Files, manifest_in, unfinished_in, whole};
+use crate::backup::{Files, read_manifest, unfinished_in, whole};
 use crate::error::{Code, Error, Result, show};
 use crate::folder::{Folder, Lock};
 
@@ -75,7 +75,7 @@ pub(super) fn send(sending: &Sending<'_>) -> Result<Created> {
         }
     };
     let staged = staging.folder.existing_subfolder(&name)?;
-    let (manifest, bytes) = manifest_in(&staged)?;
+    let (manifest, bytes) = read_manifest(&staged, manifest::NAME)?;
     let tick = (sending.progress)(manifest.stored_bytes());
     let remote = home.inside(&name)?;
     let path = remote.path().to_owned();
@@ -99,7 +99,7 @@ fn give_up_others(staging: &Staging, home: &Prefix) -> Result<()> {
                 // What stays is removed by the bucket's rule for uploads that were not finished.
                 _ = remote.client.wait(remote.client.store.abort_multipart(&remote.key(file)?, &parts.id));
             }
-            let ours = manifest_in(&staging.folder.existing_subfolder(&name)?)?.0;
+            let ours = read_manifest(&staging.folder.existing_subfolder(&name)?, manifest::NAME)?.0;
             if unfinished_in(&remote)?.is_some_and(|there| there == ours) {
                 home.discard(&name)?;
             }
