@@ -171,11 +171,12 @@ fn a_cut_takes_along_what_follows() {
 #[test]
 fn a_broken_manifest_is_made_anew_when_only_one_order_is_possible() {
     let whole = folder(3).read(MANIFEST);
-    let breaks: [(usize, &dyn Fn(Vec<u8>) -> Vec<u8>); 4] = [
-        (3, &|text| text[..text.len() - 4].to_vec()),
-        (3, &|text| [&b"\0\0\0\0\0\0\0\0"[..], &text[8..]].concat()),
-        (1, &|_| Vec::new()),
-        (1, &|text| vec![0; text.len()]),
+    type Break = fn(Vec<u8>) -> Vec<u8>;
+    let breaks: [(usize, Break); 4] = [
+        (3, |text| text[..text.len() - 4].to_vec()),
+        (3, |text| [&b"\0\0\0\0\0\0\0\0"[..], &text[8..]].concat()),
+        (1, |_| Vec::new()),
+        (1, |text| vec![0; text.len()]),
     ];
     for (count, breaks) in breaks {
         let shop = folder(count);
