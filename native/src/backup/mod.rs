@@ -18,6 +18,7 @@ pub mod remote;
 pub mod restore;
 mod snapshot;
 pub mod stored;
+mod unfinished;
 pub mod verify;
 mod writers;
 mod writing;
