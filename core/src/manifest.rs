@@ -4,6 +4,8 @@
 //! its folder or have it write more than the stored bytes can hold. Whether the stored bytes *are* what the manifest
 //! says is for whoever can read them.
 
+mod streams;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::{Report, Role};
 use crate::sums::is_hash;
+
+pub use streams::{Method, RedisSource, StoredStream};
 
 /// The manifest's schema.
 pub const SCHEMA: &str = "papyra.backup/1";
@@ -56,7 +60,7 @@ pub struct Manifest {
 /// Where a backup came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The folder that held the files.
+    /// The folder that held the files, or the server's address without its secrets.
     pub folder: String,
     /// Its permission bits.
     pub mode: u32,
@@ -64,6 +68,9 @@ pub struct Source {
     pub uid: u32,
     /// Its group's number.
     pub gid: u32,
+    /// The server, where the backup is one of streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisSource>,
 }
 
 /// How files are stored.
@@ -107,7 +114,11 @@ pub enum Content {
     Log,
     /// A log that was gzip or zstd data already; what it unpacks to was scanned.
     Archive,
-    /// Kept along with the logs, and not scanned.
+    /// The DUMP payload of one stream.
+    Dump,
+    /// An RDB file: all that a server held.
+    Rdb,
+    /// Kept along with the others, and not scanned.
     Other,
 }
 
@@ -269,7 +280,13 @@ impl Manifest {
                 return no(format!("the scan does not tell of {:?}", file.path));
             }
         }
-        Ok(())
+        match &self.source.redis {
+            Some(redis) => redis.check(self).map_err(Invalid),
+            None => match self.files.iter().find(|file| matches!(file.content, Content::Dump | Content::Rdb)) {
+                Some(file) => no(format!("{:?} is said to hold streams, and of no server", file.path)),
+                None => Ok(()),
+            },
+        }
     }
 }
 

@@ -58,8 +58,12 @@ impl BackupScan {
 
     /// Scans a DUMP payload; its key is the file's name.
     pub fn payload(name: &str, size: u64, scope: Scope, max_findings: usize) -> Self {
-        let reader = RdbReader::dump(key_of(name), Limits::default());
-        Self::dump(name, size, BackupFormat::Dump, reader, scope, max_findings)
+        Self::payload_of(name, key_of(name), size, scope, max_findings)
+    }
+
+    /// The same for a payload whose key is known otherwise.
+    pub fn payload_of(name: &str, key: &[u8], size: u64, scope: Scope, max_findings: usize) -> Self {
+        Self::dump(name, size, BackupFormat::Dump, RdbReader::dump(key, Limits::default()), scope, max_findings)
     }
 
     /// Scans append-only files of these sizes, `None` for one that is not there.

@@ -49,6 +49,15 @@ impl Crc64 {
     }
 }
 
+/// Ends a DUMP payload that has its type and value: adds the version and the checksum (redis `cluster.c`,
+/// `createDumpPayload`). The value of a key in an RDB file is the same bytes.
+pub fn seal_dump(payload: &mut Vec<u8>, version: u16) {
+    payload.extend(version.to_le_bytes());
+    let mut crc = Crc64::new();
+    crc.update(payload);
+    payload.extend(crc.value().to_le_bytes());
+}
+
 /// A checksum over all bytes but the last eight of what was pushed, for formats whose end is only known when it is reached.
 #[derive(Debug, Clone)]
 pub(crate) struct Lagging {

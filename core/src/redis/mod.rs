@@ -56,6 +56,7 @@ pub use aof_search::Search;
 pub use aof_set::{Pass, SetReader, Want};
 pub use aof_survey::{Survey, Surveyor};
 pub use backup::BackupScan;
+pub use crc::seal_dump;
 pub use error::{Error, ErrorKind};
 pub use export::{ConsumerExport, GroupExport, GroupsFile, PendingExport, StreamGroups, push_line, push_rejected};
 pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};

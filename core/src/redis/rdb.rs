@@ -52,6 +52,8 @@ pub(crate) struct Current {
     rdb_type: u8,
     expire_ms: Option<i64>,
     pub(super) offset: u64,
+    /// Where the value begins.
+    value: u64,
 }
 
 impl Current {
@@ -248,7 +250,7 @@ impl RdbReader {
                 visitor.header(&header);
                 self.state = State::Opcode;
             }
-            State::Opcode => self.opcode(cur, here(cur), visitor)?,
+            State::Opcode => self.opcode(cur, base, visitor)?,
             State::Skip(skipper) => match skipper.step(cur)? {
                 Step::Drop(n) => self.drop = n,
                 Step::Done if self.form == Form::Dump => self.state = State::DumpType,
@@ -267,6 +269,10 @@ impl RdbReader {
                 let done = stream.step(cur, &mut ctx)?;
                 self.flow = ctx.flow;
                 if done {
+                    if self.flow.is_continue() {
+                        let value = self.current.value..base + cur.pos() as u64;
+                        self.flow = visitor.value(&self.current.key(), value);
+                    }
                     self.state = if self.form == Form::Dump { State::DumpEnd } else { State::Opcode };
                     self.current.expire_ms = None;
                 }
@@ -275,7 +281,9 @@ impl RdbReader {
                 let offset = here(cur);
                 match cur.u8()? {
                     243 => self.state = State::Skip(Skipper::key_meta()),
-                    code if is_known(code, true) || is_known(code, false) => self.begin(code, offset, visitor),
+                    code if is_known(code, true) || is_known(code, false) => {
+                        self.begin(code, offset, here(cur), visitor);
+                    }
                     code => return Err(unknown_type(code).into()),
                 }
             }
@@ -295,7 +303,8 @@ impl RdbReader {
         Ok(())
     }
 
-    fn opcode<V: Visitor>(&mut self, cur: &mut Cursor<'_>, offset: u64, visitor: &mut V) -> Read<()> {
+    fn opcode<V: Visitor>(&mut self, cur: &mut Cursor<'_>, base: u64, visitor: &mut V) -> Read<()> {
+        let offset = base + cur.pos() as u64;
         let (version, valkey) = self.header.map_or((0, false), |h| (h.version, h.vendor == Vendor::Valkey));
         match cur.u8()? {
             255 => {
@@ -339,15 +348,15 @@ impl RdbReader {
                 self.current.name.clear();
                 self.current.name.extend_from_slice(name);
                 self.scratch = spelled;
-                self.begin(code, offset, visitor);
+                self.begin(code, offset, base + cur.pos() as u64, visitor);
             }
         }
         Ok(())
     }
 
     /// A value begins. In a DUMP payload, whose vendor is known at its end only, other values than streams are not followed.
-    fn begin<V: Visitor>(&mut self, code: u8, offset: u64, visitor: &mut V) {
-        (self.current.rdb_type, self.current.offset) = (code, offset);
+    fn begin<V: Visitor>(&mut self, code: u8, offset: u64, value: u64, visitor: &mut V) {
+        (self.current.rdb_type, self.current.offset, self.current.value) = (code, offset, value);
         self.keys += 1;
         let key = self.current.key();
         self.flow = visitor.key(&key);

@@ -3,7 +3,7 @@
 //! One interface for a scan, a list, an export and the browser page: each takes what it needs and nothing is kept here.
 //! Every method has a do-nothing default; those that return [`Flow`] may end the reading early.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::finding::Finding;
 use super::group::Group;
@@ -57,6 +57,11 @@ pub trait Visitor {
 
     /// A stream's own facts, after its entries and groups.
     fn stream(&mut self, _key: &Key<'_>, _facts: &StreamFacts) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// Where a stream's value lay, in bytes from the start of the file: what follows the key's name, to its end.
+    fn value(&mut self, _key: &Key<'_>, _bytes: Range<u64>) -> Flow {
         Flow::Continue(())
     }
 

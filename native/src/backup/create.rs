@@ -15,7 +15,7 @@ use papyra_core::summary::Summary;
 use super::cut::{Stretch, identity, line_end, settled_end};
 use super::pass::{BLOCK, Passed};
 use super::snapshot::{self, Archive, Snapshot};
-use super::stored::OfArchive;
+use super::stored::Inside;
 use super::unfinished::{About, Attributes, Incoming, Unfinished};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
@@ -124,6 +124,7 @@ impl<'a> Making<'a> {
             mode: stat.st_mode & 0o777,
             uid: stat.st_uid,
             gid: stat.st_gid,
+            redis: None,
         };
         let Snapshot { left_out, warnings, .. } = self.snapshot;
         let scan = Report::new(TOOL, backend, reports, false);
@@ -175,7 +176,10 @@ impl<'a> Making<'a> {
         let end = identity(&archive.file, &path)?.size;
         let mut source = Stretch { file: &archive.file, at: 0, end };
         let (_, scanned) = self.store(&archive.name, Content::Archive, &archive.file, &mut source, &path, None)?;
-        let (summary, ended) = scanned.unwrap_or((Summary::default(), Ok(())));
+        let (summary, ended) = match scanned {
+            Inside::Archive(summary, ended) => (summary, ended),
+            _ => (Summary::default(), Ok(())),
+        };
         Ok(crate::archive::report(&archive.name, archive.format, summary, ended))
     }
 
@@ -215,7 +219,7 @@ impl<'a> Making<'a> {
         source: &mut Stretch<'_>,
         path: &Path,
         scan: Option<usize>,
-    ) -> Result<(Passed, OfArchive)> {
+    ) -> Result<(Passed, Inside)> {
         let stat = rustix::fs::fstat(from).map_err(|error| Error::cannot_read(path, 0, &error.into()))?;
         let seconds_ns = stat.st_mtime.saturating_mul(1_000_000_000);
         let modified_ns = seconds_ns.saturating_add(i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
@@ -228,6 +232,7 @@ impl<'a> Making<'a> {
             bytes: source,
             is_large: end > BLOCK as u64,
             scan,
+            payload: None,
             attributes: Attributes { mode: stat.st_mode, uid: stat.st_uid, gid: stat.st_gid, modified_ns },
             origin: Origin { device: stat.st_dev, inode: stat.st_ino, index: 0, seen_bytes: end, cut: None },
         };

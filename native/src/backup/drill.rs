@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::pass::{BLOCK, Task, pass};
 use super::restore::fill;
-use super::stored::scan_archive;
-use super::{Attested, Backup, attest, seconds_since};
+use super::stored::{Inside, look_inside};
+use super::{Attested, Backup, attest, redis, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
 use crate::folder::Folder;
@@ -40,6 +40,9 @@ pub struct Drill {
     pub intact: bool,
     /// What differs, in sentences.
     pub differences: Vec<String>,
+    /// What the operator should know besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What a scan of the restored files says; `None` when there was nothing to scan.
     pub scan: Option<Report>,
     /// Where the result is kept.
@@ -49,6 +52,35 @@ pub struct Drill {
 }
 
 impl Drill {
+    /// Of something that has not been tried yet.
+    pub(super) fn new(path: &Path, bytes: u64) -> Drill {
+        Drill {
+            schema: "papyra.drill/1",
+            tool: TOOL,
+            backup: path.to_owned(),
+            created: String::new(),
+            files: 0,
+            bytes,
+            restore_seconds: 0.0,
+            check_seconds: 0.0,
+            intact: false,
+            differences: Vec::new(),
+            notes: Vec::new(),
+            scan: None,
+            recorded: None,
+            not_recorded: None,
+        }
+    }
+
+    /// The same of a backup.
+    pub(super) fn of(backup: &Backup) -> Drill {
+        Drill {
+            created: backup.manifest.created.clone(),
+            files: backup.manifest.files.len() as u64,
+            ..Drill::new(&backup.path, backup.manifest.bytes())
+        }
+    }
+
     /// Whether all is well.
     pub fn is_good(&self) -> bool {
         self.intact && self.scan.as_ref().is_some_and(|scan| scan.verdict == Verdict::Clean)
@@ -56,13 +88,13 @@ impl Drill {
 }
 
 /// A folder that goes when it is dropped.
-struct Scratch {
+pub(super) struct Scratch {
     parent: Folder,
     name: String,
 }
 
 impl Scratch {
-    fn new(parent: &Path) -> Result<(Scratch, Folder)> {
+    pub(super) fn new(parent: &Path) -> Result<(Scratch, Folder)> {
         let parent = Folder::create(parent)?;
         let name = format!(".papyra-drill.{}.{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
         let folder = parent.new_subfolder(&name)?;
@@ -79,27 +111,16 @@ impl Drop for Scratch {
 
 /// Restores a backup into a new folder in `scratch` and compares it with its manifest. Nothing stays behind.
 pub fn drill(backup: &Backup, scratch: &Path, effort: Effort<'_>) -> Result<Drill> {
+    if backup.manifest.source.redis.is_some() {
+        return redis::drill::drill(backup, scratch, effort);
+    }
     let (_scratch, folder) = Scratch::new(scratch)?;
     let needed = backup.manifest.bytes();
     if let Some(free) = folder.free_bytes().filter(|free| *free < needed) {
         let text = format!("{} has {free} bytes free and the drill needs {needed}: name another", show(scratch));
         return Err(Error::new(Code::CannotCreate, text));
     }
-    let mut done = Drill {
-        schema: "papyra.drill/1",
-        tool: TOOL,
-        backup: backup.path.clone(),
-        created: backup.manifest.created.clone(),
-        files: backup.manifest.files.len() as u64,
-        bytes: needed,
-        restore_seconds: 0.0,
-        check_seconds: 0.0,
-        intact: false,
-        differences: Vec::new(),
-        scan: None,
-        recorded: None,
-        not_recorded: None,
-    };
+    let mut done = Drill::of(backup);
     let begun = Instant::now();
     match fill(backup, &folder, None, effort) {
         Ok(_) => {
@@ -132,7 +153,7 @@ fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &m
         let threads = effort.threads > 1 && file.bytes > BLOCK as u64;
         let mut source = &opened;
         let task = Task { source: &mut source, copy: None, scan, block: BLOCK as u64, threads, progress: &|_| {} };
-        let (passed, of_archive) = pass(task, |tap| scan_archive(file.content, tap, effort));
+        let (passed, inside) = pass(task, |tap| look_inside(file.content, None, &file.path, tap, effort));
         if let Some(error) = &passed.read_error {
             return Err(Error::cannot_read(&folder.join(&file.path), passed.bytes, error));
         }
@@ -140,7 +161,10 @@ fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &m
         if (passed.bytes, &passed.sha256) != (file.bytes, &file.sha256) {
             differs("the restored bytes are not those of the manifest".into());
         }
-        let summary = passed.summary.or(of_archive.map(|(summary, _)| summary));
+        let summary = match inside {
+            Inside::Archive(summary, _) => Some(summary),
+            _ => passed.summary,
+        };
         if let Some(report) = verification::file_report(&backup.manifest, file, summary) {
             if let Some((then, now)) =
                 counts(backup, file).filter(|then| *then != counts_of(&report)).map(|then| (then, counts_of(&report)))

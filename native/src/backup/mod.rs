@@ -14,6 +14,7 @@ mod pass;
 mod place;
 pub mod prometheus;
 pub mod prune;
+pub mod redis;
 pub mod remote;
 pub mod restore;
 mod snapshot;
@@ -29,7 +30,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
-use papyra_core::verification::{self, sums_of};
+use papyra_core::verification;
 
 use crate::error::{Code, Error, Result, show};
 use crate::folder::{Folder, Lock};

@@ -11,6 +11,7 @@ use papyra_core::verification;
 use serde::Serialize;
 
 use super::place::{self, Place};
+use super::redis::RestoredStream;
 use super::stored::{Damage, read_back};
 use super::writers::Seen;
 use super::writing::{Syncer, set_attributes};
@@ -41,7 +42,7 @@ pub struct Restored {
     pub tool: &'static str,
     /// The backup's folder.
     pub backup: PathBuf,
-    /// The folder that holds the files now.
+    /// The folder that holds the files now, or the address of the server that has the streams.
     pub to: PathBuf,
     /// Whether nothing was done.
     pub dry_run: bool,
@@ -55,6 +56,9 @@ pub struct Restored {
     pub replaced: Vec<PathBuf>,
     /// What the operator should know.
     pub notes: Vec<String>,
+    /// The streams that were restored to a server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<RestoredStream>,
     /// What a scan of the restored bytes says.
     pub scan: Report,
 }
@@ -62,6 +66,14 @@ pub struct Restored {
 /// Restores a backup into the folder `to`.
 pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>) -> Result<Restored> {
     let begun = Instant::now();
+    if let Some(redis) = &backup.manifest.source.redis {
+        let text = format!(
+            "{} holds streams of {}, no files: papyra backup restore --backend redis brings them back",
+            show(&backup.path),
+            papyra_core::escape::escape(redis.server.as_bytes())
+        );
+        return Err(Error::new(Code::Usage, text));
+    }
     let to = resolved(to)?;
     let parent_path = to.parent().unwrap_or(Path::new("/")).to_owned();
     if options.dry_run {
@@ -116,6 +128,7 @@ fn outcome(backup: &Backup, to: PathBuf, dry_run: bool, begun: Instant, place: P
         seconds: seconds_since(begun),
         replaced: place.replaced,
         notes: place.notes,
+        streams: Vec::new(),
         scan,
     }
 }
@@ -197,8 +210,8 @@ fn check(backup: &Backup, effort: Effort<'_>) -> Result<Report> {
     let mut reports = Vec::new();
     for file in &backup.manifest.files {
         let read = read_back(backup, file, None, effort)?;
-        undamaged(backup, read.damage)?;
-        reports.extend(verification::file_report(&backup.manifest, file, read.summary));
+        undamaged(backup, read.damage.as_ref())?;
+        reports.extend(read.report(backup, file));
     }
     Ok(verification::whole_report(TOOL, &backup.manifest, reports))
 }
@@ -214,9 +227,9 @@ pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effo
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
         let mut output = subfolder.as_ref().unwrap_or(folder).create_new(name)?;
         let read = read_back(backup, file, Some(&mut output), effort)?;
-        undamaged(backup, read.damage)?;
+        undamaged(backup, read.damage.as_ref())?;
         if file.content != Content::Other {
-            reports.extend(verification::file_report(&backup.manifest, file, read.summary));
+            reports.extend(read.report(backup, file));
         }
         let owner = owner.and_then(|owner| owner.files).map(|of_folder| of_folder.unwrap_or((file.uid, file.gid)));
         set_attributes(&output, file.mode | 0o400, file.modified_ns, owner).map_err(as_source)?;
@@ -232,7 +245,7 @@ pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effo
     Ok(verification::whole_report(TOOL, &backup.manifest, reports))
 }
 
-fn undamaged(backup: &Backup, damage: Option<Damage>) -> Result<()> {
+pub(super) fn undamaged(backup: &Backup, damage: Option<&Damage>) -> Result<()> {
     let Some(damage) = damage else { return Ok(()) };
     let place = damage.offset.map(|offset| format!(" from byte {offset} on")).unwrap_or_default();
     let text = format!(

@@ -13,7 +13,8 @@ use papyra_core::sums;
 use papyra_core::verification::sums_of;
 
 use super::pass::{BLOCK, Passed, Task, pass, sha256};
-use super::stored::{self, OfArchive};
+use super::redis::Payload;
+use super::stored::{Inside, look_inside};
 use super::writing::{Syncer, pack, set_attributes};
 use super::{UNFINISHED, clear_leftovers, rfc3339, seconds_since};
 use crate::TOOL;
@@ -51,6 +52,8 @@ pub(super) struct Incoming<'a> {
     pub(super) is_large: bool,
     /// Scan it as lines, and list at most so many findings.
     pub(super) scan: Option<usize>,
+    /// Look through it as streams; only for what is stored as it is.
+    pub(super) payload: Option<Payload<'a>>,
     pub(super) attributes: Attributes,
     pub(super) origin: Origin,
 }
@@ -96,8 +99,8 @@ impl<'a> Unfinished<'a> {
     }
 
     /// Writes one file.
-    pub(super) fn store(&mut self, file: Incoming<'_>, effort: Effort<'_>) -> Result<(Passed, OfArchive)> {
-        let Incoming { name, content, compression, path, bytes, is_large, scan, attributes, origin } = file;
+    pub(super) fn store(&mut self, file: Incoming<'_>, effort: Effort<'_>) -> Result<(Passed, Inside)> {
+        let Incoming { name, content, compression, path, bytes, is_large, scan, payload, attributes, origin } = file;
         let stored = format!("{name}{}", compression.suffix());
         let (folder, file_name) = match stored.split_once('/') {
             None => (None, &*stored),
@@ -109,11 +112,13 @@ impl<'a> Unfinished<'a> {
         let task = |source, copy| Task { source, copy, scan, block: BLOCK as u64, threads, progress: effort.progress };
         let mut packed = None;
         let (passed, scanned) = match compression {
-            Compression::None => pass(task(bytes, Some(&mut copy)), |tap| stored::scan_archive(content, tap, effort)),
+            Compression::None => {
+                pass(task(bytes, Some(&mut copy)), |tap| look_inside(content, payload, name, tap, effort))
+            }
             Compression::Gzip | Compression::Zstd => {
                 let (passed, done) = pass(task(bytes, None), |tap| pack(compression, tap, &mut copy));
                 packed = Some(done);
-                (passed, None)
+                (passed, Inside::Nothing)
             }
         };
         if let Some(error) = &passed.read_error {

@@ -66,8 +66,8 @@ pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verifi
         }
         let read = read_back(backup, file, None, effort)?;
         bytes += file.stored_bytes;
-        damage.extend(read.damage);
-        reports.extend(verification::file_report(&backup.manifest, file, read.summary));
+        damage.extend(read.damage.clone());
+        reports.extend(read.report(backup, file));
     }
     let seconds = seconds_since(begun);
     let intact = damage.is_empty();

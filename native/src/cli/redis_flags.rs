@@ -76,6 +76,13 @@ pub(super) struct RedisFile {
     pub(super) tls_key: Option<PathBuf>,
 }
 
+/// What flags, environment or settings name, and no default does.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) prefix: Option<String>,
+    pub(super) systems: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum OneOrMore {
@@ -94,6 +101,19 @@ impl RedisFlags {
         };
         let prefix = self.prefix.clone().or_else(|| file.prefix.clone());
         (systems.len() <= 1).then(|| Scope { prefix, system_id: systems.into_iter().next() })
+    }
+
+    /// Where to restore to. Only what was named counts: the backup knows the rest.
+    pub(super) fn destination(&self, file: RedisFile) -> Result<(Settings, Named)> {
+        let systems = match &file.system_id {
+            _ if self.all_systems => Vec::new(),
+            _ if !self.system_id.is_empty() => self.system_id.clone(),
+            Some(OneOrMore::One(system)) => vec![system.clone()],
+            Some(OneOrMore::More(systems)) => systems.clone(),
+            None => Vec::new(),
+        };
+        let prefix = self.prefix.clone().or_else(|| file.prefix.clone());
+        Ok((self.settings(file)?, Named { prefix, systems }))
     }
 
     /// The settings in force.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::out;
 use super::progress::Progress;
-use super::redis_flags::{RedisFile, RedisFlags};
+use super::redis_flags::{Named, RedisFile, RedisFlags};
 use crate::backup::remote;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
@@ -147,6 +147,11 @@ impl Settings {
     /// The server to work on, for verbs that know nothing else.
     pub(super) fn store(flags: &RedisFlags, config: Option<&Path>) -> Result<Store> {
         Store::open(flags.settings(File::find(config)?.redis)?)
+    }
+
+    /// The server to restore to: of the systems, only those that were named.
+    pub(super) fn destination(flags: &RedisFlags, config: Option<&Path>) -> Result<(redis::Settings, Named)> {
+        flags.destination(File::find(config)?.redis)
     }
 
     /// Whether there is anything to work on, and what it is called.

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use papyra_core::redis::{
     Entry, Fields, Finding, Flow, Group, Key, KeyFinder, Limits, PapyraKey, RdbReader, Replay, Scope, StreamFacts,
-    StreamId, Survey, Visitor, key_of,
+    StreamId, Survey, Visitor,
 };
 
-use super::{AofSet, Backup, aof, beyond, feed, name_of, open};
+use super::{AofSet, Backup, aof, beyond, feed, open};
 use crate::error::Result;
 use crate::reading::Effort;
 
@@ -33,7 +33,9 @@ pub trait Streams {
 pub fn each(backup: &Backup, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
     match backup {
         Backup::Rdb(path) => rdb(path, RdbReader::new(Limits::default()), scope, effort, to),
-        Backup::Dump(path) => rdb(path, RdbReader::dump(key_of(&name_of(path)), Limits::default()), scope, effort, to),
+        Backup::Dump(path) => {
+            rdb(path, RdbReader::dump(&super::scan::key_of(path), Limits::default()), scope, effort, to)
+        }
         Backup::Aof(set) => append_only(set, scope, effort, to),
     }
 }

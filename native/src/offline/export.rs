@@ -5,6 +5,8 @@
 
 mod log;
 
+pub(crate) use log::plain;
+
 use std::path::Path;
 
 use papyra_core::redis::{

@@ -1,8 +1,9 @@
 //! A scan of a Redis backup: core says which bytes it wants and what they mean, this module reads them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use papyra_core::redis::{AofNames, BackupScan, Pass, Scope};
+use papyra_core::manifest::{self, Manifest};
+use papyra_core::redis::{self, AofNames, BackupScan, Pass, Scope};
 use papyra_core::report::FileReport;
 
 use super::{Backup, beyond, feed, name_of, open};
@@ -14,9 +15,10 @@ pub fn scan(backup: &Backup, scope: &Scope, effort: Effort<'_>) -> Result<Vec<Fi
     let most = effort.max_findings;
     let (mut scan, paths): (BackupScan, Vec<PathBuf>) = match backup {
         Backup::Rdb(path) => (BackupScan::rdb(&name_of(path), open(path)?.1, scope.clone(), most), vec![path.clone()]),
-        Backup::Dump(path) => {
-            (BackupScan::payload(&name_of(path), open(path)?.1, scope.clone(), most), vec![path.clone()])
-        }
+        Backup::Dump(path) => (
+            BackupScan::payload_of(&name_of(path), &key_of(path), open(path)?.1, scope.clone(), most),
+            vec![path.clone()],
+        ),
         Backup::Aof(set) => {
             (BackupScan::aof(AofNames::clone(set), set.sizes()?, scope.clone(), most), set.paths().collect())
         }
@@ -29,4 +31,13 @@ pub fn scan(backup: &Backup, scope: &Scope, effort: Effort<'_>) -> Result<Vec<Fi
         scan.end().map_err(|(_, error)| beyond(path, &error))?;
     }
     Ok(scan.finish())
+}
+
+/// The key of a payload: what the manifest of the backup around it says, else what its file is named after.
+pub(crate) fn key_of(path: &Path) -> Vec<u8> {
+    let name = name_of(path);
+    let manifest = path.parent().and_then(|folder| std::fs::read(folder.join(manifest::NAME)).ok());
+    let redis = manifest.and_then(|bytes| Manifest::parse(&bytes).ok()).and_then(|manifest| manifest.source.redis);
+    let stream = redis.as_ref().and_then(|redis| redis.stream_in(&name));
+    stream.map_or_else(|| redis::key_of(&name).to_vec(), |stream| stream.key.clone().into_bytes())
 }

@@ -146,7 +146,7 @@ impl Store {
             pending: groups.iter().map(|group| group.pending_count).sum(),
             producers: 0,
         };
-        let db = u64::try_from(self.settings.location.info.redis_settings().db()).unwrap_or(0);
+        let db = self.db();
         Ok(StreamReport { key, db, papyra: stream.clone(), stream: facts, memory_bytes, groups })
     }
 

@@ -19,6 +19,8 @@ const HOPS: usize = 5;
 
 /// Before a command is sent again whose keys are on their way from one node to another.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a large reply is waited for at least.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server, or a cluster.
 pub(super) struct Link {
@@ -106,6 +108,72 @@ impl Link {
         let text =
             format!("the cluster at {} keeps moving the key's slot: try again when it has settled", self.location);
         Err(Error::new(Code::TryAgain, text))
+    }
+
+    /// Runs a command on the server that was named.
+    pub(super) fn attempt_first(&mut self, command: &Cmd) -> Result<std::result::Result<Value, RedisError>> {
+        Ok(self.connection(0)?.req_command(command).and_then(Value::extract_error))
+    }
+
+    /// Runs a command that may take long on the server that has `key`.
+    pub(super) fn attempt_large(&mut self, key: &str, command: &Cmd) -> Result<std::result::Result<Value, RedisError>> {
+        let node = self.node_of(key);
+        self.wait_at_most(node, self.timeout.max(PATIENCE))?;
+        let reply = self.attempt(key, command)?;
+        self.wait_at_most(node, self.timeout)?;
+        Ok(reply)
+    }
+
+    /// Runs commands in one transaction on the server that has `key`, and follows no redirection. `None`: a watched key
+    /// has changed, and nothing was run.
+    pub(super) fn transact(
+        &mut self,
+        key: &str,
+        commands: &[Cmd],
+    ) -> Result<std::result::Result<Option<Vec<Value>>, RedisError>> {
+        let node = self.node_of(key);
+        self.wait_at_most(node, self.timeout.max(PATIENCE))?;
+        let mut packed = redis::cmd("MULTI").get_packed_command();
+        commands.iter().for_each(|command| command.write_packed_command(&mut packed));
+        redis::cmd("EXEC").write_packed_command(&mut packed);
+        let replies = self.connection(node)?.req_packed_commands(&packed, 0, commands.len() + 2);
+        let mut replies = match replies {
+            Ok(replies) => replies,
+            Err(error) => {
+                self.nodes[node].connection = None;
+                return Ok(Err(error));
+            }
+        };
+        self.wait_at_most(node, self.timeout)?;
+        let executed = replies.pop();
+        let results = match executed {
+            Some(Value::Array(results)) => Some(results),
+            Some(Value::ServerError(gave_up)) => {
+                // What was refused says more than that the rest was given up for it.
+                let refused = replies.into_iter().find_map(|reply| match reply {
+                    Value::ServerError(error) => Some(error),
+                    _ => None,
+                });
+                return Ok(Err(RedisError::from(refused.unwrap_or(gave_up))));
+            }
+            _ => None,
+        };
+        let refused = results.iter().flatten().find_map(|result| match result {
+            Value::ServerError(error) => Some(RedisError::from(error.clone())),
+            _ => None,
+        });
+        Ok(refused.map_or(Ok(results), Err))
+    }
+
+    fn wait_at_most(&mut self, node: usize, timeout: Duration) -> Result<()> {
+        let location = self.nodes[node].location.clone();
+        // A connection that broke is made anew by whoever needs it next.
+        match &self.nodes[node].connection {
+            None if timeout == self.timeout => return Ok(()),
+            _ => {}
+        }
+        let set = self.connection(node)?.set_read_timeout(Some(timeout));
+        set.map_err(|error| failure::unreachable(&location, &error))
     }
 
     /// Runs several commands on the server that has `key`, in one go. Only for reading.

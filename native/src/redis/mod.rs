@@ -9,6 +9,8 @@
 //! - [`recover`] removes bad entries: into a local rejects file (repair), or into Papyra's quarantine stream by one
 //!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, [`apart`] copies under a
 //!   lock instead.
+//! - [`transfer`] takes streams as a whole and puts them in place, [`replica`] takes the server's RDB file; both for
+//!   backups.
 //! - [`groups`], [`pending`] and [`ensure`] look after consumer groups; [`compact`] trims; [`checklist`] looks at what a
 //!   server does for its data.
 //!
@@ -21,7 +23,9 @@ mod link;
 mod location;
 mod page;
 mod rejects;
-mod reply;
+mod replica;
+pub(crate) mod reply;
+mod transfer;
 
 pub mod checklist;
 pub mod compact;
@@ -137,6 +141,11 @@ impl Store {
             }
         }
         Ok(true)
+    }
+
+    /// The database number.
+    pub fn db(&self) -> u64 {
+        u64::try_from(self.settings.location.info.redis_settings().db()).unwrap_or(0)
     }
 
     /// Whether the server is part of a cluster.

@@ -14,7 +14,7 @@ pub struct Entry {
 }
 
 /// The items of an array.
-pub(super) fn items(value: Value) -> Vec<Value> {
+pub(crate) fn items(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
         _ => Vec::new(),
@@ -41,7 +41,7 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-pub(super) fn count(value: &Value) -> Option<u64> {
+pub(crate) fn count(value: &Value) -> Option<u64> {
     u64::try_from(integer(value)?).ok()
 }
 

@@ -1,6 +1,6 @@
 //! What the verbs that check a backup share: which one, how to read it, and telling monitoring, scripts and people.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -61,6 +61,31 @@ impl Checking {
             Format::Text => print(&backup, &done, out),
         }
         Ok(if figures(&backup, &done).good { Verdict::Fine } else { Verdict::Anomalies })
+    }
+
+    /// The same for something of `size` bytes that is no backup.
+    pub(super) fn show<T: Serialize>(
+        &self,
+        operation: Operation,
+        out: &mut Out,
+        size: u64,
+        attempt: impl FnOnce(Effort<'_>) -> Result<T>,
+        figures: impl Fn(&T) -> Figures,
+        print: impl FnOnce(&T, &mut Out),
+    ) -> Result<Verdict> {
+        let progress = self.reading.progress(size);
+        let done = tell(self.prometheus.as_ref(), operation, attempt(self.reading.effort(&progress)), &figures)?;
+        drop(progress);
+        match self.reading.format {
+            Format::Json => out.json(&done)?,
+            Format::Text => print(&done, out),
+        }
+        Ok(if figures(&done).good { Verdict::Fine } else { Verdict::Anomalies })
+    }
+
+    /// What was named, if anything was.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.which.backup.as_deref()
     }
 }
 

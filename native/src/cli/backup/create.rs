@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use papyra_core::escape::escape;
-use papyra_core::manifest::Compression;
+use papyra_core::manifest::{self, Compression};
 use papyra_core::report::Verdict as ReportVerdict;
 use serde_json::json;
 
-use super::{command, pace, tell};
+use super::{command, describe_stream, pace, tell};
 use crate::backup::create::{self, Created, Options};
 use crate::backup::prometheus::{Figures, Operation};
+use crate::backup::redis::create as streams;
 use crate::backup::remote::{self, Sending};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out, thousands};
 use crate::cli::progress::Progress;
 use crate::cli::scan;
 use crate::cli::settings::{Common, Format, Settings};
-use crate::error::{Result, show};
-use crate::recover;
+use crate::error::{Code, Error, Result, show};
+use crate::target::Target;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Compress {
@@ -29,6 +30,14 @@ enum Compress {
     Gzip,
     /// As .zst files
     Zstd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// Each stream by DUMP, all of a system in one transaction
+    Dump,
+    /// All that the server holds: has it save, and takes its RDB file as a replica would
+    Bgsave,
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +52,13 @@ pub(in crate::cli) struct Args {
     /// S3: the folder in which the backup is made before it is sent; by default the system's for temporary files
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
+    /// How to copy streams of a server [default: dump]
+    #[arg(long, value_name = "METHOD", ignore_case = true, help_heading = "Redis")]
+    method: Option<Method>,
+
+    /// With --method bgsave: where the server saves its RDB file, if that is not to come over the network
+    #[arg(long, value_name = "FILE", help_heading = "Redis")]
+    rdb: Option<PathBuf>,
 
     /// The backup's name; by default papyra- and the time
     #[arg(long, value_name = "NAME")]
@@ -75,14 +91,23 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
+    let compression = match args.compress {
+        Compress::None => Compression::None,
+        Compress::Gzip => Compression::Gzip,
+        Compress::Zstd => Compression::Zstd,
+    };
+    if settings.is_redis() {
+        let make = || redis(args, &settings, compression);
+        let created = tell(args.prometheus.as_ref(), Operation::Create, make(), figures)?;
+        return finish(&created, args, &settings, out);
+    }
+    if args.method.is_some() || args.rdb.is_some() {
+        return Err(Error::new(Code::Usage, "--method and --rdb are for --backend redis"));
+    }
     let options = Options {
         to: settings.backups(args.to.as_ref())?.to_owned(),
         name: args.name.clone(),
-        compression: match args.compress {
-            Compress::None => Compression::None,
-            Compress::Gzip => Compression::Gzip,
-            Compress::Zstd => Compression::Zstd,
-        },
+        compression,
         include_rejects: args.include_rejects,
         quarantine_dir: settings.quarantine_dir.clone(),
         pause_check: args.pause_check,
@@ -91,20 +116,65 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let made = || -> Result<Created> {
         if remote::is_remote(&options.to) { send(args, &settings, &options) } else { make(args, &settings, &options) }
     };
-    let created = tell(args.prometheus.as_ref(), Operation::Create, made(), |created| Figures {
+    let created = tell(args.prometheus.as_ref(), Operation::Create, made(), figures)?;
+    finish(&created, args, &settings, out)
+}
+
+fn figures(created: &Created) -> Figures {
+    Figures {
         seconds: created.manifest.seconds,
         records: created.manifest.scan.totals.records.total(),
         anomalies: created.manifest.scan.totals.anomalies,
         bytes: created.manifest.bytes(),
         created: created.manifest.created.parse().ok(),
         good: true,
-    })?;
+    }
+}
+
+/// Backs up streams of a server.
+fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<Created> {
+    let Target::Redis(store) = settings.target()? else {
+        return Err(Error::new(Code::Usage, "name a server with --redis-url"));
+    };
+    if args.pause_check || args.include_rejects {
+        let text = "--pause-check and --include-rejects are for files: a server copies its streams at one moment, and \
+                    their quarantine comes along";
+        return Err(Error::new(Code::Usage, text));
+    }
+    let method = match args.method {
+        Some(Method::Bgsave) => manifest::Method::Bgsave,
+        _ => manifest::Method::Dump,
+    };
+    if method == manifest::Method::Dump && args.rdb.is_some() {
+        return Err(Error::new(Code::Usage, "--rdb goes with --method bgsave"));
+    }
+    if method == manifest::Method::Bgsave && compression != Compression::None {
+        let text = "an RDB file is compressed by the server, and is stored as it is: leave --compress out";
+        return Err(Error::new(Code::Usage, text));
+    }
+    if remote::is_remote(settings.backups(args.to.as_ref())?) {
+        let text = "streams are backed up to a folder, and from there to an object store by its own tools: name a \
+                    folder with --to";
+        return Err(Error::new(Code::Usage, text));
+    }
+    let options = streams::Options {
+        to: settings.backups(args.to.as_ref())?.to_owned(),
+        name: args.name.clone(),
+        compression,
+        method,
+        rdb: args.rdb.clone(),
+    };
+    let progress = Progress::new(args.common.quiet, None);
+    streams::create(&store, &options, settings.effort(&progress))
+}
+
+fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) -> Result<Verdict> {
     match args.common.format {
         Format::Json => {
             let warnings = &created.warnings;
             out.json(&json!({ "path": created.path, "warnings": warnings, "manifest": created.manifest }))?;
         }
-        Format::Text => print(&created, &settings, out),
+        Format::Text => print(created, settings, out),
     }
     Ok(Verdict::Fine)
 }
@@ -151,6 +221,9 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
         out::bytes(manifest.bytes()),
         pace(manifest.seconds, manifest.bytes())
     ));
+    for stream in manifest.source.redis.iter().flat_map(|redis| &redis.streams) {
+        out.detail(&describe_stream(&stream.key, &stream.facts));
+    }
     for left in &manifest.left_out {
         out.info(&format!("not in it: {} ({})", escape(left.path.as_bytes()), left.reason));
     }
@@ -158,14 +231,15 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
         out.info(&format!("note: {warning}"));
     }
     if manifest.scan.verdict == ReportVerdict::Anomalies {
-        out.bad(&format!("the log has {}, and the backup has them too:", out::anomalies(totals.anomalies)));
+        let what = if settings.is_redis() { "the server" } else { "the log" };
+        out.bad(&format!("{what} has {}, and the backup has them too:", out::anomalies(totals.anomalies)));
         for file in &manifest.scan.files {
             for finding in file.anomalies.iter().take(3) {
                 out.detail(&format!("{}: {}", escape(file.path.as_bytes()), finding.detail));
             }
         }
-        if let Ok(path) = settings.path() {
-            out.info(&format!("to repair the log: {}", recover::command(path, None)));
+        if let Ok(command) = settings.command() {
+            out.info(&format!("to repair {what}: {command}"));
         }
     }
     out.info(&format!("to verify: {}", command("verify", &created.path)));

@@ -1,18 +1,23 @@
 //! `papyra backup drill`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use papyra_core::manifest;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::{Checking, print_not_recorded};
-use super::{describe, pace};
+use super::{describe, pace, source};
 use crate::backup::Backup;
 use crate::backup::drill::{self, Drill};
 use crate::backup::prometheus::{Figures, Operation};
+use crate::backup::redis::drill::load;
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out};
 use crate::error::{Result, show};
+use crate::history::Choice;
+use crate::offline;
 use crate::reading::Effort;
+use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -26,35 +31,69 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    if let Some(path) = args.checking.named()
+        && let Some(plain) = plain(path)?
+    {
+        let attempt = |effort: Effort<'_>| load(&plain, path, &scratch, effort);
+        let print = |done: &Drill, out: &mut Out| print(None, done, out);
+        return args.checking.show(Operation::Drill, out, plain.size(), attempt, figures, print);
+    }
     let check = |backup: &Backup, effort: Effort<'_>| drill::drill(backup, &scratch, effort);
-    args.checking.run(Operation::Drill, out, check, figures, print)
+    let print = |backup: &Backup, done: &Drill, out: &mut Out| print(Some(backup), done, out);
+    args.checking.run(Operation::Drill, out, check, |_, done| figures(done), print)
 }
 
-fn figures(backup: &Backup, done: &Drill) -> Figures {
+fn figures(done: &Drill) -> Figures {
     Figures {
         seconds: done.restore_seconds,
         records: done.scan.as_ref().map_or(0, |scan| scan.totals.records.total()),
         anomalies: done.scan.as_ref().map_or(0, |scan| scan.totals.anomalies) + done.differences.len() as u64,
         bytes: done.bytes,
-        created: backup.created(),
+        created: done.created.parse().ok(),
         good: done.is_good(),
     }
 }
 
-fn print(backup: &Backup, done: &Drill, out: &mut Out) {
+/// A file or folder of Redis' own, and no backup of ours.
+fn plain(path: &Path) -> Result<Option<offline::Backup>> {
+    if path.join(manifest::NAME).exists() || !path.exists() {
+        return Ok(None);
+    }
+    match Target::at(path, Choice::Auto, None) {
+        Ok(Target::Backup(plain)) => Ok(Some(plain)),
+        _ => Ok(None),
+    }
+}
+
+fn print(backup: Option<&Backup>, done: &Drill, out: &mut Out) {
+    let path = show(&done.backup);
     if done.intact {
-        out.success(&format!("{} can be restored", show(&done.backup)));
+        out.success(&if backup.is_some() {
+            format!("{path} can be restored")
+        } else {
+            format!("a server loads {path}")
+        });
     } else {
-        out.bad(&format!("{} could not be restored as it was", show(&done.backup)));
+        out.bad(&format!("{path} could not be restored as it was"));
         done.differences.iter().for_each(|difference| out.detail(difference));
     }
-    describe(backup, out);
+    match (backup, &done.scan) {
+        (Some(backup), _) => describe(backup, out),
+        (None, Some(scan)) => {
+            out.info(&format!("{}, {}", out::bytes(done.bytes), out::records(&scan.totals.records)));
+        }
+        (None, None) => {}
+    }
     if done.scan.is_some() {
         out.info(&format!("time to restore: {}", pace(done.restore_seconds, done.bytes)));
         out.info(&format!("time to read it all again: {}", pace(done.check_seconds, done.bytes)));
     }
+    for note in &done.notes {
+        out.info(&format!("note: {note}"));
+    }
     if let Some(scan) = done.scan.as_ref().filter(|scan| scan.verdict == ReportVerdict::Anomalies) {
-        out.bad(&format!("the log had {} when it was backed up", out::anomalies(scan.totals.anomalies)));
+        let source = backup.map_or("it", source);
+        out.bad(&format!("{source} had {} when this was backed up", out::anomalies(scan.totals.anomalies)));
     }
     print_not_recorded(done.not_recorded.as_ref(), out);
 }

@@ -21,7 +21,7 @@ use crate::reading::Effort;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
-    /// Copy a log, a set or a folder of logs while it is in use, and check it on the way
+    /// Copy a log, a set, a folder of logs or a server's streams while they are in use, and check them on the way
     Create(Box<create::Args>),
     /// Read every stored byte, scan every record, and compare both with the manifest
     Verify(verify::Args),
@@ -31,7 +31,7 @@ pub(super) enum What {
     Restore(restore::Args),
     /// Show which backups may go and why the others stay, and remove them if told to
     Prune(prune::Args),
-    /// Try a restore in a scratch folder, compare it with the manifest, and time it
+    /// Try a restore in a scratch folder or on a scratch server, compare it with the manifest, and time it
     Drill(drill::Args),
 }
 
@@ -113,6 +113,23 @@ fn describe(backup: &Backup, out: &mut Out) {
         out::bytes(manifest.bytes()),
         out::records(&manifest.scan.totals.records)
     ));
+}
+
+/// What a backup was made of, in a word.
+fn source(backup: &Backup) -> &'static str {
+    if backup.manifest.source.redis.is_some() { "the server" } else { "the log" }
+}
+
+/// A stream of a backup in a line.
+fn describe_stream(key: &str, facts: &papyra_core::redis::StreamFacts) -> String {
+    let groups = match facts.groups {
+        0 => String::new(),
+        1 => format!(", 1 group with {} pending", thousands(facts.pending)),
+        count => format!(", {} groups with {} pending", thousands(count), thousands(facts.pending)),
+    };
+    let range = facts.first_id.map(|first| format!(", {first} to {}", facts.last_id)).unwrap_or_default();
+    let key = papyra_core::escape::escape(key.as_bytes());
+    format!("{key}: {} entries{range}{groups}", thousands(facts.length))
 }
 
 /// A duration such as `26h` or `8d`, in seconds; a bare number is seconds.

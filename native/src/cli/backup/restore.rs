@@ -2,18 +2,23 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::Which;
-use super::{Reading, describe, pace};
+use super::{Reading, describe, describe_stream, pace, source};
 use crate::backup::Backup;
+use crate::backup::redis::restore as streams;
 use crate::backup::remote;
 use crate::backup::restore::{self, Options, Restored};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out};
-use crate::cli::settings::Format;
+use crate::cli::redis_flags::RedisFlags;
+use crate::cli::settings::{Format, Settings};
 use crate::error::{Code, Error, Result, show};
 use crate::recover;
+use crate::redis::{self, Store, Systems};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -21,10 +26,14 @@ pub(in crate::cli) struct Args {
     which: Which,
 
     /// The folder to restore into; made if it is not there, and refused if there is anything in it
-    #[arg(long, value_name = "FOLDER")]
-    to: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "backend")]
+    to: Option<PathBuf>,
 
-    /// Move what is there aside, whole
+    /// redis: restore streams to the server of --redis-url
+    #[arg(long, value_name = "BACKEND", ignore_case = true, conflicts_with = "to")]
+    backend: Option<Backend>,
+
+    /// Move what is there aside, whole; streams to keys of their own
     #[arg(long)]
     replace: bool,
 
@@ -32,28 +41,69 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     dry_run: bool,
 
+    /// The settings file; by default papyra.toml in the working folder, if there is one
+    #[arg(long, env = "PAPYRA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    redis: RedisFlags,
+
     #[command(flatten)]
     reading: Reading,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Backend {
+    /// Streams of a server
+    Redis,
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    if remote::is_remote(&args.to) {
-        let text = format!("{} is no folder: a restore writes files that Papyra can use", remote::called(&args.to));
+    if let Some(to) = args.to.as_ref().filter(|to| remote::is_remote(to)) {
+        let text = format!("{} is no folder: a restore writes files that Papyra can use", remote::called(to));
         return Err(Error::new(Code::Usage, text));
     }
     let backup = args.which.open()?;
     let progress = args.reading.progress(backup.manifest.bytes());
     let options = Options { replace: args.replace, dry_run: args.dry_run };
-    let done = restore::restore(&backup, &args.to, options, args.reading.effort(&progress))?;
+    let effort = args.reading.effort(&progress);
+    let (done, repair) = match &args.to {
+        Some(to) => {
+            let done = restore::restore(&backup, to, options, effort)?;
+            let repair = recover::command(&done.to, None);
+            (done, repair)
+        }
+        None => {
+            let store = store(args, &backup)?;
+            (streams::restore(&backup, &store, options, effort)?, redis::recover::command(&store.settings))
+        }
+    };
     drop(progress);
     match args.reading.format {
         Format::Json => out.json(&done)?,
-        Format::Text => print(&backup, &done, out),
+        Format::Text => print(&backup, &done, &repair, out),
     }
     Ok(Verdict::Fine)
 }
 
-fn print(backup: &Backup, done: &Restored, out: &mut Out) {
+/// The server, with the systems of the backup that are meant.
+fn store(args: &Args, backup: &Backup) -> Result<Store> {
+    let (mut settings, named) = Settings::destination(&args.redis, args.config.as_deref())?;
+    let redis = streams::source(backup)?;
+    if let Some(prefix) = named.prefix.filter(|prefix| *prefix != redis.prefix) {
+        let text = format!(
+            "the backup's keys begin with {}, not {}: they are restored as they were; leave --prefix out",
+            escape(redis.prefix.as_bytes()),
+            escape(prefix.as_bytes())
+        );
+        return Err(Error::new(Code::Usage, text));
+    }
+    settings.prefix = redis.prefix.clone();
+    settings.systems = Systems::Named(streams::systems(backup, &named.systems)?);
+    Store::open(settings)
+}
+
+fn print(backup: &Backup, done: &Restored, repair: &str, out: &mut Out) {
     if done.dry_run {
         out.info("Dry run: nothing was written");
         out.success(&format!("{} is intact and would be restored to {}", show(&done.backup), show(&done.to)));
@@ -61,6 +111,10 @@ fn print(backup: &Backup, done: &Restored, out: &mut Out) {
         out.success(&format!("restored to {}", show(&done.to)));
     }
     describe(backup, out);
+    let streams = backup.manifest.source.redis.iter().flat_map(|redis| &redis.streams);
+    for stream in streams.filter(|stream| done.streams.iter().any(|done| done.key == stream.key)) {
+        out.detail(&describe_stream(&stream.key, &stream.facts));
+    }
     out.info(&format!("{} in {}", out::bytes(done.bytes), pace(done.seconds, done.bytes)));
     for path in &done.replaced {
         out.info(&format!("what was there before is in {}", show(path)));
@@ -70,9 +124,10 @@ fn print(backup: &Backup, done: &Restored, out: &mut Out) {
     }
     if done.scan.verdict == ReportVerdict::Anomalies {
         out.bad(&format!(
-            "the log had {} when it was backed up, and has them now",
+            "{} had {} when this was backed up, and has them now",
+            source(backup),
             out::anomalies(done.scan.totals.anomalies)
         ));
-        out.info(&format!("to repair: {}", recover::command(&done.to, None)));
+        out.info(&format!("to repair: {repair}"));
     }
 }

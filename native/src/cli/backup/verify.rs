@@ -4,7 +4,7 @@ use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::{Checking, print_not_recorded};
-use super::{describe, pace};
+use super::{describe, pace, source};
 use crate::backup::Backup;
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::stored::Damage;
@@ -62,7 +62,8 @@ fn print(backup: &Backup, done: &Verification, out: &mut Out) {
         out.info(&format!("note: {} is no part of this backup", escape(foreign.as_bytes())));
     }
     if let Some(scan) = done.scan.as_ref().filter(|scan| done.intact && scan.verdict == ReportVerdict::Anomalies) {
-        out.bad(&format!("it holds what was copied, but the log had {} then:", out::anomalies(scan.totals.anomalies)));
+        let (source, anomalies) = (source(backup), out::anomalies(scan.totals.anomalies));
+        out.bad(&format!("it holds what was copied, but {source} had {anomalies} then:"));
         for file in &scan.files {
             for finding in file.anomalies.iter().take(3) {
                 out.detail(&format!("{}: {}", escape(file.path.as_bytes()), finding.detail));

@@ -137,7 +137,7 @@ impl Unfinished {
 }
 
 /// A part of a key as a part of a file's name: no two keys have one name, and none is hidden or leads elsewhere.
-fn plain(part: &str) -> String {
+pub(crate) fn plain(part: &str) -> String {
     let mut name = String::new();
     for byte in part.bytes() {
         match byte {

@@ -1,0 +1,332 @@
+//! Making a backup of streams, by DUMP or as an RDB file. What was read is what the manifest tells of: every payload is
+//! looked through on its way.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use papyra_core::escape::escape;
+use papyra_core::manifest::{Compression, Content, Method, Origin, RedisSource, Source, StoredStream};
+use papyra_core::redis::{GroupsFile, PapyraKey, StreamGroups, StreamKind};
+use papyra_core::report::{Backend, FileReport, Report};
+
+use super::look::{Found, Payload, Streams, look};
+use super::{LARGEST, saved};
+use crate::TOOL;
+use crate::backup::create::Created;
+use crate::backup::stored::Inside;
+use crate::backup::unfinished::{About, Attributes, Incoming, Unfinished};
+use crate::error::{Code, Error, Result};
+use crate::folder::Folder;
+use crate::offline::export::{GROUPS, plain};
+use crate::reading::Effort;
+use crate::redis::{Naming, Store, Systems};
+
+/// How to back up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that holds the backups.
+    pub to: PathBuf,
+    /// The backup's name; by default one with the time in it.
+    pub name: Option<String>,
+    /// How to store payloads. An RDB file is compressed already.
+    pub compression: Compression,
+    /// How to copy.
+    pub method: Method,
+    /// Where the server saves its RDB file; by default it is asked for the file itself.
+    pub rdb: Option<PathBuf>,
+}
+
+/// Backs up the streams of a store's systems.
+pub fn create(store: &Store, options: &Options, effort: Effort<'_>) -> Result<Created> {
+    if let Some(name) = options.name.as_ref().filter(|name| !papyra_core::manifest::is_name(name)) {
+        let name = escape(name.as_bytes());
+        return Err(Error::new(Code::Usage, format!("{name} cannot be a backup's name: use letters, digits and -")));
+    }
+    let begun = Instant::now();
+    let (present, _) = store.present()?;
+    let backups = Folder::create(&options.to)?;
+    let to = Unfinished::begin(&backups, options.name.as_deref(), begun, Timestamp::now(), effort)?;
+    let mut making = Making {
+        store,
+        options,
+        effort,
+        to,
+        streams: Vec::new(),
+        groups: Vec::new(),
+        reports: Vec::new(),
+        warnings: Vec::new(),
+    };
+    match options.method {
+        Method::Dump => making.dump(&present)?,
+        Method::Bgsave => making.save(&present)?,
+    }
+    making.finish()
+}
+
+struct Making<'a> {
+    store: &'a Store,
+    options: &'a Options,
+    effort: Effort<'a>,
+    to: Unfinished<'a>,
+    streams: Vec<StoredStream>,
+    groups: Vec<StreamGroups>,
+    reports: Vec<FileReport>,
+    warnings: Vec<String>,
+}
+
+/// A key that belongs to a system, there or not.
+pub(super) struct Wanted {
+    pub(super) papyra: PapyraKey,
+    pub(super) quarantine: bool,
+    pub(super) key: String,
+}
+
+/// All keys of a system: its streams, and those that bad entries are moved to.
+pub(super) fn wanted(prefix: &str, system_id: &str, quarantine_prefix: Option<&str>) -> Vec<Wanted> {
+    let both = |quarantine: bool| {
+        StreamKind::ALL.map(|kind| {
+            let papyra = PapyraKey { prefix: prefix.to_owned(), system_id: system_id.to_owned(), kind };
+            let key = if quarantine { papyra.quarantine(quarantine_prefix) } else { papyra.key() };
+            Wanted { papyra, quarantine, key }
+        })
+    };
+    both(false).into_iter().chain(both(true)).collect()
+}
+
+impl Making<'_> {
+    fn wanted(&self, system_id: &str) -> Vec<Wanted> {
+        let settings = &self.store.settings;
+        wanted(&settings.prefix, system_id, settings.quarantine_prefix.as_deref())
+    }
+
+    /// Each stream by DUMP, all of a system at one moment where one server has them all.
+    fn dump(&mut self, present: &[PapyraKey]) -> Result<()> {
+        for system_id in &self.store.systems {
+            let mut wanted = self.wanted(system_id);
+            for stream in &wanted {
+                self.refuse_huge(&stream.key)?;
+            }
+            let groups = self.store.together(wanted.iter().map(|stream| stream.key.clone()).collect());
+            if groups.iter().filter(|keys| present.iter().any(|stream| keys.contains(&stream.key()))).count() > 1 {
+                self.warnings.push(format!(
+                    "the streams of {} lie on different slots of a cluster: each was copied at a moment of its own",
+                    escape(system_id.as_bytes())
+                ));
+            }
+            for keys in groups {
+                for (key, dumped) in keys.iter().zip(self.store.dump(&keys)?) {
+                    let at = wanted.iter().position(|stream| stream.key == *key);
+                    if let (Some(dumped), Some(at)) = (dumped, at) {
+                        self.keep(wanted.swap_remove(at), &dumped.payload, dumped.expire_ms)?;
+                    }
+                }
+            }
+            self.streams.sort_by_key(|stream| stream.quarantine);
+        }
+        Ok(())
+    }
+
+    /// A payload is held whole, by the server and here.
+    fn refuse_huge(&self, key: &str) -> Result<()> {
+        let Some(bytes) = self.store.memory(key)?.filter(|bytes| *bytes > LARGEST) else { return Ok(()) };
+        let text = format!(
+            "{} takes up {} MiB of the server's memory, and DUMP would hold a copy of that size there and here, which \
+             no server takes back above {} MiB: use --method bgsave",
+            escape(key.as_bytes()),
+            bytes >> 20,
+            LARGEST >> 20
+        );
+        Err(Error::new(Code::Unavailable, text))
+    }
+
+    fn keep(&mut self, wanted: Wanted, bytes: &[u8], expire_ms: Option<i64>) -> Result<()> {
+        let quarantine = if wanted.quarantine { "quarantine." } else { "" };
+        let kind = wanted.papyra.kind.name();
+        let name = format!("{}.{quarantine}{kind}.dump", plain(&wanted.papyra.system_id));
+        let payload = self.payload(Some(&wanted.key));
+        let quiet = Effort { progress: &|_| {}, ..self.effort };
+        let seen = self.whole(look(payload, &name, &mut &*bytes, quiet)?.map_err(|error| self.broken(error))?)?;
+        let [found] = &seen.found[..] else {
+            let text = format!(
+                "{} holds something other than a stream: check --prefix and --system-id",
+                escape(wanted.key.as_bytes())
+            );
+            return Err(Error::new(Code::NoInput, text));
+        };
+        let found = Found { expire_ms, ..found.clone() };
+        self.store_bytes(&name, Content::Dump, self.options.compression, &mut &*bytes, bytes.len() as u64)?;
+        self.tell(wanted, &found, &name);
+        self.reports.push(seen.report);
+        Ok(())
+    }
+
+    /// All that the server holds, as an RDB file.
+    fn save(&mut self, present: &[PapyraKey]) -> Result<()> {
+        const NAME: &str = "dump.rdb";
+        if self.store.is_cluster() {
+            let text = "a cluster has no RDB file of all its nodes: use --method dump";
+            return Err(Error::new(Code::Usage, text));
+        }
+        let inside = match &self.options.rdb {
+            Some(path) => {
+                let (file, size, since) = saved::saved(self.store, path)?;
+                let inside = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &file, size)?;
+                if let Inside::Streams(Ok(Ok(streams))) = &inside {
+                    saved::is_the_one(streams.written, since, path)?;
+                }
+                inside
+            }
+            None => {
+                let mut stream = self.store.rdb_stream()?;
+                self.store_bytes(NAME, Content::Rdb, Compression::None, &mut stream, u64::MAX)?
+            }
+        };
+        let Inside::Streams(seen) = inside else {
+            return Err(Error::new(Code::Data, "the RDB file was not looked through"));
+        };
+        let mut seen = self.whole(seen?.map_err(|error| self.broken(error))?)?;
+        let mut systems = self.store.systems.clone();
+        if self.store.settings.systems == Systems::All {
+            // Systems that began since.
+            let all = seen.report.streams.iter().filter_map(|stream| stream.papyra.as_ref());
+            systems.extend(all.map(|key| key.system_id.clone()));
+            systems.sort();
+            systems.dedup();
+        }
+        for system_id in systems {
+            for wanted in self.wanted(&system_id) {
+                let at = seen.found.iter().position(|found| found.key == wanted.key.as_bytes());
+                match at {
+                    Some(at) => self.tell(wanted, &seen.found.swap_remove(at), NAME),
+                    None if present.iter().any(|stream| stream.key() == wanted.key) => {
+                        let key = escape(wanted.key.as_bytes());
+                        let text = format!("{key} is not in the RDB file though the server had it: try again");
+                        return Err(Error::new(Code::TryAgain, text));
+                    }
+                    None => {}
+                }
+            }
+        }
+        self.reports.push(seen.report);
+        Ok(())
+    }
+
+    fn payload<'b>(&'b self, key: Option<&'b str>) -> Payload<'b> {
+        Payload { key, db: self.store.db(), prefix: &self.store.settings.prefix }
+    }
+
+    fn broken(&self, error: std::io::Error) -> Error {
+        Error::cannot_read(Path::new(&self.store.settings.location.to_string()), 0, &error)
+    }
+
+    /// What a server has just written is whole, or it did not arrive.
+    fn whole(&self, streams: Streams) -> Result<Streams> {
+        let Some(damage) = &streams.damage else { return Ok(streams) };
+        let text = format!(
+            "what came from {} as {} is damaged at byte {}: {}; the backup was not made: try again",
+            self.store.settings.location,
+            escape(streams.report.path.as_bytes()),
+            damage.offset,
+            escape(damage.detail.as_bytes())
+        );
+        Err(Error::new(Code::Io, text))
+    }
+
+    fn tell(&mut self, wanted: Wanted, found: &Found, file: &str) {
+        let Wanted { papyra, quarantine, key } = wanted;
+        if found.untold_groups > 0 {
+            self.warnings.push(format!(
+                "{} groups of {} are in the backup and not in {GROUPS}: they wait for more entries than are listed",
+                found.untold_groups,
+                escape(key.as_bytes())
+            ));
+        }
+        if let Some(at) = found.expire_ms.and_then(|at| Timestamp::from_millisecond(at).ok()) {
+            let key = escape(key.as_bytes());
+            self.warnings.push(format!("{key} was to expire at {at}; a restored one will not"));
+        }
+        if !quarantine {
+            self.groups.push(StreamGroups {
+                key: key.clone(),
+                db: self.store.db(),
+                papyra: papyra.clone(),
+                stream: found.facts.clone(),
+                salvaged: false,
+                groups: found.groups.clone(),
+            });
+        }
+        self.streams.push(StoredStream {
+            key,
+            system_id: papyra.system_id,
+            kind: papyra.kind,
+            quarantine,
+            file: file.to_owned(),
+            expire_ms: found.expire_ms,
+            entries_sha256: found.entries_sha256.clone(),
+            facts: found.facts.clone(),
+        });
+    }
+
+    fn store_bytes(
+        &mut self,
+        name: &str,
+        content: Content,
+        compression: Compression,
+        bytes: &mut dyn Read,
+        size: u64,
+    ) -> Result<Inside> {
+        let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0);
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let location = self.store.settings.location.to_string();
+        let payload = Payload { key: None, db: self.store.db(), prefix: &self.store.settings.prefix };
+        let file = Incoming {
+            name,
+            content,
+            compression,
+            path: Path::new(&location),
+            bytes,
+            is_large: size > 1 << 20,
+            scan: None,
+            payload: (content == Content::Rdb).then_some(payload),
+            attributes: Attributes { mode: 0o600, uid, gid, modified_ns: now },
+            origin: Origin { device: 0, inode: 0, index: 0, seen_bytes: 0, cut: None },
+        };
+        let (passed, inside) = self.to.store(file, self.effort)?;
+        if let Some(file) = self.to.files.last_mut() {
+            file.source.seen_bytes = passed.bytes;
+        }
+        Ok(inside)
+    }
+
+    fn finish(mut self) -> Result<Created> {
+        let list = GroupsFile::new(std::mem::take(&mut self.groups));
+        let list = serde_json::to_string_pretty(&list).map_err(|error| Error::new(Code::Io, error.to_string()))? + "\n";
+        self.store_bytes(GROUPS, Content::Other, Compression::None, &mut list.as_bytes(), list.len() as u64)?;
+        let about = self.store.about()?;
+        let settings = &self.store.settings;
+        let server = settings.location.to_string();
+        let redis = RedisSource {
+            server: server.clone(),
+            version: about.version,
+            run_id: about.run_id,
+            db: self.store.db(),
+            prefix: settings.prefix.clone(),
+            method: self.options.method,
+            streams: self.streams,
+        };
+        let source = Source {
+            folder: server,
+            // What a password protects on the server is for its owner only here.
+            mode: 0o700,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            redis: Some(redis),
+        };
+        let scan = Report::new(TOOL, Backend::Redis, self.reports, false);
+        let compression = self.options.compression;
+        let (path, manifest) = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
+        Ok(Created { path, manifest, warnings: self.warnings })
+    }
+}

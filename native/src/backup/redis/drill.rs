@@ -1,0 +1,168 @@
+//! A drill of streams: restored into a server that is started for it, read from there, and compared with the manifest.
+//! An RDB file or append-only files are drilled without a manifest: a server loads a copy of them.
+
+use std::path::Path;
+use std::time::Instant;
+
+use papyra_core::redis::{GroupExport, GroupsFile, Scope};
+use papyra_core::report::{Backend, Report, Verdict};
+
+use super::look::{Found, Payload, look};
+use super::restore::{restore, source, systems};
+use super::scratch::Server;
+use crate::TOOL;
+use crate::backup::drill::Drill;
+use crate::backup::restore::Options;
+use crate::backup::{Attested, Backup, attest, rfc3339, seconds_since};
+use crate::error::{Code, Error, Result, show};
+use crate::folder::{Folder, file_name};
+use crate::offline::{self, export::GROUPS};
+use crate::reading::Effort;
+use crate::redis::{Store, scan};
+
+/// Restores a backup of streams for trial. Nothing stays behind.
+pub(in crate::backup) fn drill(backup: &Backup, scratch: &Path, effort: Effort<'_>) -> Result<Drill> {
+    let redis = source(backup)?;
+    let server = Server::start(scratch, |_| Ok(vec!["--appendonly".into(), "no".into()]))?;
+    let store = server.store(redis.db.min(15), &redis.prefix, systems(backup, &[])?)?;
+    let mut done = Drill::of(backup);
+    let begun = Instant::now();
+    match restore(backup, &store, Options { replace: false, dry_run: false }, effort) {
+        Ok(restored) => {
+            done.restore_seconds = seconds_since(begun);
+            done.notes = restored.notes.clone();
+            let begun = Instant::now();
+            let quiet = Effort { progress: &|_| {}, ..effort };
+            for stream in &redis.streams {
+                let was_replayed = restored.streams.iter().any(|done| done.key == stream.key && done.lost.is_some());
+                let Some(found) = read(&store, &redis.prefix, &stream.key, quiet)? else {
+                    done.differences.push(format!("{}: it is not there", show(Path::new(&stream.key))));
+                    continue;
+                };
+                let mut differs =
+                    |what: String| done.differences.push(format!("{}: {what}", show(Path::new(&stream.key))));
+                if found.entries_sha256 != stream.entries_sha256 {
+                    differs(format!("{} entries, and not those of the backup", found.facts.length));
+                }
+                // What commands cannot bring back stands in the notes.
+                if !was_replayed && found.facts != stream.facts {
+                    differs("its IDs and counts are not those of the backup".into());
+                }
+                if !was_replayed && groups(backup, &stream.key)?.is_some_and(|groups| groups != found.groups) {
+                    differs("its groups are not those of the backup".into());
+                }
+            }
+            done.scan = Some(Report::new(TOOL, Backend::Redis, scan::scan(&store, quiet)?, false));
+            done.check_seconds = seconds_since(begun);
+        }
+        Err(error) if error.code == Code::Data => done.differences.push(error.to_string()),
+        Err(error) => return Err(error),
+    }
+    done.intact = done.differences.is_empty();
+    let verdict = done.scan.as_ref().map_or(Verdict::Anomalies, |scan| scan.verdict);
+    match attest::keep(backup, Attested::Drilled, done.restore_seconds, done.intact, verdict) {
+        Ok(path) => done.recorded = Some(path),
+        Err(why) => done.not_recorded = Some(why),
+    }
+    Ok(done)
+}
+
+/// A stream as the server has it now.
+fn read(store: &Store, prefix: &str, key: &str, effort: Effort<'_>) -> Result<Option<Found>> {
+    let Some(dumped) = store.dump(&[key.to_owned()])?.pop().flatten() else { return Ok(None) };
+    let payload = Payload { key: Some(key), db: 0, prefix };
+    let failed = |error| Error::cannot_read(Path::new(key), 0, &error);
+    Ok(look(payload, key, &mut &*dumped.payload, effort)?.map_err(failed)?.found.pop())
+}
+
+/// The groups that the backup lists for a stream.
+fn groups(backup: &Backup, key: &str) -> Result<Option<Vec<GroupExport>>> {
+    let Some(file) = backup.manifest.files.iter().find(|file| file.path == GROUPS) else { return Ok(None) };
+    let path = backup.files.join(&file.stored);
+    let list: GroupsFile = serde_json::from_reader(std::io::BufReader::new(backup.files.read(&file.stored)?))
+        .map_err(|error| Error::new(Code::Data, format!("{} cannot be read: {error}", show(&path))))?;
+    Ok(list.streams.into_iter().find(|stream| stream.key == key).map(|stream| stream.groups))
+}
+
+/// Has a server load a copy of an RDB file or of append-only files, and times it.
+pub fn load(of: &offline::Backup, path: &Path, scratch: &Path, effort: Effort<'_>) -> Result<Drill> {
+    let report = Report::new(TOOL, Backend::Redis, offline::scan::scan(of, &Scope::default(), effort)?, false);
+    let mut done = Drill::new(path, of.size());
+    done.created = std::fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+        .and_then(|time| jiff::Timestamp::try_from(time).ok())
+        .map(rfc3339)
+        .unwrap_or_default();
+    let mut files = 0;
+    let server = Server::start(scratch, |folder| {
+        let (copied, arguments) = copy(of, folder)?;
+        files = copied;
+        Ok(arguments)
+    });
+    done.files = files;
+    match server {
+        Ok(server) => {
+            done.restore_seconds = server.load_seconds;
+            let begun = Instant::now();
+            for stream in report.files.iter().flat_map(|file| &file.streams).filter(|stream| !stream.incomplete) {
+                let store = server.store(stream.db, "papyra", Vec::new())?;
+                let now = store.extent(&stream.key)?.unwrap_or_default();
+                if (now.length, now.last_id, now.groups)
+                    != (stream.facts.length, stream.facts.last_id, stream.facts.groups)
+                {
+                    done.differences.push(format!(
+                        "{}: the server has {} entries, the last {}, and the file {}, the last {}",
+                        show(Path::new(&stream.key)),
+                        now.length,
+                        now.last_id,
+                        stream.facts.length,
+                        stream.facts.last_id
+                    ));
+                }
+            }
+            done.check_seconds = seconds_since(begun);
+        }
+        Err(error) if error.code == Code::Data => done.differences.push(error.to_string()),
+        Err(error) => return Err(error),
+    }
+    done.intact = done.differences.is_empty();
+    done.scan = Some(report);
+    Ok(done)
+}
+
+/// Copies the files to where a server looks for them; returns how many, and what to tell the server.
+fn copy(of: &offline::Backup, folder: &Folder) -> Result<(u64, Vec<String>)> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+    let one = |from: &Path, to: &Path| {
+        std::fs::copy(from, to).map(drop).map_err(|error| Error::cannot_create("copy to", to, error))
+    };
+    match of {
+        offline::Backup::Dump(path) => {
+            let text = format!("{} is the payload of one key: a server loads no such file", show(path));
+            Err(Error::new(Code::Usage, text))
+        }
+        offline::Backup::Rdb(path) => {
+            one(path, &folder.join("dump.rdb"))?;
+            Ok((1, words(&["--appendonly", "no", "--dbfilename", "dump.rdb"])))
+        }
+        offline::Backup::Aof(set) => {
+            let append = ["--appendonly", "yes", "--appenddirname", "appendonly", "--appendfilename"];
+            let Some(manifest) = &set.names.manifest else {
+                // A server that keeps a folder of them takes an old one in.
+                let name = set.names.files.first().cloned().unwrap_or_default();
+                one(&set.path(&name), &folder.join(&file_name(Path::new(&name))?))?;
+                return Ok((1, [words(&append), vec![name]].concat()));
+            };
+            let inside = folder.new_subfolder("appendonly")?;
+            let names: Vec<&String> = set.names.files.iter().chain([manifest]).collect();
+            for name in &names {
+                if set.path(name).exists() {
+                    one(&set.path(name), &inside.join(name))?;
+                }
+            }
+            let base = manifest.strip_suffix(".manifest").unwrap_or(manifest).to_owned();
+            Ok((names.len() as u64, [words(&append), vec![base]].concat()))
+        }
+    }
+}

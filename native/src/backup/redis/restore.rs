@@ -1,0 +1,224 @@
+//! Bringing streams back to a server: the backup is verified, each stream is brought under a name of its own, and then
+//! all of a system take their places at once. A kill leaves each system as it was or as it is to be.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use papyra_core::escape::escape;
+use papyra_core::manifest::{RedisSource, StoredStream};
+use papyra_core::report::Report;
+use papyra_core::verification::whole_report;
+use serde::Serialize;
+
+use super::create::wanted;
+use super::look::Found;
+use super::piece::Piece;
+use super::replay::Losses;
+use super::stage::{Staged, forget, stage};
+use super::swap::{occupied, swap};
+use crate::TOOL;
+use crate::backup::restore::{Options, Restored, undamaged};
+use crate::backup::stored::read_back;
+use crate::backup::{Backup, seconds_since};
+use crate::error::{Code, Error, Result, show};
+use crate::reading::Effort;
+use crate::redis::Store;
+
+/// A stream that was restored, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestoredStream {
+    /// Its key.
+    pub key: String,
+    /// Its entries.
+    pub entries: u64,
+    /// Its consumer groups.
+    pub groups: u64,
+    /// Their pending entries.
+    pub pending: u64,
+    /// The server refused the payload, so it was written anew by commands, and this was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Losses>,
+}
+
+/// The server of a backup; an error when it is one of files.
+pub fn source(backup: &Backup) -> Result<&RedisSource> {
+    backup.manifest.source.redis.as_ref().ok_or_else(|| {
+        let text = format!("{} holds files, no streams: papyra backup restore --to FOLDER", show(&backup.path));
+        Error::new(Code::Usage, text)
+    })
+}
+
+/// Which systems of a backup are meant: those that are named, or all.
+pub fn systems(backup: &Backup, named: &[String]) -> Result<Vec<String>> {
+    let all = source(backup)?.systems();
+    if let Some(unknown) = named.iter().find(|name| !all.contains(&&***name)) {
+        let held: Vec<String> = all.iter().map(|name| escape(name.as_bytes())).collect();
+        let text = format!(
+            "system {} is not in {}, which holds {}",
+            escape(unknown.as_bytes()),
+            show(&backup.path),
+            held.join(", ")
+        );
+        return Err(Error::new(Code::NoInput, text));
+    }
+    Ok(all.into_iter().filter(|name| named.is_empty() || named.iter().any(|n| n == name)).map(str::to_owned).collect())
+}
+
+/// Restores the systems that the store was opened with.
+pub fn restore(backup: &Backup, store: &Store, options: Options, effort: Effort<'_>) -> Result<Restored> {
+    let begun = Instant::now();
+    let redis = source(backup)?;
+    let (scan, found) = verified(backup, effort)?;
+    let plans: Vec<Plan<'_>> = store.systems.iter().map(|system| Plan::of(store, redis, system)).collect();
+    let mut there = Vec::new();
+    for key in plans.iter().flat_map(|plan| &plan.keys) {
+        if store.is_taken(key)? {
+            there.push(key);
+        }
+    }
+    if !options.replace && !there.is_empty() {
+        return Err(occupied(store, &there));
+    }
+    let mut done = Restored {
+        schema: "papyra.restore/1",
+        tool: TOOL,
+        backup: backup.path.clone(),
+        to: PathBuf::from(store.settings.location.to_string()),
+        dry_run: options.dry_run,
+        files: backup.manifest.files.len() as u64,
+        bytes: backup.manifest.bytes(),
+        seconds: 0.0,
+        replaced: Vec::new(),
+        notes: Vec::new(),
+        streams: Vec::new(),
+        scan,
+    };
+    if options.dry_run {
+        done.notes.extend(there.iter().map(|key| format!("{} would be moved aside", escape(key.as_bytes()))));
+        done.streams = plans.iter().flat_map(|plan| &plan.streams).map(|stream| restored(stream, None)).collect();
+    } else {
+        for (number, plan) in plans.iter().enumerate() {
+            let before = |error: Error| match number {
+                0 => error,
+                _ => error.and("the systems before it are restored"),
+            };
+            plan.carry_out(backup, store, &found, options.replace, &mut done).map_err(before)?;
+        }
+    }
+    done.seconds = seconds_since(begun);
+    Ok(done)
+}
+
+fn restored(stream: &StoredStream, lost: Option<Losses>) -> RestoredStream {
+    let facts = &stream.facts;
+    RestoredStream {
+        key: stream.key.clone(),
+        entries: facts.length,
+        groups: facts.groups,
+        pending: facts.pending,
+        lost,
+    }
+}
+
+/// Reads the whole backup, and fails when anything in it is damaged. Returns what was found in each of its files.
+fn verified(backup: &Backup, effort: Effort<'_>) -> Result<(Report, Vec<(String, Found)>)> {
+    let (mut reports, mut found) = (Vec::new(), Vec::new());
+    for file in &backup.manifest.files {
+        let mut read = read_back(backup, file, None, effort)?;
+        undamaged(backup, read.damage.as_ref())?;
+        if let Some(streams) = &mut read.streams {
+            found.extend(std::mem::take(&mut streams.found).into_iter().map(|found| (file.path.clone(), found)));
+        }
+        reports.extend(read.report(backup, file));
+    }
+    Ok((whole_report(TOOL, &backup.manifest, reports), found))
+}
+
+/// What is to be done for one system.
+struct Plan<'a> {
+    /// All keys that belong to it.
+    keys: Vec<String>,
+    /// What the backup has of it.
+    streams: Vec<&'a StoredStream>,
+}
+
+impl<'a> Plan<'a> {
+    fn of(store: &Store, redis: &'a RedisSource, system_id: &str) -> Plan<'a> {
+        let streams: Vec<&StoredStream> = redis.streams.iter().filter(|stream| stream.system_id == system_id).collect();
+        let quarantine = store.settings.quarantine_prefix.as_deref();
+        let mut keys: Vec<String> =
+            wanted(&redis.prefix, system_id, quarantine).into_iter().map(|wanted| wanted.key).collect();
+        for stream in &streams {
+            if !keys.contains(&stream.key) {
+                keys.push(stream.key.clone());
+            }
+        }
+        Plan { keys, streams }
+    }
+
+    fn carry_out(
+        &self,
+        backup: &Backup,
+        store: &Store,
+        found: &[(String, Found)],
+        replace: bool,
+        done: &mut Restored,
+    ) -> Result<()> {
+        let now = Timestamp::now();
+        let mark = format!("{}-{}", now.strftime("%Y%m%dT%H%M%S%.3fZ"), std::process::id());
+        let mut staged = Vec::new();
+        let brought = self.streams.iter().try_for_each(|stream| {
+            staged.push(bring(backup, store, stream, found, &mark)?);
+            Ok(())
+        });
+        let placed = brought.and_then(|()| {
+            let groups = store.together(self.keys.clone());
+            if groups.len() > 1 {
+                done.notes.push(
+                    "the streams lie on different slots of a cluster: each slot took its streams by itself".into(),
+                );
+            }
+            for keys in groups {
+                let here: Vec<&Staged> = staged.iter().filter(|waiting| keys.contains(&waiting.key)).collect();
+                for (_, aside) in swap(store, &keys, &here, replace, &mark)? {
+                    done.replaced.push(aside.into());
+                }
+            }
+            Ok(())
+        });
+        // What has its place has this name no more.
+        placed.inspect_err(|_| staged.iter().for_each(|waiting| forget(store, &waiting.name)))?;
+        for (stream, staged) in self.streams.iter().zip(staged) {
+            if let Some(losses) = staged.replayed.as_ref().and_then(Losses::sentence) {
+                done.notes.push(format!(
+                    "{}: the server refused the payload of {}, so the stream was written anew; not brought back: {losses}",
+                    escape(stream.key.as_bytes()),
+                    escape(source(backup)?.version.as_bytes())
+                ));
+            }
+            if stream.expire_ms.is_some() {
+                done.notes.push(format!("{} was to expire, and does not any more", escape(stream.key.as_bytes())));
+            }
+            done.streams.push(restored(stream, staged.replayed));
+        }
+        Ok(())
+    }
+}
+
+fn bring(
+    backup: &Backup,
+    store: &Store,
+    stream: &StoredStream,
+    found: &[(String, Found)],
+    mark: &str,
+) -> Result<Staged> {
+    let file = backup.manifest.files.iter().find(|file| file.path == stream.file);
+    let found = found.iter().find(|(file, found)| *file == stream.file && found.key == stream.key.as_bytes());
+    let (Some(file), Some((_, found))) = (file, found) else {
+        // Verification has seen both.
+        return Err(Error::new(Code::Data, format!("{} is not in the backup any more", escape(stream.key.as_bytes()))));
+    };
+    let piece = Piece::of(backup, file, stream, found)?;
+    stage(store, stream, &piece, mark)
+}

@@ -1,0 +1,80 @@
+//! A stream brought to a server under a name of its own, beside the one that it is to have.
+//!
+//! It goes by itself after an hour, should nobody come back for it, and nothing else looks at it meanwhile.
+
+use std::time::Duration;
+
+use papyra_core::escape::escape;
+use papyra_core::manifest::StoredStream;
+
+use super::digest::Entries;
+use super::piece::Piece;
+use super::replay::{Losses, replay};
+use crate::error::{Code, Error, Result};
+use crate::redis::Store;
+
+/// How long a stream waits for its place, in milliseconds.
+pub(super) const WAITS: u64 = Duration::from_secs(3_600).as_millis() as u64;
+
+/// A stream that waits for its place.
+pub(super) struct Staged {
+    /// Where it is now.
+    pub(super) name: String,
+    /// Where it belongs.
+    pub(super) key: String,
+    /// It was written anew, command by command, and this could not be brought back.
+    pub(super) replayed: Option<Losses>,
+}
+
+/// Brings a stream to the server. `mark` tells this run's names from those of others.
+pub(super) fn stage(store: &Store, stream: &StoredStream, piece: &Piece, mark: &str) -> Result<Staged> {
+    let key = &stream.key;
+    let name = store.beside(key, &format!("restoring:{mark}"));
+    let replayed = bring(store, stream, piece, &name).inspect_err(|_| forget(store, &name))?;
+    Ok(Staged { name, key: key.clone(), replayed })
+}
+
+/// Removes what waits; if that fails it goes by itself.
+pub(super) fn forget(store: &Store, name: &str) {
+    _ = store.try_command(name, redis::cmd("UNLINK").arg(name));
+}
+
+fn bring(store: &Store, stream: &StoredStream, piece: &Piece, name: &str) -> Result<Option<Losses>> {
+    let replayed = match piece {
+        Piece::Whole(payload) if restore(store, name, payload)? => None,
+        piece => Some(replay(store, name, piece, &stream.entries_sha256)?),
+    };
+    let extent = store.extent(name)?.unwrap_or_default();
+    let mut same = (extent.length, extent.last_id, extent.groups)
+        == (stream.facts.length, stream.facts.last_id, stream.facts.groups);
+    if replayed.is_some() && same {
+        let mut entries = Entries::default();
+        store.each_entry(name, |entry| entries.add_live(entry))?;
+        same = entries.finish() == stream.entries_sha256;
+    }
+    if same {
+        return Ok(replayed);
+    }
+    let text = format!(
+        "{} did not arrive at {} as it is in the backup; it was not put in place",
+        escape(stream.key.as_bytes()),
+        store.settings.location
+    );
+    Err(Error::new(Code::Io, text))
+}
+
+/// Sends a payload. `false`: the server does not know its format, which a newer one wrote.
+fn restore(store: &Store, name: &str, payload: &[u8]) -> Result<bool> {
+    let mut command = redis::cmd("RESTORE");
+    command.arg(name).arg(WAITS).arg(payload);
+    match store.attempt_large(name, &command)? {
+        Ok(_) => Ok(true),
+        Err(error) => {
+            let detail = error.detail().unwrap_or_default();
+            if detail.contains("DUMP payload version") || detail.contains("Bad data format") {
+                return Ok(false);
+            }
+            Err(store.refusal(&format!("restoring to {name}"), &error))
+        }
+    }
+}
