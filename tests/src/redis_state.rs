@@ -73,7 +73,10 @@ pub fn without_times(mut state: State) -> State {
 pub fn live(server: &mut Redis) -> State {
     let mut state = State::new();
     for db in 0..2 {
-        server.call(&format!("SELECT {db}"));
+        // A node of a cluster has one database.
+        if server.attempt(&["SELECT", &db.to_string()]).is_err() {
+            break;
+        }
         for key in list(server.call("KEYS *")) {
             let key = bytes(&key);
             if text(&server.attempt(&[&b"TYPE"[..], &key]).expect("a type")) == "stream" {

@@ -217,6 +217,12 @@ fn certificates_are_checked() {
     let url = format!("rediss://127.0.0.1:{port}");
     let (ca, crt, key) = (file("ca.crt"), file("client.crt"), file("client.key"));
     shop.on(&url, &format!("persistence scan --tls-ca {ca} --tls-cert {crt} --tls-key {key}")).must_exit(0);
+    redis.call("CONFIG SET repl-diskless-sync-delay 0");
+    let all = format!("--tls-ca {ca} --tls-cert {crt} --tls-key {key}");
+    shop.on(&url, &format!("backup create --method bgsave --to b {all}"))
+        .must_exit(0)
+        .must_say("papyra:s:events: 1 entries");
+    shop.on(&url, &format!("backup create --method bgsave --to b --tls-ca {ca}")).must_exit(69);
     shop.on(&url, &format!("persistence scan --tls-ca {ca}")).must_exit(69);
     shop.on(&url, "persistence scan").must_exit(69).must_complain("rediss://127.0.0.1").must_complain("--tls-ca FILE");
     shop.on(&url, "persistence scan --tls-ca nowhere").must_exit(78).must_complain("nowhere");

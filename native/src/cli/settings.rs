@@ -63,7 +63,7 @@ pub(super) struct Common {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Backend {
+pub(super) enum Backend {
     Auto,
     Json,
     Rotating,

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 
@@ -15,7 +14,7 @@ use crate::backup::restore::{self, Options, Restored};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out};
 use crate::cli::redis_flags::RedisFlags;
-use crate::cli::settings::{Format, Settings};
+use crate::cli::settings::{Backend, Format, Settings};
 use crate::error::{Code, Error, Result, show};
 use crate::recover;
 use crate::redis::{self, Store, Systems};
@@ -25,12 +24,12 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     which: Which,
 
-    /// The folder to restore into; made if it is not there, and refused if there is anything in it
-    #[arg(long, value_name = "FOLDER", required_unless_present = "backend")]
+    /// The folder to restore files into; made if it is not there, and refused if there is anything in it
+    #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
 
     /// redis: restore streams to the server of --redis-url
-    #[arg(long, value_name = "BACKEND", ignore_case = true, conflicts_with = "to")]
+    #[arg(long, env = "PAPYRA_BACKEND", value_name = "BACKEND", ignore_case = true)]
     backend: Option<Backend>,
 
     /// Move what is there aside, whole; streams to keys of their own
@@ -52,12 +51,6 @@ pub(in crate::cli) struct Args {
     reading: Reading,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Backend {
-    /// Streams of a server
-    Redis,
-}
-
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     if let Some(to) = args.to.as_ref().filter(|to| remote::is_remote(to)) {
         let text = format!("{} is no folder: a restore writes files that Papyra can use", remote::called(to));
@@ -72,6 +65,13 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             let done = restore::restore(&backup, to, options, effort)?;
             let repair = recover::command(&done.to, None);
             (done, repair)
+        }
+        None if args.backend != Some(Backend::Redis) => {
+            let text = match &backup.manifest.source.redis {
+                Some(_) => "the backup is one of streams: --backend redis and --redis-url say where to restore them",
+                None => "name the folder to restore into with --to",
+            };
+            return Err(Error::new(Code::Usage, text));
         }
         None => {
             let store = store(args, &backup)?;

@@ -1,0 +1,308 @@
+//! Backups of streams on real servers: what comes back is what was there, groups and pending entries too.
+
+use std::collections::BTreeMap;
+
+use papyra_tests::redis::{Cluster, Redis, event, number};
+use papyra_tests::redis_history::play;
+use papyra_tests::redis_state::{State, assert_same, live, without_times};
+use papyra_tests::{Run, Workshop, binary};
+use serde_json::Value;
+
+/// The streams of a system, those aside left out.
+fn system(server: &mut Redis, name: &str) -> State {
+    let prefix = format!("papyra:{name}:");
+    let is_its = |key: &[u8]| {
+        let key = String::from_utf8_lossy(key);
+        key.starts_with(&prefix) && !key.contains(":replaced:")
+    };
+    live(server).into_iter().filter(|((db, key), _)| *db == 0 && is_its(key)).collect()
+}
+
+fn create(shop: &Workshop, server: &Redis, more: &str) -> Run {
+    shop.on(&server.url(), &format!("backup create --to b --name one {more}")).must_exit(0)
+}
+
+/// Two groups with pending entries, of which one waits for a message that is gone; a stream that was emptied; bad
+/// entries in quarantine.
+fn fill(server: &mut Redis) {
+    for number in 0..200 {
+        server.add("papyra:s:events", &[("data", &event(number)), ("more", &number.to_string())]);
+    }
+    server.call("XGROUP CREATE papyra:s:events shipping 0");
+    server.call("XGROUP CREATE papyra:s:events idle $");
+    server.call("XGROUP CREATECONSUMER papyra:s:events idle nobody");
+    server.call("XREADGROUP GROUP shipping c1 COUNT 30 STREAMS papyra:s:events >");
+    server.call("XREADGROUP GROUP shipping c2 COUNT 20 STREAMS papyra:s:events >");
+    let first = server.entries("papyra:s:events")[0].0.clone();
+    server.call(&format!("XDEL papyra:s:events {first}"));
+    let only = server.add("papyra:s:audits", &[("data", "{}")]);
+    server.call(&format!("XDEL papyra:s:audits {only}"));
+    server.add("papyra:s:quarantine:papyra_s_events", &[("source", "papyra:s:events"), ("data", "bad")]);
+}
+
+#[test]
+fn any_history_comes_back_on_another_server_by_every_method() {
+    for seed in 0..8 {
+        let Some(mut lost) = Redis::start(&["--repl-diskless-sync-delay", "0"]) else { return };
+        play(&mut lost, seed, 150);
+        // Where the last ID is the greatest there is, the stream is there all the same.
+        _ = lost.attempt(&["XADD", "papyra:orders:events", "*", "data", &event(1)]);
+        lost.call(&format!("CONFIG SET repl-diskless-sync {}", if seed % 2 == 0 { "yes" } else { "no" }));
+        let before = system(&mut lost, "orders");
+        let shop = Workshop::default();
+        let url = lost.url();
+        let rdb = lost.dir().join("dump.rdb");
+        let mut ways =
+            vec![("packed", "--method dump --compress zstd".to_owned()), ("saved", "--method bgsave".into())];
+        if seed == 0 {
+            ways.push(("path", format!("--method bgsave --rdb {}", rdb.display())));
+        }
+        for (name, how) in &ways {
+            shop.on(&url, &format!("backup create --to b --name {name} --system-id orders {how}")).must_exit(0);
+        }
+        drop(lost);
+        for (name, _) in &ways {
+            let Some(mut new) = Redis::start(&[]) else { return };
+            shop.on(&new.url(), &format!("backup restore b/{name} --system-id orders")).must_exit(0);
+            assert_same(&system(&mut new, "orders"), &before, &format!("seed {seed}, {name}"));
+        }
+    }
+}
+
+#[test]
+fn the_manifest_tells_of_each_stream_and_of_the_server_without_its_secrets() {
+    let Some(mut server) = Redis::start(&["--repl-diskless-sync-delay", "0"]) else { return };
+    fill(&mut server);
+    server.call("PEXPIRE papyra:s:quarantine:papyra_s_events 900000000");
+    server.call("CONFIG SET requirepass hunter2");
+    let shop = Workshop::default();
+    let url = server.url().replace("redis://", "redis://:hunter2@");
+    for method in ["dump", "bgsave"] {
+        let run = shop.on(&url, &format!("backup create --to b --name {method} --method {method} --format json"));
+        let manifest = run.must_exit(0).json()["manifest"].clone();
+        let redis = &manifest["source"]["redis"];
+        assert!(!shop.read(&format!("b/{method}/manifest.json")).windows(7).any(|part| part == b"hunter2"));
+        assert_eq!((&redis["method"], &redis["prefix"], &redis["db"]), (&method.into(), &"papyra".into(), &0.into()));
+        assert_eq!(redis["run_id"].as_str().map(str::len), Some(40));
+        let streams: BTreeMap<&str, &Value> =
+            redis["streams"].as_array().unwrap().iter().map(|s| (s["key"].as_str().unwrap(), s)).collect();
+        let keys = ["papyra:s:audits", "papyra:s:events", "papyra:s:quarantine:papyra_s_events"];
+        assert_eq!(streams.keys().copied().collect::<Vec<_>>(), keys);
+        let events = streams["papyra:s:events"];
+        assert_eq!((&events["length"], &events["pending"], &events["groups"]), (&199.into(), &50.into(), &2.into()));
+        assert_eq!(events["entries_added"], 200);
+        assert!(streams[keys[2]]["expire_ms"].is_u64() && streams[keys[2]]["quarantine"] == true);
+        let file = manifest["scan"]["files"].as_array().unwrap().iter().find(|file| file["path"] == events["file"]);
+        let file = file.expect("the file was scanned");
+        assert_eq!((&file["records"]["event"], &file["backup"]["checksum"]), (&199.into(), &"verified".into()));
+        let groups: Value = serde_json::from_slice(&shop.read(&format!("b/{method}/groups.json"))).unwrap();
+        let listed = groups["streams"].as_array().unwrap().iter().find(|s| s["key"] == "papyra:s:events").unwrap();
+        assert_eq!(
+            (&groups["schema"], listed["groups"][1]["pending"].as_array().unwrap().len()),
+            (&"papyra.groups/1".into(), 50)
+        );
+    }
+    shop.papyra("persistence scan --path b/dump").must_exit(0).must_say("papyra:s:events: 199 entries");
+    // What is kept of it does not expire.
+    let Some(mut new) = Redis::start(&[]) else { return };
+    shop.on(&new.url(), "backup restore b/dump").must_exit(0).must_say("was to expire");
+    assert_eq!(number(&new.call("PTTL papyra:s:quarantine:papyra_s_events")), -1);
+}
+
+#[test]
+fn what_is_there_is_never_merged_with_and_with_replace_it_is_kept() {
+    let Some(mut server) = Redis::start(&[]) else { return };
+    fill(&mut server);
+    let shop = Workshop::default();
+    create(&shop, &server, "");
+    let backed_up = system(&mut server, "s");
+    // The system has gone on, and has a stream that the backup has not.
+    server.add("papyra:s:events", &[("data", &event(7))]);
+    server.add("papyra:s:dead_letters", &[("data", "{}")]);
+    server.call("PEXPIRE papyra:s:dead_letters 900000000");
+    server.call("DEL papyra:s:audits");
+    let gone_on = system(&mut server, "s");
+    let refused = shop.on(&server.url(), "backup restore b/one").must_exit(73).must_complain("--replace");
+    refused.must_complain("papyra:s:dead_letters");
+    let planned = shop.on(&server.url(), "backup restore b/one --replace --dry-run").must_exit(0);
+    planned.must_say("Dry run").must_say("papyra:s:dead_letters would be moved aside");
+    assert_eq!(live(&mut server), gone_on);
+
+    let report = shop.on(&server.url(), "backup restore b/one --replace --format json").must_exit(0).json();
+    assert_same(&system(&mut server, "s"), &backed_up, "restored");
+    let all = live(&mut server);
+    let aside: Vec<Vec<u8>> =
+        report["replaced"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().as_bytes().to_vec()).collect();
+    assert_eq!(all.len(), backed_up.len() + aside.len());
+    let kept: State = (gone_on.keys())
+        .map(|(db, key)| {
+            let begins = [key.as_slice(), b":replaced:"].concat();
+            let name = aside.iter().find(|name| name.starts_with(&begins)).expect("it is kept");
+            ((*db, key.clone()), all[&(*db, name.clone())].clone())
+        })
+        .collect();
+    assert_same(&kept, &gone_on, "kept");
+    let dead_letters = String::from_utf8_lossy(aside.iter().find(|name| name.starts_with(b"papyra:s:dead")).unwrap());
+    assert_eq!(number(&server.call(&format!("PTTL {dead_letters}"))), -1);
+}
+
+#[test]
+fn only_the_systems_that_are_named_come_back() {
+    let Some(mut server) = Redis::start(&[]) else { return };
+    for name in ["s", "t", "u"] {
+        server.add(&format!("papyra:{name}:events"), &[("data", &event(1))]);
+    }
+    let shop = Workshop::default();
+    create(&shop, &server, "--all-systems");
+    server.call("FLUSHALL");
+    shop.on(&server.url(), "backup restore b/one --system-id nobody")
+        .must_exit(66)
+        .must_complain("which holds s, t, u");
+    shop.on(&server.url(), "backup restore b/one --prefix other").must_exit(64);
+    shop.on(&server.url(), "backup restore b/one --system-id t").must_exit(0);
+    assert_eq!(live(&mut server).len(), 1);
+    shop.on(&server.url(), "backup restore b/one --all-systems").must_exit(73);
+    shop.on(&server.url(), "backup restore b/one --all-systems --replace").must_exit(0);
+    assert_eq!(live(&mut server).len(), 4);
+    shop.papyra("backup restore b/one --to folder").must_exit(64).must_complain("--backend redis");
+    assert!(!shop.path("folder").exists());
+}
+
+#[test]
+fn an_older_server_gets_the_streams_by_commands_and_is_told_what_those_cannot_say() {
+    let Some(mut server) = Redis::start(&[]) else { return };
+    fill(&mut server);
+    let shop = Workshop::default();
+    create(&shop, &server, "");
+    shop.forge_newer("b/one");
+    shop.papyra("backup verify b/one").must_exit(0);
+    let mut expected = without_times(system(&mut server, "s"));
+    for stream in expected.values_mut() {
+        let ids: Vec<_> = stream.entries.iter().map(|entry| entry.0).collect();
+        for group in stream.groups.values_mut() {
+            group.pending.retain(|id, _| ids.contains(id));
+            for (name, consumer) in &mut group.consumers {
+                consumer.2 = group.pending.values().filter(|pending| pending.0 == *name).count() as u64;
+            }
+        }
+    }
+    server.call("FLUSHALL");
+    let report = shop.on(&server.url(), "backup restore b/one --format json").must_exit(0).json();
+    assert_same(&without_times(system(&mut server, "s")), &expected, "by commands");
+    let events = report["streams"].as_array().unwrap().iter().find(|s| s["key"] == "papyra:s:events").unwrap();
+    assert_eq!((&events["lost"]["pending"], &events["lost"]["idle_times"]), (&1.into(), &3.into()));
+    assert!(report["notes"][0].as_str().unwrap().contains("1 pending entries whose message is gone"), "{report}");
+    assert_eq!(number(&server.call("PTTL papyra:s:events")), -1);
+}
+
+#[test]
+fn any_history_comes_back_by_commands() {
+    for seed in 20..26 {
+        let Some(mut server) = Redis::start(&[]) else { return };
+        play(&mut server, seed, 150);
+        _ = server.attempt(&["XADD", "papyra:orders:events", "*", "data", &event(1)]);
+        let shop = Workshop::default();
+        create(&shop, &server, "--system-id orders");
+        shop.forge_newer("b/one");
+        let before = without_times(system(&mut server, "orders"));
+        shop.on(&server.url(), "backup restore b/one --system-id orders --replace").must_exit(0);
+        let after = without_times(system(&mut server, "orders"));
+        let plain = |state: State| {
+            let mut state = state;
+            for stream in state.values_mut() {
+                let ids: Vec<_> = stream.entries.iter().map(|entry| entry.0).collect();
+                for group in stream.groups.values_mut() {
+                    group.pending.retain(|id, _| ids.contains(id));
+                    group.consumers.values_mut().for_each(|consumer| consumer.2 = 0);
+                }
+            }
+            state
+        };
+        assert_same(&plain(after), &plain(before), &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn a_cluster_keeps_what_was_there_on_its_own_slot_and_one_server_takes_its_backup() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let keys = ["papyra:s:events", "papyra:s:audits", "papyra:s:dead_letters"];
+    for key in keys {
+        for number in 0..20 {
+            cluster.of(key).add(key, &[("data", &event(number))]);
+        }
+        cluster.of(key).call(&format!("XGROUP CREATE {key} g 0"));
+        cluster.of(key).call(&format!("XREADGROUP GROUP g c COUNT 7 STREAMS {key} >"));
+    }
+    let url = cluster.nodes[0].url();
+    let shop = Workshop::default();
+    let made = shop.on(&url, "backup create --to b --name one").must_exit(0);
+    made.must_say("different slots of a cluster");
+    shop.on(&url, "backup create --to b --method bgsave").must_exit(64).must_complain("--method dump");
+    let states = |cluster: &mut Cluster| -> Vec<State> { keys.map(|key| system(cluster.of(key), "s")).into() };
+    let before = states(&mut cluster);
+    cluster.of(keys[0]).add(keys[0], &[("data", &event(99))]);
+    shop.on(&url, "backup restore b/one").must_exit(73);
+    let run = shop.on(&url, "backup restore b/one --replace").must_exit(0);
+    run.must_say("{papyra:s:events}:replaced:").must_say("each slot took its streams by itself");
+    assert_eq!(states(&mut cluster), before);
+    let Some(mut alone) = Redis::start(&[]) else { return };
+    shop.on(&alone.url(), "backup restore b/one").must_exit(0);
+    let all: State = before.into_iter().flatten().collect();
+    assert_same(&system(&mut alone, "s"), &all, "alone");
+}
+
+#[test]
+fn what_cannot_be_backed_up_is_said() {
+    let Some(mut server) = Redis::start(&[]) else { return };
+    let shop = Workshop::default();
+    shop.on(&server.url(), "backup create --to b").must_exit(66).must_complain("no streams of system s");
+    server.call("SET papyra:s:events text");
+    shop.on(&server.url(), "backup create --to b").must_exit(66).must_complain("other than a stream");
+    server.call("DEL papyra:s:events");
+    server.add("papyra:s:events", &[("data", &event(1))]);
+    shop.on(&server.url(), "backup create --to b --method bgsave --compress zstd").must_exit(64);
+    shop.on(&server.url(), "backup create --to b --rdb x").must_exit(64);
+    shop.on(&server.url(), "backup create --to b --pause-check").must_exit(64);
+    // A file that lies where the server's own would not.
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/redis/dump.rdb");
+    let wrong = shop.on(&server.url(), &format!("backup create --to b --method bgsave --rdb {old}")).must_exit(66);
+    wrong.must_complain("CONFIG GET dir");
+    server.call("ACL SETUSER me on >pw ~* +@all -dump -sync -psync");
+    let url = server.url().replace("redis://", "redis://me:pw@");
+    shop.on(&url, "backup create --to b").must_exit(69).must_complain("ACL SETUSER");
+    shop.on(&url, "backup create --to b --method bgsave").must_exit(69).must_complain("ACL SETUSER");
+    assert_eq!(std::fs::read_dir(shop.path("b")).map_or(0, Iterator::count), 0, "nothing is left of what failed");
+}
+
+/// A block of the README with this tag, for another server.
+fn readme(tag: &str, server: &Redis) -> String {
+    let opening = format!("```sh {tag}\n");
+    let rest = include_str!("../../README.md").split_once(&opening).expect("the block is there").1;
+    let block = rest.split_once("\n```").expect("it ends").0;
+    assert!(block.contains("redis://localhost/0"));
+    block.replace("redis://localhost/0", &server.url())
+}
+
+#[test]
+fn a_server_is_lost_and_its_streams_come_back_as_the_readme_says() {
+    let Some(mut lost) = Redis::start(&[]) else { return };
+    for number in 0..40 {
+        lost.add("papyra:orders:events", &[("data", &event(number))]);
+    }
+    lost.call("XGROUP CREATE papyra:orders:events shipping 0");
+    lost.call("XREADGROUP GROUP shipping c1 COUNT 7 STREAMS papyra:orders:events >");
+    let before = live(&mut lost);
+    let shop = Workshop::default();
+    let follow = |tag: &str, server: &Redis| {
+        let block = readme(tag, server);
+        let mut shell = std::process::Command::new("bash");
+        let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
+        shell.args(["-euo", "pipefail", "-c", &block]).current_dir(shop.path(".")).env("PATH", path);
+        papyra_tests::run(shell, &block).must_exit(0)
+    };
+    follow("before", &lost).must_say("is intact").must_say("can be restored");
+    drop(lost);
+    let Some(mut new) = Redis::start(&[]) else { return };
+    follow("after", &new).must_say("Persistence is healthy").must_say("c1");
+    assert_same(&live(&mut new), &before, "as the README says");
+}
