@@ -1,8 +1,10 @@
 //! Backups of streams on real servers: what comes back is what was there, groups and pending entries too.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use papyra_tests::redis::{Cluster, Redis, event, number};
+use papyra_tests::redis::{Cluster, Redis, event, number, wait_until};
 use papyra_tests::redis_history::play;
 use papyra_tests::redis_state::{State, assert_same, live, without_times};
 use papyra_tests::{Run, Workshop, binary};
@@ -67,6 +69,36 @@ fn any_history_comes_back_on_another_server_by_every_method() {
             assert_same(&system(&mut new, "orders"), &before, &format!("seed {seed}, {name}"));
         }
     }
+}
+
+#[test]
+fn every_backup_is_of_one_moment_however_fast_the_writer_is() {
+    const BOTH: &str = "redis.call('XADD', KEYS[1], '*', 'data', '{}') redis.call('XADD', KEYS[2], '*', 'data', '{}')";
+    let Some(server) = Redis::start(&["--repl-diskless-sync-delay", "0"]) else { return };
+    let url = server.url();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, to) = (stop.clone(), url.clone());
+    let writer = std::thread::spawn(move || {
+        let mut connection = redis::Client::open(to).and_then(|client| client.get_connection()).expect("a connection");
+        while !stopped.load(Ordering::Relaxed) {
+            let mut both = redis::cmd("EVAL");
+            both.arg(BOTH).arg(2).arg("papyra:s:events").arg("papyra:s:audits");
+            both.exec(&mut connection).expect("written");
+        }
+    });
+    let shop = Workshop::default();
+    let mut before = 0;
+    for name in 0..12 {
+        let method = if name % 3 == 0 { "bgsave" } else { "dump" };
+        wait_until("entries", || shop.on(&url, "persistence scan --sample 1").code == Some(0));
+        let run = shop.on(&url, &format!("backup create --to b --name b{name} --method {method} --format json"));
+        let streams = run.must_exit(0).json()["manifest"]["source"]["redis"]["streams"].clone();
+        let length = |at: usize| streams[at]["length"].as_u64().expect("a length");
+        assert!(length(0) == length(1) && length(0) > before, "{streams:#}");
+        before = length(0);
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().expect("the writer ends");
 }
 
 #[test]

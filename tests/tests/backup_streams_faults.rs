@@ -161,8 +161,12 @@ fn damage_is_said_before_anything_is_restored() {
 fn a_manifest_that_says_what_no_backup_says_is_refused() {
     let Some(mut server) = Redis::start(&[]) else { return };
     fill(&mut server, 0);
-    let forgeries: [fn(&mut Value); 8] = [
+    let forgeries: [fn(&mut Value); 9] = [
         |redis| redis["streams"][0]["key"] = json!("somebody:elses:key"),
+        |redis| {
+            redis["streams"][0]["key"] = json!("somebody:elses:key");
+            redis["streams"][0]["quarantine"] = json!(true);
+        },
         |redis| redis["streams"][0]["file"] = json!("../x"),
         |redis| redis["streams"][0]["file"] = json!("groups.json"),
         |redis| redis["streams"][1] = redis["streams"][0].clone(),

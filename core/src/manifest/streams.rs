@@ -105,7 +105,13 @@ impl RedisSource {
             if system_id.is_empty() || !keys.insert(key) {
                 return Err(format!("{key:?} is listed twice, or of no system"));
             }
-            if !stream.quarantine && *key != format!("{}:{system_id}:{}", self.prefix, kind.name()) {
+            // Papyra's own naming (0.3.0, `persistence/backends/redis.py`): a restore must not be led to other keys.
+            let own = format!("{}:{system_id}:{}", self.prefix, kind.name());
+            let is_its = match stream.quarantine {
+                false => *key == own,
+                true => key.ends_with(&format!(":{}", own.replace(':', "_"))),
+            };
+            if !is_its {
                 return Err(format!("{key:?} is not what the {} of {system_id:?} are called", kind.name()));
             }
             if !is_hash(&stream.entries_sha256) {

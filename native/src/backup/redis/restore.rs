@@ -179,11 +179,14 @@ impl<'a> Plan<'a> {
                     "the streams lie on different slots of a cluster: each slot took its streams by itself".into(),
                 );
             }
-            for keys in groups {
+            for (number, keys) in groups.iter().enumerate() {
                 let here: Vec<&Staged> = staged.iter().filter(|waiting| keys.contains(&waiting.key)).collect();
-                for (_, aside) in swap(store, &keys, &here, replace, &mark)? {
-                    done.replaced.push(aside.into());
-                }
+                let before = |error: Error| match number {
+                    0 => error,
+                    _ => error.and("some of the system's slots have taken their streams: run it again with --replace"),
+                };
+                let aside = swap(store, keys, &here, replace, &mark).map_err(before)?;
+                done.replaced.extend(aside.into_iter().map(|(_, aside)| PathBuf::from(aside)));
             }
             Ok(())
         });
@@ -192,7 +195,8 @@ impl<'a> Plan<'a> {
         for (stream, staged) in self.streams.iter().zip(staged) {
             if let Some(losses) = staged.replayed.as_ref().and_then(Losses::sentence) {
                 done.notes.push(format!(
-                    "{}: the server refused the payload of {}, so the stream was written anew; not brought back: {losses}",
+                    "{}: the server takes no payload of that size, or of {}, so the stream was written anew; not brought \
+                     back: {losses}",
                     escape(stream.key.as_bytes()),
                     escape(source(backup)?.version.as_bytes())
                 ));

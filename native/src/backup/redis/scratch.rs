@@ -17,6 +17,9 @@ use crate::redis::{Location, Settings, Store, Systems, Tls};
 /// The names that a server goes by.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
+/// How long a server may take to open its socket.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 const SOCKET: &str = "s";
 
 const LOG: &str = "server.log";
@@ -72,18 +75,24 @@ impl Server {
             .map_err(failed)?;
         let opened = File::open(&path).map_err(failed)?;
         let mut server = Server { guard, folder: opened, path, load_seconds: 0.0, _scratch: scratch };
-        server.wait_until_loaded()?;
+        server.wait_until_loaded(begun)?;
         server.load_seconds = super::super::seconds_since(begun);
         Ok(server)
     }
 
-    fn wait_until_loaded(&mut self) -> Result<()> {
+    /// Loading takes as long as it takes; the socket is there before it begins.
+    fn wait_until_loaded(&mut self, begun: Instant) -> Result<()> {
         loop {
             if self.guard.try_wait().is_ok_and(|ended| ended.is_some()) {
                 let log = std::fs::read_to_string(self.path.join(LOG)).unwrap_or_default();
                 let why = log.lines().rev().find(|line| line.contains('#')).or(log.lines().last()).unwrap_or_default();
                 let text = format!("the server does not start on it: {}", escape(why.as_bytes()));
                 return Err(Error::new(Code::Data, text));
+            }
+            if begun.elapsed() > PATIENCE && !self.path.join(SOCKET).exists() {
+                let text =
+                    "the server that was started for the drill opens no socket: is the one on the PATH a server?";
+                return Err(Error::new(Code::Config, text));
             }
             let store = self.path.join(SOCKET).exists().then(|| self.store(0, "papyra", Vec::new()));
             if let Some(Ok(store)) = store
