@@ -28,7 +28,7 @@ pub(super) enum What {
     /// Show the backups in a folder; exits with 2 when the newest is too old, damaged or unverified
     List(list::Args),
     /// Bring a backup back, after verifying it; never merges, never overwrites
-    Restore(restore::Args),
+    Restore(Box<restore::Args>),
     /// Show which backups may go and why the others stay, and remove them if told to
     Prune(prune::Args),
     /// Try a restore in a scratch folder or on a scratch server, compare it with the manifest, and time it
