@@ -56,11 +56,12 @@ impl Target {
         if path == Path::new("-") {
             return Ok(Target::Stream(path.into()));
         }
+        let history = || History::open(path, choice, max_files).map(Target::History);
+        // A set may be without its active file, for good or while a writer rotates.
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return History::open(path, choice, max_files).map(Target::History);
-            }
+            Err(error) if is_gone(&error) => return history(),
             Err(error) => return Err(Error::cannot_open(path, error)),
         };
         if metadata.is_dir() {
@@ -74,13 +75,14 @@ impl Target {
         if !metadata.is_file() {
             return Ok(Target::Stream(path.into()));
         }
-        let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if is_gone(&error) => return history(),
+            Err(error) => return Err(Error::cannot_open(path, error)),
+        };
         match archive::of_file(&file).map_err(|error| Error::cannot_open(path, error))? {
             Some(format) => Ok(Target::Archive(path.into(), format)),
-            None => match Backup::at(path, true)? {
-                Some(backup) => Ok(Target::Backup(backup)),
-                None => History::open(path, choice, max_files).map(Target::History),
-            },
+            None => Backup::of(&file, path, true)?.map_or_else(history, |backup| Ok(Target::Backup(backup))),
         }
     }
 }

@@ -48,13 +48,17 @@ pub struct AofSet {
 impl Backup {
     /// The backup that the file at `path` is. Among other files a payload is only taken for one when its checksum holds.
     pub fn at(path: &Path, named: bool) -> Result<Option<Backup>> {
+        Backup::of(&File::open(path).map_err(|error| Error::cannot_open(path, error))?, path, named)
+    }
+
+    /// The same for a file that is open.
+    pub(crate) fn of(file: &File, path: &Path, named: bool) -> Result<Option<Backup>> {
         let failed = |error| Error::cannot_read(path, 0, &error);
-        let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
         let size = file.metadata().map_err(failed)?.len();
         let mut start = [0; SNIFF_START];
-        let read = read_at(&file, &mut start, 0).map_err(failed)?;
+        let read = read_at(file, &mut start, 0).map_err(failed)?;
         let mut end = [0; SNIFF_END];
-        let end_read = read_at(&file, &mut end, size.saturating_sub(SNIFF_END as u64)).map_err(failed)?;
+        let end_read = read_at(file, &mut end, size.saturating_sub(SNIFF_END as u64)).map_err(failed)?;
         Ok(match Seems::of(&name_of(path), &start[..read], &end[..end_read], size, named) {
             Seems::Is(Format::Rdb) => Some(Backup::Rdb(path.into())),
             Seems::Is(Format::Aof) => Some(Backup::Aof(AofSet::one(path))),
