@@ -138,7 +138,8 @@ impl Logs {
                 logs.backups.push(Backup::Aof(set));
             }
         }
-        for stem in AofNames::stems(&names) {
+        let free: Vec<String> = names.iter().filter(|name| !taken.contains(name)).cloned().collect();
+        for stem in AofNames::stems(&free) {
             // Files that no manifest speaks for.
             let manifest = format!("{stem}.manifest");
             if !names.contains(&manifest) {

@@ -146,7 +146,9 @@ impl Opening {
             groups.push(Group { what: "aof", names: (**names).clone(), files, beside });
         }
         let names = self.names();
-        for stem in AofNames::stems(&names) {
+        let free: Vec<String> =
+            names.iter().filter(|name| !at_name(name).is_some_and(|at| taken.contains(&at))).cloned().collect();
+        for stem in AofNames::stems(&free) {
             // Files that no manifest speaks for.
             if !names.contains(&format!("{stem}.manifest")) {
                 let set = AofNames::without_manifest(&stem, &names);
