@@ -2,13 +2,14 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::crc32::Crc32;
 use crate::manifest::Blocks;
 
 /// SHA-256 of all bytes, CRC-32 of each stretch of them.
 #[derive(Debug, Clone)]
 pub struct Hashes {
     whole: Sha256,
-    stretch: crc32fast::Hasher,
+    stretch: Crc32,
     length: u64,
     filled: u64,
     crc32: String,
@@ -18,7 +19,7 @@ impl Hashes {
     /// For stretches of `length` bytes, at least 1.
     pub fn new(length: u64) -> Hashes {
         let length = length.max(1);
-        Hashes { whole: Sha256::new(), stretch: crc32fast::Hasher::new(), length, filled: 0, crc32: String::new() }
+        Hashes { whole: Sha256::new(), stretch: Crc32::default(), length, filled: 0, crc32: String::new() }
     }
 
     /// Takes the next bytes.
@@ -37,7 +38,7 @@ impl Hashes {
 
     fn end_stretch(&mut self) {
         let stretch = std::mem::take(&mut self.stretch);
-        self.crc32.push_str(&format!("{:08x}", stretch.finalize()));
+        self.crc32.push_str(&format!("{:08x}", stretch.value()));
         self.filled = 0;
     }
 

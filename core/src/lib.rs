@@ -15,6 +15,7 @@ mod utf8;
 pub mod archive;
 pub mod assembly;
 pub mod browse;
+pub mod crc32;
 pub mod digest;
 pub mod entry;
 pub mod escape;

@@ -1,7 +1,8 @@
 //! gzip (RFC 1952), member after member, fed in portions. Zero padding behind the last member is fine, as it is for gzip.
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
 use papyra_core::archive::Broken;
+use papyra_core::crc32::Crc32;
 
 /// Plain bytes are handed on in portions of this size.
 const PORTION: usize = 256 * 1024;
@@ -18,7 +19,7 @@ enum State {
 pub(crate) struct Gzip {
     state: State,
     inflate: Decompress,
-    crc: Crc,
+    crc: Crc32,
     /// Bytes of a header or trailer that came in parts.
     pending: Vec<u8>,
     portion: Vec<u8>,
@@ -31,7 +32,7 @@ impl Gzip {
         Self {
             state: State::Header,
             inflate: Decompress::new(false),
-            crc: Crc::new(),
+            crc: Crc32::default(),
             pending: Vec::new(),
             portion: vec![0; PORTION],
             members: 0,
@@ -78,7 +79,7 @@ impl Gzip {
             Header::Whole(length) => {
                 self.pending.clear();
                 self.inflate.reset(false);
-                self.crc.reset();
+                self.crc = Crc32::default();
                 self.state = State::Body;
                 Ok(length - had)
             }
@@ -110,7 +111,7 @@ impl Gzip {
         self.pending.extend_from_slice(&bytes[..used]);
         if let Ok(trailer) = <[u8; TRAILER]>::try_from(self.pending.as_slice()) {
             let word = |at: usize| u32::from_le_bytes([trailer[at], trailer[at + 1], trailer[at + 2], trailer[at + 3]]);
-            if word(0) != self.crc.sum() || word(4) != self.crc.amount() {
+            if word(0) != self.crc.value() || word(4) != self.inflate.total_out() as u32 {
                 return Err(Broken::Damaged);
             }
             self.pending.clear();
