@@ -67,11 +67,17 @@ wasm_cargo() {
     CARGO_TARGET_DIR=$wasm_target_dir CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags \
       cargo "$verb" --target "$wasm_triple" "$@"
   else
-    # This compiler has no precompiled std for the target: build it from the sources beside it.
+    # This compiler has no precompiled std for the target: build it from the sources beside it. The module's own is the
+    # small one, and without words for a panic: they lead nowhere in a browser, where all that is seen is the trap.
+    local std=(-Zbuild-std=std,panic_abort)
+    if [ "$verb" = build ]; then
+      std+=(-Zbuild-std-features=optimize_for_size)
+      flags+=" -Zunstable-options -Cpanic=immediate-abort"
+    fi
     PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$wasm_target_dir \
       CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(newest_wasm_ld) \
       CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags \
-      /usr/bin/cargo "$verb" --target "$wasm_triple" -Zbuild-std=std,panic_abort "$@"
+      /usr/bin/cargo "$verb" --target "$wasm_triple" "${std[@]}" "$@"
   fi
 }
 
