@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,7 +32,12 @@ pub trait Files: Debug {
     fn size(&self, name: &str) -> Result<Option<u64>>;
 
     /// Opens a file, whose name may lead through one folder.
-    fn read(&self, name: &str) -> Result<Box<dyn Bytes>>;
+    fn read(&self, name: &str) -> Result<Box<dyn Bytes>> {
+        self.read_from(name, 0)
+    }
+
+    /// The same, to be read from byte `at` on.
+    fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>>;
 
     /// A folder in it.
     fn folder(&self, name: &str) -> Result<Box<dyn Files>>;
@@ -71,6 +76,11 @@ pub trait Bytes: Read {
     fn failure(&mut self) -> Option<Error> {
         None
     }
+
+    /// What to say of an error that reading has met at byte `at` of what is called `path`.
+    fn failed(&mut self, path: &Path, at: u64, error: &io::Error) -> Error {
+        self.failure().unwrap_or_else(|| Error::cannot_read(path, at, error))
+    }
 }
 
 impl Bytes for File {
@@ -102,11 +112,15 @@ impl Files for Folder {
         Ok(stat.map(|stat| u64::try_from(stat.st_size).unwrap_or(0)))
     }
 
-    fn read(&self, name: &str) -> Result<Box<dyn Bytes>> {
-        Ok(Box::new(match name.split_once('/') {
+    fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
+        let mut file = match name.split_once('/') {
             None => Folder::read(self, name)?,
             Some((folder, name)) => self.existing_subfolder(folder)?.read(name)?,
-        }))
+        };
+        if at > 0 {
+            file.seek(SeekFrom::Start(at)).map_err(|error| Error::cannot_read(&self.join(name), at, &error))?;
+        }
+        Ok(Box::new(file))
     }
 
     fn folder(&self, name: &str) -> Result<Box<dyn Files>> {

@@ -123,10 +123,7 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut file = files.read(name)?;
     let read = file.by_ref().take(manifest::GREATEST + 1).read_to_end(&mut bytes);
-    if let Some(error) = file.failure() {
-        return Err(error);
-    }
-    read.map_err(|error| Error::cannot_read(&path, bytes.len() as u64, &error))?;
+    read.map_err(|error| file.failed(&path, bytes.len() as u64, &error))?;
     if bytes.len() as u64 > manifest::GREATEST {
         let text = format!("{} is larger than any that was ever written: it cannot be trusted", show(&path));
         return Err(Error::new(Code::Data, text));

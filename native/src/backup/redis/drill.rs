@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use papyra_core::redis::{GroupExport, GroupsFile, Scope};
+use papyra_core::redis::{GroupsFile, Scope, StreamGroups};
 use papyra_core::report::{Backend, Report, Verdict};
 
 use super::look::{Found, Payload, look};
@@ -33,6 +33,7 @@ pub(in crate::backup) fn drill(backup: &Backup, scratch: &Path, effort: Effort<'
             done.notes = restored.notes.clone();
             let begun = Instant::now();
             let quiet = Effort { progress: &|_| {}, ..effort };
+            let listed = groups(backup)?;
             for stream in &redis.streams {
                 let was_replayed = restored.streams.iter().any(|done| done.key == stream.key && done.lost.is_some());
                 let Some(found) = read(&store, &redis.prefix, &stream.key, quiet)? else {
@@ -48,7 +49,8 @@ pub(in crate::backup) fn drill(backup: &Backup, scratch: &Path, effort: Effort<'
                 if !was_replayed && found.facts != stream.facts {
                     differs("its IDs and counts are not those of the backup".into());
                 }
-                if !was_replayed && groups(backup, &stream.key)?.is_some_and(|groups| groups != found.groups) {
+                let then = listed.iter().find(|listed| listed.key == stream.key);
+                if !was_replayed && then.is_some_and(|then| then.groups != found.groups) {
                     differs("its groups are not those of the backup".into());
                 }
             }
@@ -75,13 +77,16 @@ fn read(store: &Store, prefix: &str, key: &str, effort: Effort<'_>) -> Result<Op
     Ok(look(payload, key, &mut &*dumped.payload, effort)?.map_err(failed)?.found.pop())
 }
 
-/// The groups that the backup lists for a stream.
-fn groups(backup: &Backup, key: &str) -> Result<Option<Vec<GroupExport>>> {
-    let Some(file) = backup.manifest.files.iter().find(|file| file.path == GROUPS) else { return Ok(None) };
+/// The groups that the backup lists, stream by stream.
+fn groups(backup: &Backup) -> Result<Vec<StreamGroups>> {
+    let Some(file) = backup.manifest.files.iter().find(|file| file.path == GROUPS) else { return Ok(Vec::new()) };
     let path = backup.files.join(&file.stored);
-    let list: GroupsFile = serde_json::from_reader(std::io::BufReader::new(backup.files.read(&file.stored)?))
-        .map_err(|error| Error::new(Code::Data, format!("{} cannot be read: {error}", show(&path))))?;
-    Ok(list.streams.into_iter().find(|stream| stream.key == key).map(|stream| stream.groups))
+    let mut bytes = backup.files.read(&file.stored)?;
+    let list: GroupsFile = serde_json::from_reader(std::io::BufReader::new(&mut bytes)).map_err(|error| {
+        let broken = || Error::new(Code::Data, format!("{} cannot be read: {error}", show(&path)));
+        bytes.failure().unwrap_or_else(broken)
+    })?;
+    Ok(list.streams)
 }
 
 /// Has a server load a copy of an RDB file or of append-only files, and times it.

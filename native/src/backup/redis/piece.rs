@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use papyra_core::manifest::{Content, StoredFile, StoredStream};
 use papyra_core::redis::{Limits, RdbReader, Visitor, seal_dump};
@@ -10,6 +11,7 @@ use super::LARGEST;
 use super::look::{Found, Payload, look};
 use crate::archive;
 use crate::backup::Backup;
+use crate::backup::files::Bytes;
 use crate::backup::stored::unpacked;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
@@ -22,33 +24,35 @@ pub(super) enum Piece {
     /// A DUMP payload.
     Whole(Vec<u8>),
     /// A value in an RDB file that is too large to be sent as one.
-    Slice { value: RefCell<Box<dyn Read>>, rdb_type: u8 },
+    Slice { value: RefCell<io::Take<Box<dyn Bytes>>>, rdb_type: u8, at: u64, path: PathBuf },
 }
 
 impl Piece {
     /// Reads a stream that was found in a stored file.
     pub(super) fn of(backup: &Backup, stored: &StoredFile, stream: &StoredStream, found: &Found) -> Result<Piece> {
         let path = backup.files.join(&stored.stored);
-        let mut file = backup.files.read(&stored.stored)?;
-        let failed = |error: io::Error| Error::cannot_read(&path, 0, &error);
         let mut bytes = Vec::new();
         if stored.content == Content::Rdb {
-            io::copy(&mut (&mut file).take(found.value.start), &mut io::sink()).map_err(failed)?;
-            let length = found.value.end.saturating_sub(found.value.start);
+            let at = found.value.start;
+            let mut file = backup.files.read_from(&stored.stored, at)?;
+            let length = found.value.end.saturating_sub(at);
             if length > LARGEST {
-                return Ok(Piece::Slice { value: RefCell::new(Box::new(file.take(length))), rdb_type: found.rdb_type });
+                return Ok(Piece::Slice { value: RefCell::new(file.take(length)), rdb_type: found.rdb_type, at, path });
             }
             bytes.push(found.rdb_type);
-            file.take(length).read_to_end(&mut bytes).map_err(failed)?;
+            let read = (&mut file).take(length).read_to_end(&mut bytes);
+            read.map_err(|error| file.failed(&path, at, &error))?;
             seal_dump(&mut bytes, found.version);
         } else {
+            let mut file = backup.files.read(&stored.stored)?;
             let most = stored.bytes.saturating_add(1);
-            match unpacked(stored.compression) {
-                None => file.take(most).read_to_end(&mut bytes),
-                Some(format) => archive::unpack(format, file).take(most).read_to_end(&mut bytes),
-            }
-            .map_err(failed)?;
+            let read = match unpacked(stored.compression) {
+                None => (&mut file).take(most).read_to_end(&mut bytes),
+                Some(format) => archive::unpack(format, &mut file).take(most).read_to_end(&mut bytes),
+            };
+            read.map_err(|error| file.failed(&path, 0, &error))?;
         }
+        let failed = |error: io::Error| Error::cannot_read(&path, 0, &error);
         let payload = Payload { key: Some(&stream.key), db: 0, prefix: "papyra" };
         let effort = Effort { threads: 1, max_findings: 0, progress: &|_| {} };
         let seen = look(payload, &stored.path, &mut &*bytes, effort)?.map_err(failed)?;
@@ -73,14 +77,15 @@ impl Piece {
                 }
                 Ok(())
             }
-            Piece::Slice { value, rdb_type } => {
+            Piece::Slice { value, rdb_type, at, path } => {
                 let mut flow = reader.push(&[*rdb_type], visitor);
                 let mut buffer = vec![0; 1 << 18];
                 while flow.is_continue() {
-                    let failed = |error: io::Error| Error::cannot_read("the RDB file".as_ref(), 0, &error);
-                    match value.borrow_mut().read(&mut buffer).map_err(failed)? {
-                        0 => break,
-                        read => flow = reader.push(&buffer[..read], visitor),
+                    let mut value = value.borrow_mut();
+                    match value.read(&mut buffer) {
+                        Ok(0) => break,
+                        Ok(read) => flow = reader.push(&buffer[..read], visitor),
+                        Err(error) => return Err(value.get_mut().failed(path, *at, &error)),
                     }
                 }
                 Ok(())

@@ -134,12 +134,12 @@ impl Files for Prefix {
         Ok(self.head(name)?.map(|meta| meta.size))
     }
 
-    fn read(&self, name: &str) -> Result<Box<dyn Bytes>> {
+    fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
         let path = self.path.join(name);
         let head = GetOptions { head: true, ..GetOptions::default() };
         let key = self.key(name)?;
         let meta = self.client.ask("read", &path, self.client.store.get_opts(&key, head))?.meta;
-        Ok(Box::new(Reader::new(Arc::clone(&self.client), key, path, meta.size, meta.e_tag)))
+        Ok(Box::new(Reader::new(Arc::clone(&self.client), key, path, &meta, at)))
     }
 
     fn folder(&self, name: &str) -> Result<Box<dyn Files>> {

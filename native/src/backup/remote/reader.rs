@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore};
+use object_store::{GetOptions, ObjectMeta, ObjectStore};
 use tokio::task::JoinHandle;
 
 use super::client::Client;
@@ -27,28 +27,25 @@ pub(super) struct Reader {
     e_tag: Option<String>,
     /// Where the next stretch begins.
     asked: u64,
-    coming: Option<JoinHandle<Answer>>,
+    begun: bool,
+    /// The stretch that was asked for last, and its size.
+    coming: Option<(JoinHandle<Answer>, u64)>,
     stretch: Vec<u8>,
     read: usize,
     failure: Option<Error>,
 }
 
 impl Reader {
-    /// Begins to read an object of that size; it must stay the one with this tag.
-    pub(super) fn new(
-        client: Arc<Client>,
-        location: Path,
-        called: PathBuf,
-        size: u64,
-        e_tag: Option<String>,
-    ) -> Reader {
+    /// Begins to read an object at byte `at`; it must stay the one that `meta` is about.
+    pub(super) fn new(client: Arc<Client>, location: Path, called: PathBuf, meta: &ObjectMeta, at: u64) -> Reader {
         Reader {
             client,
             location,
             called,
-            size,
-            e_tag,
-            asked: 0,
+            size: meta.size,
+            e_tag: meta.e_tag.clone(),
+            asked: at.min(meta.size),
+            begun: false,
             coming: None,
             stretch: Vec::new(),
             read: 0,
@@ -62,6 +59,7 @@ impl Reader {
             return;
         }
         let range = self.asked..self.size.min(self.asked + STRETCH);
+        let width = range.end - range.start;
         self.asked = range.end;
         let options = GetOptions { range: Some(range.into()), if_match: self.e_tag.clone(), ..GetOptions::default() };
         // The task may outlive this reader, and must not be the last to hold the connection.
@@ -70,20 +68,19 @@ impl Reader {
             let answer = store.get_opts(&location, options).await?;
             Ok(answer.bytes().await?.to_vec())
         };
-        self.coming = Some(self.client.begin(request));
+        self.coming = Some((self.client.begin(request), width));
     }
 
     fn next(&mut self) -> Result<bool, Error> {
-        if self.asked == 0 {
+        if !std::mem::replace(&mut self.begun, true) {
             self.ask();
         }
-        let Some(coming) = self.coming.take() else { return Ok(false) };
-        let expected = usize::try_from(self.asked - self.asked.saturating_sub(1) / STRETCH * STRETCH);
+        let Some((coming, expected)) = self.coming.take() else { return Ok(false) };
         let stopped = |_| Error::new(Code::Io, format!("reading {} was stopped", show(&self.called)));
         let answer = self.client.wait(coming).map_err(stopped)?;
         self.stretch = answer.map_err(|failure| fault("read", &show(&self.called), &failure))?;
         self.read = 0;
-        if Ok(self.stretch.len()) != expected {
+        if self.stretch.len() as u64 != expected {
             let text = format!("{} came in part only: try again", show(&self.called));
             return Err(Error::new(Code::Unavailable, text));
         }
@@ -124,7 +121,7 @@ impl Bytes for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        if let Some(coming) = &self.coming {
+        if let Some((coming, _)) = &self.coming {
             coming.abort();
         }
     }
