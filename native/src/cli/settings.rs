@@ -157,7 +157,7 @@ impl Settings {
     /// Whether there is anything to work on, and what it is called.
     pub(super) fn source(&self) -> Result<String> {
         match &self.redis {
-            Some(redis) => Ok(redis.location.to_string()),
+            Some(redis) => Ok(redis.called()),
             None => self.path().map(show),
         }
     }

@@ -80,6 +80,17 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
+impl Settings {
+    /// The streams that are meant, in words and without a password.
+    pub fn called(&self) -> String {
+        let systems = match &self.systems {
+            Systems::Named(systems) => systems.join(","),
+            Systems::All => "*".into(),
+        };
+        format!("{}:{systems} at {}", self.prefix, self.location)
+    }
+}
+
 /// A server, and the systems on it that are to be looked at.
 pub struct Store {
     /// What it was opened with.

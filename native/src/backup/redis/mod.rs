@@ -18,10 +18,10 @@ mod scratch;
 mod stage;
 mod swap;
 
-use papyra_core::manifest::{Content, StoredFile};
+use papyra_core::manifest::{Compression, Content, StoredFile};
 
-use super::Backup;
 use super::stored::Damage;
+use super::{Backup, remote};
 
 pub(super) use look::{Payload, Streams, look};
 pub use replay::Losses;
@@ -64,8 +64,11 @@ pub(super) fn prospects(backup: &Backup, file: &StoredFile, now: Option<&Streams
     let then = backup.manifest.scan.files.iter().find(|report| report.path == file.path);
     let held = then.map_or(0, |report| report.records.total());
     let left = now.map_or(0, |streams| streams.report.records.total());
-    if file.compression != papyra_core::manifest::Compression::None {
-        return format!("{left} of its {held} records can still be read; unpack it first");
-    }
-    format!("{left} of its {held} records can still be read: `papyra redis export` writes them as a log")
+    let first = match (remote::is_remote(&backup.path), file.compression) {
+        (false, Compression::None) => "",
+        (true, Compression::None) => "fetch the file, and ",
+        (false, _) => "unpack the file, and ",
+        (true, _) => "fetch and unpack the file, and ",
+    };
+    format!("{left} of its {held} records can still be read: {first}`papyra redis export` writes them as a log")
 }

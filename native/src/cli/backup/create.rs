@@ -1,6 +1,6 @@
 //! `papyra backup create`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -20,7 +20,6 @@ use crate::cli::progress::Progress;
 use crate::cli::scan;
 use crate::cli::settings::{Common, Format, Settings};
 use crate::error::{Code, Error, Result, show};
-use crate::target::Target;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Compress {
@@ -52,6 +51,7 @@ pub(in crate::cli) struct Args {
     /// S3: the folder in which the backup is made before it is sent; by default the system's for temporary files
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
+
     /// How to copy streams of a server [default: dump]
     #[arg(long, value_name = "METHOD", ignore_case = true, help_heading = "Redis")]
     method: Option<Method>,
@@ -113,9 +113,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         pause_check: args.pause_check,
         patience: Duration::from_secs(args.wait),
     };
-    let made = || -> Result<Created> {
-        if remote::is_remote(&options.to) { send(args, &settings, &options) } else { make(args, &settings, &options) }
+    let make = |to: &Path| {
+        let progress = Progress::new(args.common.quiet, scan::size(&settings.target()?));
+        let options = Options { to: to.to_owned(), ..options.clone() };
+        create::create(&|| settings.target(), &options, settings.effort(&progress))
     };
+    let made = || make_or_send(args, &settings, &options.to, &make);
     let created = tell(args.prometheus.as_ref(), Operation::Create, made(), figures)?;
     finish(&created, args, &settings, out)
 }
@@ -133,9 +136,6 @@ fn figures(created: &Created) -> Figures {
 
 /// Backs up streams of a server.
 fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<Created> {
-    let Target::Redis(store) = settings.target()? else {
-        return Err(Error::new(Code::Usage, "name a server with --redis-url"));
-    };
     if args.pause_check || args.include_rejects {
         let text = "--pause-check and --include-rejects are for files: a server copies its streams at one moment, and \
                     their quarantine comes along";
@@ -152,20 +152,12 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
         let text = "an RDB file is compressed by the server, and is stored as it is: leave --compress out";
         return Err(Error::new(Code::Usage, text));
     }
-    if remote::is_remote(settings.backups(args.to.as_ref())?) {
-        let text = "streams are backed up to a folder, and from there to an object store by its own tools: name a \
-                    folder with --to";
-        return Err(Error::new(Code::Usage, text));
-    }
-    let options = streams::Options {
-        to: settings.backups(args.to.as_ref())?.to_owned(),
-        name: args.name.clone(),
-        compression,
-        method,
-        rdb: args.rdb.clone(),
-    };
-    let progress = Progress::new(args.common.quiet, None);
-    streams::create(&store, &options, settings.effort(&progress))
+    make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
+        let options =
+            streams::Options { to: to.to_owned(), name: args.name.clone(), compression, method, rdb: args.rdb.clone() };
+        let progress = Progress::new(args.common.quiet, None);
+        streams::create(&settings.open_store()?, &options, settings.effort(&progress))
+    })
 }
 
 fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) -> Result<Verdict> {
@@ -179,23 +171,26 @@ fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) ->
     Ok(Verdict::Fine)
 }
 
-fn make(args: &Args, settings: &Settings, options: &Options) -> Result<Created> {
-    let progress = Progress::new(args.common.quiet, scan::size(&settings.target()?));
-    create::create(&|| settings.target(), options, settings.effort(&progress))
-}
-
-/// Makes the backup in the scratch folder and sends it.
-fn send(args: &Args, settings: &Settings, options: &Options) -> Result<Created> {
+/// Makes the backup where it is to lie, or in the scratch folder, to be sent.
+fn make_or_send(
+    args: &Args,
+    settings: &Settings,
+    to: &Path,
+    make: &dyn Fn(&Path) -> Result<Created>,
+) -> Result<Created> {
+    if !remote::is_remote(to) {
+        return make(to);
+    }
     let progress = |bytes| -> Box<dyn Fn(u64)> {
         let progress = Progress::new(args.common.quiet, Some(bytes));
         Box::new(move |bytes| progress.tick()(bytes))
     };
     remote::send(&Sending {
-        to: &options.to,
-        name: options.name.as_deref(),
+        to,
+        name: args.name.as_deref(),
         source: &settings.source()?,
         scratch: &args.scratch.clone().unwrap_or_else(std::env::temp_dir),
-        make: &|folder| make(args, settings, &Options { to: folder.to_owned(), ..options.clone() }),
+        make,
         progress: &progress,
     })
 }
