@@ -131,7 +131,9 @@ impl Logs {
         let mut vanished = Vec::new();
         // A manifest says which files belong together, whatever their names.
         for full in names.iter().map(|name| path.join(name)).filter(|full| full.is_file()) {
-            if let Some(Backup::Aof(set)) = Backup::at(&full, false)?
+            // One that cannot be opened, or is gone, is met again below.
+            let Ok(file) = File::open(&full) else { continue };
+            if let Some(Backup::Aof(set)) = Backup::of(&file, &full, false)?
                 && set.manifest.is_some()
             {
                 taken.extend(names.iter().filter(|name| set.holds(name)).cloned());
@@ -161,12 +163,9 @@ impl Logs {
                     continue;
                 }
             }
-            let content = match Content::of(&full).or_else(|_| Content::of(&full)) {
-                Err(_) if full.symlink_metadata().is_err() => {
-                    vanished.push(name.clone());
-                    continue;
-                }
-                content => content?,
+            let Some(content) = Content::of(&full)? else {
+                vanished.push(name.clone());
+                continue;
             };
             match content {
                 Content::Archive(format) => logs.archives.push((full, format)),
@@ -175,7 +174,7 @@ impl Logs {
                 Content::Log => {
                     let base = rotation::base_of(name).map_or(&**name, |(base, _)| base);
                     let history = match History::open(&path.join(base), choice, max_files) {
-                        Err(_) if full.symlink_metadata().is_err() => {
+                        Err(error) if error.code == Code::NoInput => {
                             vanished.push(name.clone());
                             continue;
                         }
@@ -203,22 +202,26 @@ enum Content {
 }
 
 impl Content {
-    /// A log's first lines hold an object that opens with a key, unless damage has wiped them: then its name counts.
-    fn of(path: &Path) -> Result<Content> {
-        let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
+    /// A log's first lines hold an object that opens with a key, unless damage has wiped them: then its name counts. `None`: there is no
+    /// such file any more. Under a writer that rotates, the name may be another file's by now: what is open is what is looked at.
+    fn of(path: &Path) -> Result<Option<Content>> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|error| Error::cannot_open(path, error))?,
+        };
         let mut head = vec![0; 1 << 16];
         let read = file.read_at(&mut head, 0).map_err(|error| Error::cannot_read(path, 0, &error))?;
         let head = &head[..read];
         if let Some(format) = Format::of(head) {
-            return Ok(Content::Archive(format));
+            return Ok(Some(Content::Archive(format)));
         }
-        if let Some(backup) = Backup::at(path, false)? {
-            return Ok(Content::Backup(Box::new(backup)));
+        if let Some(backup) = Backup::of(&file, path, false)? {
+            return Ok(Some(Content::Backup(Box::new(backup))));
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let base = rotation::base_of(&name).map_or(&*name, |(base, _)| base);
         let named = [".ndjson", ".jsonl"].iter().any(|end| base.ends_with(end));
         let holds = head.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| line.trim_ascii().starts_with(b"{\""));
-        Ok(if named || holds { Content::Log } else { Content::Nothing })
+        Ok(Some(if named || holds { Content::Log } else { Content::Nothing }))
     }
 }
