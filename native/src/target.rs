@@ -173,8 +173,12 @@ impl Logs {
                 Content::Nothing => logs.passed_over.push(name.clone()),
                 Content::Log => {
                     let base = rotation::base_of(name).map_or(&**name, |(base, _)| base);
+                    // A name that a rotation has given anew since its set was listed.
+                    if logs.histories.iter().any(|history| history.base == base) {
+                        continue;
+                    }
                     let history = match History::open(&path.join(base), choice, max_files) {
-                        Err(error) if error.code == Code::NoInput => {
+                        Err(error) if error.code == Code::NoInput && choice != Choice::Json => {
                             vanished.push(name.clone());
                             continue;
                         }
