@@ -1,5 +1,6 @@
 //! A writer at work while recovery runs: either it is told to try again, or every record of the writer's is there.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -75,7 +76,8 @@ fn recover_while_writing(max_bytes: u64, runs: usize) {
     let before: Vec<String> = String::from_utf8(damaged.repaired).unwrap().lines().map(Into::into).collect();
     // The first record of the writer's was appended to a stump, as after a crash; it is whole like the rest.
     let expected: Vec<String> = before.into_iter().chain(written).collect();
-    let missing: Vec<_> = expected.iter().filter(|record| !all.contains(record)).collect();
+    let found: HashSet<&String> = all.iter().collect();
+    let missing: Vec<_> = expected.iter().filter(|record| !found.contains(record)).collect();
     assert!(missing.is_empty(), "{} lost, such as {:?}: {codes:?}", missing.len(), missing.first());
     assert_eq!(all.len(), expected.len(), "records came twice: {codes:?}");
     let moved = all.iter().zip(&expected).position(|(one, other)| one != other);
