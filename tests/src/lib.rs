@@ -189,3 +189,10 @@ impl Run {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON: {error}: {self:#?}"))
     }
 }
+
+/// Sends a signal, such as `-STOP`, to a process.
+#[track_caller]
+pub fn signal(process: u32, name: &str) {
+    let status = Command::new("kill").args([name, &process.to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}

@@ -1,10 +1,10 @@
 //! A cluster that moves a slot from one node to another while somebody scans or recovers what lies in it.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use papyra_tests::Workshop;
 use papyra_tests::redis::{Cluster, event, wait_until};
+use papyra_tests::{Workshop, signal};
 
 const KEY: &str = "papyra:s:events";
 const QUARANTINE: &str = "papyra:s:quarantine:papyra_s_events";
@@ -27,11 +27,6 @@ fn start(shop: &Workshop, cluster: &Cluster, arguments: &str) -> Child {
     let mut command = shop.command(&format!("{arguments} --backend redis --system-id s"));
     command.env("PAPYRA_REDIS_URL", cluster.nodes[0].url()).stderr(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().expect("papyra starts")
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.id().to_string()]).status();
-    assert!(status.expect("kill runs").success());
 }
 
 /// Each bad entry is in the quarantine once, and the stream has the good ones only.
@@ -98,14 +93,14 @@ fn a_recovery_goes_on_where_its_stream_has_gone() {
         let shop = Workshop::default();
         let child = start(&shop, &cluster, "persistence recover --mode quarantine");
         wait_until("copies", || cluster.of(QUARANTINE).length(QUARANTINE) >= 20);
-        signal(&child, "-STOP");
+        signal(child.id(), "-STOP");
         assert!(cluster.of(QUARANTINE).length(QUARANTINE) < BAD as i64);
         cluster.begin_move(slot, home, other);
         cluster.move_keys(slot, home, other);
         if arrived {
             cluster.end_move(slot, home, other);
         }
-        signal(&child, "-CONT");
+        signal(child.id(), "-CONT");
         let output = child.wait_with_output().expect("its output");
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         if !arrived {

@@ -1,9 +1,10 @@
 //! Servers that cannot be reached, or say no: each time a sentence, an exit code, and no secret.
 
 use std::io::Write;
+use std::time::Duration;
 
 use papyra_tests::redis::{Between, Redis, event, free_port, wait_until};
-use papyra_tests::{Workshop, has, run};
+use papyra_tests::{Workshop, has, run, signal};
 
 #[test]
 fn nobody_listening_is_said_without_the_password() {
@@ -39,14 +40,28 @@ fn a_path_and_a_server_at_once_are_refused() {
 fn a_server_that_hangs_is_given_up() {
     let Some(mut redis) = Redis::start(&[]) else { return };
     redis.add("papyra:s:events", &[("data", &event(1))]);
-    let signal = |name: &str| {
-        let status = std::process::Command::new("kill").args([name, &redis.pid().to_string()]).status();
-        assert!(status.expect("kill runs").success());
-    };
-    signal("-STOP");
+    signal(redis.pid(), "-STOP");
     let run = Workshop::default().on(&redis.url(), "persistence startup-check --timeout 300ms");
-    signal("-CONT");
+    signal(redis.pid(), "-CONT");
     run.must_exit(69).must_complain("no answer in time");
+}
+
+#[test]
+fn a_run_that_is_stopped_and_continued_goes_on_waiting() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    redis.add("papyra:s:events", &[("data", &event(1))]);
+    signal(redis.pid(), "-STOP");
+    let shop = Workshop::default();
+    let mut command = shop.command("persistence scan --backend redis --system-id s --timeout 60s");
+    let child = command.env("PAPYRA_REDIS_URL", redis.url()).spawn().expect("papyra");
+    for _ in 0..50 {
+        std::thread::sleep(Duration::from_millis(10));
+        signal(child.id(), "-STOP");
+        signal(child.id(), "-CONT");
+    }
+    signal(redis.pid(), "-CONT");
+    let output = child.wait_with_output().expect("papyra ends");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 #[test]

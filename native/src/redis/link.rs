@@ -2,17 +2,19 @@
 //!
 //! A command is sent again only when a node has said that it did not run it (MOVED, ASK, TRYAGAIN). The `redis` crate's
 //! cluster client would also do so when a connection breaks, and a copy to quarantine would then be made twice; that is
-//! why slots are followed here.
+//! why slots are followed here. How bytes come and go is [`super::wire`]'s.
 
-use std::sync::mpsc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Client, ClientTlsConfig, Cmd, Connection, ConnectionLike, RedisError, TlsCertificates, Value};
+use redis::{Cmd, RedisError, RedisResult, Value};
+use rustls::ClientConfig;
 
 use super::failure;
 use super::keys::slot;
 use super::location::{Location, Tls};
-use crate::error::{Code, Error, Result, show};
+use super::wire::{Wire, trust};
+use crate::error::{Code, Error, Result};
 
 /// How often a command follows the cluster's redirections at once; after that with pauses, until the time is up.
 const HOPS: usize = 5;
@@ -25,7 +27,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// A server, or a cluster.
 pub(super) struct Link {
     pub(super) location: Location,
-    certificates: Option<TlsCertificates>,
+    /// For TLS.
+    trust: Option<Arc<ClientConfig>>,
     timeout: Duration,
     nodes: Vec<Node>,
     /// Slot ranges, ends inclusive, and their node; of a cluster only.
@@ -40,18 +43,15 @@ pub(super) struct Answers {
 
 struct Node {
     location: Location,
-    connection: Option<Connection>,
+    wire: Option<Wire>,
 }
 
 impl Link {
     /// Connects, and asks whether there is a cluster.
     pub(super) fn open(location: Location, tls: &Tls, timeout: Duration) -> Result<Link> {
-        // Ours is the only provider; who asks second finds the first's.
-        _ = rustls::crypto::ring::default_provider().install_default();
-        let certificates = certificates(tls)?;
-        let node = Node { location: location.clone(), connection: None };
-        let mut link = Link { location, certificates, timeout, nodes: vec![node], slots: None };
-        link.connection(0)?;
+        let trust = location.is_tls().then(|| trust(tls)).transpose()?;
+        let node = Node { location: location.clone(), wire: None };
+        let mut link = Link { location, trust, timeout, nodes: vec![node], slots: None };
         link.find_cluster()?;
         Ok(link)
     }
@@ -69,17 +69,15 @@ impl Link {
     }
 
     /// The same, where the server's refusal is of interest. The outer error is a server that is not there.
-    pub(super) fn attempt(&mut self, key: &str, command: &Cmd) -> Result<std::result::Result<Value, RedisError>> {
+    pub(super) fn attempt(&mut self, key: &str, command: &Cmd) -> Result<RedisResult<Value>> {
         let mut node = self.node_of(key);
         let mut asking = false;
         let (begun, mut hops) = (Instant::now(), 0);
         while hops < HOPS || begun.elapsed() < self.timeout {
-            let connection = self.connection(node)?;
             if asking {
-                _ = connection.req_command(&redis::cmd("ASKING"));
+                _ = self.tell(node, &redis::cmd("ASKING"))?;
             }
-            let error = match connection.req_command(command) {
-                Ok(Value::ServerError(error)) => RedisError::from(error),
+            let error = match self.tell(node, command)? {
                 Ok(value) => return Ok(Ok(value)),
                 Err(error) => error,
             };
@@ -90,10 +88,6 @@ impl Link {
             hops += 1;
             let Some((host, port)) = error.redirect_node().and_then(|(address, _slot)| self.host_and_port(address))
             else {
-                if error.is_io_error() {
-                    // What is left in the pipe belongs to a question that nobody asks any more.
-                    self.nodes[node].connection = None;
-                }
                 return Ok(Err(error));
             };
             if hops > HOPS {
@@ -111,12 +105,12 @@ impl Link {
     }
 
     /// Runs a command on the server that was named.
-    pub(super) fn attempt_first(&mut self, command: &Cmd) -> Result<std::result::Result<Value, RedisError>> {
-        Ok(self.connection(0)?.req_command(command).and_then(Value::extract_error))
+    pub(super) fn attempt_first(&mut self, command: &Cmd) -> Result<RedisResult<Value>> {
+        self.tell(0, command)
     }
 
     /// Runs a command that may take long on the server that has `key`.
-    pub(super) fn attempt_large(&mut self, key: &str, command: &Cmd) -> Result<std::result::Result<Value, RedisError>> {
+    pub(super) fn attempt_large(&mut self, key: &str, command: &Cmd) -> Result<RedisResult<Value>> {
         let node = self.node_of(key);
         self.wait_at_most(node, self.timeout.max(PATIENCE))?;
         let reply = self.attempt(key, command)?;
@@ -126,23 +120,15 @@ impl Link {
 
     /// Runs commands in one transaction on the server that has `key`, and follows no redirection. `None`: a watched key
     /// has changed, and nothing was run.
-    pub(super) fn transact(
-        &mut self,
-        key: &str,
-        commands: &[Cmd],
-    ) -> Result<std::result::Result<Option<Vec<Value>>, RedisError>> {
+    pub(super) fn transact(&mut self, key: &str, commands: &[Cmd]) -> Result<RedisResult<Option<Vec<Value>>>> {
         let node = self.node_of(key);
         self.wait_at_most(node, self.timeout.max(PATIENCE))?;
         let mut packed = redis::cmd("MULTI").get_packed_command();
         commands.iter().for_each(|command| command.write_packed_command(&mut packed));
         redis::cmd("EXEC").write_packed_command(&mut packed);
-        let replies = self.connection(node)?.req_packed_commands(&packed, 0, commands.len() + 2);
-        let mut replies = match replies {
+        let mut replies = match self.exchange(node, &packed, commands.len() + 2)? {
             Ok(replies) => replies,
-            Err(error) => {
-                self.nodes[node].connection = None;
-                return Ok(Err(error));
-            }
+            Err(error) => return Ok(Err(error)),
         };
         self.wait_at_most(node, self.timeout)?;
         let executed = replies.pop();
@@ -166,14 +152,12 @@ impl Link {
     }
 
     fn wait_at_most(&mut self, node: usize, timeout: Duration) -> Result<()> {
-        let location = self.nodes[node].location.clone();
         // A connection that broke is made anew by whoever needs it next.
-        match &self.nodes[node].connection {
-            None if timeout == self.timeout => return Ok(()),
-            _ => {}
+        if self.nodes[node].wire.is_none() && timeout == self.timeout {
+            return Ok(());
         }
-        let set = self.connection(node)?.set_read_timeout(Some(timeout));
-        set.map_err(|error| failure::unreachable(&location, &error))
+        let limited = self.wire(node)?.wait_at_most(timeout);
+        limited.map_err(|error| failure::unreachable(&self.nodes[node].location, &error.into()))
     }
 
     /// Runs several commands on the server that has `key`, in one go. Only for reading.
@@ -183,7 +167,7 @@ impl Link {
         }
         let mut packed = Vec::new();
         commands.iter().for_each(|command| command.write_packed_command(&mut packed));
-        let replies = self.connection(0)?.req_packed_commands(&packed, 0, commands.len());
+        let replies = self.exchange(0, &packed, commands.len())?;
         let refused = |error: &RedisError| failure::refused(&self.location, what, error);
         let replies = replies.map_err(|error| refused(&error))?;
         for reply in &replies {
@@ -199,8 +183,7 @@ impl Link {
         for node in self.masters() {
             let mut reply = None;
             while let Some(command) = command(reply.take()) {
-                let answer = self.connection(node)?.req_command(&command);
-                let answer = answer.and_then(Value::extract_error);
+                let answer = self.tell(node, &command)?;
                 reply = Some(answer.map_err(|error| failure::refused(&self.nodes[node].location, what, &error))?);
             }
         }
@@ -214,7 +197,7 @@ impl Link {
             let location = self.nodes[node].location.clone();
             let mut answers = Vec::new();
             for command in commands {
-                let answer = self.connection(node)?.req_command(command).and_then(Value::extract_error);
+                let answer = self.tell(node, command)?;
                 if let Err(error) = &answer
                     && error.is_io_error()
                 {
@@ -255,7 +238,7 @@ impl Link {
     fn node_at(&mut self, host: &str, port: u16) -> usize {
         let known = self.nodes.iter().position(|node| node.location.host() == Some((host, port)));
         known.unwrap_or_else(|| {
-            self.nodes.push(Node { location: self.location.node(host, port), connection: None });
+            self.nodes.push(Node { location: self.location.node(host, port), wire: None });
             self.nodes.len() - 1
         })
     }
@@ -264,7 +247,11 @@ impl Link {
     fn find_cluster(&mut self) -> Result<()> {
         let mut question = redis::cmd("CLUSTER");
         question.arg("SLOTS");
-        let Ok(Value::Array(ranges)) = self.connection(0)?.req_command(&question) else { return Ok(()) };
+        let ranges = match self.tell(0, &question)? {
+            Ok(Value::Array(ranges)) => ranges,
+            Err(error) if self.nodes[0].wire.is_none() => return Err(failure::unreachable(&self.location, &error)),
+            _ => return Ok(()),
+        };
         let mut slots = Vec::new();
         for range in &ranges {
             let Value::Array(range) = range else { continue };
@@ -284,59 +271,32 @@ impl Link {
         Ok(())
     }
 
-    fn connection(&mut self, node: usize) -> Result<&mut Connection> {
-        let Node { location, connection } = &mut self.nodes[node];
-        if connection.is_none() {
-            *connection = Some(connect(location, self.certificates.clone(), self.timeout)?);
+    /// Runs a command on a node. The outer error is a server that is not there, the inner one its refusal.
+    fn tell(&mut self, node: usize, command: &Cmd) -> Result<RedisResult<Value>> {
+        let replies = self.exchange(node, &command.get_packed_command(), 1)?;
+        Ok(replies.and_then(|mut replies| match replies.pop() {
+            Some(Value::ServerError(error)) => Err(error.into()),
+            reply => Ok(reply.unwrap_or(Value::Nil)),
+        }))
+    }
+
+    /// Sends commands to a node and takes their replies. A connection that fails is not used again.
+    fn exchange(&mut self, node: usize, commands: &[u8], replies: usize) -> Result<RedisResult<Vec<Value>>> {
+        let answer = self.wire(node)?.ask(commands, replies);
+        if answer.is_err() {
+            self.nodes[node].wire = None;
         }
-        match connection {
-            Some(connection) => Ok(connection),
-            None => Err(Error::new(Code::Unavailable, format!("cannot reach Redis at {location}"))),
+        Ok(answer)
+    }
+
+    fn wire(&mut self, node: usize) -> Result<&mut Wire> {
+        let Node { location, wire } = &mut self.nodes[node];
+        match wire {
+            Some(wire) => Ok(wire),
+            none => {
+                let opened = Wire::open(location, self.trust.as_ref(), self.timeout);
+                Ok(none.insert(opened.map_err(|error| failure::unreachable(location, &error))?))
+            }
         }
     }
-}
-
-/// Connects in a thread of its own, since looking up a name knows no time limit.
-fn connect(location: &Location, certificates: Option<TlsCertificates>, timeout: Duration) -> Result<Connection> {
-    let (sender, receiver) = mpsc::channel();
-    let info = location.info.clone();
-    std::thread::spawn(move || {
-        let client = match certificates {
-            Some(certificates) => Client::build_with_tls(info, certificates),
-            None => Client::open(info),
-        };
-        // Nobody listens any more when the time is up.
-        _ = sender.send(client.and_then(|client| client.get_connection_with_timeout(timeout)));
-    });
-    let connected = receiver
-        .recv_timeout(timeout + Duration::from_millis(200))
-        .unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))));
-    let limited = connected.and_then(|connection| {
-        connection.set_read_timeout(Some(timeout))?;
-        connection.set_write_timeout(Some(timeout))?;
-        Ok(connection)
-    });
-    limited.map_err(|error| failure::unreachable(location, &error))
-}
-
-fn certificates(tls: &Tls) -> Result<Option<TlsCertificates>> {
-    let read = |path: &std::path::PathBuf| {
-        std::fs::read(path)
-            .map_err(|error| Error::new(Code::Config, format!("cannot read {} for TLS: {error}", show(path))))
-    };
-    let root_cert = tls.ca.as_ref().map(read).transpose()?;
-    if let (Some(path), Some(text)) = (&tls.ca, &root_cert)
-        && memchr::memmem::find(text, b"-----BEGIN CERTIFICATE-----").is_none()
-    {
-        let text = format!("{} holds no certificate in PEM: name the authority's with --tls-ca", show(path));
-        return Err(Error::new(Code::Config, text));
-    }
-    let client_tls = match (&tls.certificate, &tls.key) {
-        (Some(certificate), Some(key)) => {
-            Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
-        }
-        (None, None) => None,
-        _ => return Err(Error::new(Code::Config, "--tls-cert and --tls-key go together: name both files")),
-    };
-    Ok((root_cert.is_some() || client_tls.is_some()).then_some(TlsCertificates { client_tls, root_cert }))
 }

@@ -4,7 +4,8 @@
 //! ([`papyra_core::entry`]), the same as for a log's lines; what is printed is the command line's. RDB, DUMP and AOF
 //! files are no part of this: they are read without a server.
 //!
-//! - [`location`] is the address and its redaction, [`link`] the connections: one server or the nodes of a cluster.
+//! - [`location`] is the address and its redaction, [`link`] the way to one server or to the nodes of a cluster,
+//!   [`wire`] a connection.
 //! - [`scan`] reads streams whole, in pages, and looks through the groups' pending entries.
 //! - [`recover`] removes bad entries: into a local rejects file (repair), or into Papyra's quarantine stream by one
 //!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, [`apart`] copies under a
@@ -26,6 +27,7 @@ mod rejects;
 mod replica;
 pub(crate) mod reply;
 mod transfer;
+mod wire;
 
 pub mod checklist;
 pub mod compact;
