@@ -226,6 +226,44 @@ fn the_command_in_the_advice_can_be_pasted_whatever_the_name() {
 }
 
 #[test]
+fn a_log_whose_name_is_not_utf8_does_not_pass_unseen() {
+    use std::os::unix::ffi::OsStrExt;
+    let workshop = Workshop::with("logs/events.ndjson", logs::clean(2));
+    let odd = |name: &[u8]| workshop.path("logs").join(std::ffi::OsStr::from_bytes(name));
+    std::fs::write(odd(b"picture\xff"), "\x01").unwrap();
+    workshop.papyra(&format!("{SCAN} logs")).must_exit(0);
+    std::fs::write(odd(b"ev\xff.ndjson"), "{\"ki").unwrap();
+    workshop.papyra(&format!("{SCAN} logs")).must_exit(66).must_complain("ev\\xff.ndjson has a name that is not UTF-8");
+}
+
+#[test]
+fn a_compressed_log_in_a_pipe_is_told_like_one_in_a_file() {
+    if !papyra_tests::has("gzip") {
+        return;
+    }
+    let workshop = Workshop::with("events", logs::clean(50));
+    let mut pack = Command::new("gzip");
+    pack.arg("events").current_dir(workshop.path("."));
+    run(pack, "gzip").must_exit(0);
+    let packed = workshop.read("events.gz");
+    for (bytes, code) in [(&packed[..], 0), (&packed[..packed.len() / 2], 2)] {
+        workshop.write("events.gz", bytes);
+        let mut command = workshop.command(&format!("{SCAN} - --format json"));
+        let mut scan = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut pipe = scan.stdin.take().unwrap();
+        for piece in [&bytes[..1], &bytes[1..]] {
+            pipe.write_all(piece).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        drop(pipe);
+        let output = scan.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        let of_file = workshop.papyra(&format!("{SCAN} events.gz --format json")).must_exit(code).stdout;
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), of_file.replace("\"events.gz\"", "\"-\""));
+    }
+}
+
+#[test]
 fn notes_count_only_under_strict() {
     let workshop = Workshop::with("events.ndjson", "{\"kind\": \"event\", \"timestamp\": 1}\n");
     workshop.papyra(&format!("{SCAN} events.ndjson")).must_exit(0).must_say("note: 1 record without a field");
