@@ -114,11 +114,7 @@ impl EntryScanner {
     }
 
     fn bad<B: AsRef<[u8]>>(&mut self, id: String, fields: &[(B, B)], length: u64, flaw: Flaw) {
-        self.summary.anomalies += 1;
         self.summary.rejected_bytes += length;
-        if self.summary.findings.len() >= self.max_findings {
-            return;
-        }
         let mut excerpt = Excerpt::default();
         match data_of(fields) {
             Some(data) => excerpt.feed(data),
@@ -131,13 +127,14 @@ impl EntryScanner {
                 }
             }
         }
-        self.summary.findings.push(Finding {
+        let finding = Finding {
             length: Some(length),
             key: Some(self.key.clone()),
             id: Some(id),
             excerpt: Some(excerpt.text()).filter(|text| !text.is_empty()),
             ..Finding::of_file(AnomalyType::CorruptedLine, flaw.reason, flaw.detail)
-        });
+        };
+        self.summary.add_finding(finding, self.max_findings);
     }
 
     /// Adds a note about the stream or an entry of it.

@@ -160,6 +160,21 @@ impl Finding {
             salvaged: Vec::new(),
         }
     }
+
+    /// Whether what could not be read looks like what is left of a record: it begins as one, or names the field that
+    /// all of them have. `None` where looks say nothing.
+    pub(crate) fn looks_like_a_record(&self) -> Option<bool> {
+        let wiped = self.reason == Reason::NulBytes;
+        if !wiped && !matches!(self.reason, Reason::InvalidJson | Reason::InvalidUtf8 | Reason::TornTail) {
+            return None;
+        }
+        let text = self.excerpt.as_ref()?.trim_start_matches("\\x00").trim_start();
+        if wiped && (text.is_empty() || text.starts_with('…')) {
+            return None;
+        }
+        let begins = text.starts_with("{\"") || (text.starts_with('{') && self.reason == Reason::TornTail);
+        Some(begins || text.contains("\"system_id\""))
+    }
 }
 
 /// A damaged line, on its way to being a [`Finding`].

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, Reason};
+use crate::finding::Finding;
 use crate::record::Note;
 use crate::redis::{BackupReport, StreamReport};
-use crate::summary::{Counts, Summary};
+use crate::summary::{Counts, Looks, Summary};
 
 /// The report's schema.
 pub const SCHEMA: &str = "papyra.scan/1";
@@ -139,6 +139,9 @@ pub struct FileReport {
     pub anomaly_count: u64,
     /// The first anomalies.
     pub anomalies: Vec<Finding>,
+    /// What the damaged lines look like, listed or not; no part of the written report.
+    #[serde(skip)]
+    pub looks: Looks,
     /// What a Redis backup file says of itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub backup: Option<BackupReport>,
@@ -190,6 +193,7 @@ impl FileReport {
                 .collect(),
             anomaly_count: summary.anomalies,
             anomalies: summary.findings,
+            looks: summary.looks,
             backup: None,
             streams: Vec::new(),
         }
@@ -251,19 +255,13 @@ impl Report {
         Report { schema: SCHEMA.into(), tool: tool.into(), backend, verdict, totals, files }
     }
 
-    /// Whether the bytes look like something else altogether: not one whole record, and damage none of which begins
-    /// as a record would.
+    /// Whether the bytes look like something else altogether: not one whole record, and no damaged line that looks
+    /// like one.
     pub fn is_no_log(&self) -> bool {
         let records = &self.totals.records;
         let whole = records.event + records.audit + records.dead_letter + self.totals.salvageable;
-        let is_log = |file: &&FileReport| file.is_member() && file.backup.is_none();
-        let mut damage = self.files.iter().filter(is_log).flat_map(|file| &file.anomalies).peekable();
-        let is_alien = |finding: &Finding| {
-            let begins_as_record =
-                |excerpt: &String| excerpt.trim_start_matches("\\x00").trim_start().starts_with(['{', '…']);
-            matches!(finding.reason, Reason::InvalidJson | Reason::InvalidUtf8 | Reason::NulBytes | Reason::TornTail)
-                && !finding.excerpt.as_ref().is_some_and(begins_as_record)
-        };
-        whole == 0 && damage.peek().is_some() && damage.all(is_alien)
+        let mut looks = Looks::default();
+        self.files.iter().filter(|file| file.is_member()).for_each(|file| looks.merge(file.looks));
+        whole == 0 && looks.like_records == 0 && looks.alien > 0
     }
 }

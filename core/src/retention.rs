@@ -66,7 +66,8 @@ impl Sieve {
             && self.policy.max_total_bytes.is_none_or(|most| self.left.bytes <= most);
         if !fits {
             self.left.records -= 1;
-            self.left.bytes -= bytes;
+            // A torn record that was finished since the first pass may weigh more now.
+            self.left.bytes = self.left.bytes.saturating_sub(bytes);
         }
         fits
     }
@@ -90,6 +91,15 @@ mod tests {
         }
         let mut sieve = policy.sieve(census);
         (0..records.len()).filter(|i| sieve.keeps(Some(records[*i].0), records[*i].1)).collect()
+    }
+
+    #[test]
+    fn a_record_that_has_grown_since_the_first_pass_costs_no_later_one() {
+        let policy = Retention { max_total_bytes: Some(1), ..Retention::default() };
+        let mut census = Census::default();
+        policy.count(&mut census, None, 10);
+        let mut sieve = policy.sieve(census);
+        assert_eq!([11, 1].map(|bytes| sieve.keeps(None, bytes)), [false, true]);
     }
 
     #[test]

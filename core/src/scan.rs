@@ -324,11 +324,8 @@ impl Scanner {
     }
 
     fn found(&mut self, finding: Finding, sink: &mut impl Sink) -> Flow {
-        self.summary.anomalies += 1;
         let flow = sink.finding(&finding);
-        if self.summary.findings.len() < self.max_findings {
-            self.summary.findings.push(finding);
-        }
+        self.summary.add_finding(finding, self.max_findings);
         flow
     }
 

@@ -55,6 +55,23 @@ pub struct NoteCount {
     pub offset: u64,
 }
 
+/// What damaged lines look like, of which nothing else can be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looks {
+    /// Those that were records once.
+    pub like_records: u64,
+    /// Those that look like nothing of Papyra's.
+    pub alien: u64,
+}
+
+impl Looks {
+    /// Adds others to these.
+    pub fn merge(&mut self, other: Looks) {
+        self.like_records += other.like_records;
+        self.alien += other.alien;
+    }
+}
+
 /// A record's time and place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Timed {
@@ -82,6 +99,8 @@ pub struct Summary {
     pub anomalies: u64,
     /// The first anomalies, as many as the scanner was told to list.
     pub findings: Vec<Finding>,
+    /// What the damaged lines look like, listed or not.
+    pub looks: Looks,
     /// Bytes that recovery would remove.
     pub rejected_bytes: u64,
     /// Newlines that recovery would add.
@@ -145,6 +164,19 @@ impl Summary {
         }
     }
 
+    /// Adds an anomaly, and lists it while fewer than `most` are listed.
+    pub(crate) fn add_finding(&mut self, finding: Finding, most: usize) {
+        self.anomalies += 1;
+        match finding.looks_like_a_record() {
+            Some(true) => self.looks.like_records += 1,
+            Some(false) => self.looks.alien += 1,
+            None => {}
+        }
+        if self.findings.len() < most {
+            self.findings.push(finding);
+        }
+    }
+
     #[inline]
     fn widen(&mut self, low: f64, high: f64) {
         let (smallest, greatest) = self.time_range.get_or_insert((low, high));
@@ -194,6 +226,7 @@ impl Summary {
         self.salvageable += next.salvageable;
         self.salvaged.merge(next.salvaged);
         self.anomalies += next.anomalies;
+        self.looks.merge(next.looks);
         self.rejected_bytes += next.rejected_bytes;
         self.newlines_owed += next.newlines_owed;
         for mut finding in next.findings {

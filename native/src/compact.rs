@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use papyra_core::report::Backend;
+use papyra_core::report::{Backend, FileReport, Report, Role};
 use papyra_core::retention::{Census, Retention, Sieve, is_unix_time};
 use papyra_core::scan::Flow;
 use papyra_core::summary::Summary;
@@ -93,6 +93,11 @@ pub fn compact(history: &History, policy: Retention, now: f64, dry_run: bool, ef
         rejects: Vec::new(),
         warnings,
     };
+    let look =
+        |share: &Share| FileReport::new(&share.member.name, Role::Active, share.member.index, share.summary.clone());
+    if Report::new(TOOL, history.backend, shares.iter().map(look).collect(), false).is_no_log() {
+        return Err(recover::no_log(history));
+    }
     for share in shares.iter().filter(|share| share.removed > 0 || share.summary.anomalies > 0) {
         outcome.files.push(history.folder.join(&share.member.name));
         if dry_run {

@@ -3,7 +3,6 @@
 //! Names are relative to the open folder, so that nobody can move it away underneath, and no call follows a link in
 //! the last component.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -326,8 +325,8 @@ impl Folder {
 
 /// The last component of a path as text.
 pub fn file_name(path: &Path) -> Result<String> {
-    path.file_name()
-        .map(OsString::from)
-        .and_then(|name| name.into_string().ok())
-        .ok_or_else(|| Error::new(Code::NoInput, format!("{} does not name a file", show(path))))
+    let no = |why: &str| Error::new(Code::NoInput, format!("{} {why}", show(path)));
+    let name = path.file_name().ok_or_else(|| no("does not name a file"))?;
+    let text = name.to_str().ok_or_else(|| no("has a name that is not UTF-8: rename it, nothing was looked at"))?;
+    Ok(text.into())
 }

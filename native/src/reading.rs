@@ -106,7 +106,10 @@ struct Merged {
 impl Merged {
     fn add(&mut self, stretch: u64, part: Result<Summary>) {
         match part {
-            Ok(part) => self.waiting.push((stretch, part)),
+            Ok(part) => {
+                self.waiting.push((stretch, part));
+                self.waiting.sort_by_key(|(stretch, _)| *stretch);
+            }
             Err(error) => {
                 // Of two failures the first one seen will do.
                 if self.whole.is_ok() {
@@ -115,9 +118,16 @@ impl Merged {
             }
         }
         let Ok(whole) = &mut self.whole else { return };
-        while let Some(at) = self.waiting.iter().position(|(stretch, _)| *stretch == self.done) {
-            whole.merge(self.waiting.swap_remove(at).1, self.most);
+        while self.waiting.first().is_some_and(|(stretch, _)| *stretch == self.done) {
+            whole.merge(self.waiting.remove(0).1, self.most);
             self.done += 1;
+        }
+        // A part may wait long, for one with a line of gigabytes: no more findings wait than will be listed.
+        let mut listed = whole.findings.len();
+        for (_, part) in &mut self.waiting {
+            part.findings.truncate(self.most.saturating_sub(listed));
+            part.findings.shrink_to_fit();
+            listed += part.findings.len();
         }
     }
 }
@@ -236,4 +246,28 @@ pub fn scan_stream(
         }
     };
     (scanner.finish(sink), ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_findings_wait_than_will_be_listed() {
+        let part = |line: &str| {
+            let mut scanner = Scanner::new(0, 8);
+            _ = scanner.push(format!("{line}\n").repeat(8).as_bytes(), &mut ());
+            Ok(scanner.finish(&mut ()))
+        };
+        let mut merged = Merged { whole: Ok(Summary::default()), done: 0, waiting: Vec::new(), most: 10 };
+        for (stretch, line) in [(3, "d"), (1, "b"), (2, "c")] {
+            merged.add(stretch, part(line));
+            let waiting: usize = merged.waiting.iter().map(|(_, part)| part.findings.len()).sum();
+            assert!(waiting <= 10, "{waiting} findings wait");
+        }
+        merged.add(0, part("a"));
+        let whole = merged.whole.unwrap_or_else(|error| panic!("{error}"));
+        let listed: String = whole.findings.iter().filter_map(|finding| finding.excerpt.clone()).collect();
+        assert_eq!((whole.anomalies, &*listed), (32, "aaaaaaaabb"));
+    }
 }

@@ -12,7 +12,7 @@ use papyra_core::rotation;
 
 use crate::archive::{self, Format};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::Folder;
+use crate::folder::{Folder, file_name};
 use crate::history::{Choice, History};
 use crate::offline::{AofSet, Backup};
 use crate::redis::Store;
@@ -120,9 +120,23 @@ impl Logs {
         }
     }
 
+    /// Fails on what holds records under a name that is not UTF-8, which no report can tell: it would pass unseen.
+    fn name_all(folder: &Path) -> Result<()> {
+        let entries = std::fs::read_dir(folder).map_err(|error| Error::cannot_open(folder, error))?;
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()) {
+            let Err(error) = file_name(&path) else { continue };
+            let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !is_hidden && !matches!(Content::of(&path)?, None | Some(Content::Nothing)) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// The logs, and the names that were listed and then gone.
     fn look(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<(Logs, Vec<String>)> {
         let mut names = Folder::open(path)?.names()?;
+        Logs::name_all(path)?;
         names.retain(|name| !name.starts_with('.') && !matches!(&**name, "manifest.json" | "SHA256SUMS"));
         names.sort();
         let mut logs =

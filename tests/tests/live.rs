@@ -96,6 +96,24 @@ fn a_set_that_is_rotated_meanwhile_loses_nothing() {
 }
 
 #[test]
+fn a_long_log_is_recovered_though_it_grows_all_the_while() {
+    let workshop = Workshop::with("long.log", logs::clean(20_000) + "{\"kind\": \"ev\n");
+    let stop = AtomicBool::new(false);
+    let (written, codes) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| write_like_papyra(&workshop, "long.log", u64::MAX, &stop));
+        let mut codes = Vec::new();
+        while codes.len() < 5 && !codes.contains(&Some(0)) {
+            codes.push(workshop.papyra("persistence recover --path long.log").code);
+        }
+        stop.store(true, Ordering::Relaxed);
+        (writer.join().unwrap(), codes)
+    });
+    assert!(codes.contains(&Some(0)), "{codes:?}");
+    let expected = logs::clean(20_000) + &written.join("\n") + "\n";
+    assert!(workshop.read("long.log") == expected.as_bytes(), "the log is not what was written to it");
+}
+
+#[test]
 fn our_own_appends_take_the_lock_and_rotate_at_papyras_thresholds() {
     let workshop = Workshop::default();
     let folder = Folder::open(&workshop.path(".")).unwrap();

@@ -1,6 +1,6 @@
 //! What `papyra persistence scan` says of good and of bad input.
 
-use papyra_tests::{Workshop, logs, run};
+use papyra_tests::{Workshop, binary, logs, run};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -48,7 +48,7 @@ fn the_advice_on_a_damaged_log_is_a_command_that_works() {
     let said = run(scan_arg(&mut scan, "my logs/it's.ndjson"), "scan").must_exit(2);
     let advice = said.stdout.lines().last().and_then(|line| line.strip_prefix("ℹ to repair: papyra ")).expect("advice");
     let mut shell = Command::new("sh");
-    let binary = papyra_tests::binary().display();
+    let binary = binary().display();
     shell.args(["-c", &format!("{binary} {advice}")]).current_dir(workshop.path("."));
     run(shell, advice).must_exit(0);
     assert_eq!(workshop.read("my logs/it's.ndjson"), logs::damaged().repaired);
@@ -178,6 +178,92 @@ fn a_wrong_file_is_called_one_and_its_findings_are_bounded() {
 }
 
 #[test]
+fn a_text_a_pretty_document_and_a_picture_are_never_emptied() {
+    let picture: Vec<u8> = b"\x89PNG\r\n\x1a\n\n\n42\n\0\0\0\rIHDR {\"\n".repeat(400);
+    let document = "{\n  \"name\": \"x\",\n\n  \"size\": [\n    1,\n    {\"a\": 1}\n  ]\n}\n".to_owned();
+    let text = "# A title\n\nSome words, and a list:\n\n- one\n- {\"two\"}\n";
+    for bytes in [picture, document.into(), text.into()] {
+        let workshop = Workshop::with("wrong", &bytes);
+        for command in ["recover", "recover --max-findings 0", "recover --dry-run", "compact --max-records 1"] {
+            workshop
+                .papyra(&format!("persistence {command} --path wrong"))
+                .must_exit(65)
+                .must_complain("nothing was changed");
+        }
+        workshop
+            .papyra(&format!("{SCAN} wrong --max-findings 0"))
+            .must_exit(2)
+            .must_say("this does not look like a Papyra log");
+        assert_eq!(workshop.read("wrong"), bytes);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_log_of_one_record_is_still_a_log() {
+    let record = logs::event(1);
+    for left in ["{", &record[..30], "\0\0\0\0", &"\0".repeat(500), "\n\n", &record.replacen('{', "!", 1)] {
+        let workshop = Workshop::with("events.ndjson", left);
+        workshop.papyra("persistence recover --path events.ndjson --max-findings 0").must_exit(0);
+        assert_eq!(workshop.read("events.ndjson"), b"", "{left:?}");
+    }
+}
+
+#[test]
+fn the_command_in_the_advice_can_be_pasted_whatever_the_name() {
+    for name in ["plain", "it's a log", "\x1b[31m\n\\ it's \u{202e}zoë"] {
+        let workshop = Workshop::with(name, logs::event(1) + "\n{\"ki\n");
+        let path = format!("{}:/usr/bin:/bin", binary().parent().unwrap().display());
+        let mut scan = workshop.command("persistence scan --path");
+        scan.arg(name);
+        let said = run(scan, "scan").must_exit(2).stdout;
+        let (_, command) = said.trim_end().rsplit_once("to repair: ").unwrap();
+        assert!(!command.chars().any(char::is_control), "{command:?}");
+        let mut shell = Command::new("bash");
+        shell.args(["-c", command]).current_dir(workshop.path(".")).env("PATH", path);
+        assert!(shell.output().unwrap().status.success(), "{command}");
+        assert_eq!(workshop.read(name), (logs::event(1) + "\n").as_bytes(), "{command}");
+    }
+}
+
+#[test]
+fn a_log_whose_name_is_not_utf8_does_not_pass_unseen() {
+    use std::os::unix::ffi::OsStrExt;
+    let workshop = Workshop::with("logs/events.ndjson", logs::clean(2));
+    let odd = |name: &[u8]| workshop.path("logs").join(std::ffi::OsStr::from_bytes(name));
+    std::fs::write(odd(b"picture\xff"), "\x01").unwrap();
+    workshop.papyra(&format!("{SCAN} logs")).must_exit(0);
+    std::fs::write(odd(b"ev\xff.ndjson"), "{\"ki").unwrap();
+    workshop.papyra(&format!("{SCAN} logs")).must_exit(66).must_complain("ev\\xff.ndjson has a name that is not UTF-8");
+}
+
+#[test]
+fn a_compressed_log_in_a_pipe_is_told_like_one_in_a_file() {
+    if !papyra_tests::has("gzip") {
+        return;
+    }
+    let workshop = Workshop::with("events", logs::clean(50));
+    let mut pack = Command::new("gzip");
+    pack.arg("events").current_dir(workshop.path("."));
+    run(pack, "gzip").must_exit(0);
+    let packed = workshop.read("events.gz");
+    for (bytes, code) in [(&packed[..], 0), (&packed[..packed.len() / 2], 2)] {
+        workshop.write("events.gz", bytes);
+        let mut command = workshop.command(&format!("{SCAN} - --format json"));
+        let mut scan = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut pipe = scan.stdin.take().unwrap();
+        for piece in [&bytes[..1], &bytes[1..]] {
+            pipe.write_all(piece).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        drop(pipe);
+        let output = scan.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        let of_file = workshop.papyra(&format!("{SCAN} events.gz --format json")).must_exit(code).stdout;
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), of_file.replace("\"events.gz\"", "\"-\""));
+    }
+}
+
+#[test]
 fn notes_count_only_under_strict() {
     let workshop = Workshop::with("events.ndjson", "{\"kind\": \"event\", \"timestamp\": 1}\n");
     workshop.papyra(&format!("{SCAN} events.ndjson")).must_exit(0).must_say("note: 1 record without a field");
@@ -204,7 +290,7 @@ fn a_reader_that_goes_away_is_no_error() {
     let workshop = Workshop::with("events.ndjson", logs::clean(20_000));
     let mut shell = Command::new("sh");
     let script = "$0 persistence replay --path events.ndjson | head -n 1 >/dev/null; $0 persistence scan --path events.ndjson | true";
-    shell.args(["-c", script]).arg(papyra_tests::binary()).current_dir(workshop.path("."));
+    shell.args(["-c", script]).arg(binary()).current_dir(workshop.path("."));
     let run = run(shell, script).must_exit(0);
     assert_eq!(run.stderr, "");
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::out::Out;
 use super::progress::Progress;
-use super::settings::{Common, Format, Settings};
+use super::settings::{self, Common, Format, Settings};
 use super::{Verdict, inspect_groups};
 use crate::error::Result;
 use crate::offline::{self, entries::Streams};
@@ -53,7 +53,7 @@ pub(super) struct Filters {
     limit: usize,
 
     /// Only records of this time or later, in seconds of the log's own clock
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = settings::time)]
     since: Option<f64>,
 
     /// Only events of this type

@@ -7,7 +7,7 @@ use papyra_core::scan::Flow;
 use super::Verdict;
 use super::out::{Out, thousands};
 use super::progress::Progress;
-use super::settings::{Common, Settings};
+use super::settings::{self, Common, Settings};
 use crate::error::Result;
 use crate::records;
 use crate::redis;
@@ -19,7 +19,7 @@ pub(super) struct Args {
     common: Common,
 
     /// Only records of this time or later, in seconds of the log's own clock
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = settings::time)]
     since: Option<f64>,
 }
 

@@ -1,7 +1,7 @@
 //! `papyra persistence scan`
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use papyra_core::escape::escape;
@@ -111,24 +111,32 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
 fn archive_report(path: &Path, format: archive::Format, effort: Effort<'_>) -> Result<FileReport> {
     let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let (summary, ended) = reading::scan_stream(archive::unpack(format, file), effort, &mut ());
-    Ok(archive::report(name, format, summary, ended))
+    Ok(unpacked_report(name, format, file, effort))
+}
+
+fn unpacked_report(name: String, format: archive::Format, input: impl Read, effort: Effort<'_>) -> FileReport {
+    let (summary, ended) = reading::scan_stream(archive::unpack(format, input), effort, &mut ());
+    archive::report(name, format, summary, ended)
 }
 
 fn stream_report(path: &Path, effort: Effort<'_>) -> Result<FileReport> {
-    let input: Box<dyn io::Read> = if path == Path::new("-") {
+    let mut input: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
         Box::new(File::open(path).map_err(|error| Error::cannot_open(path, error))?)
     };
-    let mut input = io::BufReader::new(input);
-    let head = io::BufRead::fill_buf(&mut input).map_err(|error| Error::cannot_read(path, 0, &error))?;
-    let (summary, ended) = match archive::Format::of(head) {
-        Some(format) => reading::scan_stream(archive::unpack(format, input), effort, &mut ()),
-        None => reading::scan_stream(input, effort, &mut ()),
-    };
+    // A pipe gives as little at a time as it likes.
+    let mut head = Vec::new();
+    let most = archive::Format::HEAD as u64;
+    input.by_ref().take(most).read_to_end(&mut head).map_err(|error| Error::cannot_read(path, 0, &error))?;
+    let input = (&head[..]).chain(input);
+    let name = path.to_string_lossy().into_owned();
+    if let Some(format) = archive::Format::of(&head) {
+        return Ok(unpacked_report(name, format, input, effort));
+    }
+    let (summary, ended) = reading::scan_stream(input, effort, &mut ());
     ended.map_err(|error| Error::cannot_read(path, summary.bytes, &error))?;
-    Ok(FileReport::new(path.to_string_lossy(), Role::Active, 0, summary))
+    Ok(FileReport::new(name, Role::Active, 0, summary))
 }
 
 /// The report for people: Papyra's words first, then what Papyra never says.

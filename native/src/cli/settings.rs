@@ -94,6 +94,12 @@ struct File {
     redis: RedisFile,
 }
 
+/// Reads a time in seconds. No record is of the time NaN or later.
+pub(super) fn time(text: &str) -> std::result::Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|error: std::num::ParseFloatError| error.to_string())?;
+    if seconds.is_nan() { Err("must be a number of seconds".into()) } else { Ok(seconds) }
+}
+
 /// The settings in force.
 #[derive(Debug)]
 pub(super) struct Settings {

@@ -30,7 +30,8 @@ pub(crate) struct Carried {
 
 /// Adds to the new file, which nobody else can write to, what was appended to the old one since the scan.
 ///
-/// Returns how far the two go together now; `None` when something came that is no record and is secured nowhere yet.
+/// Returns how far the two go together now; `None` when something came that is no record and is secured nowhere yet,
+/// or when others have written to the new file after all.
 pub(crate) fn catch_up(folder: &Folder, log: &str, old: &File, new: &File, ready: Ready) -> Result<Option<Ready>> {
     let size = size_of(folder, log, old)?;
     if size == ready.size {
@@ -38,7 +39,9 @@ pub(crate) fn catch_up(folder: &Folder, log: &str, old: &File, new: &File, ready
     }
     let late =
         if size > ready.size { Late::of(folder, log, old, ready, size)? } else { return Err(changed(folder, log)) };
-    if !late.all_is_safe {
+    // The kernel takes a barrier down after a while, as when this process was stopped: then others write there too.
+    let shared = size_of(folder, log, new)? != ready.new_size;
+    if !late.all_is_safe || shared {
         return Ok(None);
     }
     new.write_all_at(&late.bytes, ready.new_size)
@@ -207,7 +210,30 @@ impl Sink for Late<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::there_already;
+    use std::fs;
+
+    use super::{catch_up, there_already};
+    use crate::folder::{Folder, Identity};
+    use crate::recover::swap::Ready;
+
+    #[test]
+    fn nothing_is_written_over_what_others_wrote_to_the_new_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("old"), "{\"n\":1}\n{\"n\":2}\n").expect("written");
+        let held = Folder::open(folder.path()).expect("the folder");
+        let (old, inode) = (held.read("old").expect("open"), 0);
+        let ready = Ready { inode, size: 8, resume_at: 8, new_size: 8 };
+        for (new_file, caught) in [("{\"n\":1}\n", Some(16)), ("{\"n\":1}\n{\"n\":3}\n", None)] {
+            fs::write(at("new"), new_file).expect("written");
+            let new = fs::OpenOptions::new().read(true).write(true).open(at("new")).expect("open");
+            let done = catch_up(&held, "old", &old, &new, ready).expect("looked at");
+            assert_eq!(done.map(|ready| ready.new_size), caught);
+            let size = Identity::of_file(&new).expect("a size").size;
+            assert_eq!(size, 16, "{new_file}");
+            assert!(fs::read_to_string(at("new")).expect("readable").starts_with(new_file));
+        }
+    }
 
     #[test]
     fn lines_that_are_there_are_found_between_those_of_others() {

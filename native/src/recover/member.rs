@@ -58,10 +58,11 @@ pub(crate) fn repair(folder: &Folder, log: &str, job: Job<'_>, effort: Effort<'_
     let path = folder.join(log);
     let source = folder.read(log)?;
     let before = scan_settled(&source, &path, Effort { max_findings: 0, ..effort })?;
-    let identity = Identity::of_file(&source).map_err(|error| Error::cannot_read(&path, 0, &error))?;
-    if identity.size != before.bytes {
-        return Err(Error::new(Code::TryAgain, format!("{} is being written to: try again", show(&path))));
-    }
+    // What is appended from now on comes late, and the swap carries it over.
+    let identity = Identity {
+        size: before.bytes,
+        ..Identity::of_file(&source).map_err(|error| Error::cannot_read(&path, 0, &error))?
+    };
     if only.is_some_and(|only| only != (identity.device, identity.inode)) {
         return Err(Error::new(Code::TryAgain, format!("{} was rotated meanwhile: try again", show(&path))));
     }
@@ -214,7 +215,10 @@ fn like_the_original(source: &File, output: &File, path: &std::path::Path) -> Re
     let (old, new) = (source.metadata().map_err(failed)?, output.metadata().map_err(failed)?);
     if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
         let (owner, group) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
-        fs::fchown(output, Some(owner), Some(group)).map_err(|error| failed(error.into()))?;
+        fs::fchown(output, Some(owner), Some(group)).map_err(|_| {
+            let text = format!("cannot keep owner and group of {}: run as root or as its owner", show(path));
+            Error::new(Code::CannotCreate, text)
+        })?;
     }
     fs::fchmod(output, Mode::from_raw_mode(old.mode() & 0o7777)).map_err(|error| failed(error.into()))?;
     let mut warnings = Vec::new();

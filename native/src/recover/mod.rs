@@ -15,6 +15,7 @@ mod swap;
 
 use std::path::{Path, PathBuf};
 
+use papyra_core::escape::escape;
 use papyra_core::plan::Plan;
 use papyra_core::report::{Backend, FileReport, Report, Role};
 use papyra_core::rotation::RotationSet;
@@ -179,11 +180,7 @@ pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Resu
         return Ok(outcome);
     }
     if outcome.before.is_no_log() {
-        let text = format!(
-            "{} does not look like a Papyra log: recovery would remove all of it; nothing was changed",
-            show(&history.path())
-        );
-        return Err(Error::new(Code::Data, text));
+        return Err(no_log(history));
     }
     if !writes {
         outcome.plan = plans(history, &outcome.before.files, effort)?;
@@ -206,6 +203,13 @@ pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Resu
     }
     outcome.after = report()?;
     Ok(outcome)
+}
+
+/// A mistyped path must not empty somebody's picture.
+pub(crate) fn no_log(history: &History) -> Error {
+    let path = show(&history.path());
+    let text = format!("{path} does not look like a Papyra log: all of it would be removed; nothing was changed");
+    Error::new(Code::Data, text)
 }
 
 /// What compaction does first: finishes what was interrupted. Returns what the operator should know.
@@ -303,7 +307,8 @@ fn mend(
     }
     outcome.warnings.extend(repaired.warnings);
     if repaired.late_bytes > 0 {
-        let text = format!("{} bytes that were appended to {name} meanwhile were carried over", repaired.late_bytes);
+        let (bytes, name) = (repaired.late_bytes, escape(name.as_bytes()));
+        let text = format!("{bytes} bytes that were appended to {name} meanwhile were carried over");
         outcome.warnings.push(text);
     }
     outcome.plan.push(FilePlan { path: name.to_owned(), plan: repaired.plan });
@@ -380,7 +385,19 @@ pub fn command(path: &Path, quarantine_dir: Option<&Path>) -> String {
 
 /// A path as a shell takes it.
 pub(crate) fn quoted(path: &Path) -> String {
-    let text = show(path);
+    let (text, bytes) = (show(path), path.as_os_str().as_encoded_bytes());
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    if text.as_bytes() == bytes {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    // What is not safe to show, in the way that bash, zsh and ksh read.
+    let escaped = bytes.iter().map(|byte| match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
