@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use papyra_core::redis::{GroupsFile, Scope, StreamGroups};
-use papyra_core::report::{Backend, Report, Verdict};
+use papyra_core::report::{Backend, Report};
 
 use super::look::{Found, Payload, look};
 use super::restore::{restore, source, systems};
@@ -13,7 +13,7 @@ use super::scratch::Server;
 use crate::TOOL;
 use crate::backup::drill::Drill;
 use crate::backup::restore::Options;
-use crate::backup::{Attested, Backup, attest, rfc3339, seconds_since};
+use crate::backup::{Backup, rfc3339, seconds_since};
 use crate::error::{Code, Error, Result, show};
 use crate::folder::{Folder, file_name};
 use crate::offline::{self, export::GROUPS};
@@ -60,13 +60,7 @@ pub(in crate::backup) fn drill(backup: &Backup, scratch: &Path, effort: Effort<'
         Err(error) if error.code == Code::Data => done.differences.push(error.to_string()),
         Err(error) => return Err(error),
     }
-    done.intact = done.differences.is_empty();
-    let verdict = done.scan.as_ref().map_or(Verdict::Anomalies, |scan| scan.verdict);
-    match attest::keep(backup, Attested::Drilled, done.restore_seconds, done.intact, verdict) {
-        Ok(path) => done.recorded = Some(path),
-        Err(why) => done.not_recorded = Some(why),
-    }
-    Ok(done)
+    Ok(done.recorded_beside(backup))
 }
 
 /// A stream as the server has it now.
