@@ -14,6 +14,7 @@ use super::stored::{Inside, look_inside};
 use super::{Attested, Backup, attest, redis, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
+use crate::figures::bytes;
 use crate::folder::Folder;
 use crate::reading::Effort;
 
@@ -128,7 +129,9 @@ pub fn drill(backup: &Backup, scratch: &Path, effort: Effort<'_>) -> Result<Dril
     let (_scratch, folder) = Scratch::new(scratch)?;
     let needed = backup.manifest.bytes();
     if let Some(free) = folder.free_bytes().filter(|free| *free < needed) {
-        let text = format!("{} has {free} bytes free and the drill needs {needed}: name another", show(scratch));
+        let (free, needed) = (bytes(free), bytes(needed));
+        let text =
+            format!("{} has {free} free and the drill needs {needed}: name another with --scratch", show(scratch));
         return Err(Error::new(Code::CannotCreate, text));
     }
     let mut done = Drill::of(backup);
