@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::backup::list::{Entry, list};
 use crate::backup::{Attestation, Attested, remote};
 use crate::error::{Code, show};
+use crate::figures::bytes;
 use crate::folder::Folder;
 
 /// What to look at, and what is too old. Ages are in seconds.
@@ -37,7 +38,7 @@ pub struct Wanted {
 pub struct Item {
     /// A short name.
     pub check: &'static str,
-    /// Whether it is as it should be; none when nobody was allowed to look.
+    /// Whether it is as it should be; none when nobody was allowed to look, or only people can tell.
     pub passed: Option<bool>,
     /// What was found.
     pub detail: String,
@@ -54,8 +55,8 @@ impl Item {
         Item { check, passed: Some(false), detail, advice: Some(advice.into()) }
     }
 
-    /// Nobody was allowed to look.
-    pub(crate) fn not_permitted(check: &'static str, detail: String, advice: impl Into<String>) -> Item {
+    /// Nobody was allowed to look, or only people can tell.
+    pub(crate) fn undecided(check: &'static str, detail: String, advice: impl Into<String>) -> Item {
         Item { check, passed: None, detail, advice: Some(advice.into()) }
     }
 }
@@ -163,7 +164,7 @@ fn attested(entries: &[Entry], what: Attested, limit: f64, now: Timestamp, backu
 
 fn room(backups: &Path, wanted: &Wanted) -> Option<Item> {
     let (free, needed) = (Folder::open(backups).ok()?.free_bytes()?, wanted.bytes?);
-    let detail = format!("{free} bytes are free in {}, the next backup needs {needed}", show(backups));
+    let detail = format!("{} are free in {}, the next backup needs {}", bytes(free), show(backups), bytes(needed));
     Some(if free >= needed {
         Item::passed("room", detail)
     } else {
@@ -178,12 +179,12 @@ fn elsewhere(backups: &Path, wanted: &Wanted) -> Option<Item> {
     }
     let device = |path: &Path| Some(Folder::open(path).ok()?.identity().ok()?.0);
     let same = device(backups)? == device(folder_of(wanted.path.as_ref()?))?;
-    let detail = if same {
-        "the backups are on the log's own file system: copy them elsewhere too"
+    let check = "another disk";
+    Some(if same {
+        Item::undecided(check, "the backups are on the log's own file system".into(), "copy them elsewhere too")
     } else {
-        "the backups are on another file system than the log"
-    };
-    Some(Item::passed("another disk", detail.into()))
+        Item::passed(check, "the backups are on another file system than the log".into())
+    })
 }
 
 fn hours(seconds: f64) -> String {

@@ -5,6 +5,7 @@
 /// Name and version, as reports carry them.
 pub const TOOL: &str = concat!("papyra ", env!("CARGO_PKG_VERSION"));
 
+mod figures;
 mod lease;
 
 pub mod append;

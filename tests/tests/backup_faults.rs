@@ -172,6 +172,7 @@ fn scenarios() -> Vec<Scenario> {
             },
             end: |shop, hit| {
                 assert_eq!(whole_backups(shop, hit), ["two"], "{hit}");
+                assert!(!shop.path("b/one.verified.json").exists(), "{hit}: what is gone is remembered");
                 no_strays(shop, hit);
             },
         },
@@ -245,6 +246,8 @@ fn try_every_step_of(scenario: &Scenario) {
             } else {
                 assert!(trace.contains("(INJECTED)"), "{hit}: {trace}");
                 assert!(matches!(hurt.code, Some(0 | 66 | 73 | 74)), "{hit}: {hurt:?}");
+                let is_needed = matches!(&**call, "write" | "fsync" | "fdatasync");
+                assert!(hurt.code != Some(0) || !is_needed, "{hit}: what is not on the disk is called done: {hurt:?}");
             }
             (scenario.midway)(&shop, &hit);
             let again = scenario.shell(&shop, "");

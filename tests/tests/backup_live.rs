@@ -73,7 +73,7 @@ fn backups_under_a_rotating_writer_have_no_gap_and_nothing_twice() {
                 let run = shop.papyra(&format!("backup create --path {path} --to b --name {name} --format json"));
                 let made = run.must_exit(0).json();
                 assert_eq!(made["manifest"]["scan"]["verdict"], "clean", "{name}: {}", made["manifest"]["scan"]);
-                assert_eq!(made["warnings"], serde_json::json!([]));
+                assert_eq!((&made["schema"], &made["warnings"]), (&"papyra.create/1".into(), &serde_json::json!([])));
                 cut += made["manifest"]["files"]
                     .as_array()
                     .unwrap()

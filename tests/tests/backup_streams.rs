@@ -200,16 +200,10 @@ fn only_the_systems_that_are_named_come_back() {
     assert!(!shop.path("folder").exists());
 }
 
-#[test]
-fn an_older_server_gets_the_streams_by_commands_and_is_told_what_those_cannot_say() {
-    let Some(mut server) = Redis::start(&[]) else { return };
-    fill(&mut server);
-    let shop = Workshop::default();
-    create(&shop, &server, "");
-    shop.forge_newer("b/one");
-    shop.papyra("backup verify b/one").must_exit(0);
-    let mut expected = without_times(system(&mut server, "s"));
-    for stream in expected.values_mut() {
+/// What is left of streams that are written anew: no times of consumers, nothing that waits for a message that is gone.
+fn as_commands_say(state: State) -> State {
+    let mut state = without_times(state);
+    for stream in state.values_mut() {
         let ids: Vec<_> = stream.entries.iter().map(|entry| entry.0).collect();
         for group in stream.groups.values_mut() {
             group.pending.retain(|id, _| ids.contains(id));
@@ -218,13 +212,57 @@ fn an_older_server_gets_the_streams_by_commands_and_is_told_what_those_cannot_sa
             }
         }
     }
+    state
+}
+
+#[test]
+fn an_older_server_gets_the_streams_by_commands_and_is_told_what_those_cannot_say() {
+    let Some(mut server) = Redis::start(&[]) else { return };
+    fill(&mut server);
+    let shop = Workshop::default();
+    create(&shop, &server, "");
+    shop.forge_newer("b/one");
+    shop.papyra("backup verify b/one").must_exit(0);
+    let expected = as_commands_say(system(&mut server, "s"));
     server.call("FLUSHALL");
     let report = shop.on(&server.url(), "backup restore b/one --format json").must_exit(0).json();
     assert_same(&without_times(system(&mut server, "s")), &expected, "by commands");
     let events = report["streams"].as_array().unwrap().iter().find(|s| s["key"] == "papyra:s:events").unwrap();
     assert_eq!((&events["lost"]["pending"], &events["lost"]["idle_times"]), (&1.into(), &3.into()));
-    assert!(report["notes"][0].as_str().unwrap().contains("1 pending entries whose message is gone"), "{report}");
+    assert!(report["notes"][0].as_str().unwrap().contains("1 pending entry whose message is gone"), "{report}");
     assert_eq!(number(&server.call("PTTL papyra:s:events")), -1);
+}
+
+#[test]
+fn a_stream_that_is_too_large_for_one_argument_is_written_anew_whatever_the_backup_holds_it_in() {
+    const MANY: &str = "for number = 1, 2000 do local text = {} \
+        for part = 1, 25 do text[part] = redis.sha1hex(number * 100 + part) end \
+        redis.call('XADD', 'papyra:s:events', '*', 'data', table.concat(text)) end";
+    let Some(mut server) = Redis::start(&["--repl-diskless-sync-delay", "0"]) else { return };
+    fill(&mut server);
+    server.script(MANY);
+    let shop = Workshop::default();
+    for method in ["dump", "bgsave"] {
+        shop.on(&server.url(), &format!("backup create --to b --name {method} --method {method}")).must_exit(0);
+    }
+    let all = system(&mut server, "s");
+    let mut expected = all.clone();
+    let large = (0, b"papyra:s:events".to_vec());
+    expected.extend(as_commands_say([(large.clone(), all[&large].clone())].into()));
+    drop(server);
+    for method in ["dump", "bgsave"] {
+        let Some(mut small) = Redis::start(&["--proto-max-bulk-len", "1048576"]) else { return };
+        let report = shop.on(&small.url(), &format!("backup restore b/{method} --format json")).must_exit(0).json();
+        let state = system(&mut small, "s");
+        let mut plain = state.clone();
+        plain.extend(without_times([(large.clone(), state[&large].clone())].into()));
+        assert_same(&plain, &expected, method);
+        for stream in report["streams"].as_array().expect("streams") {
+            let lost = if stream["key"] == "papyra:s:events" { Value::from(1) } else { Value::Null };
+            assert_eq!(stream["lost"]["pending"], lost, "{method}: {report:#}");
+        }
+        assert_eq!(number(&small.call("PTTL papyra:s:events")), -1);
+    }
 }
 
 #[test]

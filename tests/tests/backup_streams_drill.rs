@@ -46,7 +46,7 @@ fn a_drill_on_an_older_server_says_what_cannot_be_brought_back() {
         return;
     }
     shop.forge_newer("b/one");
-    shop.papyra("backup drill b/one").must_exit(0).must_say("not brought back: 1 consumers' idle times");
+    shop.papyra("backup drill b/one").must_exit(0).must_say("not brought back: 1 consumer's idle time");
 }
 
 #[test]

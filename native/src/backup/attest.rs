@@ -97,6 +97,16 @@ pub(super) fn keep(
     Ok(folder.join(&file))
 }
 
+/// Removes what is remembered of a backup that is being removed.
+pub(super) fn forget(backups: &dyn Files, backup: &str) -> Result<()> {
+    for record in [Attested::Verified, Attested::Drilled].map(|what| what.file(backup)) {
+        if backups.size(&record)?.is_some() {
+            backups.remove(&record)?;
+        }
+    }
+    Ok(())
+}
+
 /// Replaces a small file in one step.
 pub(super) fn write_over(folder: &Folder, name: &str, bytes: &[u8]) -> Result<()> {
     let temporary = format!(".{name}.{}.tmp", std::process::id());

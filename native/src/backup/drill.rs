@@ -14,6 +14,7 @@ use super::stored::{Inside, look_inside};
 use super::{Attested, Backup, attest, redis, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
+use crate::figures::bytes;
 use crate::folder::Folder;
 use crate::reading::Effort;
 
@@ -81,6 +82,17 @@ impl Drill {
         }
     }
 
+    /// The drill has ended: what came of it is kept beside the backup.
+    pub(super) fn recorded_beside(mut self, backup: &Backup) -> Drill {
+        self.intact = self.differences.is_empty();
+        let verdict = self.scan.as_ref().map_or(Verdict::Anomalies, |scan| scan.verdict);
+        match attest::keep(backup, Attested::Drilled, self.restore_seconds, self.intact, verdict) {
+            Ok(path) => self.recorded = Some(path),
+            Err(why) => self.not_recorded = Some(why),
+        }
+        self
+    }
+
     /// Whether all is well.
     pub fn is_good(&self) -> bool {
         self.intact && self.scan.as_ref().is_some_and(|scan| scan.verdict == Verdict::Clean)
@@ -117,7 +129,9 @@ pub fn drill(backup: &Backup, scratch: &Path, effort: Effort<'_>) -> Result<Dril
     let (_scratch, folder) = Scratch::new(scratch)?;
     let needed = backup.manifest.bytes();
     if let Some(free) = folder.free_bytes().filter(|free| *free < needed) {
-        let text = format!("{} has {free} bytes free and the drill needs {needed}: name another", show(scratch));
+        let (free, needed) = (bytes(free), bytes(needed));
+        let text =
+            format!("{} has {free} free and the drill needs {needed}: name another with --scratch", show(scratch));
         return Err(Error::new(Code::CannotCreate, text));
     }
     let mut done = Drill::of(backup);
@@ -132,13 +146,7 @@ pub fn drill(backup: &Backup, scratch: &Path, effort: Effort<'_>) -> Result<Dril
         Err(error) if error.code == Code::Data => done.differences.push(error.to_string()),
         Err(error) => return Err(error),
     }
-    done.intact = done.differences.is_empty();
-    let verdict = done.scan.as_ref().map_or(Verdict::Anomalies, |scan| scan.verdict);
-    match attest::keep(backup, Attested::Drilled, done.restore_seconds, done.intact, verdict) {
-        Ok(path) => done.recorded = Some(path),
-        Err(why) => done.not_recorded = Some(why),
-    }
-    Ok(done)
+    Ok(done.recorded_beside(backup))
 }
 
 /// Reads the restored files and notes where they are not what the manifest says.

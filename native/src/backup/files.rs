@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::attest::write_over;
+use super::attest::{forget, write_over};
 use super::{CONDEMNED, clear_leftovers, remote};
 use crate::error::{Error, Result};
 use crate::folder::{Folder, Lock};
@@ -58,7 +58,7 @@ pub trait Files: Debug {
     /// runs left.
     fn tidy(&self) -> Result<Option<Lock>>;
 
-    /// Removes a backup in it so that a kill leaves no half of one that looks whole.
+    /// Removes a backup in it, and what is remembered of it, so that a kill leaves no half of one that looks whole.
     fn discard(&self, name: &str) -> Result<()>;
 
     /// The path of a name in it.
@@ -157,6 +157,7 @@ impl Files for Folder {
         let lock = self.existing_subfolder(name)?.lock()?;
         self.rename(name, &hidden)?;
         self.sync()?;
+        forget(self, name)?;
         self.remove_tree(&hidden)?;
         drop(lock);
         self.sync()

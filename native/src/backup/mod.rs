@@ -186,6 +186,9 @@ fn clear_leftovers(backups: &Folder) -> Result<()> {
         let is_ours = name.starts_with('.') && (name.ends_with(UNFINISHED) || name.ends_with(CONDEMNED));
         // Whoever is still at work in it holds its lock.
         if is_ours && backups.existing_subfolder(&name).is_ok_and(|folder| folder.lock().is_ok()) {
+            if let Some(backup) = name[1..].strip_suffix(CONDEMNED) {
+                attest::forget(backups, backup)?;
+            }
             backups.remove_tree(&name)?;
         }
     }

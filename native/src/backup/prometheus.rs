@@ -67,7 +67,7 @@ pub fn write(path: &Path, operation: Operation, figures: Option<&Figures>) -> Re
         ("papyra_backup_run_timestamp_seconds", "When this was last tried, in seconds since 1970.", Some(now)),
     ];
     if let Some(figures) = figures {
-        let age = figures.created.map(|created| now - created.as_millisecond() as f64 / 1e3);
+        let age = figures.created.map(|created| ((now - created.as_millisecond() as f64 / 1e3) * 1e3).round() / 1e3);
         gauges.extend([
             ("papyra_backup_duration_seconds", "How long it took.", Some(figures.seconds)),
             ("papyra_backup_records", "Intact records in the backup.", Some(figures.records as f64)),

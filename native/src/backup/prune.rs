@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::list::Entry;
 use super::verify::foreign;
-use super::{Attested, Backup, Files, unfinished_in};
+use super::{Backup, Files, unfinished_in};
 use crate::error::{Code, Error, Result};
 
 /// How many backups to keep, by period.
@@ -120,13 +120,7 @@ fn remove(backups: &dyn Files, name: &str) -> Result<()> {
         let text = format!("{} files in it are not the backup's: move them away first", foreign.len());
         return Err(Error::new(Code::Io, text));
     }
-    backups.discard(name)?;
-    for record in [Attested::Verified, Attested::Drilled].map(|what| what.file(name)) {
-        if backups.size(&record)?.is_some() {
-            backups.remove(&record)?;
-        }
-    }
-    Ok(())
+    backups.discard(name)
 }
 
 #[cfg(test)]

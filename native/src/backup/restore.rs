@@ -18,6 +18,7 @@ use super::writing::{Syncer, set_attributes};
 use super::{Backup, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
+use crate::figures::bytes;
 use crate::folder::{Folder, file_name};
 use crate::reading::Effort;
 
@@ -156,10 +157,13 @@ fn refuse_occupied(target: Option<&Folder>, replace: bool) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "{} is not empty ({} files or folders), and a restore never merges: choose another place, or move what is \
-         there aside with --replace",
+        "{} is not empty ({} in it), and a restore never merges: choose another place, or move what is there aside with \
+         --replace",
         show(target.path()),
-        occupants.len()
+        match occupants.len() {
+            1 => "1 file or folder is".to_owned(),
+            count => format!("{count} files or folders are"),
+        }
     );
     Err(Error::new(Code::CannotCreate, text))
 }
@@ -171,8 +175,10 @@ fn refuse_too_large(backup: &Backup, folder: &Folder) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "{} has {free} bytes free and the backup needs {needed}: free some space; nothing was changed",
-        show(folder.path())
+        "{} has {} free and the backup needs {}: free some space; nothing was changed",
+        show(folder.path()),
+        bytes(free),
+        bytes(needed)
     );
     Err(Error::new(Code::CannotCreate, text))
 }

@@ -36,6 +36,14 @@ impl ReadBack {
     }
 }
 
+/// Why a file of a backup could not be opened.
+pub(super) fn why_not_opened(backup: &Backup, file: &StoredFile, error: &Error) -> String {
+    match backup.files.size(&file.stored) {
+        Ok(None) => "it is not there".into(),
+        _ => error.to_string(),
+    }
+}
+
 /// Reads a stored file and says whether it is what the manifest says; its content goes to `copy`.
 ///
 /// `Err` is for the copy, and for what cannot be reached: a file that cannot be read is damaged.
@@ -50,7 +58,7 @@ pub(super) fn read_back(
     let mut opened = match backup.files.read(&file.stored) {
         Ok(opened) => opened,
         Err(error) if is_unreachable(&error) => return Err(error),
-        Err(error) => return Ok(gone(error.to_string())),
+        Err(error) => return Ok(gone(why_not_opened(backup, file, &error))),
     };
     let mut stored = Hashed::new(&mut opened);
     let to = copy.map(|copy| &mut *copy as &mut dyn Write);

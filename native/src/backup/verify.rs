@@ -9,7 +9,7 @@ use papyra_core::verification;
 use serde::Serialize;
 
 use super::remote::UNDER_WAY;
-use super::stored::{Damage, read_back};
+use super::stored::{Damage, read_back, why_not_opened};
 use super::{Attested, Backup, Files, attest, is_unreachable, seconds_since};
 use crate::TOOL;
 use crate::error::{Error, Result};
@@ -104,7 +104,7 @@ fn wrong_size(backup: &Backup, file: &StoredFile) -> Result<Option<Damage>> {
         Ok(size) if size == file.stored_bytes => return Ok(None),
         Ok(size) => format!("it has {size} bytes where {} were written", file.stored_bytes),
         Err(error) if is_unreachable(&error) => return Err(error),
-        Err(error) => error.to_string(),
+        Err(error) => why_not_opened(backup, file, &error),
     };
     let recovery = "a whole verification, without --quick, tells".into();
     Ok(Some(Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery }))

@@ -10,6 +10,7 @@ use papyra_core::summary::Counts;
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
+pub(super) use crate::figures::{bytes, thousands};
 
 /// A message on standard error.
 pub(super) fn message(text: &str) {
@@ -115,29 +116,6 @@ impl Out {
             Some(error) => Err(Error::new(Code::Io, format!("writing the output failed: {error}"))),
             None => Ok(()),
         }
-    }
-}
-
-/// `1,234,567`
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `8,680 bytes`, and in larger units what is larger.
-pub(super) fn bytes(number: u64) -> String {
-    let exact = format!("{} byte{}", thousands(number), if number == 1 { "" } else { "s" });
-    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB")];
-    match units.into_iter().find(|(unit, _)| number >= *unit) {
-        Some((unit, name)) => format!("{exact} ({:.1} {name})", number as f64 / unit as f64),
-        None => exact,
     }
 }
 

@@ -43,7 +43,7 @@ pub fn check(store: &Store, limits: Limits) -> Result<Vec<Item>> {
             Ok(_) => {
                 vec![append_only(&server), snapshot(&server, limits), eviction(&server, &expiring), replicas(&server)]
             }
-            Err(why) => vec![Item::not_permitted("server", why.clone(), "allow the user INFO: ACL SETUSER … +info")],
+            Err(why) => vec![Item::undecided("server", why.clone(), "allow the user INFO: ACL SETUSER … +info")],
         };
         server_items.iter_mut().for_each(|item| item.detail.insert_str(0, &of));
         list.extend(server_items);
@@ -61,7 +61,7 @@ pub fn check(store: &Store, limits: Limits) -> Result<Vec<Item>> {
 fn permitted(check: &'static str, item: Result<Item>) -> Result<Item> {
     match item {
         Err(error) if error.code == Code::Unavailable => {
-            Ok(Item::not_permitted(check, error.to_string(), "ask whoever runs the server"))
+            Ok(Item::undecided(check, error.to_string(), "ask whoever runs the server"))
         }
         item => item,
     }
@@ -131,7 +131,7 @@ fn append_only(server: &Server) -> Item {
             ),
             "CONFIG SET appendfsync everysec, and the same in its settings file",
         ),
-        None => Item::not_permitted(
+        None => Item::undecided(
             check,
             "on by INFO; appendfsync is not known, since CONFIG GET is not permitted".into(),
             "ask whoever runs the server whether appendfsync is everysec or always",
@@ -159,7 +159,7 @@ fn snapshot(server: &Server, limits: Limits) -> Item {
     let age = server.now_ms.zip(saved).map(|(now, saved)| now.saturating_sub(saved));
     let (Some(changes), Some(age)) = (changes, age) else {
         let advice = "allow the user TIME: ACL SETUSER … +time";
-        return Item::not_permitted(check, "when it was made is not known".into(), advice);
+        return Item::undecided(check, "when it was made is not known".into(), advice);
     };
     let detail = format!("{} ago, {changes} changes since", hours(age));
     if changes == 0 || age <= limits.save_age_ms {
@@ -174,7 +174,7 @@ fn eviction(server: &Server, expiring: &Result<Vec<(String, u64)>>) -> Item {
     let check = "eviction";
     let Some(policy) = server.get("maxmemory_policy") else {
         let detail = "the server does not say what it drops when its memory is full".to_owned();
-        return Item::not_permitted(check, detail, "ask whoever runs it for maxmemory-policy; it must be noeviction");
+        return Item::undecided(check, detail, "ask whoever runs it for maxmemory-policy; it must be noeviction");
     };
     let limit = match server.number("maxmemory") {
         Some(0) => "without a memory limit".to_owned(),

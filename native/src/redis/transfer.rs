@@ -93,6 +93,13 @@ impl Store {
         Ok(self.attempt(key, &command)?.ok().as_ref().and_then(count))
     }
 
+    /// The largest argument that the server of a key takes, in bytes; `None` when nobody may ask.
+    pub(crate) fn largest_argument(&self, key: &str) -> Result<Option<u64>> {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("GET").arg("proto-max-bulk-len");
+        Ok(self.attempt(key, &command)?.ok().and_then(|reply| items(reply).get(1).and_then(count)))
+    }
+
     /// The payloads of keys at one moment; `None` where there is no such key.
     pub(crate) fn dump(&self, keys: &[String]) -> Result<Vec<Option<Dumped>>> {
         let Some(first) = keys.first() else { return Ok(Vec::new()) };

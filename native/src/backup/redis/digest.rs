@@ -5,6 +5,9 @@ use papyra_core::digest::hex;
 use papyra_core::redis::{Fields, StreamId};
 use sha2::{Digest, Sha256};
 
+use crate::error::Result;
+use crate::redis::Store;
+
 /// SHA-256 over entries, as the manifest's `entries_sha256` has it.
 #[derive(Clone, Default)]
 pub(super) struct Entries {
@@ -14,6 +17,13 @@ pub(super) struct Entries {
 }
 
 impl Entries {
+    /// The entries that a stream has on a server.
+    pub(super) fn of(store: &Store, key: &str) -> Result<Entries> {
+        let mut entries = Entries::default();
+        store.each_entry(key, |entry| entries.add_live(entry))?;
+        Ok(entries)
+    }
+
     /// An entry as it lies in a payload.
     pub(super) fn add(&mut self, id: StreamId, fields: &Fields<'_>) {
         self.begin(id, fields.remaining());
@@ -24,7 +34,7 @@ impl Entries {
     }
 
     /// An entry as a server gives it.
-    pub(super) fn add_live(&mut self, entry: &crate::redis::Entry) {
+    fn add_live(&mut self, entry: &crate::redis::Entry) {
         self.begin(entry.id, entry.fields.len() as u64);
         for (name, value) in &entry.fields {
             self.text(name);

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use papyra_core::manifest::{Content, StoredFile, StoredStream};
 use papyra_core::redis::{Limits, RdbReader, Visitor, seal_dump};
 
-use super::LARGEST;
 use super::look::{Found, Payload, look};
 use crate::archive;
 use crate::backup::Backup;
@@ -28,15 +27,21 @@ pub(super) enum Piece {
 }
 
 impl Piece {
-    /// Reads a stream that was found in a stored file.
-    pub(super) fn of(backup: &Backup, stored: &StoredFile, stream: &StoredStream, found: &Found) -> Result<Piece> {
+    /// Reads a stream that was found in a stored file, for a server that takes no argument above `largest` bytes.
+    pub(super) fn of(
+        backup: &Backup,
+        stored: &StoredFile,
+        stream: &StoredStream,
+        found: &Found,
+        largest: u64,
+    ) -> Result<Piece> {
         let path = backup.files.join(&stored.stored);
         let mut bytes = Vec::new();
         if stored.content == Content::Rdb {
             let at = found.value.start;
             let mut file = backup.files.read_from(&stored.stored, at)?;
             let length = found.value.end.saturating_sub(at);
-            if length > LARGEST {
+            if length > largest {
                 return Ok(Piece::Slice { value: RefCell::new(file.take(length)), rdb_type: found.rdb_type, at, path });
             }
             bytes.push(found.rdb_type);
@@ -62,6 +67,14 @@ impl Piece {
         }
         let text = format!("{} changed since it was verified: nothing of it was restored", show(&path));
         Err(Error::new(Code::Data, text))
+    }
+
+    /// Whether it is too large for a server that takes no argument above `largest` bytes.
+    pub(super) fn is_beyond(&self, largest: u64) -> bool {
+        match self {
+            Piece::Whole(payload) => payload.len() as u64 > largest,
+            Piece::Slice { .. } => true,
+        }
     }
 
     /// Reads it as entries and groups.

@@ -25,9 +25,9 @@ pub struct Losses {
     pub pending: u64,
     /// Consumers whose idle time begins anew.
     pub idle_times: u64,
-    /// Consumers without pending entries that the server has no command for.
+    /// Consumers without pending entries, on a server that has no command to make them.
     pub consumers: u64,
-    /// Counts of entries added and read that the server has no place for.
+    /// Counts of entries added and read that the server has no place for, and cannot tell from the entries.
     pub counters: u64,
     /// Producers whose recent entries were remembered.
     pub producers: u64,
@@ -37,14 +37,15 @@ impl Losses {
     /// In a sentence; `None` when nothing was lost.
     pub fn sentence(&self) -> Option<String> {
         let all = [
-            (self.pending, "pending entries whose message is gone"),
-            (self.consumers, "consumers without pending entries"),
-            (self.idle_times, "consumers' idle times"),
-            (self.counters, "counts of entries added or read"),
-            (self.producers, "remembered producers"),
+            (self.pending, "pending entry whose message is gone", "pending entries whose message is gone"),
+            (self.consumers, "consumer that has nothing pending", "consumers that have nothing pending"),
+            (self.idle_times, "consumer's idle time", "consumers' idle times"),
+            (self.counters, "count of entries added or read", "counts of entries added or read"),
+            (self.producers, "remembered producer", "remembered producers"),
         ];
+        let some = all.into_iter().filter(|(count, ..)| *count > 0);
         let some: Vec<String> =
-            all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+            some.map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many })).collect();
         (!some.is_empty()).then(|| some.join(", "))
     }
 }
@@ -150,11 +151,9 @@ impl Writer<'_> {
             }
             None => self.demand(&create)?,
         }
-        self.losses.idle_times += group.consumer_count;
         for consumer in &group.consumers {
-            if !self.knows(self.xgroup("CREATECONSUMER", &group.name).arg(&consumer.name))? && consumer.pending == 0 {
-                self.losses.consumers += 1;
-            }
+            // Without the command, entries that are claimed for a consumer make it.
+            self.knows(self.xgroup("CREATECONSUMER", &group.name).arg(&consumer.name))?;
         }
         let mut claimed = 0;
         let mut claims = Vec::new();
@@ -172,7 +171,17 @@ impl Writer<'_> {
         }
         claimed += self.claim(&mut claims)?;
         self.losses.pending += group.pending_count.saturating_sub(claimed);
+        let made = self.consumers(&group.name)?;
+        self.losses.idle_times += made;
+        self.losses.consumers += group.consumer_count.saturating_sub(made);
         Ok(())
+    }
+
+    /// How many consumers a group has now.
+    fn consumers(&self, group: &[u8]) -> Result<u64> {
+        let mut command = redis::cmd("XINFO");
+        command.arg("CONSUMERS").arg(self.name).arg(group);
+        Ok(items(self.store.demand(self.name, "asking for the consumers of", &command)?).len() as u64)
     }
 
     /// Returns how many are pending now.
@@ -196,7 +205,8 @@ impl Writer<'_> {
             whole.arg("MAXDELETEDID").arg(facts.max_deleted_id.to_string());
         }
         if !self.knows(&whole)? {
-            self.losses.counters += 1;
+            // Where nothing was ever deleted, the count is the number of entries.
+            self.losses.counters += u64::from(facts.entries_added != facts.length);
             self.demand(&set)?;
         }
         self.ended = true;

@@ -11,6 +11,7 @@ use papyra_core::report::Report;
 use papyra_core::verification::whole_report;
 use serde::Serialize;
 
+use super::LARGEST;
 use super::create::wanted;
 use super::look::Found;
 use super::piece::Piece;
@@ -194,11 +195,13 @@ impl<'a> Plan<'a> {
         placed.inspect_err(|_| staged.iter().for_each(|waiting| forget(store, &waiting.name)))?;
         for (stream, staged) in self.streams.iter().zip(staged) {
             if let Some(losses) = staged.replayed.as_ref().and_then(Losses::sentence) {
+                let refused = match staged.was_too_large {
+                    true => "of that size".to_owned(),
+                    false => format!("of {}", escape(source(backup)?.version.as_bytes())),
+                };
                 done.notes.push(format!(
-                    "{}: the server takes no payload of that size, or of {}, so the stream was written anew; not brought \
-                     back: {losses}",
-                    escape(stream.key.as_bytes()),
-                    escape(source(backup)?.version.as_bytes())
+                    "{}: the server takes no payload {refused}, so the stream was written anew; not brought back: {losses}",
+                    escape(stream.key.as_bytes())
                 ));
             }
             if stream.expire_ms.is_some() {
@@ -223,6 +226,7 @@ fn bring(
         // Verification has seen both.
         return Err(Error::new(Code::Data, format!("{} is not in the backup any more", escape(stream.key.as_bytes()))));
     };
-    let piece = Piece::of(backup, file, stream, found)?;
-    stage(store, stream, &piece, mark)
+    let largest = store.largest_argument(&stream.key)?.map_or(LARGEST, |largest| largest.min(LARGEST));
+    let piece = Piece::of(backup, file, stream, found, largest)?;
+    stage(store, stream, &piece, largest, mark)
 }

@@ -22,16 +22,19 @@ pub(super) struct Staged {
     pub(super) name: String,
     /// Where it belongs.
     pub(super) key: String,
+    /// It was too large for the server to take as one.
+    pub(super) was_too_large: bool,
     /// It was written anew, command by command, and this could not be brought back.
     pub(super) replayed: Option<Losses>,
 }
 
-/// Brings a stream to the server. `mark` tells this run's names from those of others.
-pub(super) fn stage(store: &Store, stream: &StoredStream, piece: &Piece, mark: &str) -> Result<Staged> {
+/// Brings a stream to the server, which takes no argument above `largest` bytes. `mark` tells this run's names from
+/// those of others.
+pub(super) fn stage(store: &Store, stream: &StoredStream, piece: &Piece, largest: u64, mark: &str) -> Result<Staged> {
     let key = &stream.key;
     let name = store.beside(key, &format!("restoring:{mark}"));
-    let replayed = bring(store, stream, piece, &name).inspect_err(|_| forget(store, &name))?;
-    Ok(Staged { name, key: key.clone(), replayed })
+    let replayed = bring(store, stream, piece, largest, &name).inspect_err(|_| forget(store, &name))?;
+    Ok(Staged { name, key: key.clone(), was_too_large: piece.is_beyond(largest), replayed })
 }
 
 /// Removes what waits; if that fails it goes by itself.
@@ -39,18 +42,16 @@ pub(super) fn forget(store: &Store, name: &str) {
     _ = store.try_command(name, redis::cmd("UNLINK").arg(name));
 }
 
-fn bring(store: &Store, stream: &StoredStream, piece: &Piece, name: &str) -> Result<Option<Losses>> {
+fn bring(store: &Store, stream: &StoredStream, piece: &Piece, largest: u64, name: &str) -> Result<Option<Losses>> {
     let replayed = match piece {
-        Piece::Whole(payload) if restore(store, name, payload)? => None,
+        Piece::Whole(payload) if !piece.is_beyond(largest) && restore(store, name, payload)? => None,
         piece => Some(replay(store, name, piece, &stream.entries_sha256)?),
     };
     let extent = store.extent(name)?.unwrap_or_default();
     let mut same = (extent.length, extent.last_id, extent.groups)
         == (stream.facts.length, stream.facts.last_id, stream.facts.groups);
     if replayed.is_some() && same {
-        let mut entries = Entries::default();
-        store.each_entry(name, |entry| entries.add_live(entry))?;
-        same = entries.finish() == stream.entries_sha256;
+        same = Entries::of(store, name)?.finish() == stream.entries_sha256;
     }
     if same {
         return Ok(replayed);

@@ -12,6 +12,7 @@ use super::client::Client;
 use super::fault::fault;
 use super::reader::Reader;
 use super::{UNDER_WAY, called};
+use crate::backup::attest::forget;
 use crate::backup::files::{Bytes, Files};
 use crate::backup::{read_manifest, unfinished_in};
 use crate::error::{Code, Error, Result, show};
@@ -181,9 +182,10 @@ impl Files for Prefix {
             }
         };
         let files = manifest.files.iter().map(|file| &*file.stored);
-        for file in [manifest::SUMS, manifest::NAME].into_iter().chain(files).chain([UNDER_WAY]) {
+        for file in [manifest::SUMS, manifest::NAME].into_iter().chain(files) {
             backup.delete(file)?;
         }
-        Ok(())
+        forget(self, name)?;
+        backup.delete(UNDER_WAY)
     }
 }

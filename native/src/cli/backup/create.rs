@@ -163,8 +163,10 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
 fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) -> Result<Verdict> {
     match args.common.format {
         Format::Json => {
-            let warnings = &created.warnings;
-            out.json(&json!({ "path": created.path, "warnings": warnings, "manifest": created.manifest }))?;
+            out.json(&json!({
+                "schema": "papyra.create/1", "tool": crate::TOOL, "path": created.path,
+                "warnings": created.warnings, "manifest": created.manifest,
+            }))?;
         }
         Format::Text => print(created, settings, out),
     }

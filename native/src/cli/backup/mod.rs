@@ -129,7 +129,8 @@ fn describe_stream(key: &str, facts: &papyra_core::redis::StreamFacts) -> String
     };
     let range = facts.first_id.map(|first| format!(", {first} to {}", facts.last_id)).unwrap_or_default();
     let key = papyra_core::escape::escape(key.as_bytes());
-    format!("{key}: {} entries{range}{groups}", thousands(facts.length))
+    let entries = if facts.length == 1 { "entry" } else { "entries" };
+    format!("{key}: {} {entries}{range}{groups}", thousands(facts.length))
 }
 
 /// A duration such as `26h` or `8d`, in seconds; a bare number is seconds.

@@ -64,7 +64,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     let failed = decisions.iter().filter(|decision| decision.failed.is_some()).count();
     if failed > 0 {
-        let text = format!("{failed} of the backups could not be removed; the others were");
+        let due = decisions.iter().filter(|decision| decision.kept.is_empty()).count();
+        let text = format!("{failed} of {due} backups that are not kept could not be removed, for the reasons given");
         return Err(Error::new(Code::Io, text));
     }
     Ok(Verdict::Fine)
@@ -85,14 +86,15 @@ fn print(decisions: &[Decision], applied: bool, out: &mut Out) {
             decision.kept.iter().for_each(|reason| out.detail(reason));
         }
     }
-    let (kept, gone): (Vec<_>, Vec<_>) =
-        decisions.iter().partition(|decision| !decision.removed && !decision.kept.is_empty());
+    let kept = decisions.iter().filter(|decision| !decision.kept.is_empty()).count();
+    let gone: Vec<_> =
+        decisions.iter().filter(|decision| decision.kept.is_empty() && decision.failed.is_none()).collect();
     let bytes = gone.iter().map(|decision| decision.stored_bytes).sum();
     out.info(&format!(
         "{} kept, {} {}, {}",
-        thousands(kept.len() as u64),
+        thousands(kept as u64),
         thousands(gone.len() as u64),
-        if applied { "removed or tried" } else { "would be removed" },
+        if applied { "removed" } else { "would be removed" },
         out::bytes(bytes)
     ));
     if !applied && !gone.is_empty() {
