@@ -37,8 +37,16 @@ impl AofNames {
         text: &[u8],
         beside: impl FnOnce() -> Result<Vec<String>, E>,
     ) -> Result<Self, E> {
-        let mut set = Self { manifest: Some(name.into()), is_there: true, files: Vec::new(), ..Self::one("") };
-        match Manifest::parse(text) {
+        let name = name.into();
+        let names_itself = |manifest: &Manifest| manifest.files.iter().any(|file| file.name == name);
+        let parsed = match Manifest::parse(text) {
+            Ok(manifest) if names_itself(&manifest) => {
+                Err(Finding::new(Reason::BrokenManifest, 0, "the manifest names itself"))
+            }
+            parsed => parsed,
+        };
+        let mut set = Self { manifest: Some(name), is_there: true, files: Vec::new(), ..Self::one("") };
+        match parsed {
             Ok(manifest) => set.follow(&manifest),
             Err(finding) => set.rebuild(text, finding, &beside()?),
         }
@@ -78,8 +86,8 @@ impl AofNames {
 
     fn follow(&mut self, manifest: &Manifest) {
         self.files = manifest.in_order().map(|file| file.name.clone()).collect();
-        let all = manifest.files.iter().map(|file| file.name.clone());
-        self.history = all.filter(|name| !self.files.contains(name)).collect();
+        let replaced = manifest.files.iter().filter(|file| file.role == FileRole::History);
+        self.history = replaced.map(|file| file.name.clone()).collect();
     }
 
     fn rebuild(&mut self, text: &[u8], broken: Finding, names: &[String]) {
