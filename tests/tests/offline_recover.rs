@@ -63,6 +63,18 @@ fn only_the_damaged_command_goes() {
     assert_eq!(shop.read(INCR), repaired);
 }
 
+/// The manifest says what a file is, also when nothing at its front does any more.
+#[test]
+fn an_incremental_file_whose_front_is_gone() {
+    let whole = fixture("appendonly.aof.1.incr.aof");
+    let shop = shop(|bytes| bytes[..4096].fill(0));
+    shop.papyra("persistence scan --path aof").must_exit(2).must_say("broken_command");
+    shop.papyra("persistence recover --path aof").must_exit(3).must_say("repaired");
+    let repaired = shop.read(INCR);
+    assert!(whole.ends_with(&repaired) && repaired.len() > whole.len() - 5_000, "{}", repaired.len());
+    shop.papyra("persistence scan --path aof").must_not_say("broken_command");
+}
+
 /// Quarantine keeps the whole original.
 #[test]
 fn quarantine_keeps_the_original() {

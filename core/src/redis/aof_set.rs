@@ -40,6 +40,7 @@ pub enum Pass {
 /// Reads a set into a [`Replay`].
 pub struct SetReader<P, F> {
     sizes: Vec<Option<u64>>,
+    dumps: usize,
     scope: Scope,
     replay: Replay<P, F>,
     surveys: Vec<Option<Survey>>,
@@ -56,10 +57,10 @@ enum Stage {
 }
 
 impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
-    /// Reads files of these sizes, `None` for one that is not there.
-    pub fn new(sizes: Vec<Option<u64>>, scope: Scope, replay: Replay<P, F>) -> Self {
+    /// Reads files of these sizes, `None` for one that is not there; the first `dumps` may be dumps (see [`AofNames`](super::AofNames)).
+    pub fn new(sizes: Vec<Option<u64>>, dumps: usize, scope: Scope, replay: Replay<P, F>) -> Self {
         let surveys = sizes.iter().map(|_| None).collect();
-        let mut reader = Self { sizes, scope, replay, surveys, whole: true, stage: Stage::Done };
+        let mut reader = Self { sizes, dumps, scope, replay, surveys, whole: true, stage: Stage::Done };
         reader.survey_from(0);
         reader
     }
@@ -146,7 +147,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
                 self.replay.next_file();
             }
             if size.is_some() {
-                self.stage = Stage::Survey(file, Box::default());
+                self.stage = Stage::Survey(file, Box::new(Surveyor::new(file >= self.dumps)));
                 return;
             }
             file += 1;

@@ -141,7 +141,7 @@ fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Resul
                 return Err(undecided(&show(&path), later.others, &later.first_command, later.first_offset));
             }
         }
-        let found = survey(&file, &path, size, scope, effort)?;
+        let found = survey(&file, &path, size, at >= set.dumps, scope, effort)?;
         if found.front_damaged {
             let text = format!(
                 "the dump at the front of {} is damaged, and a dump is not repaired in place: `papyra redis export` \
@@ -269,7 +269,7 @@ fn write(source: &File, output: &File, plan: &AofPlan, rejects: &mut Rejects) ->
 /// The new file must be whole.
 fn verify(output: &File, folder: &Folder, temporary: &str, size: u64, scope: &Scope, effort: Effort<'_>) -> Result<()> {
     let path = folder.join(temporary);
-    let found = survey(output, &path, size, scope, effort)?;
+    let found = survey(output, &path, size, false, scope, effort)?;
     let length = output.metadata().map_err(|error| Error::cannot_read(&path, 0, &error))?.len();
     if length == size && !found.damaged && !found.front_damaged {
         return Ok(());
