@@ -51,7 +51,7 @@ impl Survey {
                 let kept = plan.stretches.iter().filter(|part| part.keep);
                 kept.map(|part| part.offset..part.offset + part.length).collect()
             }
-            None => std::iter::once(0..self.size).collect(),
+            None => std::iter::once(0..self.size).filter(|all| !all.is_empty()).collect(),
         }
     }
 }
