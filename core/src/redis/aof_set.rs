@@ -113,9 +113,9 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
                 search.end();
                 self.search(file, search);
             }
-            Stage::Replay(file, _, kept, reader) => {
+            Stage::Replay(file, range, kept, reader) => {
                 reader.finish::<Any<'_>>(&mut (&mut self.replay as _)).map_err(|error| (file, error))?;
-                self.replay_on(file, kept);
+                self.replay_on(file, range.end, kept);
             }
             Stage::Done => {}
         }
@@ -152,11 +152,14 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
                 self.stage = Stage::Survey(file, Box::new(Surveyor::new(file >= self.dumps)));
                 return;
             }
+            if self.whole {
+                self.replay.lose();
+            }
             file += 1;
         }
         if !self.whole {
             self.replay.next_file();
-            self.replay_on(0, self.kept(0));
+            self.replay_on(0, 0, self.kept(0));
         }
     }
 
@@ -165,10 +168,14 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
         survey.map(Survey::kept).unwrap_or_default().into_iter()
     }
 
-    /// Goes on with the next of the stretches that count.
-    fn replay_on(&mut self, mut file: usize, mut kept: IntoIter<Range<u64>>) {
-        while file < self.sizes.len() {
-            if let Some(range) = kept.next() {
+    /// Goes on with the next of the stretches that count, from a byte of a file on.
+    fn replay_on(&mut self, mut file: usize, mut from: u64, mut kept: IntoIter<Range<u64>>) {
+        while let Some(size) = self.sizes.get(file) {
+            let next = kept.next();
+            if next.as_ref().map_or(size.unwrap_or(u64::MAX), |range| range.start) > from {
+                self.replay.lose();
+            }
+            if let Some(range) = next {
                 let reader = match range.start {
                     0 => AofReader::new(Limits::default()),
                     start => AofReader::part(start, Limits::default()),
@@ -176,7 +183,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
                 self.stage = Stage::Replay(file, range, kept, Box::new(reader));
                 return;
             }
-            (file, kept) = (file + 1, self.kept(file + 1));
+            (file, from, kept) = (file + 1, 0, self.kept(file + 1));
             self.replay.next_file();
         }
     }

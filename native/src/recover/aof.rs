@@ -183,9 +183,9 @@ fn plan_of(found: Survey, after: After, path: &str) -> Result<AofPlan> {
 fn undecided(path: &str, count: u64, first: &str, offset: u64) -> Error {
     let first = papyra_core::escape::escape(first.as_bytes());
     let text = format!(
-        "{path}: {count} commands after the damage are on keys that are no Papyra streams (the first is {first} at byte \
-         {offset}), and may depend on what was lost: --keep-later keeps them, --truncate cuts there and leaves out what \
-         follows; nothing was changed"
+        "{path}: {count} commands after the damage may depend on what was lost (the first is {first} at byte {offset}): \
+         they move streams or whole databases, or are on keys that are no Papyra streams; --keep-later keeps them, \
+         --truncate cuts there and leaves out what follows; nothing was changed"
     );
     Error::new(Code::Usage, text)
 }
