@@ -134,6 +134,10 @@ fn a_lost_select_rejects_up_to_the_next() {
     // Its database is still to be read and is the one that is selected: nothing is lost with it.
     let parts = [with(select("0"), 8, b'z'), add(1, "{}")];
     assert_eq!(left(&parts), ["1-0"]);
+    // The same when its framing is damaged: the first command of every incremental file is one.
+    for at in [0, 1, 3] {
+        assert_eq!(left(&[with(select("0"), at, 0), add(1, "{}"), add(2, "{}")]), ["1-0", "2-0"], "byte {at}");
+    }
     // Nothing of a command can be read, and there are several databases.
     let parts = [select("0"), add(1, "{}"), b"garbage\0\0".to_vec(), add(2, "{}"), select("1"), add(3, "{}")];
     assert_eq!(left(&parts), ["SELECT", "1-0", "SELECT", "3-0"]);
