@@ -205,6 +205,10 @@ fn a_folder_with_backups_beside_logs_says_what_it_leaves() {
 fn a_dump_is_not_repaired() {
     let shop = Workshop::with("dump.rdb", dump());
     shop.papyra("persistence recover --path dump.rdb").must_exit(64).must_complain("papyra redis export");
+    shop.papyra("persistence startup-check --path dump.rdb")
+        .must_exit(1)
+        .must_say("to repair: papyra redis export")
+        .must_not_say("persistence recover");
     shop.papyra("persistence compact --path dump.rdb --max-records 1").must_exit(64).must_complain("Redis backup");
     assert_eq!(shop.read("dump.rdb"), dump());
     assert_eq!(shop.names(), ["dump.rdb"]);

@@ -212,3 +212,32 @@ fn a_manifest_is_not_guessed() {
     refused.must_complain("from a backup").must_complain("by hand").must_complain("byte 23");
     assert_eq!(files(&shop), before);
 }
+
+/// A manifest may name anything: itself, a file twice, a pipe, a folder.
+#[test]
+fn a_manifest_that_names_what_is_no_file_of_its_set() {
+    for (names, why) in [
+        ("appendonly.aof.manifest", "names itself"),
+        (BASE, "two lines name one file"),
+        ("../appendonly.aof.1.incr.aof", "not plain"),
+    ] {
+        let shop = folder(2);
+        shop.write(MANIFEST, format!("file {BASE} seq 1 type b\nfile {names} seq 2 type i\n"));
+        let before = files(&shop);
+        shop.papyra("persistence scan --path aof").must_exit(2).must_say("broken_manifest").must_say(why);
+        shop.papyra("persistence recover --path aof/appendonly.aof.manifest").must_exit(65).must_complain("by hand");
+        assert_eq!(files(&shop), before);
+    }
+    let shop = folder(1);
+    let path = shop.path(&format!("aof/{}", incr(1)));
+    for replaced in ["pipe", "folder"] {
+        _ = std::fs::remove_file(&path);
+        match replaced {
+            "pipe" => rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap(),
+            _ => std::fs::create_dir(&path).unwrap(),
+        }
+        for command in ["persistence scan", "persistence recover", "inspect groups"] {
+            shop.papyra(&format!("{command} --path aof")).must_exit(66).must_complain("not a regular file");
+        }
+    }
+}

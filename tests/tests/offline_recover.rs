@@ -4,7 +4,7 @@ use std::path::Path;
 
 use papyra_core::redis::{AofReader, Entry, Limits, Replay};
 use papyra_tests::Workshop;
-use papyra_tests::redis::{Redis, binaries};
+use papyra_tests::redis::{Redis, binaries, encoded};
 use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, without_times};
 
 const INCR: &str = "aof/appendonly.aof.1.incr.aof";
@@ -63,6 +63,18 @@ fn only_the_damaged_command_goes() {
     assert_eq!(shop.read(INCR), repaired);
 }
 
+/// The manifest says what a file is, also when nothing at its front does any more.
+#[test]
+fn an_incremental_file_whose_front_is_gone() {
+    let whole = fixture("appendonly.aof.1.incr.aof");
+    let shop = shop(|bytes| bytes[..4096].fill(0));
+    shop.papyra("persistence scan --path aof").must_exit(2).must_say("broken_command");
+    shop.papyra("persistence recover --path aof").must_exit(3).must_say("repaired");
+    let repaired = shop.read(INCR);
+    assert!(whole.ends_with(&repaired) && repaired.len() > whole.len() - 5_000, "{}", repaired.len());
+    shop.papyra("persistence scan --path aof").must_not_say("broken_command");
+}
+
 /// Quarantine keeps the whole original.
 #[test]
 fn quarantine_keeps_the_original() {
@@ -114,6 +126,23 @@ fn later_commands_on_other_keys_need_a_word() {
     assert_eq!(shop.read(INCR), before);
     shop.papyra("persistence recover --path aof --keep-later").must_exit(3);
     assert!(shop.read(INCR).ends_with(b"INCR\r\n$1\r\nn\r\n"));
+}
+
+/// The stream that was to replace another is lost: what follows goes to the old one, which never was.
+#[test]
+fn a_stream_that_is_moved_after_damage_needs_a_word() {
+    let add = |key: &str, id: &str| encoded(&["XADD", key, id, "data", "{\"kind\": \"event\"}"]);
+    let (old, new) = ("papyra:a:events", "papyra:b:events");
+    let lost = String::from_utf8(add(new, "5-0")).unwrap().replace("XADD", "XAD\u{1}").into_bytes();
+    let bytes = [add(old, "1-0"), lost, encoded(&["RENAME", new, old]), add(old, "6-0")].concat();
+    let shop = Workshop::with("one.aof", bytes.clone());
+    let scan = shop.papyra("persistence scan --path one.aof").must_exit(2);
+    scan.must_say("RENAME").must_say("the stream stays").must_say("2 entries");
+    let refused = shop.papyra("persistence recover --path one.aof").must_exit(64);
+    refused.must_complain("RENAME").must_complain("--keep-later").must_complain("--truncate");
+    assert_eq!(shop.read("one.aof"), bytes);
+    shop.papyra("persistence recover --path one.aof --truncate").must_exit(0);
+    assert_eq!(shop.read("one.aof"), add(old, "1-0"));
 }
 
 /// A real server starts on the result and holds what the offline state says.

@@ -33,11 +33,17 @@ fn dumps_of_several_servers() {
     assert_eq!(versions, [9, 10, 11, 12, 11]);
 }
 
-/// Servers from before streams, and the first with them: every encoding of the other types as it was then.
+/// Servers from before streams, and the first with them: every encoding of the other types as it was then. Versions 3 to 5 were never
+/// released: Redis 2.9.5 to 2.9.7 are the development servers of the last commit before the version was raised again.
 #[test]
 fn dumps_of_old_servers() {
     for (name, version, checksum, keys, streams) in [
+        ("redis-1.0", 1, Checksum::NotChecksummed, 18, 0),
+        ("redis-2.2", 1, Checksum::NotChecksummed, 24, 0),
         ("redis-2.4", 2, Checksum::NotChecksummed, 14, 0),
+        ("redis-2.9.5", 3, Checksum::NotChecksummed, 24, 0),
+        ("redis-2.9.6", 4, Checksum::NotChecksummed, 24, 0),
+        ("redis-2.9.7", 5, Checksum::Verified, 24, 0),
         ("redis-2.6", 6, Checksum::Verified, 14, 0),
         ("redis-3.2", 7, Checksum::Verified, 14, 0),
         ("redis-4.0", 8, Checksum::Verified, 14, 0),

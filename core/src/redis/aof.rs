@@ -56,6 +56,8 @@ pub struct AofReader {
     summary: AofSummary,
     failed: Option<Error>,
     flow: Flow,
+    /// It is known to be an append-only file, whatever it begins with.
+    is_certain: bool,
 }
 
 impl AofReader {
@@ -72,7 +74,13 @@ impl AofReader {
             summary: AofSummary::default(),
             failed: None,
             flow: Flow::Continue(()),
+            is_certain: false,
         }
+    }
+
+    /// A reader of a file that a manifest calls incremental: when it does not begin like an append-only file, it is damaged there.
+    pub fn incremental(limits: Limits) -> Self {
+        Self { is_certain: true, ..Self::new(limits) }
     }
 
     /// A reader of a stretch of commands that begins at `offset` of its file.
@@ -220,7 +228,7 @@ impl AofReader {
                 self.summary.preamble = Some(summary);
                 return Ok(self.summary);
             }
-            State::Lost(0, broken) if broken.at == 0 => {
+            State::Lost(0, broken) if broken.at == 0 && !self.is_certain => {
                 let text = "neither a command nor an RDB file stands at the start";
                 return Err(Error::new(0, Problem::unknown(ErrorKind::NotRecognised, text)));
             }

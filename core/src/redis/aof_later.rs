@@ -1,11 +1,11 @@
-//! Commands after damage that a person must decide about: those on keys that are no Papyra streams.
+//! Commands after damage that a person must decide about: those on keys that are no Papyra streams, and those that move a stream.
 //!
 //! They may depend on what was lost. [`plan_aof`](super::plan_aof) looks at those of the damaged file; [`LaterCommands`] is also a visitor, for
 //! the files that follow it.
 
 use serde::Serialize;
 
-use super::command::{Touch, touches};
+use super::command::{Touch, moves, touches};
 use super::keys::Scope;
 use super::resp::Command;
 use super::visit::{Flow, Visitor};
@@ -14,6 +14,7 @@ use super::visit::{Flow, Visitor};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Later {
     /// Commands on keys that are no Papyra streams: they may depend on what was lost (an INCR after a lost INCR gives a number that never was).
+    /// And those that move or copy a key: they do nothing when it was lost, and what follows would go to a stream that was to be replaced.
     pub others: u64,
     /// Commands on whole databases after a place that was found again without proof.
     pub whole_databases: u64,
@@ -52,7 +53,7 @@ impl LaterCommands {
         let unproven = self.unproven_from.is_some_and(|from| command.offset >= from);
         let (others, whole) = match touches(command) {
             Touch::None => (false, false),
-            Touch::Keys(keys) => (keys.iter().any(|key| self.scope.find(key).is_none()), false),
+            Touch::Keys(keys) => (moves(command) || keys.iter().any(|key| self.scope.find(key).is_none()), false),
             Touch::Everything => (false, unproven),
             Touch::Others => (true, false),
         };

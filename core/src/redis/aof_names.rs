@@ -1,7 +1,7 @@
 //! Which append-only files make up one state, by their names: what a manifest says, or what the names leave as the only order.
 
 use super::finding::{Finding, Reason};
-use super::manifest::{FileRole, Manifest};
+use super::manifest::{FileRole, Manifest, ManifestFile};
 use super::rebuild::server_name;
 
 /// The files of a set, by their plain names.
@@ -17,6 +17,8 @@ pub struct AofNames {
     pub rebuilt: Result<Manifest, &'static str>,
     /// In the order in which they are read.
     pub files: Vec<String>,
+    /// So many of them, from the first on, may be dumps; the others hold commands, however damaged they are.
+    pub dumps: usize,
     /// Names that the server no longer needs.
     pub history: Vec<String>,
 }
@@ -25,7 +27,7 @@ impl AofNames {
     /// One file without a manifest.
     pub fn one(name: impl Into<String>) -> Self {
         let (files, history) = (vec![name.into()], Vec::new());
-        Self { manifest: None, is_there: false, broken: None, rebuilt: Err("it is whole"), files, history }
+        Self { manifest: None, is_there: false, broken: None, rebuilt: Err("it is whole"), files, dumps: 1, history }
     }
 
     /// The files that a manifest names; `beside` tells all names of its folder, in order, if they are needed.
@@ -37,8 +39,16 @@ impl AofNames {
         text: &[u8],
         beside: impl FnOnce() -> Result<Vec<String>, E>,
     ) -> Result<Self, E> {
-        let mut set = Self { manifest: Some(name.into()), is_there: true, files: Vec::new(), ..Self::one("") };
-        match Manifest::parse(text) {
+        let name = name.into();
+        let names_itself = |manifest: &Manifest| manifest.files.iter().any(|file| file.name == name);
+        let parsed = match Manifest::parse(text) {
+            Ok(manifest) if names_itself(&manifest) => {
+                Err(Finding::new(Reason::BrokenManifest, 0, "the manifest names itself"))
+            }
+            parsed => parsed,
+        };
+        let mut set = Self { manifest: Some(name), is_there: true, files: Vec::new(), ..Self::one("") };
+        match parsed {
             Ok(manifest) => set.follow(&manifest),
             Err(finding) => set.rebuild(text, finding, &beside()?),
         }
@@ -78,8 +88,10 @@ impl AofNames {
 
     fn follow(&mut self, manifest: &Manifest) {
         self.files = manifest.in_order().map(|file| file.name.clone()).collect();
-        let all = manifest.files.iter().map(|file| file.name.clone());
-        self.history = all.filter(|name| !self.files.contains(name)).collect();
+        let may_be_dump = |file: &&ManifestFile| file.role == FileRole::Base && !file.name.ends_with(".base.aof");
+        self.dumps = manifest.in_order().filter(may_be_dump).count();
+        let replaced = manifest.files.iter().filter(|file| file.role == FileRole::History);
+        self.history = replaced.map(|file| file.name.clone()).collect();
     }
 
     fn rebuild(&mut self, text: &[u8], broken: Finding, names: &[String]) {

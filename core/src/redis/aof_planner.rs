@@ -195,7 +195,11 @@ impl AofPlanner {
         let is = |names: &[&str]| {
             name.is_none_or(|name| names.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes())))
         };
-        let traces = self.several_dbs || memchr::memmem::find(&gap.to_ascii_uppercase(), b"SELECT").is_some();
+        // One of the database that is selected anyway is no loss.
+        let same = format!("SELECT\r\n${}\r\n{}\r\n", self.db.to_string().len(), self.db);
+        let gap = gap.to_ascii_uppercase();
+        let differs = |at: usize| !gap[at..].starts_with(same.as_bytes());
+        let traces = self.several_dbs || memchr::memmem::find_iter(&gap, b"SELECT").any(differs);
         let selects = is(&["SELECT"]) && traces;
         let brackets = is(&["MULTI", "EXEC"]) || self.transaction.is_some();
         let text = format!("{} (at byte {})", broken.what, window.offset + broken.at as u64);

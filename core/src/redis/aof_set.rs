@@ -4,6 +4,7 @@
 //! is whole one pass does. Once one is damaged all are surveyed first, then what counts of each is replayed from the beginning.
 
 use std::ops::Range;
+use std::vec::IntoIter;
 
 use super::aof::AofReader;
 use super::aof_search::Search;
@@ -40,6 +41,7 @@ pub enum Pass {
 /// Reads a set into a [`Replay`].
 pub struct SetReader<P, F> {
     sizes: Vec<Option<u64>>,
+    dumps: usize,
     scope: Scope,
     replay: Replay<P, F>,
     surveys: Vec<Option<Survey>>,
@@ -51,15 +53,16 @@ pub struct SetReader<P, F> {
 enum Stage {
     Survey(usize, Box<Surveyor>),
     Search(usize, Box<Search>),
-    Replay(usize, Range<u64>, Box<AofReader>),
+    /// The stretch that is read, and those of its file that count after it.
+    Replay(usize, Range<u64>, IntoIter<Range<u64>>, Box<AofReader>),
     Done,
 }
 
 impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
-    /// Reads files of these sizes, `None` for one that is not there.
-    pub fn new(sizes: Vec<Option<u64>>, scope: Scope, replay: Replay<P, F>) -> Self {
+    /// Reads files of these sizes, `None` for one that is not there; the first `dumps` may be dumps (see [`AofNames`](super::AofNames)).
+    pub fn new(sizes: Vec<Option<u64>>, dumps: usize, scope: Scope, replay: Replay<P, F>) -> Self {
         let surveys = sizes.iter().map(|_| None).collect();
-        let mut reader = Self { sizes, scope, replay, surveys, whole: true, stage: Stage::Done };
+        let mut reader = Self { sizes, dumps, scope, replay, surveys, whole: true, stage: Stage::Done };
         reader.survey_from(0);
         reader
     }
@@ -70,7 +73,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
         match &self.stage {
             Stage::Survey(file, _) => Some(Want { file: *file, range: all(*file), pass: Pass::Read }),
             Stage::Search(file, search) => search.want().map(|range| Want { file: *file, range, pass: Pass::Search }),
-            Stage::Replay(file, range, _) => Some(Want { file: *file, range: range.clone(), pass: Pass::Replay }),
+            Stage::Replay(file, range, ..) => Some(Want { file: *file, range: range.clone(), pass: Pass::Replay }),
             Stage::Done => None,
         }
     }
@@ -81,7 +84,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
             Stage::Survey(_, surveyor) if self.whole => surveyor.push(bytes, &mut self.replay),
             Stage::Survey(_, surveyor) => surveyor.push(bytes, &mut ()),
             Stage::Search(_, search) => search.push(bytes),
-            Stage::Replay(_, _, reader) => reader.push::<Any<'_>>(bytes, &mut (&mut self.replay as _)),
+            Stage::Replay(.., reader) => reader.push::<Any<'_>>(bytes, &mut (&mut self.replay as _)),
             Stage::Done => Flow::Break(()),
         }
     }
@@ -110,9 +113,9 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
                 search.end();
                 self.search(file, search);
             }
-            Stage::Replay(file, range, reader) => {
+            Stage::Replay(file, range, kept, reader) => {
                 reader.finish::<Any<'_>>(&mut (&mut self.replay as _)).map_err(|error| (file, error))?;
-                self.replay_from(file, range.end);
+                self.replay_on(file, range.end, kept);
             }
             Stage::Done => {}
         }
@@ -146,30 +149,41 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
                 self.replay.next_file();
             }
             if size.is_some() {
-                self.stage = Stage::Survey(file, Box::default());
+                self.stage = Stage::Survey(file, Box::new(Surveyor::new(file >= self.dumps)));
                 return;
+            }
+            if self.whole {
+                self.replay.lose();
             }
             file += 1;
         }
         if !self.whole {
             self.replay.next_file();
-            self.replay_from(0, 0);
+            self.replay_on(0, 0, self.kept(0));
         }
     }
 
-    /// Goes on with the first stretch that counts, from a byte of a file on.
-    fn replay_from(&mut self, mut file: usize, mut from: u64) {
-        while let Some(survey) = self.surveys.get(file) {
-            let mut kept = survey.as_ref().map(Survey::kept).unwrap_or_default().into_iter();
-            if let Some(range) = kept.find(|range| range.start >= from && range.end > from) {
+    fn kept(&self, file: usize) -> IntoIter<Range<u64>> {
+        let survey = self.surveys.get(file).and_then(Option::as_ref);
+        survey.map(Survey::kept).unwrap_or_default().into_iter()
+    }
+
+    /// Goes on with the next of the stretches that count, from a byte of a file on.
+    fn replay_on(&mut self, mut file: usize, mut from: u64, mut kept: IntoIter<Range<u64>>) {
+        while let Some(size) = self.sizes.get(file) {
+            let next = kept.next();
+            if next.as_ref().map_or(size.unwrap_or(u64::MAX), |range| range.start) > from {
+                self.replay.lose();
+            }
+            if let Some(range) = next {
                 let reader = match range.start {
                     0 => AofReader::new(Limits::default()),
                     start => AofReader::part(start, Limits::default()),
                 };
-                self.stage = Stage::Replay(file, range, Box::new(reader));
+                self.stage = Stage::Replay(file, range, kept, Box::new(reader));
                 return;
             }
-            (file, from) = (file + 1, 0);
+            (file, from, kept) = (file + 1, 0, self.kept(file + 1));
             self.replay.next_file();
         }
     }

@@ -51,7 +51,7 @@ impl Survey {
                 let kept = plan.stretches.iter().filter(|part| part.keep);
                 kept.map(|part| part.offset..part.offset + part.length).collect()
             }
-            None => std::iter::once(0..self.size).collect(),
+            None => std::iter::once(0..self.size).filter(|all| !all.is_empty()).collect(),
         }
     }
 }
@@ -70,13 +70,13 @@ struct Found {
     in_front: u64,
 }
 
-impl Default for Surveyor {
-    fn default() -> Self {
-        Self { reader: AofReader::new(Limits::default()), databases: Databases::default(), found: Found::default() }
-    }
-}
-
 impl Surveyor {
+    /// Of a file that is incremental, or may be anything.
+    pub fn new(is_incremental: bool) -> Self {
+        let new = if is_incremental { AofReader::incremental } else { AofReader::new };
+        Self { reader: new(Limits::default()), databases: Databases::default(), found: Found::default() }
+    }
+
     /// Takes the next bytes; `also` is told what they hold.
     pub fn push(&mut self, bytes: &[u8], also: &mut dyn Visitor) -> Flow {
         self.databases.push(bytes);

@@ -68,7 +68,8 @@ impl BackupScan {
 
     /// Scans append-only files of these sizes, `None` for one that is not there.
     pub fn aof(names: AofNames, sizes: Vec<Option<u64>>, scope: Scope, max_findings: usize) -> Self {
-        let set = Set { names, reader: SetReader::new(sizes, scope.clone(), judging()), again: false };
+        let reader = SetReader::new(sizes, names.dumps, scope.clone(), judging());
+        let set = Set { names, reader, again: false };
         Self { scope, max_findings, reading: Reading::Aof(Box::new(set)) }
     }
 
@@ -114,7 +115,7 @@ impl BackupScan {
         match &mut self.reading {
             Reading::Aof(set) => set.reader.end(),
             Reading::Dump(dump) if dump.goes_on => {
-                let reader = SetReader::new(vec![Some(dump.size)], self.scope.clone(), judging());
+                let reader = SetReader::new(vec![Some(dump.size)], 1, self.scope.clone(), judging());
                 let set = Set { names: AofNames::one(&dump.name), reader, again: true };
                 self.reading = Reading::Aof(Box::new(set));
                 Ok(())

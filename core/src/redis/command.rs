@@ -196,6 +196,11 @@ pub(crate) fn touches<'a>(command: &Command<'a>) -> Touch<'a> {
     }
 }
 
+/// Does a command put one key's value under another name, or in another database?
+pub(crate) fn moves(command: &Command<'_>) -> bool {
+    matches!(command.name().as_slice(), b"RENAME" | b"RENAMENX" | b"COPY" | b"MOVE")
+}
+
 /// A command of a script: what it does cannot be told from its bytes.
 pub(crate) fn is_opaque(command: &Command<'_>) -> bool {
     matches!(command.name().as_slice(), b"EVAL" | b"EVALSHA" | b"FCALL" | b"MIGRATE" | b"XREADGROUP")

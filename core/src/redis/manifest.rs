@@ -3,6 +3,8 @@
 //! Lines of `file NAME seq N type b|h|i`; `#` begins a comment; a name with special characters is quoted. A name is a plain file name; there is
 //! at most one base, and incremental files come in ascending order (redis `aof.c`, `aofLoadManifestFromFile`).
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::finding::{Finding, Reason};
@@ -57,6 +59,7 @@ impl Manifest {
     /// The first line that does not follow the format, as a finding: the server would not start with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, Finding> {
         let mut manifest = Self::default();
+        let mut names = HashSet::new();
         let mut offset = 0;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let wrong =
@@ -68,6 +71,9 @@ impl Manifest {
                     Ok(file) => {
                         if let Some(problem) = manifest.refuses(&file) {
                             return wrong(problem);
+                        }
+                        if !names.insert(file.name.clone()) {
+                            return wrong("two lines name one file");
                         }
                         manifest.files.push(file);
                     }
@@ -83,10 +89,11 @@ impl Manifest {
     }
 
     fn refuses(&self, file: &ManifestFile) -> Option<&'static str> {
-        let mut same = self.files.iter().filter(|other| other.role == file.role);
+        // They are in order so far: the last one is enough to look at.
+        let before = self.files.iter().rfind(|other| other.role == file.role);
         match file.role {
-            FileRole::Base if same.next().is_some() => Some("there are two base files"),
-            FileRole::Incremental if same.any(|other| other.seq >= file.seq) => {
+            FileRole::Base if before.is_some() => Some("there are two base files"),
+            FileRole::Incremental if before.is_some_and(|other| other.seq >= file.seq) => {
                 Some("the incremental files are out of order")
             }
             _ => None,
@@ -204,6 +211,7 @@ mod tests {
             "file \"a seq 1 type i\n",
             "file a seq 1 type b\nfile b seq 2 type b\n",
             "file a seq 2 type i\nfile b seq 1 type i\n",
+            "file a seq 1 type i\nfile a seq 2 type i\n",
             "\n",
         ] {
             assert_eq!(Manifest::parse(bad.as_bytes()).unwrap_err().reason, Reason::BrokenManifest, "{bad:?}");

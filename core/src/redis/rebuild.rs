@@ -23,6 +23,9 @@ impl Manifest {
     /// More than one order is possible, or none: why.
     pub fn rebuild(stem: &str, old: &[u8], names: &[String]) -> Result<Self, &'static str> {
         let sound: Vec<ManifestFile> = old.split(|&byte| byte == b'\n').filter_map(|line| file(line).ok()).collect();
+        if sound.iter().any(|file| file.name.strip_suffix(".manifest") == Some(stem)) {
+            return Err("the manifest names itself");
+        }
         let said = |name: &str| sound.iter().find(|file| file.name == name);
         let wanted = |file: &&ManifestFile| file.role != FileRole::History;
         if sound.iter().filter(wanted).any(|file| !names.contains(&file.name)) {

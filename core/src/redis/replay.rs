@@ -30,6 +30,8 @@ pub struct Replay<P, F> {
     pub(super) queued: Option<Vec<(u64, Vec<Vec<u8>>)>>,
     /// Keys that a stream command named in vain: whatever would be moved from there is lost. In a whole file there are none.
     pub(super) absent: BTreeSet<(u64, Vec<u8>)>,
+    /// Commands before are lost: a key that is no stream may have been one.
+    lossy: bool,
     /// The file that is being read, counted by [`Replay::next_file`].
     pub(super) file: u32,
     /// Findings and the file that each is in, the first [`Replay::MOST_FINDINGS`] of them.
@@ -51,6 +53,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             open: None,
             queued: None,
             absent: BTreeSet::new(),
+            lossy: false,
             file: 0,
             findings: Vec::new(),
             refused: 0,
@@ -74,7 +77,14 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         (self.db, self.file, self.refused) = (0, 0, 0);
         (self.open, self.queued) = (None, None);
         self.streams.clear();
+        self.absent.clear();
+        self.lossy = false;
         self.findings.clear();
+    }
+
+    /// What stands between the commands so far and those to come is lost.
+    pub(super) fn lose(&mut self) {
+        self.lossy = true;
     }
 
     /// Tells the state as a reader of a dump would, except for the entries.
@@ -157,7 +167,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             b"RENAMENX" if self.is_there(self.db, arg(2)?) => return Err("the target is there already"),
             b"RENAME" | b"RENAMENX" => {
                 let moved = self.streams.remove(&(self.db, arg(1)?.to_vec()));
-                self.put(self.db, arg(2)?, moved);
+                self.put(self.db, arg(2)?, moved)?;
             }
             b"COPY" => self.copy(args)?,
             b"MOVE" => {
@@ -166,7 +176,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
                     return Err("the target is there already");
                 }
                 if let Some(moved) = self.streams.remove(&(self.db, arg(1)?.to_vec())) {
-                    self.put(to, arg(1)?, Some(moved));
+                    self.put(to, arg(1)?, Some(moved))?;
                 }
             }
             b"SWAPDB" => {
@@ -234,12 +244,18 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         !self.is_there(self.db, key) && self.absent.contains(&(self.db, key.to_vec()))
     }
 
-    fn put(&mut self, db: u64, key: &[u8], stream: Option<StreamState<P>>) {
+    fn put(&mut self, db: u64, key: &[u8], stream: Option<StreamState<P>>) -> Result<(), Refusal> {
         match stream {
             Some(stream) => self.streams.insert((db, key.to_vec()), stream),
+            None if self.lossy && self.is_there(db, key) => {
+                return Err(
+                    "what was to replace the stream is of another type, or lost with the damage before: the stream stays",
+                );
+            }
             // What was moved is of another type; it replaces whatever was there.
             None => self.streams.remove(&(db, key.to_vec())),
         };
+        Ok(())
     }
 
     fn copy(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
@@ -257,8 +273,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             return Err("the target is there already");
         }
         let copied = self.streams.get(&(self.db, from.to_vec())).cloned();
-        self.put(db, to, copied);
-        Ok(())
+        self.put(db, to, copied)
     }
 
     fn restore(&mut self, command: &Command<'_>) -> Result<(), Refusal> {
@@ -276,7 +291,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         let result = reader.finish::<Any<'_>>(&mut (self as _));
         self.open = outer;
         if result.is_err() {
-            self.put(db, key, before);
+            self.streams.remove(&(db, key.to_vec()));
+            self.streams.extend(before.map(|before| ((db, key.to_vec()), before)));
             return Err("the payload cannot be read");
         }
         if let Some(stream) = self.streams.get_mut(&(db, key.to_vec())) {

@@ -56,8 +56,9 @@ pub(super) struct Args {
 enum End {
     NothingYet,
     Healthy(Report),
-    Passed(Report),
-    Failed(Report),
+    /// With the command that would mend it.
+    Passed(Report, Option<String>),
+    Failed(Report, Option<String>),
     Recovered(Report),
     Remain(Report),
 }
@@ -65,7 +66,7 @@ enum End {
 pub(super) fn startup_check(args: &Args, out: &mut Out) -> Result<Verdict> {
     let end = check(args, out)?;
     Ok(match end {
-        End::Remain(_) | End::Failed(_) => Verdict::Refused,
+        End::Remain(_) | End::Failed(..) => Verdict::Refused,
         _ => Verdict::Fine,
     })
 }
@@ -73,7 +74,7 @@ pub(super) fn startup_check(args: &Args, out: &mut Out) -> Result<Verdict> {
 pub(super) fn doctor(args: &Args, out: &mut Out) -> Result<Verdict> {
     let end = check(args, out)?;
     Ok(match end {
-        End::Failed(_) => Verdict::Refused,
+        End::Failed(..) => Verdict::Refused,
         End::Remain(_) => Verdict::Anomalies,
         _ => Verdict::Fine,
     })
@@ -88,7 +89,7 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
                 "schema": "papyra.check/1", "checked": false,
                 "detail": "there is no log yet: nothing was checked",
             }))?,
-            End::Healthy(report) | End::Passed(report) | End::Failed(report) => out.json(report)?,
+            End::Healthy(report) | End::Passed(report, _) | End::Failed(report, _) => out.json(report)?,
             End::Recovered(report) | End::Remain(report) => out.json(report)?,
         }
         return Ok(end);
@@ -102,12 +103,12 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
             out.info("Persistence is healthy");
             out.detail(&format!("{} checked", out::records(&report.totals.records)));
         }
-        End::Passed(report) if args.mode == Mode::Ignore => {
+        End::Passed(report, _) if args.mode == Mode::Ignore => {
             out.bad(&format!("Persistence anomalies detected (ignored): {}", listed(report)));
         }
-        End::Passed(report) | End::Failed(report) => {
+        End::Passed(report, advice) | End::Failed(report, advice) => {
             out.bad(&format!("Persistence anomalies detected: {}", listed(report)));
-            scan::print(report, Some(&settings.command()?), out);
+            scan::print(report, advice.as_deref(), out);
         }
         End::Recovered(report) => {
             out.info("Recovery successful");
@@ -145,10 +146,11 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
     let effort = settings.effort(&progress);
     let before = scan::report(&target, settings, effort)?;
     let clean = scan::verdict(&before) == Verdict::Fine;
+    let advice = scan::advice(&target, &before, settings)?;
     Ok(match args.mode {
         _ if clean => End::Healthy(before),
-        Mode::Ignore | Mode::ScanOnly => End::Passed(before),
-        Mode::FailOnAnomaly => End::Failed(before),
+        Mode::Ignore | Mode::ScanOnly => End::Passed(before, advice),
+        Mode::FailOnAnomaly => End::Failed(before, advice),
         Mode::Recover => {
             recover::each(settings, target, &options, After::default(), None, effort, |_| ())?;
             let after = scan::report(&settings.target()?, settings, effort)?;

@@ -44,18 +44,22 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     match args.common.format {
         Format::Json => out.json(&report)?,
         Format::Text => {
-            let advice = match &target {
-                Target::History(_) | Target::Folder(_) | Target::Redis(_) => Some(settings.command()?),
-                Target::Backup(_) => match Remedy::of(&report.files) {
-                    Remedy::Recover => Some(settings.command()?),
-                    Remedy::Export => Some(format!("papyra redis export --path {} --to FOLDER", settings.source()?)),
-                },
-                Target::Archive(..) | Target::Stream(_) => None,
-            };
-            print(&report, advice.as_deref(), out);
+            print(&report, advice(&target, &report, &settings)?.as_deref(), out);
         }
     }
     Ok(verdict(&report))
+}
+
+/// The command that would mend what a scan of the target found.
+pub(super) fn advice(target: &Target, report: &Report, settings: &Settings) -> Result<Option<String>> {
+    Ok(match target {
+        Target::History(_) | Target::Folder(_) | Target::Redis(_) => Some(settings.command()?),
+        Target::Backup(_) => match Remedy::of(&report.files) {
+            Remedy::Recover => Some(settings.command()?),
+            Remedy::Export => Some(format!("papyra redis export --path {} --to FOLDER", settings.source()?)),
+        },
+        Target::Archive(..) | Target::Stream(_) => None,
+    })
 }
 
 pub(super) fn verdict(report: &Report) -> Verdict {

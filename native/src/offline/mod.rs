@@ -9,7 +9,7 @@ pub mod export;
 pub mod scan;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,8 @@ pub(crate) use aof::survey;
 
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 20;
+/// Bytes of a manifest that are read; what a server writes is a thousandth of it.
+const LARGEST_MANIFEST: u64 = 1 << 20;
 
 /// A Redis backup.
 #[derive(Debug)]
@@ -104,7 +106,9 @@ impl AofSet {
     }
 
     fn of_manifest(path: &Path) -> Result<AofSet> {
-        let text = std::fs::read(path).map_err(|error| Error::cannot_open(path, error))?;
+        let mut text = Vec::new();
+        let read = open(path)?.0.take(LARGEST_MANIFEST).read_to_end(&mut text);
+        read.map_err(|error| Error::cannot_read(path, 0, &error))?;
         let folder = folder_of(path);
         let names = AofNames::of_manifest(name_of(path), &text, || names_in(&folder))?;
         Ok(AofSet { folder, names: Box::new(names) })
@@ -199,6 +203,11 @@ pub(crate) fn feed(
 
 /// Opens a file of a backup, and tells its size.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    // A manifest may name anything: opening a pipe would wait for a writer.
+    let metadata = path.metadata().map_err(|error| Error::cannot_open(path, error))?;
+    if !metadata.is_file() {
+        return Err(Error::cannot_open(path, io::Error::other("not a regular file")));
+    }
     let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
     let size = file.metadata().map_err(|error| Error::cannot_read(path, 0, &error))?.len();
     Ok((file, size))

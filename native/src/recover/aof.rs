@@ -141,7 +141,7 @@ fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Resul
                 return Err(undecided(&show(&path), later.others, &later.first_command, later.first_offset));
             }
         }
-        let found = survey(&file, &path, size, scope, effort)?;
+        let found = survey(&file, &path, size, at >= set.dumps, scope, effort)?;
         if found.front_damaged {
             let text = format!(
                 "the dump at the front of {} is damaged, and a dump is not repaired in place: `papyra redis export` \
@@ -183,9 +183,9 @@ fn plan_of(found: Survey, after: After, path: &str) -> Result<AofPlan> {
 fn undecided(path: &str, count: u64, first: &str, offset: u64) -> Error {
     let first = papyra_core::escape::escape(first.as_bytes());
     let text = format!(
-        "{path}: {count} commands after the damage are on keys that are no Papyra streams (the first is {first} at byte \
-         {offset}), and may depend on what was lost: --keep-later keeps them, --truncate cuts there and leaves out what \
-         follows; nothing was changed"
+        "{path}: {count} commands after the damage may depend on what was lost (the first is {first} at byte {offset}): \
+         they move streams or whole databases, or are on keys that are no Papyra streams; --keep-later keeps them, \
+         --truncate cuts there and leaves out what follows; nothing was changed"
     );
     Error::new(Code::Usage, text)
 }
@@ -269,7 +269,7 @@ fn write(source: &File, output: &File, plan: &AofPlan, rejects: &mut Rejects) ->
 /// The new file must be whole.
 fn verify(output: &File, folder: &Folder, temporary: &str, size: u64, scope: &Scope, effort: Effort<'_>) -> Result<()> {
     let path = folder.join(temporary);
-    let found = survey(output, &path, size, scope, effort)?;
+    let found = survey(output, &path, size, false, scope, effort)?;
     let length = output.metadata().map_err(|error| Error::cannot_read(&path, 0, &error))?.len();
     if length == size && !found.damaged && !found.front_damaged {
         return Ok(());
