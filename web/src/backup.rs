@@ -52,7 +52,11 @@ impl Backup {
         let scanned = matches!(file.content, Content::Log | Content::Archive).then_some(summary);
         if whole {
             self.read += file.stored_bytes;
-            self.damage.extend(stored.damage(&self.manifest, file, scanned.as_ref()));
+            let (damage, streams) = stored.judge(&self.manifest, file, scanned.as_ref());
+            self.damage.extend(damage);
+            if let Some(streams) = streams {
+                return Some(streams.report);
+            }
         }
         verification::file_report(&self.manifest, file, scanned)
     }

@@ -246,6 +246,8 @@ impl Scanner {
                 None => return,
             },
         };
+        // Streams have their size from their own report.
+        let bytes = report.as_ref().map_or(bytes, |report| report.bytes);
         let looks = sniff::sniff(&head);
         let packed = packed_at.is_some();
         self.base += self.sizes.get(at).copied().unwrap_or_default();
@@ -296,8 +298,8 @@ impl Open {
         };
         let scanner = scan::Scanner::new(0, scan::Scanner::MAX_FINDINGS);
         Open {
-            source: match backup.and_then(|backup| backup.file(at)) {
-                Some(file) => Source::Stored(Box::new(Stored::new(file))),
+            source: match backup.and_then(|backup| Some((&backup.manifest, backup.file(at)?))) {
+                Some((manifest, file)) => Source::Stored(Box::new(Stored::new(manifest, file))),
                 None => Source::File(Input::default()),
             },
             text: Text { scanner, gathered, head: Vec::new(), plain: Vec::new(), plain_total: 0 },

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use papyra_core::escape::escape;
 use papyra_core::manifest::StoredStream;
+use papyra_core::redis::Entries;
 
-use super::digest::Entries;
 use super::piece::Piece;
 use super::replay::{Losses, replay};
 use crate::error::{Code, Error, Result};
@@ -49,7 +49,7 @@ fn bring(store: &Store, stream: &StoredStream, piece: &Piece, name: &str) -> Res
         == (stream.facts.length, stream.facts.last_id, stream.facts.groups);
     if replayed.is_some() && same {
         let mut entries = Entries::default();
-        store.each_entry(name, |entry| entries.add_live(entry))?;
+        store.each_entry(name, |entry| entries.add_live(entry.id, &entry.fields))?;
         same = entries.finish() == stream.entries_sha256;
     }
     if same {
