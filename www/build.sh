@@ -22,8 +22,7 @@ node_or_die() {
   command -v node >/dev/null && command -v npm >/dev/null || { say "node 20.19 or newer and npm are needed"; exit 69; }
 }
 
-purity() {
-  wasm_cargo build --quiet --profile web -p papyra-core
+purity() { # the module holds core, so that it builds is proof of both
   wasm_cargo build --quiet --profile web -p papyra-web
   node_or_die
   node "$www/tools/imports.mjs" "$raw"

@@ -142,11 +142,11 @@ pub struct FileReport {
     /// What the damaged lines look like, listed or not; no part of the written report.
     #[serde(skip)]
     pub looks: Looks,
-    /// What a Redis backup file says of itself.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// What a Redis backup file says of itself. Not read back: of a report that is read only the logs' part counts.
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     pub backup: Option<BackupReport>,
-    /// The streams of a Redis backup; of an append-only folder, with its last file.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    /// The streams of a Redis backup; of an append-only folder, with its last file. Not read back, as above.
+    #[serde(skip_serializing_if = "Vec::is_empty", skip_deserializing)]
     pub streams: Vec<StreamReport>,
 }
 

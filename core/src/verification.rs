@@ -3,6 +3,8 @@
 //!
 //! Reading, unpacking and scanning the files is for whoever has them.
 
+pub mod streams;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

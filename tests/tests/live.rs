@@ -97,12 +97,13 @@ fn a_set_that_is_rotated_meanwhile_loses_nothing() {
 
 #[test]
 fn a_long_log_is_recovered_though_it_grows_all_the_while() {
-    let workshop = Workshop::with("long.log", logs::clean(20_000) + "{\"kind\": \"ev\n");
-    let stop = AtomicBool::new(false);
+    let workshop = &Workshop::with("long.log", logs::clean(20_000) + "{\"kind\": \"ev\n");
+    let stop = &AtomicBool::new(false);
     let (written, codes) = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| write_like_papyra(&workshop, "long.log", u64::MAX, &stop));
+        let pause_us = AtomicU64::new(20_000);
+        let writer = scope.spawn(move || write_like_papyra(workshop, "long.log", u64::MAX, &pause_us, stop));
         let mut codes = Vec::new();
-        while codes.len() < 5 && !codes.contains(&Some(0)) {
+        while codes.len() < 40 && !codes.contains(&Some(0)) {
             codes.push(workshop.papyra("persistence recover --path long.log").code);
         }
         stop.store(true, Ordering::Relaxed);

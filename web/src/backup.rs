@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use papyra_core::digest::sha256;
-use papyra_core::manifest::{Content, Manifest, StoredFile};
+use papyra_core::manifest::{Compression, Content, Manifest, StoredFile};
 use papyra_core::report::FileReport;
 use papyra_core::summary::Summary;
 use papyra_core::verification::{self, Damage};
-use serde_json::json;
+use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::stored::Stored;
+use crate::text;
 
 /// A backup under verification: its manifest, and what was found wrong so far.
 pub(crate) struct Backup {
@@ -51,24 +52,54 @@ impl Backup {
         let scanned = matches!(file.content, Content::Log | Content::Archive).then_some(summary);
         if whole {
             self.read += file.stored_bytes;
-            self.damage.extend(stored.damage(&self.manifest, file, scanned.as_ref()));
+            let (damage, streams) = stored.judge(&self.manifest, file, scanned.as_ref());
+            self.damage.extend(damage);
+            if let Some(streams) = streams {
+                return Some(streams.report);
+            }
         }
         verification::file_report(&self.manifest, file, scanned)
     }
 
     /// What the verification says beside the report.
-    pub(crate) fn told(&self) -> serde_json::Value {
-        json!({
-            "name": self.manifest.name,
-            "created": self.manifest.created,
-            "madeBy": self.manifest.tool,
-            "compression": self.manifest.compression.name(),
-            "files": self.manifest.files.len(),
-            "bytes": self.read,
-            "damage": self.damage,
-            "foreign": self.foreign,
-        })
+    pub(crate) fn told(&self) -> Told<'_> {
+        Told {
+            name: &self.manifest.name,
+            created: &self.manifest.created,
+            made_by: &self.manifest.tool,
+            compression: self.manifest.compression,
+            files: self.manifest.files.len(),
+            bytes: self.read,
+            damage: &self.damage,
+            foreign: &self.foreign,
+        }
     }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Told<'a> {
+    name: &'a str,
+    created: &'a str,
+    made_by: &'a str,
+    compression: Compression,
+    files: usize,
+    bytes: u64,
+    damage: &'a [Damage],
+    foreign: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Opened<'a> {
+    Refused { refused: String },
+    Files { files: Vec<Place<'a>> },
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    at: Option<&'a usize>,
+    path: &'a str,
 }
 
 /// What a folder's `manifest.json` and `SHA256SUMS` say of the files at `paths`: `refused` and why, or `files` in
@@ -76,12 +107,12 @@ impl Backup {
 #[wasm_bindgen]
 pub fn backup(manifest: &[u8], sums: &[u8], paths: Vec<String>) -> String {
     match Backup::open(manifest, sums, &paths) {
-        Err(why) => json!({ "refused": why }).to_string(),
+        Err(refused) => text(&Opened::Refused { refused }),
         Ok(backup) => {
             let at: BTreeMap<&str, usize> = paths.iter().enumerate().map(|(at, path)| (&**path, at)).collect();
             let files = backup.files.iter().map(|file| &backup.manifest.files[*file]);
-            let files: Vec<_> = files.map(|file| json!({ "at": at.get(&*file.stored), "path": file.path })).collect();
-            json!({ "files": files }).to_string()
+            let files = files.map(|file| Place { at: at.get(&*file.stored), path: &file.path }).collect();
+            text(&Opened::Files { files })
         }
     }
 }

@@ -11,10 +11,12 @@ mod scanner;
 mod stored;
 mod watch;
 
+use std::collections::BTreeMap;
+
 use papyra_core::browse::{self, Row};
 use papyra_core::record::{Kind, Note};
 use papyra_core::search::{self, Matcher};
-use serde_json::json;
+use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 pub use backup::backup;
@@ -28,11 +30,12 @@ pub const TOOL: &str = concat!("papyra ", env!("CARGO_PKG_VERSION"));
 /// What the page wants to know before anything is opened: the tool, and core's words for the notes.
 #[wasm_bindgen]
 pub fn about() -> String {
-    let notes: serde_json::Map<_, _> = Note::ALL
-        .into_iter()
-        .map(|note| (json!(note).as_str().unwrap_or_default().to_owned(), json!(note.meaning())))
-        .collect();
-    json!({ "tool": TOOL, "notes": notes }).to_string()
+    #[derive(Serialize)]
+    struct About {
+        tool: &'static str,
+        notes: BTreeMap<Note, &'static str>,
+    }
+    text(&About { tool: TOOL, notes: Note::ALL.into_iter().map(|note| (note, note.meaning())).collect() })
 }
 
 /// Table rows for the lines of a stretch that starts at the byte `offset`, where line `line` begins.
@@ -42,7 +45,13 @@ pub fn rows(bytes: &[u8], offset: f64, line: f64) -> String {
         .zip(line as u64..)
         .map(|((at, text), line)| Row::of(text, line, offset as u64 + at as u64))
         .collect();
-    serde_json::to_string(&rows).unwrap_or_default()
+    text(&rows)
+}
+
+/// Structured answers as text, all of them as the report is printed: a second way would be compiled a second time.
+fn text(answer: &impl Serialize) -> String {
+    // Their types hold nothing that JSON does not.
+    serde_json::to_string_pretty(answer).unwrap_or_default()
 }
 
 /// A search over one file that comes in chunks, packed or not.

@@ -6,10 +6,11 @@ use papyra_core::assembly::Arrangement;
 use papyra_core::redis::{AofNames, BackupScan, Format, Scope, Seems, is_whole_dump};
 use papyra_core::report::Backend;
 use papyra_core::scan;
-use serde_json::json;
+use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::redis::{Backup, RedisBackups};
+use crate::text;
 
 /// Files in the order in which they were opened.
 #[wasm_bindgen]
@@ -44,6 +45,22 @@ struct Group {
     /// In the order of reading; `None` for one that is not there.
     files: Vec<Option<usize>>,
     /// The manifest, and files that the server no longer needs.
+    beside: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct Arranged<'a> {
+    order: &'a [usize],
+    logs: usize,
+    rotation: bool,
+    backups: Vec<Told<'a>>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    what: &'static str,
+    manifest: Option<&'a String>,
+    files: Vec<usize>,
     beside: Vec<usize>,
 }
 
@@ -89,18 +106,18 @@ impl Opening {
     pub fn arrange(&self) -> String {
         let (order, logs, rotation) = self.order();
         let place = |at: &usize| order.iter().position(|other| other == at);
-        let backups: Vec<_> = self
-            .groups()
+        let groups = self.groups();
+        let backups = groups
             .iter()
             .map(|group| {
                 let files: Vec<_> = group.files.iter().flatten().filter_map(place).collect();
                 let beside: Vec<_> = group.beside.iter().filter_map(place).collect();
                 // Only one that is there can be named to the command line.
                 let manifest = group.names.manifest.as_ref().filter(|_| group.names.is_there);
-                json!({ "what": group.what, "manifest": manifest, "files": files, "beside": beside })
+                Told { what: group.what, manifest, files, beside }
             })
             .collect();
-        json!({ "order": order, "logs": logs, "rotation": rotation, "backups": backups }).to_string()
+        text(&Arranged { order: &order, logs, rotation, backups })
     }
 
     /// The backups, to be scanned; files are meant by their places in the order that [`Opening::arrange`] gives.

@@ -4,8 +4,11 @@ use papyra_core::escape::escape;
 use papyra_core::finding::Finding;
 use papyra_core::redis::{BackupScan, Pass};
 use papyra_core::report::FileReport;
-use serde_json::json;
+use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::scanner::Found;
+use crate::text;
 
 /// Backups that are scanned one after the other.
 #[wasm_bindgen]
@@ -28,6 +31,15 @@ impl Backup {
     }
 }
 
+/// Bytes that come next, of the file at this place.
+#[derive(Serialize)]
+struct Want {
+    file: Option<usize>,
+    from: u64,
+    to: u64,
+    pass: &'static str,
+}
+
 #[wasm_bindgen]
 impl RedisBackups {
     /// What to push before the next `end`: a file's place, the bytes, and what for; nothing when all is done.
@@ -43,10 +55,8 @@ impl RedisBackups {
                 Pass::Search => "search",
                 Pass::Replay => "replay",
             };
-            let file = places.get(want.file);
-            return Some(
-                json!({ "file": file, "from": want.range.start, "to": want.range.end, "pass": pass }).to_string(),
-            );
+            let file = places.get(want.file).copied().flatten();
+            return Some(text(&Want { file, from: want.range.start, to: want.range.end, pass }));
         }
     }
 
@@ -67,10 +77,9 @@ impl RedisBackups {
         let Backup { scan, places } = self.backups.get(self.at)?;
         let fresh = scan.findings().get(self.shown..).filter(|fresh| !fresh.is_empty())?;
         self.shown += fresh.len();
-        let file = places.first();
-        let entries: Vec<_> =
-            fresh.iter().map(|found| json!({ "file": file, "anomaly": Finding::from(found.clone()) })).collect();
-        Some(json!(entries).to_string())
+        let file = places.first().copied().flatten();
+        let found: Vec<_> = fresh.iter().map(|found| Found { file, anomaly: Finding::from(found.clone()) }).collect();
+        Some(text(&found))
     }
 
     /// Intact records so far.

@@ -3,20 +3,22 @@
 use papyra_core::archive;
 use papyra_core::assembly::{self, Arrangement, Place};
 use papyra_core::browse::LineIndex;
+use papyra_core::finding::Finding;
 use papyra_core::plan::{Action, Plan};
 use papyra_core::redis::Remedy;
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::scan;
 use papyra_core::sniff::{self, Looks};
-use papyra_core::timeline::{Histogram, Timeline};
+use papyra_core::timeline::{Histogram, Sort, Timeline};
 use papyra_core::verification;
-use serde_json::json;
+use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::backup::Backup;
+use crate::backup::{self, Backup};
 use crate::decode::Input;
 use crate::redis::RedisBackups;
 use crate::stored::Stored;
+use crate::text;
 use crate::watch::{Gathered, Watch};
 
 /// Parts of a plan that are kept; a file with more damage than that is for the command line.
@@ -125,8 +127,8 @@ impl Scanner {
     pub fn take_found(&mut self) -> Option<String> {
         let file = self.done.len();
         let fresh = std::mem::take(&mut self.open.as_mut()?.text.gathered.fresh);
-        let entries: Vec<_> = fresh.into_iter().map(|anomaly| json!({ "file": file, "anomaly": anomaly })).collect();
-        (!entries.is_empty()).then(|| json!(entries).to_string())
+        let found: Vec<_> = fresh.into_iter().map(|anomaly| Found { file: Some(file), anomaly }).collect();
+        (!found.is_empty()).then(|| text(&found))
     }
 
     /// Unpacked bytes of the file being read, or of the one that has just ended, that were not taken yet. Nothing when
@@ -180,18 +182,19 @@ impl Scanner {
             }
         };
         self.no_log = report.is_no_log();
-        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+        text(&report) + "\n"
     }
 
     /// What the page shows beside the finished report: timeline, plans in short, what the files look like. `now` in seconds.
     pub fn details(&self, now: f64) -> String {
         let (by_time, histogram) = self.timeline.clone().finish(CALENDAR, now + DAY);
-        let files: Vec<_> = self.done.iter().map(describe).collect();
-        let backup = self.backup.as_ref().map(Backup::told);
-        let remedies: Vec<_> = self.backups.iter().map(|files| Remedy::of(files)).collect();
-        let timeline = timeline(by_time, &histogram);
-        json!({ "timeline": timeline, "files": files, "noLog": self.no_log, "backup": backup, "remedies": remedies })
-            .to_string()
+        text(&Details {
+            timeline: Told::of(by_time, &histogram),
+            files: self.done.iter().map(Described::of).collect(),
+            no_log: self.no_log,
+            backup: self.backup.as_ref().map(Backup::told),
+            remedies: self.backups.iter().map(|files| Remedy::of(files)).collect(),
+        })
     }
 
     /// A file's plan: action (0 keep, 1 keep and add a newline, 2 reject), offset and length of each part.
@@ -243,6 +246,8 @@ impl Scanner {
                 None => return,
             },
         };
+        // Streams have their size from their own report.
+        let bytes = report.as_ref().map_or(bytes, |report| report.bytes);
         let looks = sniff::sniff(&head);
         let packed = packed_at.is_some();
         self.base += self.sizes.get(at).copied().unwrap_or_default();
@@ -293,8 +298,8 @@ impl Open {
         };
         let scanner = scan::Scanner::new(0, scan::Scanner::MAX_FINDINGS);
         Open {
-            source: match backup.and_then(|backup| backup.file(at)) {
-                Some(file) => Source::Stored(Box::new(Stored::new(file))),
+            source: match backup.and_then(|backup| Some((&backup.manifest, backup.file(at)?))) {
+                Some((manifest, file)) => Source::Stored(Box::new(Stored::new(manifest, file))),
                 None => Source::File(Input::default()),
             },
             text: Text { scanner, gathered, head: Vec::new(), plain: Vec::new(), plain_total: 0 },
@@ -317,30 +322,79 @@ impl Text {
     }
 }
 
-fn describe(done: &Done) -> serde_json::Value {
-    json!({
-        "stride": done.index.stride(),
-        "packed": done.packed,
-        "bytes": done.bytes,
-        "looksLike": done.looks.describe(),
-        "plan": {
-            "truncated": done.plan.truncated,
-            "kept_bytes": done.plan.kept_bytes,
-            "rejected_bytes": done.plan.rejected_bytes,
-            "newlines": done.plan.newlines,
-        },
-    })
+/// A finding as it comes in, and where its file stands among those that were opened.
+#[derive(Serialize)]
+pub(crate) struct Found {
+    pub(crate) file: Option<usize>,
+    pub(crate) anomaly: Finding,
 }
 
-fn timeline(by_time: bool, histogram: &Histogram) -> serde_json::Value {
-    let series = |sort: usize| histogram.bins.iter().map(|bin| bin[sort]).collect::<Vec<_>>();
-    json!({
-        "axis": if by_time { "time" } else { "position" },
-        "start": histogram.start,
-        "width": histogram.width,
-        "events": series(0),
-        "deadLetters": series(1),
-        "crashes": series(2),
-        "anomalies": series(3),
-    })
+/// What the page shows beside the report.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details<'a> {
+    timeline: Told,
+    files: Vec<Described>,
+    no_log: bool,
+    backup: Option<backup::Told<'a>>,
+    remedies: Vec<Remedy>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Described {
+    stride: u64,
+    packed: bool,
+    bytes: u64,
+    looks_like: &'static str,
+    plan: Shape,
+}
+
+/// A plan without its parts, named as core names it.
+#[derive(Serialize)]
+struct Shape {
+    truncated: bool,
+    kept_bytes: u64,
+    rejected_bytes: u64,
+    newlines: u64,
+}
+
+impl Described {
+    fn of(done: &Done) -> Described {
+        let Plan { truncated, kept_bytes, rejected_bytes, newlines, .. } = done.plan;
+        Described {
+            stride: done.index.stride(),
+            packed: done.packed,
+            bytes: done.bytes,
+            looks_like: done.looks.describe(),
+            plan: Shape { truncated, kept_bytes, rejected_bytes, newlines },
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    axis: &'static str,
+    start: f64,
+    width: f64,
+    events: Vec<u32>,
+    dead_letters: Vec<u32>,
+    crashes: Vec<u32>,
+    anomalies: Vec<u32>,
+}
+
+impl Told {
+    fn of(by_time: bool, histogram: &Histogram) -> Told {
+        let series = |sort: Sort| histogram.bins.iter().map(|bin| bin[sort as usize]).collect();
+        Told {
+            axis: if by_time { "time" } else { "position" },
+            start: histogram.start,
+            width: histogram.width,
+            events: series(Sort::Event),
+            dead_letters: series(Sort::DeadLetter),
+            crashes: series(Sort::Crash),
+            anomalies: series(Sort::Anomaly),
+        }
+    }
 }

@@ -3,9 +3,12 @@
 
 use papyra_core::archive::{Broken, Format};
 use papyra_core::digest::Hashes;
+use papyra_core::escape::escape;
 use papyra_core::manifest::{Compression, Content, Manifest, StoredFile};
+use papyra_core::redis::look::{Look, Streams};
+use papyra_core::scan::Scanner;
 use papyra_core::summary::Summary;
-use papyra_core::verification::{Damage, ReadBack};
+use papyra_core::verification::{Damage, ReadBack, streams};
 
 use crate::decode::{Decoder, Input};
 
@@ -26,10 +29,13 @@ struct Inside {
     /// One byte more than there may be: that it came shows that there are more.
     most: u64,
     archive: Input,
+    /// Of a file that holds streams.
+    look: Option<Look>,
 }
 
 impl Stored {
-    pub(crate) fn new(file: &StoredFile) -> Stored {
+    pub(crate) fn new(manifest: &Manifest, file: &StoredFile) -> Stored {
+        let payload = streams::payload(manifest, file);
         let format = match file.compression {
             Compression::None => None,
             Compression::Gzip => Some(Format::Gzip),
@@ -46,6 +52,7 @@ impl Stored {
                 bytes: 0,
                 most: file.bytes.saturating_add(1),
                 archive: Input::default(),
+                look: payload.map(|payload| Look::new(payload, &file.path, Scanner::MAX_FINDINGS)),
             },
         }
     }
@@ -83,9 +90,26 @@ impl Stored {
         self.inside.content == Content::Archive && self.inside.archive.failed().is_some()
     }
 
-    /// What is wrong with the file, now that all of it was read and its lines were scanned.
-    pub(crate) fn damage(self, manifest: &Manifest, file: &StoredFile, summary: Option<&Summary>) -> Option<Damage> {
+    /// What is wrong with the file, now that all of it was read and its lines were scanned; and the streams in it.
+    pub(crate) fn judge(
+        mut self,
+        manifest: &Manifest,
+        file: &StoredFile,
+        summary: Option<&Summary>,
+    ) -> (Option<Damage>, Option<Streams>) {
         let cut_short = self.is_cut_short();
+        let mut failed = self.failed.as_ref().map(ToString::to_string);
+        let holds_streams = self.inside.look.is_some();
+        // Of what could not be unpacked to its end no stream is told.
+        let look = self.inside.look.take().filter(|_| failed.is_none());
+        let seen = look.and_then(|look| match look.finish() {
+            Ok(seen) => Some(seen),
+            Err(error) => {
+                let (path, why) = (escape(file.path.as_bytes()), escape(error.to_string().as_bytes()));
+                failed = Some(format!("cannot read {path}: {why}; {}", error.kind().advice()));
+                None
+            }
+        });
         let (sha256, blocks) = self.inside.hashes.finish();
         let read = ReadBack {
             stored_bytes: self.bytes,
@@ -93,11 +117,15 @@ impl Stored {
             bytes: self.inside.bytes,
             sha256,
             blocks,
-            failed: self.failed.map(|why| why.to_string()),
+            failed,
             summary,
             cut_short,
         };
-        read.damage(manifest, file)
+        let damage = read.damage(manifest, file);
+        if !holds_streams {
+            return (damage, None);
+        }
+        (streams::judge(manifest, file, damage, seen.as_ref(), false), seen)
     }
 }
 
@@ -114,7 +142,11 @@ impl Inside {
         match self.content {
             Content::Log => out(plain, place),
             Content::Archive => self.archive.push(plain, out),
-            _ => {}
+            _ => {
+                if let Some(look) = &mut self.look {
+                    look.push(plain);
+                }
+            }
         }
     }
 }

@@ -18,9 +18,11 @@ have_std() { # RUSTC: does this compiler bring the standard library of the wasm 
   [ -d "$("$1" --print target-libdir --target "$wasm_triple" 2>/dev/null)" ]
 }
 
-have_debian() { [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && debian_sysroot_src && newest_wasm_ld >/dev/null; }
+have_src() { [ -d "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library" ]; } # RUSTC: and its sources?
 
-debian_sysroot_src() { [ -d "$(/usr/bin/rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library" ]; }
+have_rustup() { have_std rustc && have_src rustc; }
+
+have_debian() { [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && have_src /usr/bin/rustc && newest_wasm_ld >/dev/null; }
 
 newest_wasm_ld() { # the package puts only wasm-ld-NN on the path
   local found
@@ -33,17 +35,17 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 # Sets wasm_mode to rustup or debian; installs only when neither is there.
 find_wasm_toolchain() {
   [ -n "${wasm_mode:-}" ] && return
-  if have_std rustc; then
+  if have_rustup; then
     wasm_mode=rustup
   elif have_debian; then
     wasm_mode=debian
-  elif command -v rustup >/dev/null && say "adding the target $wasm_triple" &&
-    timeout 120 rustup target add "$wasm_triple" >&2 && have_std rustc; then
+  elif command -v rustup >/dev/null && say "adding the target $wasm_triple and the sources of std" &&
+    timeout 120 rustup target add "$wasm_triple" >&2 && timeout 120 rustup component add rust-src >&2 && have_rustup; then
     wasm_mode=rustup
   elif command -v apt-get >/dev/null && say "installing Debian's compiler for wasm" && debian_install && have_debian; then
     wasm_mode=debian
   else
-    say "no compiler for $wasm_triple: run 'rustup target add $wasm_triple' and try again"
+    say "no compiler for $wasm_triple: run 'rustup target add $wasm_triple' and 'rustup component add rust-src', and try again"
     return 1
   fi
 }
@@ -56,30 +58,30 @@ debian_install() {
     rustc-web cargo-web rust-web-src "${lld:-lld}" >&2
 }
 
-wasm_cargo() {
-  find_wasm_toolchain || return
+wasm_cargo() ( # a shell of its own, for what it exports
+  find_wasm_toolchain || exit
   local verb=$1
   shift
   local cargo_home=${CARGO_HOME:-$HOME/.cargo}
   # Remapped, so that no path of this machine ends up in the module.
   local flags="-C target-feature=+simd128 --remap-path-prefix=$cargo_home=cargo --remap-path-prefix=$papyra_root=papyra"
+  local std=()
+  if [ "$verb" = build ]; then
+    # The module's own std is built from its sources: the small one, and without words for a panic. They lead nowhere in
+    # a browser, where all that is seen is the trap.
+    std=(-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size)
+    flags+=" -Zunstable-options -Cpanic=immediate-abort"
+  elif [ "$wasm_mode" = debian ]; then
+    std=(-Zbuild-std=std,panic_abort) # Debian has no precompiled one for the target.
+  fi
+  export CARGO_TARGET_DIR=$wasm_target_dir CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags RUSTC_BOOTSTRAP=1
   if [ "$wasm_mode" = rustup ]; then
-    CARGO_TARGET_DIR=$wasm_target_dir CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags \
-      cargo "$verb" --target "$wasm_triple" "$@"
+    cargo "$verb" --target "$wasm_triple" "${std[@]}" "$@"
   else
-    # This compiler has no precompiled std for the target: build it from the sources beside it. The module's own is the
-    # small one, and without words for a panic: they lead nowhere in a browser, where all that is seen is the trap.
-    local std=(-Zbuild-std=std,panic_abort)
-    if [ "$verb" = build ]; then
-      std+=(-Zbuild-std-features=optimize_for_size)
-      flags+=" -Zunstable-options -Cpanic=immediate-abort"
-    fi
-    PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$wasm_target_dir \
-      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(newest_wasm_ld) \
-      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags \
+    PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(newest_wasm_ld) \
       /usr/bin/cargo "$verb" --target "$wasm_triple" "${std[@]}" "$@"
   fi
-}
+)
 
 locked_version() { # CRATE: its version in Cargo.lock
   awk -v name="\"$1\"" '$1 == "name" { hit = ($3 == name) } hit && $1 == "version" { gsub(/"/, "", $3); print $3; exit }' \

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::record::Kind;
 
@@ -20,7 +20,7 @@ use super::stream::StreamFacts;
 use super::visit::{Flow, Key, Visitor};
 
 /// Records by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[allow(missing_docs)] // The names are the kinds' own.
 pub struct RecordCounts {
     pub event: u64,
@@ -46,7 +46,7 @@ impl RecordCounts {
 }
 
 /// One consumer in a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConsumerReport {
     /// Its name, invalid UTF-8 replaced.
     pub name: String,
@@ -60,7 +60,7 @@ pub struct ConsumerReport {
 }
 
 /// One consumer group in a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupReport {
     /// Its name, as [`written`](super::written) gives it.
     pub name: String,
@@ -97,7 +97,7 @@ impl From<&Group> for GroupReport {
 }
 
 /// One stream in a report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StreamReport {
     /// The database number.
     pub db: u64,
@@ -123,7 +123,7 @@ pub struct StreamReport {
     /// See above.
     pub last_timestamp: Option<f64>,
     /// The file could not be followed to the stream's end: the facts are what was seen before.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub incomplete: bool,
     /// Its consumer groups.
     pub consumer_groups: Vec<GroupReport>,

@@ -2,14 +2,14 @@
 //!
 //! `REDIS` and four digits, or `VALKEY` and three (redis and valkey `rdb.c`). Reading the rest is `rdb`'s affair.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::cursor::{Cursor, Read};
 use super::error::{ErrorKind, Problem};
 use super::id::decimal;
 
 /// Who wrote the file: type codes from 22 on and opcode 243 mean different things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vendor {
     /// Magic `REDIS`: Redis, and Valkey before 9.0.
@@ -19,7 +19,7 @@ pub enum Vendor {
 }
 
 /// What an RDB file says of itself first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Header {
     /// By the magic.
     pub vendor: Vendor,
@@ -50,7 +50,7 @@ impl Default for Limits {
 }
 
 /// What the checksum says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Checksum {
     /// It is there and holds.

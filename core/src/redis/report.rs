@@ -2,7 +2,7 @@
 //!
 //! Findings of the readers become a report's findings here; reading is theirs, and printing the front ends'.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::facts::{RecordCounts, StreamReport};
 use super::finding::{Finding, Reason};
@@ -12,7 +12,7 @@ use crate::report::FileReport;
 use crate::summary::Counts;
 
 /// What a backup file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackupFormat {
     /// An RDB file.
@@ -26,24 +26,22 @@ pub enum BackupFormat {
 }
 
 /// What a backup file says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BackupReport {
     /// What it is.
     pub format: BackupFormat,
     /// The RDB version, of the file or of the part at its front.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
     /// What the RDB checksum says; an append-only file has none of its own.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
     /// Commands of an append-only file.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<u64>,
     /// Keys that are no streams, in an RDB file.
-    #[serde(default)]
     pub other_keys: u64,
     /// Streams that are not Papyra's; the first of them are listed too.
-    #[serde(default)]
     pub other_streams: u64,
 }
 

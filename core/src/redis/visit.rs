@@ -110,6 +110,10 @@ impl Visitor for Any<'_> {
         (**self).stream(key, facts)
     }
 
+    fn value(&mut self, key: &Key<'_>, bytes: Range<u64>) -> Flow {
+        (**self).value(key, bytes)
+    }
+
     fn command(&mut self, command: &Command<'_>) -> Flow {
         (**self).command(command)
     }

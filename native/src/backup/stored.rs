@@ -6,13 +6,13 @@ use std::io::{self, Read, Write};
 use papyra_core::manifest::{Compression, Content, StoredFile};
 use papyra_core::report::FileReport;
 use papyra_core::summary::Summary;
-use papyra_core::verification;
+use papyra_core::verification::{self, streams};
 
 pub use papyra_core::verification::Damage;
 
 use super::pass::{Hashed, Passed, Task, pass};
-use super::redis::{self, Payload, Streams, look};
-use super::{Backup, is_unreachable};
+use super::redis::{Payload, Streams, look};
+use super::{Backup, is_unreachable, remote};
 use crate::archive::{self, Format};
 use crate::error::{Error, Result};
 use crate::reading::{self, Effort};
@@ -65,7 +65,7 @@ pub(super) fn read_back(
     let threads = effort.threads > 1 && file.bytes > super::pass::BLOCK as u64;
     // One byte more than there may be shows that there are more.
     let most = file.bytes.saturating_add(1);
-    let payload = redis::payload(backup, file);
+    let payload = streams::payload(&backup.manifest, file);
     let (passed, inside) = match unpacked(file.compression) {
         None => {
             let mut source = (&mut stored).take(most);
@@ -84,12 +84,12 @@ pub(super) fn read_back(
     if let Some(error) = opened.failure() {
         return Err(error);
     }
-    let mut streams = None;
+    let mut seen = None;
     let (scanned, ended) = match inside {
         Inside::Nothing => (passed.summary.clone(), Ok(())),
         Inside::Archive(summary, ended) => (Some(summary), ended),
         Inside::Streams(Ok(Ok(read))) => {
-            streams = Some(Box::new(read));
+            seen = Some(Box::new(read));
             (None, Ok(()))
         }
         Inside::Streams(Ok(Err(error))) => (None, Err(error)),
@@ -111,12 +111,10 @@ pub(super) fn read_back(
         cut_short: ended.is_err(),
     };
     let mut damage = read.damage(&backup.manifest, file);
-    match &mut damage {
-        Some(damage) if payload.is_some() => damage.recovery = redis::prospects(backup, file, streams.as_deref()),
-        Some(_) => {}
-        None => damage = streams.as_ref().and_then(|streams| redis::disagreement(backup, file, streams)),
+    if payload.is_some() {
+        damage = streams::judge(&backup.manifest, file, damage, seen.as_deref(), remote::is_remote(&backup.path));
     }
-    Ok(ReadBack { summary: scanned, streams, damage })
+    Ok(ReadBack { summary: scanned, streams: seen, damage })
 }
 
 /// What a file shows that is more than lines of a log.

@@ -2,6 +2,7 @@
 //!
 //! What the payloads hold is the business of core; which of them belong together that of [`crate::backup`].
 
+use papyra_core::redis::Entries;
 use redis::{Cmd, Value};
 
 use super::keys::{slot, tag};
@@ -183,15 +184,15 @@ impl Store {
         Ok(Some(Extent { length: number("length"), last_id, groups: number("groups") }))
     }
 
-    /// Goes through a stream's entries, oldest first.
-    pub(crate) fn each_entry(&self, key: &str, mut each: impl FnMut(&super::Entry)) -> Result<()> {
-        let mut pages = super::page::Pages::all(self, key)?;
+    /// SHA-256 over a stream's entries, as a manifest has it.
+    pub(crate) fn entries_sha256(&self, key: &str) -> Result<String> {
+        let (mut entries, mut pages) = (Entries::default(), super::page::Pages::all(self, key)?);
         loop {
             let page = pages.next()?;
             if page.is_empty() {
-                return Ok(());
+                return Ok(entries.finish());
             }
-            page.iter().for_each(&mut each);
+            page.iter().for_each(|entry| entries.add_live(entry.id, &entry.fields));
         }
     }
 }

@@ -55,7 +55,8 @@ export function forgetRows(): void {
 export function linesOf(file: number): number {
   if (file >= session.logs.value) return 0;
   const path = session.sources.value[file]?.path;
-  return session.report.value?.files.find((seen) => seen.path === path)?.lines ?? 0;
+  const seen = session.report.value?.files.find((other) => other.path === path);
+  return seen === undefined || seen.backup !== undefined ? 0 : seen.lines;
 }
 
 export function rowTotal(): number {

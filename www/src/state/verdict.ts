@@ -57,17 +57,20 @@ function ofBackup(stored: BackupTold, seen: Report): Verdict {
     };
   }
   const { totals } = seen;
+  const redis = hasRedis(seen);
   if (seen.verdict !== "clean") {
+    const [had, them] = redis ? ["the streams had", "them"] : ["the log had", "it"];
     return {
       tone: "mend",
-      title: `Intact backup: the log had ${plural(totals.anomalies, "anomaly", "anomalies")}`,
-      sentence: `${files} as written, byte for byte. The damage was in the log when it was copied: recover after restoring it.`,
+      title: `Intact backup: ${had} ${plural(totals.anomalies, "anomaly", "anomalies")}`,
+      sentence: `${files} as written, byte for byte. The damage was there when ${redis ? "they were" : "the log was"} copied: recover after restoring ${them}.`,
     };
   }
+  const things = redis ? plural(totals.lines, "entry", "entries") : plural(totals.lines, "line");
   return {
     tone: "good",
     title: "Verified backup",
-    sentence: `${files} as written, byte for byte${totals.lines > 0 ? `, and every one of ${plural(totals.lines, "line")} is an intact record` : ""}.`,
+    sentence: `${files} as written, byte for byte${totals.lines > 0 ? `, and every one of ${things} is an intact record` : ""}.`,
   };
 }
 

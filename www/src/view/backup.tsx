@@ -1,6 +1,7 @@
 // A backup beside its manifest: when and by whom it was made, what is not as written, and the command for the server.
 
 import type { BackupTold, Damage } from "../engine/backup";
+import { hasRedis } from "../state/redis-verdict";
 import { backup, phase, report } from "../state/session";
 import { quote } from "../take/command";
 import { count, exactSize, hex, plural } from "../text/numbers";
@@ -10,7 +11,8 @@ import { CopyButton } from "./small";
 export function Backup() {
   const told = backup.value;
   if (told === null || phase.value !== "done") return null;
-  const command = restoreCommand(told, report.value?.verdict === "clean");
+  const seen = report.value;
+  const command = restoreCommand(told, seen?.verdict === "clean", seen !== null && hasRedis(seen));
   return (
     <section class="card backup" aria-labelledby="backup-title">
       <h2 id="backup-title">Backup <span class="mono">{visible(told.name)}</span></h2>
@@ -60,9 +62,11 @@ function sentence(words: string): string {
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }
 
-export function restoreCommand(told: BackupTold, clean: boolean): string {
+export function restoreCommand(told: BackupTold, clean: boolean, redis: boolean): string {
   const name = quote(told.name);
   if (told.damage.length > 0) return "papyra backup list .";
+  // To the server that the settings name; nothing there is merged with or written over.
+  if (redis) return `papyra backup restore ${name}`;
   const restore = `papyra backup restore ${name} --to restored/`;
   return clean ? restore : `${restore} && papyra persistence recover --path restored/`;
 }

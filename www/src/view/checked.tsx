@@ -51,6 +51,7 @@ function CheckedRedis() {
             <li>Every byte{phase.value === "cancelled" ? " up to where reading stopped" : ""}: the structure of the file, and its checksum where it has one</li>
             <li>Every stream: its blocks, counts and IDs, its groups, consumers and pending entries against each other</li>
             <li>Every entry of Papyra's streams: that its data is an intact record</li>
+            {backup.value !== null && <li>Each file's size and SHA-256, and each stream's entries and facts, against the manifest</li>}
             {logs.value > 0 && <li>Logs: UTF-8, JSON as Papyra reads it, one record a line</li>}
             {redis.value.some(({ what }) => what === "aof") && <li>Every command, and the state that they come to in the manifest's order</li>}
           </ul>
@@ -59,6 +60,7 @@ function CheckedRedis() {
           <h3>Not checked</h3>
           <ul class="crosses">
             <li>Values of other types: they are stepped over, not looked into</li>
+            {isBackup.value && <li>Whether somebody changed a file and its manifest alike: keep a copy of SHA256SUMS elsewhere</li>}
             <li>Whether entries are missing that were never written, or were trimmed away</li>
             <li>Whether payloads mean what they should</li>
           </ul>

@@ -3,11 +3,10 @@
 //!
 //! Commands cannot say all that a payload does. What is lost is counted.
 
-use papyra_core::redis::{Entry, Flow, Group, Key, StreamFacts, StreamId, Visitor};
+use papyra_core::redis::{Entries, Entry, Flow, Group, Key, StreamFacts, StreamId, Visitor};
 use redis::{Cmd, RedisError};
 use serde::Serialize;
 
-use super::digest::Entries;
 use super::piece::Piece;
 use super::stage::WAITS;
 use crate::error::{Code, Error, Result};

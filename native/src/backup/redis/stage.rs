@@ -7,7 +7,6 @@ use std::time::Duration;
 use papyra_core::escape::escape;
 use papyra_core::manifest::StoredStream;
 
-use super::digest::Entries;
 use super::piece::Piece;
 use super::replay::{Losses, replay};
 use crate::error::{Code, Error, Result};
@@ -51,7 +50,7 @@ fn bring(store: &Store, stream: &StoredStream, piece: &Piece, largest: u64, name
     let mut same = (extent.length, extent.last_id, extent.groups)
         == (stream.facts.length, stream.facts.last_id, stream.facts.groups);
     if replayed.is_some() && same {
-        same = Entries::of(store, name)?.finish() == stream.entries_sha256;
+        same = store.entries_sha256(name)? == stream.entries_sha256;
     }
     if same {
         return Ok(replayed);

@@ -1,31 +1,23 @@
 //! One number for all entries of a stream, however they are packed: what shows that a restored stream is the one that
 //! was backed up.
 
-use papyra_core::digest::hex;
-use papyra_core::redis::{Fields, StreamId};
 use sha2::{Digest, Sha256};
 
-use crate::error::Result;
-use crate::redis::Store;
+use super::id::StreamId;
+use super::node::Fields;
+use crate::digest::hex;
 
 /// SHA-256 over entries, as the manifest's `entries_sha256` has it.
-#[derive(Clone, Default)]
-pub(super) struct Entries {
+#[derive(Debug, Clone, Default)]
+pub struct Entries {
     hash: Sha256,
     /// How many.
-    pub(super) count: u64,
+    pub count: u64,
 }
 
 impl Entries {
-    /// The entries that a stream has on a server.
-    pub(super) fn of(store: &Store, key: &str) -> Result<Entries> {
-        let mut entries = Entries::default();
-        store.each_entry(key, |entry| entries.add_live(entry))?;
-        Ok(entries)
-    }
-
     /// An entry as it lies in a payload.
-    pub(super) fn add(&mut self, id: StreamId, fields: &Fields<'_>) {
+    pub fn add(&mut self, id: StreamId, fields: &Fields<'_>) {
         self.begin(id, fields.remaining());
         for (name, value) in fields.clone() {
             self.text(name.as_bytes());
@@ -34,16 +26,16 @@ impl Entries {
     }
 
     /// An entry as a server gives it.
-    fn add_live(&mut self, entry: &crate::redis::Entry) {
-        self.begin(entry.id, entry.fields.len() as u64);
-        for (name, value) in &entry.fields {
+    pub fn add_live(&mut self, id: StreamId, fields: &[(Vec<u8>, Vec<u8>)]) {
+        self.begin(id, fields.len() as u64);
+        for (name, value) in fields {
             self.text(name);
             self.text(value);
         }
     }
 
     /// The number.
-    pub(super) fn finish(self) -> String {
+    pub fn finish(self) -> String {
         hex(&self.hash.finalize())
     }
 

@@ -1,0 +1,203 @@
+//! A look through the bytes of a backup of streams, a DUMP payload or an RDB file: what a scan says of them, and each
+//! stream in them.
+//!
+//! Bytes are pushed, nothing is read here. Whether what was found is what a manifest says: `verification/streams`.
+
+use std::ops::Range;
+
+use super::digest::Entries;
+use super::error::Error;
+use super::export::GroupExport;
+use super::facts::Collector;
+use super::finding::{Finding, Reason};
+use super::group::Group;
+use super::header::{Header, Limits, Summary};
+use super::keys::Scope;
+use super::node::Entry;
+use super::rdb::RdbReader;
+use super::report::{BackupFormat, BackupReport, stream_records};
+use super::stream::StreamFacts;
+use super::visit::{Any, Flow, Key, Visitor};
+use crate::report::{FileReport, Role};
+use crate::summary::Summary as Lines;
+
+/// What bytes are, and which of their keys are Papyra's.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<'a> {
+    /// The key of a DUMP payload; `None` for an RDB file.
+    pub key: Option<&'a str>,
+    /// The database that the systems are in.
+    pub db: u64,
+    /// What Papyra's keys begin with.
+    pub prefix: &'a str,
+}
+
+/// What a look has shown.
+#[derive(Debug)]
+pub struct Streams {
+    /// What a scan says.
+    pub report: FileReport,
+    /// The streams of the database, in the order of the file.
+    pub found: Vec<Found>,
+    /// Why these bytes are not what a server would have written.
+    pub damage: Option<Finding>,
+    /// When an RDB file was begun, in seconds since 1970.
+    pub written: Option<i64>,
+}
+
+/// A stream as it lies in the bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// The value's type code.
+    pub rdb_type: u8,
+    /// The version that a payload of it has.
+    pub version: u16,
+    /// Unix time in milliseconds at which it expires.
+    pub expire_ms: Option<i64>,
+    /// Where the value lies.
+    pub value: Range<u64>,
+    /// What the stream says of itself.
+    pub facts: StreamFacts,
+    /// SHA-256 over its entries, see [`Entries`].
+    pub entries_sha256: String,
+    /// Its groups.
+    pub groups: Vec<GroupExport>,
+    /// Groups that cannot be told in text.
+    pub untold_groups: u64,
+}
+
+/// Looks at bytes as they go by.
+pub struct Look {
+    name: String,
+    format: BackupFormat,
+    reader: RdbReader,
+    looker: Looker,
+}
+
+impl Look {
+    /// Nothing seen yet. `name` is what the report calls the bytes; it lists the first `max_findings` findings.
+    pub fn new(payload: Payload<'_>, name: &str, max_findings: usize) -> Look {
+        let scope = Scope { prefix: Some(payload.prefix.to_owned()), system_id: None };
+        let (format, reader) = match payload.key {
+            Some(key) => (BackupFormat::Dump, RdbReader::dump(key.as_bytes(), Limits::default()).in_db(payload.db)),
+            None => (BackupFormat::Rdb, RdbReader::new(Limits::default())),
+        };
+        let collector = Collector::new(scope, max_findings);
+        let entries = Entries::default();
+        let looker = Looker { db: payload.db, collector, open: None, entries, found: Vec::new(), damage: None };
+        Look { name: name.to_owned(), format, reader, looker }
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        // Nothing in the visitor ever stops the reading.
+        _ = self.reader.push::<Any<'_>>(bytes, &mut (&mut self.looker as _));
+    }
+
+    /// All bytes have been pushed.
+    ///
+    /// # Errors
+    /// They are beyond the reader, and why.
+    pub fn finish(self) -> Result<Streams, Error> {
+        let Look { name, format, reader, mut looker } = self;
+        let summary = reader.finish::<Any<'_>>(&mut (&mut looker as _))?;
+        let Looker { collector, mut found, damage, .. } = looker;
+        let written = collector.aux.get("ctime").and_then(|time| time.parse().ok());
+        let version = summary.header.map_or(0, |header| u16::try_from(header.version).unwrap_or(u16::MAX));
+        found.iter_mut().for_each(|found| found.version = version);
+        Ok(Streams { report: report_of(&name, format, &summary, collector), found, damage, written })
+    }
+}
+
+fn report_of(name: &str, format: BackupFormat, summary: &Summary, facts: Collector) -> FileReport {
+    let mut report = FileReport::new(name, Role::Active, 0, Lines::default());
+    report.bytes = summary.bytes;
+    report.anomaly_count = facts.found();
+    report.anomalies = facts.findings.into_iter().map(crate::finding::Finding::from).collect();
+    report.backup = Some(BackupReport {
+        format,
+        header: summary.header,
+        checksum: Some(summary.checksum),
+        commands: None,
+        other_keys: facts.other_keys,
+        other_streams: facts.other_streams,
+    });
+    stream_records(&mut report, facts.streams);
+    report
+}
+
+struct Looker {
+    db: u64,
+    collector: Collector,
+    open: Option<Found>,
+    entries: Entries,
+    found: Vec<Found>,
+    damage: Option<Finding>,
+}
+
+impl Visitor for Looker {
+    fn header(&mut self, header: &Header) {
+        self.collector.header(header);
+    }
+
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.collector.aux(name, value);
+    }
+
+    fn key(&mut self, key: &Key<'_>) -> Flow {
+        self.entries = Entries::default();
+        self.open = (key.is_stream && key.db == self.db).then(|| Found {
+            key: key.name.to_vec(),
+            rdb_type: key.rdb_type,
+            expire_ms: key.expire_ms,
+            ..Found::default()
+        });
+        self.collector.key(key)
+    }
+
+    fn entry(&mut self, key: &Key<'_>, entry: &Entry<'_>) -> Flow {
+        if self.open.is_some() {
+            self.entries.add(entry.id, &entry.fields);
+        }
+        self.collector.entry(key, entry)
+    }
+
+    fn group(&mut self, key: &Key<'_>, group: Group) -> Flow {
+        if let Some(open) = &mut self.open {
+            match GroupExport::of(&group) {
+                Some(group) => open.groups.push(group),
+                None => open.untold_groups += 1,
+            }
+        }
+        self.collector.group(key, group)
+    }
+
+    fn stream(&mut self, key: &Key<'_>, facts: &StreamFacts) -> Flow {
+        if let Some(open) = &mut self.open {
+            open.facts = facts.clone();
+            open.entries_sha256 = std::mem::take(&mut self.entries).finish();
+        }
+        self.collector.stream(key, facts)
+    }
+
+    fn value(&mut self, _key: &Key<'_>, bytes: Range<u64>) -> Flow {
+        if let Some(open) = self.open.take() {
+            self.found.push(Found { value: bytes, ..open });
+        }
+        Flow::Continue(())
+    }
+
+    fn finding(&mut self, finding: Finding) -> Flow {
+        // All others are in the server too: they are part of what is backed up.
+        let is_damage = matches!(
+            finding.reason,
+            Reason::Truncated | Reason::ChecksumMismatch | Reason::BrokenStructure | Reason::TrailingBytes
+        );
+        if is_damage && self.damage.is_none() {
+            self.damage = Some(finding.clone());
+        }
+        self.collector.finding(finding)
+    }
+}
