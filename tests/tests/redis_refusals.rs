@@ -236,7 +236,7 @@ fn certificates_are_checked() {
     let all = format!("--tls-ca {ca} --tls-cert {crt} --tls-key {key}");
     shop.on(&url, &format!("backup create --method bgsave --to b {all}"))
         .must_exit(0)
-        .must_say("papyra:s:events: 1 entries");
+        .must_say("papyra:s:events: 1 entry");
     shop.on(&url, &format!("backup create --method bgsave --to b --tls-ca {ca}")).must_exit(69);
     shop.on(&url, &format!("persistence scan --tls-ca {ca}")).must_exit(69);
     shop.on(&url, "persistence scan").must_exit(69).must_complain("rediss://127.0.0.1").must_complain("--tls-ca FILE");
