@@ -98,6 +98,28 @@ fn records_groups_and_pending_entries_are_listed() {
     shop.papyra("inspect groups --path dump.rdb --system-id other").must_exit(0).must_not_say("shipping");
 }
 
+#[test]
+fn what_is_listed_of_a_damaged_dump_says_that_it_may_not_be_all() {
+    let mut cut = dump();
+    // In the middle of the stream that has the group.
+    cut.truncate(13_560);
+    let shop = Workshop::with("cut.rdb", cut);
+    for what in ["groups", "pending"] {
+        shop.papyra(&format!("inspect {what} --path cut.rdb"))
+            .must_exit(0)
+            .must_complain("passed over")
+            .must_complain("papyra:orders:events is cut off by the damage");
+    }
+    assert_eq!(
+        shop.papyra("inspect groups --path cut.rdb --format json").json()["streams"].as_array().unwrap().len(),
+        1
+    );
+    shop.papyra("inspect events --path cut.rdb").must_exit(0).must_complain("passed over");
+    shop.write("torn.ndjson", "{\"kind\": \"ev");
+    shop.papyra("inspect events --path torn.ndjson").must_complain("1 anomaly passed over");
+    assert_eq!(shop.papyra("inspect events --path torn.ndjson --quiet").stderr, "");
+}
+
 /// An export is logs that scan clean and a list of groups; it writes over nothing.
 #[test]
 fn an_export_is_logs_and_groups() {

@@ -10,7 +10,7 @@ use papyra_core::scan::Flow;
 use papyra_core::view::View;
 use serde_json::json;
 
-use super::out::Out;
+use super::out::{self, Out};
 use super::progress::Progress;
 use super::settings::{self, Common, Format, Settings};
 use super::{Verdict, inspect_groups};
@@ -81,12 +81,20 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
+/// Says that what was listed may not be all.
+pub(super) fn passed_over(anomalies: u64, common: &Common, out: &mut Out) {
+    if anomalies > 0 && !common.quiet {
+        let anomalies = out::anomalies(anomalies);
+        out.message(&format!("{anomalies} passed over, so this may not be all: `papyra persistence scan` says where"));
+    }
+}
+
 fn list(kind: Kind, filters: &Filters, out: &mut Out, none: &str) -> Result<()> {
     let json = filters.common.format == Format::Json;
     let mut shown = 0_usize;
     // Without a limit and in file order, nothing needs to be held back.
     if filters.limit == 0 && !filters.reverse && !json {
-        each(kind, filters, |line| {
+        let damage = each(kind, filters, |line| {
             shown += 1;
             out.info(&line.text());
             if out.raw(b"") { Flow::Continue(()) } else { Flow::Break(()) }
@@ -94,10 +102,11 @@ fn list(kind: Kind, filters: &Filters, out: &mut Out, none: &str) -> Result<()> 
         if shown == 0 {
             out.info(none);
         }
+        passed_over(damage, &filters.common, out);
         return Ok(());
     }
     let mut held = VecDeque::new();
-    each(kind, filters, |line| {
+    let damage = each(kind, filters, |line| {
         if filters.limit > 0 && held.len() == filters.limit {
             held.pop_front();
         }
@@ -107,6 +116,7 @@ fn list(kind: Kind, filters: &Filters, out: &mut Out, none: &str) -> Result<()> 
     if filters.reverse {
         held.make_contiguous().reverse();
     }
+    passed_over(damage, &filters.common, out);
     if json {
         return out.json(&held.iter().map(Line::json).collect::<Vec<_>>());
     }
@@ -119,10 +129,11 @@ fn list(kind: Kind, filters: &Filters, out: &mut Out, none: &str) -> Result<()> 
 
 fn summary(filters: &Filters, out: &mut Out) -> Result<()> {
     let mut last = None;
-    each(Kind::Audit, filters, |line| {
+    let damage = each(Kind::Audit, filters, |line| {
         last = Some(line);
         Flow::Continue(())
     })?;
+    passed_over(damage, &filters.common, out);
     if filters.common.format == Format::Json {
         return out.json(&last.as_ref().map(Line::json));
     }
@@ -150,8 +161,8 @@ struct Line {
     bytes: Vec<u8>,
 }
 
-/// Calls `show` with each record of a kind that the filters let through.
-fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Result<()> {
+/// Calls `show` with each record of a kind that the filters let through. Returns how many anomalies were passed over.
+fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Result<u64> {
     let settings = Settings::of(&filters.common, None)?;
     let progress = Progress::new(true, None);
     let wanted = |facts: &RecordFacts| {
@@ -166,18 +177,18 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
     };
     let target = settings.target()?;
     if let Target::Redis(store) = &target {
-        redis::scan::each_record(store, |facts, bytes| {
+        return redis::scan::each_record(store, |facts, bytes| {
             if !wanted(facts) {
                 return Ok(true);
             }
             let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.trim_ascii_end().to_vec() };
             Ok(!fits(&line) || show(line).is_continue())
-        })?;
-        return Ok(());
+        });
     }
     if let Target::Backup(backup) = &target {
         let mut judging = Judging {
             check: RecordCheck::default(),
+            bad: 0,
             each: |facts: &RecordFacts, bytes: &[u8]| {
                 if !wanted(facts) {
                     return Flow::Continue(());
@@ -186,11 +197,12 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
                 if fits(&line) { show(line) } else { Flow::Continue(()) }
             },
         };
-        offline::entries::each(backup, &settings.scope()?, settings.effort(&progress), &mut judging)?;
-        return Ok(());
+        let damage = offline::entries::each(backup, &settings.scope()?, settings.effort(&progress), &mut judging)?;
+        return Ok(damage + judging.bad);
     }
+    let mut damage = 0;
     for history in settings.histories(target, "list records of")? {
-        records::each_of(&history, settings.effort(&progress), |found| {
+        let summaries = records::each_of(&history, settings.effort(&progress), |found| {
             let (facts, span) = (found.record.facts, found.record.span);
             if !wanted(&facts) {
                 return Ok(Flow::Continue(()));
@@ -207,13 +219,16 @@ fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Re
             }
             Ok(show(line))
         })?;
+        damage += summaries.iter().map(|summary| summary.anomalies).sum::<u64>();
     }
-    Ok(())
+    Ok(damage)
 }
 
 /// Hands on the entries of a backup that are records.
 struct Judging<F> {
     check: RecordCheck,
+    /// Entries that are none.
+    bad: u64,
     each: F,
 }
 
@@ -229,7 +244,10 @@ impl<F: FnMut(&RecordFacts, &[u8]) -> Flow> Streams for Judging<F> {
                 push_line(data.as_bytes(), &mut line);
                 (self.each)(&facts, line.trim_ascii_end())
             }
-            _ => Flow::Continue(()),
+            _ => {
+                self.bad += 1;
+                Flow::Continue(())
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use papyra_core::redis::{Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey,
 use serde_json::json;
 
 use super::consumer_groups;
+use super::inspect::passed_over;
 use super::out::Out;
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
@@ -27,7 +28,7 @@ pub(super) struct Args {
 
 /// Lists streams and groups; with JSON, what `papyra redis groups ensure` reads.
 pub(super) fn list(args: &Args, out: &mut Out) -> Result<()> {
-    let list = gather(args)?;
+    let list = gather(args, out)?;
     if args.common.format == Format::Json {
         return out.json(&list);
     }
@@ -43,7 +44,7 @@ pub(super) fn list(args: &Args, out: &mut Out) -> Result<()> {
 
 /// Lists entries that were delivered and not acknowledged.
 pub(super) fn pending(args: &Args, out: &mut Out) -> Result<()> {
-    let list = gather(args)?;
+    let list = gather(args, out)?;
     let groups = list.streams.iter().flat_map(|stream| stream.groups.iter().map(move |group| (stream, group)));
     let all =
         groups.flat_map(|(stream, group)| group.pending.iter().map(move |entry| (&stream.key, &group.name, entry)));
@@ -72,15 +73,25 @@ pub(super) fn pending(args: &Args, out: &mut Out) -> Result<()> {
 
 struct Gatherer<'a> {
     only: Option<&'a str>,
+    open: Option<StreamGroups>,
     streams: Vec<StreamGroups>,
+    /// The keys of streams that damage cuts off before their groups.
+    cut: Vec<String>,
     unlisted: u64,
+}
+
+impl Gatherer<'_> {
+    fn cut(&mut self) {
+        self.cut.extend(self.open.take().map(|stream| stream.key));
+    }
 }
 
 impl Streams for Gatherer<'_> {
     fn begin(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Flow {
         let name = format!("{}:{}:{}", key.prefix, key.system_id, key.kind.name());
         let (papyra, stream) = (key.clone(), StreamFacts::default());
-        self.streams.push(StreamGroups { key: name, db, papyra, stream, salvaged, groups: Vec::new() });
+        self.cut();
+        self.open = Some(StreamGroups { key: name, db, papyra, stream, salvaged, groups: Vec::new() });
         Flow::Continue(())
     }
 
@@ -92,27 +103,31 @@ impl Streams for Gatherer<'_> {
         let listed = GroupExport::of(&group);
         self.unlisted += u64::from(listed.is_none());
         let wanted = listed.filter(|group| self.only.is_none_or(|only| name_of(only) == name_of(&group.name)));
-        if let (Some(stream), Some(group)) = (self.streams.last_mut(), wanted) {
+        if let (Some(stream), Some(group)) = (&mut self.open, wanted) {
             stream.groups.push(group);
         }
     }
 
     fn end(&mut self, facts: &StreamFacts) {
-        if let Some(stream) = self.streams.last_mut() {
-            stream.stream = facts.clone();
-        }
+        self.streams.extend(self.open.take().map(|open| StreamGroups { stream: facts.clone(), ..open }));
     }
 }
 
-fn gather(args: &Args) -> Result<GroupsFile> {
+fn gather(args: &Args, out: &mut Out) -> Result<GroupsFile> {
     let settings = Settings::of(&args.common, None)?;
     let Target::Backup(backup) = settings.target()? else {
         let text = "groups and pending entries are listed of Redis backups; of a server: `papyra redis groups list`";
         return Err(Error::new(Code::Usage, text));
     };
-    let mut gatherer = Gatherer { only: args.group.as_deref(), streams: Vec::new(), unlisted: 0 };
+    let mut gatherer =
+        Gatherer { only: args.group.as_deref(), open: None, streams: Vec::new(), cut: Vec::new(), unlisted: 0 };
     let progress = Progress::new(args.common.quiet, Some(backup.size()));
-    entries::each(&backup, &settings.scope()?, settings.effort(&progress), &mut gatherer)?;
+    let damage = entries::each(&backup, &settings.scope()?, settings.effort(&progress), &mut gatherer)?;
+    gatherer.cut();
+    passed_over(damage, &args.common, out);
+    for key in gatherer.cut {
+        out.message(&format!("{} is cut off by the damage: its groups are not known", escape(key.as_bytes())));
+    }
     if gatherer.unlisted > 0 {
         let text = format!(
             "{} groups cannot be listed: they wait for more entries than are held in memory; \
