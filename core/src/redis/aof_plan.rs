@@ -33,8 +33,11 @@ pub struct Stretch {
 pub struct AofPlan {
     /// The whole file, in order, kept and rejected stretches alternating.
     pub stretches: Vec<Stretch>,
-    /// What is wrong, one finding a place.
+    /// What is wrong, one finding a place: the first of them.
     pub findings: Vec<Finding>,
+    /// How many there are.
+    #[serde(skip)]
+    pub found: u64,
     /// Set when later commands may be kept only if someone says so; the other way out is to cut the file at `truncate_at`.
     pub later: Option<Later>,
     /// Where a plain truncation would cut: the start of the first damage, or of the transaction around it.
@@ -69,7 +72,7 @@ impl AofPlan {
     /// A plan that cuts a file of `total` bytes at `at`.
     pub fn cut(at: u64, total: u64) -> Self {
         let stretches = tiles(vec![(at, total)], total);
-        Self { stretches, findings: Vec::new(), later: None, truncate_at: at, unproven_from: None }
+        Self { stretches, findings: Vec::new(), found: 0, later: None, truncate_at: at, unproven_from: None }
     }
 
     /// The same file cut at the first damage, as `redis-check-aof --fix` would.
@@ -109,8 +112,8 @@ impl AofPlanner {
     pub(super) fn finish(self) -> AofPlan {
         let first = self.rejects.iter().map(|reject| reject.0).min();
         let stretches = tiles(self.rejects, self.total);
-        let (findings, truncate_at) = (self.findings, first.unwrap_or(self.total));
-        AofPlan { stretches, findings, later: None, truncate_at, unproven_from: self.unproven_from }
+        let (findings, found, truncate_at) = (self.findings, self.found, first.unwrap_or(self.total));
+        AofPlan { stretches, findings, found, later: None, truncate_at, unproven_from: self.unproven_from }
     }
 }
 

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::command::{is_known_name, unknown};
-use super::finding::{Finding, Reason};
+use super::finding::{Finding, MOST_FINDINGS, Reason};
 use super::header::Limits;
 use super::id::decimal;
 use super::resp::Broken;
@@ -27,7 +27,9 @@ pub(super) struct AofPlanner {
     least: u64,
     size: u64,
     pub(super) rejects: Vec<(u64, u64)>,
+    /// The first of them, and how many there are.
     pub(super) findings: Vec<Finding>,
+    pub(super) found: u64,
     db: u64,
     /// Where the command before begins.
     previous: Option<u64>,
@@ -64,6 +66,7 @@ impl AofPlanner {
             size: least,
             rejects: Vec::new(),
             findings: Vec::new(),
+            found: 0,
             db: 0,
             previous: None,
             transaction: None,
@@ -140,7 +143,14 @@ impl AofPlanner {
 
     fn reject(&mut self, from: u64, to: u64, reason: Reason, text: impl Into<String>) {
         self.rejects.push((from, to));
-        self.findings.push(Finding::new(reason, from, text).of_length(to - from));
+        self.note(Finding::new(reason, from, text).of_length(to - from));
+    }
+
+    fn note(&mut self, finding: Finding) {
+        self.found += 1;
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        }
     }
 
     /// A whole command: what it settles about losses before it.
@@ -220,8 +230,7 @@ impl AofPlanner {
         may_hide_brackets: bool,
     ) {
         self.rejects.push((from, end));
-        let finding = Finding::new(reason, seen.max(from), text).of_length(end - from);
-        self.findings.push(finding);
+        self.note(Finding::new(reason, seen.max(from), text).of_length(end - from));
         if let Some(multi) = self.transaction.take() {
             self.rejects.push((multi, from));
         }
@@ -254,6 +263,15 @@ mod tests {
     fn command(args: &[&str]) -> Vec<u8> {
         let bulk = |arg: &&str| format!("${}\r\n{arg}\r\n", arg.len());
         format!("*{}\r\n{}", args.len(), args.iter().map(bulk).collect::<String>()).into_bytes()
+    }
+
+    #[test]
+    fn every_damage_is_counted_and_the_first_are_held() {
+        let (sound, damaged) = (command(&["XACK", "k", "g", "1-1"]), command(&["XACZ", "k", "g", "1-1"]));
+        let bytes = [&sound[..], &damaged[..]].concat().repeat(MOST_FINDINGS + 5);
+        let plan = plan_aof(&bytes, 0, &Scope::default(), Limits::default());
+        assert_eq!((plan.findings.len(), plan.found), (MOST_FINDINGS, MOST_FINDINGS as u64 + 5));
+        assert_eq!(plan.rejected(), bytes.len() as u64 / 2);
     }
 
     /// Damage wherever it falls: small windows plan what one window over the whole file does.

@@ -199,7 +199,7 @@ impl Set {
         let state = replay.report(scope, max_findings);
         // Files are counted from 1.
         let at = |file: u32| (file as usize).saturating_sub(1);
-        let unlisted = state.found - state.findings.len() as u64;
+        let unlisted = state.found + replay.found - (state.findings.len() + replay.findings.len()) as u64;
         for (file, finding) in replay.findings.drain(..).chain(state.findings) {
             if let Some(report) = files.get_mut(at(file)) {
                 add(report, finding, max_findings);
@@ -248,8 +248,10 @@ fn surveyed(name: &str, survey: Survey, max_findings: usize) -> FileReport {
         other_keys: front.map_or(0, |front| front.keys - front.streams),
         other_streams: 0,
     });
-    let planned = survey.plan.map(|plan| plan.findings).unwrap_or_default();
-    planned.into_iter().for_each(|finding| add(&mut report, finding, max_findings));
+    if let Some(plan) = survey.plan {
+        report.anomaly_count = plan.found;
+        report.anomalies = plan.findings.into_iter().take(max_findings).map(Into::into).collect();
+    }
     report
 }
 

@@ -100,6 +100,9 @@ impl Reason {
     }
 }
 
+/// Findings about an append-only file that are held; all are counted. Such a file may be damaged at every hundredth byte.
+pub(super) const MOST_FINDINGS: usize = 10_000;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {

@@ -47,7 +47,7 @@ pub fn any_bytes(bytes: &[u8], step: usize) {
             let _ = reader.push(chunk, &mut replay);
         }
         let result = reader.finish(&mut replay);
-        (result, replay.findings, replay.refused)
+        (result, replay.findings, replay.found)
     };
     assert_eq!(aof(bytes.len()), aof(step), "the chunks changed what an append-only file says");
 

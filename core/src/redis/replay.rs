@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{Refusal, group, ids, integer, is_reference_policy, natural, trim};
 use super::command::{Touch, is_opaque, overwrites, touches};
-use super::finding::{Finding, Reason};
+use super::finding::{Finding, MOST_FINDINGS, Reason};
 use super::group::{Group, quoted};
 use super::header::Limits;
 use super::node::Entry;
@@ -34,16 +34,13 @@ pub struct Replay<P, F> {
     lossy: bool,
     /// The file that is being read, counted by [`Replay::next_file`].
     pub(super) file: u32,
-    /// Findings and the file that each is in, the first [`Replay::MOST_FINDINGS`] of them.
+    /// Findings and the file that each is in, the first [`MOST_FINDINGS`] of them.
     pub findings: Vec<(u32, Finding)>,
-    /// Commands that were refused or could not be followed.
-    pub refused: u64,
+    /// How many there are.
+    pub found: u64,
 }
 
 impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
-    /// Findings that are kept.
-    pub const MOST_FINDINGS: usize = 1_000;
-
     /// An empty state; `keep` says what to keep of an entry, given the number of its file and the entry.
     pub fn new(keep: F) -> Self {
         Self {
@@ -56,7 +53,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             lossy: false,
             file: 0,
             findings: Vec::new(),
-            refused: 0,
+            found: 0,
         }
     }
 
@@ -74,7 +71,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
 
     /// Forgets everything, as if nothing had been read.
     pub fn restart(&mut self) {
-        (self.db, self.file, self.refused) = (0, 0, 0);
+        (self.db, self.file, self.found) = (0, 0, 0);
         (self.open, self.queued) = (None, None);
         self.streams.clear();
         self.absent.clear();
@@ -112,16 +109,20 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             Ok(()) => return,
             Err(refusal) => refusal,
         };
-        self.refused += 1;
-        if self.findings.len() < Self::MOST_FINDINGS {
-            let name = String::from_utf8_lossy(&command.name()).into_owned();
-            let text = format!("{name}: {result}");
-            let mut finding = Finding::new(Reason::RefusedCommand, command.offset, text).of_length(command.length);
-            if let Touch::Keys(keys) = touches(command)
-                && let Some(key) = keys.first()
-            {
-                finding = finding.at_key(self.db, key);
-            }
+        let name = String::from_utf8_lossy(&command.name()).into_owned();
+        let text = format!("{name}: {result}");
+        let mut finding = Finding::new(Reason::RefusedCommand, command.offset, text).of_length(command.length);
+        if let Touch::Keys(keys) = touches(command)
+            && let Some(key) = keys.first()
+        {
+            finding = finding.at_key(self.db, key);
+        }
+        self.note(finding);
+    }
+
+    fn note(&mut self, finding: Finding) {
+        self.found += 1;
+        if self.findings.len() < MOST_FINDINGS {
             self.findings.push((self.file, finding));
         }
     }
@@ -328,8 +329,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Visitor for Replay<P, F> {
     fn group(&mut self, key: &Key<'_>, group: Group) -> Flow {
         if !group.is_complete() {
             let text = format!("group {} is too large to be followed", quoted(&group.name));
-            let finding = Finding::new(Reason::RefusedCommand, key.offset, text).at_key(key.db, key.name);
-            self.findings.push((self.file, finding));
+            self.note(Finding::new(Reason::RefusedCommand, key.offset, text).at_key(key.db, key.name));
         }
         if let Some(open) = &mut self.open {
             let (name, state) = GroupState::from_dump(group);
@@ -349,9 +349,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Visitor for Replay<P, F> {
     }
 
     fn finding(&mut self, finding: Finding) -> Flow {
-        if self.findings.len() < Self::MOST_FINDINGS {
-            self.findings.push((self.file, finding));
-        }
+        self.note(finding);
         Flow::Continue(())
     }
 

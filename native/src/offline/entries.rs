@@ -169,9 +169,9 @@ impl Held {
 fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
     let replay = Replay::new(|_, entry: &Entry<'_>| Held::of(entry));
     let (replay, surveys) = aof::replay(set, scope, replay, effort)?.finish();
-    let planned = |survey: &Survey| survey.plan.as_ref().map_or(0, |plan| plan.findings.len() as u64);
+    let planned = |survey: &Survey| survey.plan.as_ref().map_or(0, |plan| plan.found);
     let damage: u64 = surveys.iter().map(|survey| survey.as_ref().map_or(1, planned)).sum();
-    let found = damage + replay.findings.len() as u64 + u64::from(set.broken.is_some());
+    let found = damage + replay.found + u64::from(set.broken.is_some());
     for ((db, key), stream) in replay.streams() {
         let Some(papyra) = scope.find(key) else { continue };
         if to.begin(*db, &papyra, damage > 0).is_break() {
