@@ -23,12 +23,13 @@ pub(super) fn saved(store: &Store, path: &Path) -> Result<(File, u64, i64)> {
         _ => Err(Error::cannot_open(path, error)),
     })?;
     let mut quiet = Instant::now();
-    // The time of the last save is told in whole seconds: a save within the same one would not show.
-    while is_saving(store)? || now(store)? <= last(store)? {
+    // The time of the last save is told in whole seconds: a save within the same one would not show. Where it lies
+    // further ahead, the clock was set back, and nobody waits for that.
+    while is_saving(store)? || last(store)?.checked_sub(second(store)?).is_some_and(|ahead| ahead < 2) {
         std::thread::sleep(PAUSE);
     }
     let before = last(store)?;
-    let since = i64::try_from(now(store)?).unwrap_or(0);
+    let since = i64::try_from(second(store)?).unwrap_or(0);
     let reply = store.ask_first("saving (BGSAVE)", redis::cmd("BGSAVE").arg("SCHEDULE"))?;
     // Otherwise it waits until the append-only file is rewritten.
     let mut began = matches!(&reply, Value::SimpleString(text) if text.contains("started"));
@@ -71,7 +72,11 @@ fn last(store: &Store) -> Result<u64> {
     Ok(count(&reply).unwrap_or(0))
 }
 
-fn now(store: &Store) -> Result<u64> {
-    let reply = store.ask_first("asking for the time", &redis::cmd("TIME"))?;
-    Ok(items(reply).first().and_then(count).unwrap_or(0))
+/// The second that the server writes into a file from now on, or one before: what time(2) tells it there lags behind
+/// its TIME by up to a tick of the kernel.
+fn second(store: &Store) -> Result<u64> {
+    const TICK: u64 = 100_000;
+    let reply = items(store.ask_first("asking for the time", &redis::cmd("TIME"))?);
+    let part = |at: usize| reply.get(at).and_then(count).unwrap_or(0);
+    Ok(part(0).saturating_mul(1_000_000).saturating_add(part(1)).saturating_sub(TICK) / 1_000_000)
 }
