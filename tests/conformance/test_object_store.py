@@ -228,7 +228,7 @@ def test_a_flipped_bit_in_any_object_is_found(store: ObjectStore, logs: Path, tm
     store.write(key, objects[key][:-1])
     store.papyra("backup", "verify", f"{HOME}/one", "--quick").exits(2)
     store.client.delete_object(Bucket=BUCKET, Key=key)
-    assert b"there is no such object" in store.papyra("backup", "verify", f"{HOME}/one").exits(2).out
+    assert b"rot.log.1: it is not there" in store.papyra("backup", "verify", f"{HOME}/one").exits(2).out
 
 
 def test_prune_removes_what_may_go_and_a_kill_leaves_no_half_that_looks_whole(
