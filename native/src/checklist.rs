@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::backup::list::{Entry, list};
 use crate::backup::{Attestation, Attested, remote};
 use crate::error::{Code, show};
-use crate::figures::bytes;
+use crate::figures::{bytes, duration};
 use crate::folder::Folder;
 
 /// What to look at, and what is too old. Ages are in seconds.
@@ -139,7 +139,7 @@ fn newest(entries: &[Entry], wanted: &Wanted) -> Item {
     };
     let name = papyra_core::escape::escape(newest.name.as_bytes());
     let age = newest.age_seconds.unwrap_or(f64::INFINITY);
-    let detail = format!("{name} is {} old, {} is the limit", hours(age), hours(wanted.backup_age));
+    let detail = format!("{name} is {} old, {} is the limit", duration(age), duration(wanted.backup_age));
     if age <= wanted.backup_age { Item::passed(check, detail) } else { Item::failed(check, detail, advice) }
 }
 
@@ -158,7 +158,7 @@ fn attested(entries: &[Entry], what: Attested, limit: f64, now: Timestamp, backu
         return Item::failed(check, format!("{name} was found damaged"), "make a new backup and verify it");
     }
     let age = record.when().map_or(f64::INFINITY, |time| now.duration_since(time).as_secs_f64());
-    let detail = format!("{name}, {} ago, {} is the limit", hours(age), hours(limit));
+    let detail = format!("{name}, {} ago, {} is the limit", duration(age), duration(limit));
     if age <= limit { Item::passed(check, detail) } else { Item::failed(check, detail, advice) }
 }
 
@@ -185,11 +185,4 @@ fn elsewhere(backups: &Path, wanted: &Wanted) -> Option<Item> {
     } else {
         Item::passed(check, "the backups are on another file system than the log".into())
     })
-}
-
-fn hours(seconds: f64) -> String {
-    if seconds.is_infinite() {
-        return "an unknown time".into();
-    }
-    format!("{:.1} h", seconds / 3600.0)
 }

@@ -126,7 +126,7 @@ fn an_export_is_logs_and_groups() {
     let shop = Workshop::with("dump.rdb", dump());
     shop.papyra("redis export --path dump.rdb --to out")
         .must_exit(2)
-        .must_say("2 entries of papyra:orders:events are no records");
+        .must_say("2 entries of papyra:orders:events without a record");
     let names: Vec<String> =
         ["audits", "dead_letters", "events"].map(|kind| format!("out/papyra.orders.{kind}.ndjson")).into();
     for name in &names {

@@ -234,7 +234,7 @@ fn records_are_listed_and_replayed_in_the_order_of_their_ids() {
         redis.attempt(&["XADD", &format!("papyra:s:{key}"), id, "data", &data]).expect("an entry");
     }
     let shop = Workshop::default();
-    let run = shop.on(&redis.url(), "persistence replay").must_exit(0).must_complain("1 damaged entries");
+    let run = shop.on(&redis.url(), "persistence replay").must_exit(0).must_complain("passed over: 1 damaged entry");
     let kinds: Vec<String> = run
         .stdout
         .lines()
@@ -247,7 +247,7 @@ fn records_are_listed_and_replayed_in_the_order_of_their_ids() {
     let shown = shop.on(&redis.url(), "persistence inspect").must_exit(0);
     shown
         .must_say("backend: RedisStreamsPersistence")
-        .must_say("papyra:s:events: 1 entries, 3-0 to 3-0")
+        .must_say("papyra:s:events: 1 entry, 3-0 to 3-0")
         .must_say("of memory");
 }
 

@@ -4,7 +4,7 @@ use papyra_core::escape::escape;
 use papyra_core::retention::Retention;
 
 use super::Verdict;
-use super::out::{self, Out, thousands};
+use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use crate::compact;
@@ -120,12 +120,12 @@ fn print_trimmed(args: &Args, trimmed: &Trimmed, out: &mut Out) -> Result<()> {
     out.info(if trimmed.dry_run { "Dry run: nothing was written" } else { "Compaction completed" });
     for stream in &trimmed.streams {
         let key = escape(stream.key.as_bytes());
-        let (before, after, named) = (thousands(stream.before), thousands(stream.after), thousands(stream.named));
+        let (before, after) = (counted(stream.before, "entry", "entries"), thousands(stream.after));
         if trimmed.dry_run {
-            out.info(&format!("{key}: {before} entries, {named} would go"));
+            out.info(&format!("{key}: {before}, {} would go", thousands(stream.named)));
             continue;
         }
-        out.info(&format!("{key}: {before} entries before, {after} after"));
+        out.info(&format!("{key}: {before} before, {after} after"));
         let left = stream.named.saturating_sub(stream.before - stream.after);
         if left > 0 {
             out.detail(&format!("{} more could go: --exact cuts to the entry", thousands(left)));

@@ -3,7 +3,7 @@
 use papyra_core::escape::escape;
 use papyra_core::redis::{GroupExport, GroupReport, StreamFacts, StreamId};
 
-use super::out::{Out, thousands};
+use super::out::{Out, counted, duration_ms, thousands};
 use crate::redis::groups;
 
 /// A group, as far as it is known.
@@ -25,7 +25,7 @@ struct Consumer<'a> {
 /// `KEY: 12 entries, 1-0 to 9-0`
 pub(super) fn stream(key: &str, facts: &StreamFacts) -> String {
     let span = facts.first_id.map(|id| format!(", {id} to {}", facts.last_id)).unwrap_or_default();
-    format!("{}: {} entries{span}", escape(key.as_bytes()), thousands(facts.length))
+    format!("{}: {}{span}", escape(key.as_bytes()), counted(facts.length, "entry", "entries"))
 }
 
 /// Prints the groups of a stream.
@@ -40,7 +40,7 @@ pub(super) fn print<'a>(groups: impl IntoIterator<Item = Shown<'a>>, out: &mut O
         ));
         for consumer in &group.consumers {
             let name = escape(consumer.name.as_bytes());
-            let seen = consumer.idle_ms.map(|idle| format!(", seen {} ago", ago(idle))).unwrap_or_default();
+            let seen = consumer.idle_ms.map(|idle| format!(", seen {} ago", duration_ms(idle))).unwrap_or_default();
             out.detail(&format!("    consumer {name}: {} pending{seen}", thousands(consumer.pending)));
         }
     }
@@ -99,15 +99,4 @@ impl<'a> From<&'a GroupExport> for Shown<'a> {
 /// `once`, `3 times`
 pub(super) fn times(count: u64) -> String {
     if count == 1 { "once".into() } else { format!("{} times", thousands(count)) }
-}
-
-/// `3 s`, `5 min`, `2 h`, `4 d`
-pub(super) fn ago(milliseconds: u64) -> String {
-    match milliseconds / 1_000 {
-        0 => format!("{milliseconds} ms"),
-        seconds @ 1..=119 => format!("{seconds} s"),
-        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
-        seconds @ 7_200..=172_799 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
 }

@@ -10,7 +10,7 @@ use papyra_core::summary::Counts;
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
-pub(super) use crate::figures::{bytes, thousands};
+pub(super) use crate::figures::{bytes, counted, duration, duration_ms, thousands};
 
 /// A message on standard error.
 pub(super) fn message(text: &str) {
@@ -130,14 +130,14 @@ pub(super) fn records(counts: &Counts) -> String {
     let parts: Vec<String> = named
         .into_iter()
         .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| format!("{} {}", thousands(count), if count == 1 { one } else { many }))
+        .map(|(count, one, many)| counted(count, one, many))
         .collect();
     if parts.is_empty() { "0 records".into() } else { parts.join(", ") }
 }
 
 /// `1 anomaly`, `3 anomalies`
 pub(super) fn anomalies(count: u64) -> String {
-    format!("{} {}", thousands(count), if count == 1 { "anomaly" } else { "anomalies" })
+    counted(count, "anomaly", "anomalies")
 }
 
 /// The span of a history's clock; with dates when it can be Unix time.

@@ -7,7 +7,7 @@ use papyra_core::escape::escape;
 use papyra_core::report::Backend;
 
 use super::Verdict;
-use super::out::{self, Out, thousands};
+use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use crate::error::{Code, Error, Result, show};
@@ -188,8 +188,8 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
     let (before, after) = (&outcome.before.totals, &outcome.after.totals);
     if outcome.mode != Mode::Ignore {
         out.info(&format!(
-            "{} records whole before, {} now; {} brought back from damaged lines",
-            thousands(before.records.total()),
+            "{} before, {} now; {} brought back from damaged lines",
+            counted(before.records.total(), "whole record", "whole records"),
             thousands(after.records.total()),
             thousands(before.salvageable)
         ));
@@ -209,9 +209,8 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
 fn print_plan(outcome: &Outcome, out: &mut Out) {
     out.info("Dry run: nothing was written");
     for removal in &outcome.removals {
-        let (key, go) =
-            (escape(removal.key.as_bytes()), if removal.entries == 1 { "entry goes" } else { "entries go" });
-        out.info(&format!("{key}: {} {go}", thousands(removal.entries)));
+        let key = escape(removal.key.as_bytes());
+        out.info(&format!("{key}: {}", counted(removal.entries, "entry goes", "entries go")));
         out.detail(&removal.ids.join(" "));
         if removal.entries > removal.ids.len() as u64 {
             out.detail("… and more (--max-findings lists more)");

@@ -5,7 +5,7 @@ use papyra_core::redis::{BackupFormat, Checksum, StreamReport, Vendor};
 use papyra_core::report::FileReport;
 
 use super::consumer_groups;
-use super::out::{Out, thousands};
+use super::out::{Out, counted, thousands};
 
 /// Prints what a backup file says of itself and of its streams.
 pub(super) fn print(file: &FileReport, out: &mut Out) {
@@ -15,7 +15,7 @@ pub(super) fn print(file: &FileReport, out: &mut Out) {
         let vendor = if header.vendor == Vendor::Valkey { "Valkey" } else { "Redis" };
         parts.push(format!("{vendor} format version {}", header.version));
     }
-    parts.extend(backup.commands.map(|commands| format!("{} commands", thousands(commands))));
+    parts.extend(backup.commands.map(|commands| counted(commands, "command", "commands")));
     parts.push(match (backup.checksum, backup.format) {
         (Some(Checksum::Verified), _) => "checksum verified".into(),
         (Some(Checksum::Mismatch), _) => "checksum does not hold".into(),
@@ -23,7 +23,7 @@ pub(super) fn print(file: &FileReport, out: &mut Out) {
         (Some(Checksum::NotChecksummed), _) | (None, _) => "not checksummed".into(),
     });
     if backup.other_keys > 0 {
-        parts.push(format!("{} keys of other types", thousands(backup.other_keys)));
+        parts.push(counted(backup.other_keys, "key of another type", "keys of other types"));
     }
     if backup.format != BackupFormat::Manifest {
         out.detail(&parts.join(", "));
@@ -32,7 +32,7 @@ pub(super) fn print(file: &FileReport, out: &mut Out) {
     let others = file.streams.iter().filter(|stream| stream.papyra.is_none()).count() as u64;
     let others = others.max(backup.other_streams);
     if others > 0 {
-        out.detail(&format!("{} streams that are not Papyra's", thousands(others)));
+        out.detail(&counted(others, "stream that is not Papyra's", "streams that are not Papyra's"));
     }
 }
 
@@ -41,8 +41,8 @@ fn print_stream(stream: &StreamReport, out: &mut Out) {
     let key = escape(stream.key.as_bytes());
     let database = if stream.db == 0 { String::new() } else { format!(" in database {}", stream.db) };
     if stream.incomplete {
-        let records = thousands(stream.records.total());
-        out.bad(&format!("{key}{database}: broken off by damage, {records} whole records before it"));
+        let records = counted(stream.records.total(), "whole record", "whole records");
+        out.bad(&format!("{key}{database}: broken off by damage, {records} before it"));
         return;
     }
     out.info(&format!(

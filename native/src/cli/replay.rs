@@ -5,7 +5,7 @@ use std::io;
 use papyra_core::scan::Flow;
 
 use super::Verdict;
-use super::out::{Out, thousands};
+use super::out::{Out, counted};
 use super::progress::Progress;
 use super::settings::{self, Common, Settings};
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             Ok(out.raw(bytes))
         })?;
         if damaged > 0 && !args.common.quiet {
-            out.message(&format!("{} damaged entries were passed over", thousands(damaged)));
+            out.message(&format!("passed over: {}", counted(damaged, "damaged entry", "damaged entries")));
         }
         return Ok(Verdict::Fine);
     }
@@ -56,7 +56,10 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         damaged += summaries.iter().map(|summary| summary.anomalies).sum::<u64>();
     }
     if damaged > 0 && !args.common.quiet {
-        out.message(&format!("{} damaged lines were passed over, their whole records printed", thousands(damaged)));
+        out.message(&format!(
+            "passed over: {}; whole records in them are printed",
+            counted(damaged, "damaged line", "damaged lines")
+        ));
     }
     Ok(Verdict::Fine)
 }

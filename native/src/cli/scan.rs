@@ -9,7 +9,7 @@ use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::redis::Remedy;
 use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
 
-use super::out::{self, Out, thousands};
+use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use super::{Verdict, redis_backup};
@@ -236,14 +236,14 @@ fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
 
 fn print_file(backend: Backend, file: &FileReport, out: &mut Out) {
     let path = escape(file.path.as_bytes());
-    let lines = if backend == Backend::Redis { "entries" } else { "lines" };
+    let (line, lines) = if backend == Backend::Redis { ("entry", "entries") } else { ("line", "lines") };
     match file.role {
         Role::Missing if file.anomaly_count == 0 => out.info(&format!("{path}: not there")),
         Role::Active | Role::Rotated if file.bytes == 0 => out.info(&format!("{path}: empty, 0 records")),
         Role::Active | Role::Rotated => out.info(&format!(
-            "{path}: {}, {} {lines}: {}",
+            "{path}: {}, {}: {}",
             out::bytes(file.bytes),
-            thousands(file.lines),
+            counted(file.lines, line, lines),
             out::records(&file.records)
         )),
         Role::Orphan | Role::Temporary | Role::Missing => {}

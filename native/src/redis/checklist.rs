@@ -13,6 +13,7 @@ use super::reply::{count, items, text};
 use super::{Naming, Store};
 use crate::checklist::Item;
 use crate::error::{Code, Result};
+use crate::figures::{counted, duration_ms};
 
 /// What is too old, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -161,11 +162,11 @@ fn snapshot(server: &Server, limits: Limits) -> Item {
         let advice = "allow the user TIME: ACL SETUSER … +time";
         return Item::undecided(check, "when it was made is not known".into(), advice);
     };
-    let detail = format!("{} ago, {changes} changes since", hours(age));
+    let detail = format!("{} ago, {changes} changes since", duration_ms(age));
     if changes == 0 || age <= limits.save_age_ms {
         return Item::passed(check, detail);
     }
-    let detail = format!("{detail}, {} is the limit", hours(limits.save_age_ms));
+    let detail = format!("{detail}, {} is the limit", duration_ms(limits.save_age_ms));
     Item::failed(check, detail, "BGSAVE, and look at why none was made: CONFIG GET save names when one is due")
 }
 
@@ -243,7 +244,7 @@ fn expiry(expiring: &[(String, u64)]) -> Item {
     };
     let key = escape(key.as_bytes());
     let more = if expiring.len() > 1 { format!(" and {} more", expiring.len() - 1) } else { String::new() };
-    let detail = format!("{key}{more} will be gone in {}", hours(*left));
+    let detail = format!("{key}{more} will be gone in {}", duration_ms(*left));
     Item::failed(check, detail, format!("PERSIST {key}, and find out who sets it"))
 }
 
@@ -265,20 +266,24 @@ fn groups(store: &Store, limits: Limits) -> Result<Vec<Item>> {
                 Ok(())
             })?;
             if waiting > 0 {
-                late.push(format!("{waiting} entries in {name}, the oldest for {}", hours(oldest)));
+                late.push(format!(
+                    "{} in {name}, the oldest for {}",
+                    counted(waiting, "entry", "entries"),
+                    duration_ms(oldest)
+                ));
             }
         }
     }
     let consumers = match all {
         0 => Item::passed("consumers", "there are no groups".into()),
-        _ if empty.is_empty() => Item::passed("consumers", format!("each of {all} groups has some")),
+        _ if empty.is_empty() => Item::passed("consumers", format!("every group has some ({all})")),
         _ => Item::failed(
             "consumers",
             format!("none in group {}", empty.join(", ")),
             "start its consumers, or `papyra redis groups delete` if nobody needs it",
         ),
     };
-    let limit = hours(limits.pending_age_ms);
+    let limit = duration_ms(limits.pending_age_ms);
     let pending = if late.is_empty() {
         Item::passed("pending entries", format!("none waits for longer than {limit}"))
     } else {
@@ -289,12 +294,4 @@ fn groups(store: &Store, limits: Limits) -> Result<Vec<Item>> {
         )
     };
     Ok(vec![consumers, pending])
-}
-
-fn hours(milliseconds: u64) -> String {
-    match milliseconds {
-        0..120_000 => format!("{} s", milliseconds / 1_000),
-        120_000..7_200_000 => format!("{} min", milliseconds / 60_000),
-        _ => format!("{:.1} h", milliseconds as f64 / 3.6e6),
-    }
 }

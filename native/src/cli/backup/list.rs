@@ -7,10 +7,10 @@ use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 use serde_json::json;
 
-use super::{age, command};
+use super::command;
 use crate::backup::list::{Entry, list};
 use crate::cli::Verdict;
-use crate::cli::out::{self, Out, thousands};
+use crate::cli::out::{self, Out, counted, duration};
 use crate::cli::settings::Format;
 use crate::error::Result;
 
@@ -62,7 +62,7 @@ fn warnings(entries: &[Entry], args: &Args) -> Vec<String> {
     if let (Some(most), Some(seconds)) = (args.max_age, newest.age_seconds)
         && seconds > most
     {
-        warnings.push(format!("the newest backup is {} old, and {} is the limit", age(seconds), age(most)));
+        warnings.push(format!("the newest backup is {} old, and {} is the limit", duration(seconds), duration(most)));
     }
     match &newest.verified {
         None => {
@@ -84,7 +84,7 @@ fn print(entry: &Entry, out: &mut Out) {
         return;
     }
     if entry.unfinished {
-        let since = age(entry.age_seconds.unwrap_or(0.0));
+        let since = duration(entry.age_seconds.unwrap_or(0.0));
         out.info(&format!("{name}: begun {since} ago, not sent to its end yet: no backup"));
         return;
     }
@@ -97,7 +97,9 @@ fn print(entry: &Entry, out: &mut Out) {
     let verdict = if entry.verdict == Some(ReportVerdict::Clean) { "clean" } else { "with anomalies" };
     let now = Timestamp::now();
     let since = |time: Option<Timestamp>| {
-        time.map_or("at an unknown time".into(), |time| format!("{} ago", age(now.duration_since(time).as_secs_f64())))
+        time.map_or("at an unknown time".into(), |time| {
+            format!("{} ago", duration(now.duration_since(time).as_secs_f64()))
+        })
     };
     let verified = match &entry.verified {
         None => "not verified".into(),
@@ -108,7 +110,11 @@ fn print(entry: &Entry, out: &mut Out) {
         None => String::new(),
         Some(drilled) => format!(", drilled {}", since(drilled.when())),
     };
-    let line = format!("{name}: {} old, {verdict}, {verified}{drilled}", age(entry.age_seconds.unwrap_or(0.0)));
+    let age = match entry.age_seconds.unwrap_or(0.0) {
+        seconds if seconds < 0.0 => "dated in the future".into(),
+        seconds => format!("{} old", duration(seconds)),
+    };
+    let line = format!("{name}: {age}, {verdict}, {verified}{drilled}");
     if entry.is_verified_clean() {
         out.success(&line);
     } else if entry.is_damaged() {
@@ -116,7 +122,7 @@ fn print(entry: &Entry, out: &mut Out) {
     } else {
         out.info(&line);
     }
-    out.detail(&format!("{}{packed}, {} records", out::bytes(entry.bytes), thousands(entry.records)));
+    out.detail(&format!("{}{packed}, {}", out::bytes(entry.bytes), counted(entry.records, "record", "records")));
     for note in &entry.notes {
         out.detail(&format!("note: {note}"));
     }

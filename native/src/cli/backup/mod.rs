@@ -11,7 +11,7 @@ mod verify;
 use std::path::PathBuf;
 
 use super::Verdict;
-use super::out::{self, Out, thousands};
+use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::Format;
 use crate::backup::Backup;
@@ -106,10 +106,9 @@ fn describe(backup: &Backup, out: &mut Out) {
     let manifest = &backup.manifest;
     let files = manifest.files.len() as u64;
     out.info(&format!(
-        "made {}: {} file{}, {}, {}",
+        "made {}: {}, {}, {}",
         papyra_core::escape::escape(manifest.created.as_bytes()),
-        thousands(files),
-        if files == 1 { "" } else { "s" },
+        counted(files, "file", "files"),
         out::bytes(manifest.bytes()),
         out::records(&manifest.scan.totals.records)
     ));
@@ -124,30 +123,16 @@ fn source(backup: &Backup) -> &'static str {
 fn describe_stream(key: &str, facts: &papyra_core::redis::StreamFacts) -> String {
     let groups = match facts.groups {
         0 => String::new(),
-        1 => format!(", 1 group with {} pending", thousands(facts.pending)),
-        count => format!(", {} groups with {} pending", thousands(count), thousands(facts.pending)),
+        count => format!(", {} with {} pending", counted(count, "group", "groups"), thousands(facts.pending)),
     };
     let range = facts.first_id.map(|first| format!(", {first} to {}", facts.last_id)).unwrap_or_default();
     let key = papyra_core::escape::escape(key.as_bytes());
-    let entries = if facts.length == 1 { "entry" } else { "entries" };
-    format!("{key}: {} {entries}{range}{groups}", thousands(facts.length))
+    format!("{key}: {}{range}{groups}", counted(facts.length, "entry", "entries"))
 }
 
 /// A duration such as `26h` or `8d`, in seconds; a bare number is seconds.
 pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
     super::compact::seconds(text)
-}
-
-/// How long ago, in the largest unit that says something.
-pub(super) fn age(seconds: f64) -> String {
-    let (value, unit) = match seconds {
-        s if s < 0.0 => return "in the future".into(),
-        s if s < 120.0 => (s, "s"),
-        s if s < 7_200.0 => (s / 60.0, "min"),
-        s if s < 172_800.0 => (s / 3_600.0, "h"),
-        s => (s / 86_400.0, "d"),
-    };
-    format!("{value:.0} {unit}")
 }
 
 /// A command that the operator may want next.

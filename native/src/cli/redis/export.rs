@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use papyra_core::escape::escape;
 
 use crate::cli::Verdict;
-use crate::cli::out::{Out, anomalies, thousands};
+use crate::cli::out::{Out, anomalies, counted};
 use crate::cli::progress::Progress;
 use crate::cli::settings::{Common, Format, Settings};
 use crate::error::{Code, Error, Result, show};
@@ -41,19 +41,26 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     for log in &done.logs {
         let salvaged = if log.salvaged { ", salvaged: the backup is damaged there" } else { "" };
-        out.success(&format!("{}: {} records{salvaged}", show(&args.to.join(&log.path)), thousands(log.records)));
+        out.success(&format!(
+            "{}: {}{salvaged}",
+            show(&args.to.join(&log.path)),
+            counted(log.records, "record", "records")
+        ));
         let key = escape(log.key.as_bytes());
         if log.bad_entries > 0 {
-            out.detail(&format!("{} entries of {key} are no records", thousands(log.bad_entries)));
+            out.detail(&format!("{} of {key} without a record", counted(log.bad_entries, "entry", "entries")));
         }
         if log.more_fields > 0 {
-            out.detail(&format!("{} records of {key} have fields besides `data`", thousands(log.more_fields)));
+            out.detail(&format!(
+                "{} of {key} with fields besides `data`",
+                counted(log.more_fields, "record", "records")
+            ));
         }
         if let Some(rejected) = &log.rejected {
             out.detail(&format!("what the log cannot hold is kept in {}", show(&args.to.join(rejected))));
         }
     }
-    out.success(&format!("{}: {} groups", show(&args.to.join(done.groups)), thousands(done.group_count)));
+    out.success(&format!("{}: {}", show(&args.to.join(done.groups)), counted(done.group_count, "group", "groups")));
     done.warnings.iter().for_each(|warning| out.info(&format!("note: {}", escape(warning.as_bytes()))));
     if done.damage > 0 {
         out.bad(&format!("the backup has {}: `papyra persistence scan` lists them", anomalies(done.damage)));

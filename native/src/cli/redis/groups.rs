@@ -8,7 +8,7 @@ use papyra_core::escape::escape;
 use papyra_core::redis::GroupsFile;
 
 use super::{Common, Kind, print_stream, streams, the_stream};
-use crate::cli::out::{Out, thousands};
+use crate::cli::out::{Out, counted, thousands};
 use crate::cli::settings::Format;
 use crate::error::{Code, Error, Result, show};
 use crate::redis::ensure::{self, Wanted};
@@ -106,7 +106,10 @@ fn make(args: &Ensure, out: &mut Out) -> Result<()> {
         }
         out.success(&format!("{name} made"));
         if group.pending_restored > 0 {
-            out.detail(&format!("{} pending entries brought back", thousands(group.pending_restored)));
+            out.detail(&format!(
+                "{} brought back",
+                counted(group.pending_restored, "pending entry", "pending entries")
+            ));
         }
         if group.pending_lost > 0 {
             out.detail(&format!("{} are not: their message is gone", thousands(group.pending_lost)));

@@ -13,7 +13,7 @@ use papyra_core::escape::escape;
 
 use super::Verdict;
 use super::compact::seconds;
-use super::consumer_groups::{self, ago};
+use super::consumer_groups;
 use super::out::{Out, thousands};
 use super::redis_flags::RedisFlags;
 use super::settings::{Format, Settings};

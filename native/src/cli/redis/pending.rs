@@ -3,9 +3,9 @@
 use papyra_core::escape::escape;
 use papyra_core::redis::name_of;
 
-use super::{Common, Kind, Which, ago, seconds, streams};
+use super::{Common, Kind, Which, seconds, streams};
 use crate::cli::consumer_groups::times;
-use crate::cli::out::Out;
+use crate::cli::out::{Out, duration_ms};
 use crate::cli::settings::Format;
 use crate::error::Result;
 use crate::redis::Naming;
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
                         entry.id,
                         escape(entry.consumer.as_bytes()),
                         times(entry.delivery_count),
-                        ago(entry.idle_ms),
+                        duration_ms(entry.idle_ms),
                         if waiting.gone { "; its entry is gone" } else { "" }
                     ));
                 }
