@@ -13,6 +13,7 @@ use std::io::{self, Read};
 use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 
 use papyra_core::escape::escape;
 use papyra_core::redis::{self, AofNames, Flow, Format, SNIFF_END, SNIFF_START, Seems, is_whole_dump};
@@ -24,6 +25,8 @@ pub(crate) use aof::survey;
 
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 20;
+/// Some are read while others are looked at.
+const BUFFERS: usize = 3;
 /// Bytes of a manifest that are read; what a server writes is a thousandth of it.
 const LARGEST_MANIFEST: u64 = 1 << 20;
 
@@ -175,7 +178,7 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Hands the bytes of a stretch of a file on, piece by piece, until `push` has enough.
+/// Hands the bytes of a stretch of a file on, piece by piece, until `push` has enough. A thread reads ahead.
 pub(crate) fn feed(
     file: &File,
     path: &Path,
@@ -183,22 +186,45 @@ pub(crate) fn feed(
     progress: &(dyn Fn(u64) + Sync),
     mut push: impl FnMut(&[u8]) -> Flow,
 ) -> Result<()> {
-    let mut at = range.start;
-    let mut buffer = vec![0; BUFFER.min(usize::try_from(range.end.saturating_sub(at)).unwrap_or(BUFFER))];
-    while at < range.end {
-        let want = buffer.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
-        let read = read_at(file, &mut buffer[..want], at).map_err(|error| Error::cannot_read(path, at, &error))?;
-        progress(read as u64);
-        at += read as u64;
-        if read == 0 {
-            let text = format!("{} became shorter while it was read: try again", show(path));
-            return Err(Error::new(Code::TryAgain, text));
+    std::thread::scope(|scope| {
+        let (give_back, returned) = sync_channel::<Vec<u8>>(BUFFERS);
+        let (send, pieces) = sync_channel(BUFFERS);
+        scope.spawn(move || {
+            let mut at = range.start;
+            for fresh in 0.. {
+                let left = usize::try_from(range.end.saturating_sub(at)).unwrap_or(usize::MAX);
+                // Nobody wants more once the channels are closed.
+                let buffer = if fresh < BUFFERS { Ok(vec![0; BUFFER.min(left)]) } else { returned.recv() };
+                let (Ok(mut buffer), 1..) = (buffer, left) else { return };
+                buffer.truncate(left);
+                let piece = read_piece(file, path, buffer, at);
+                at += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+                if send.send(piece).is_err() {
+                    return;
+                }
+            }
+        });
+        for piece in pieces {
+            let piece = piece?;
+            progress(piece.len() as u64);
+            if push(&piece).is_break() {
+                break;
+            }
+            // The last ones are not wanted back.
+            _ = give_back.send(piece);
         }
-        if push(&buffer[..read]).is_break() {
-            break;
-        }
+        Ok(())
+    })
+}
+
+fn read_piece(file: &File, path: &Path, mut buffer: Vec<u8>, at: u64) -> Result<Vec<u8>> {
+    let read = read_at(file, &mut buffer, at).map_err(|error| Error::cannot_read(path, at, &error))?;
+    if read == 0 {
+        let text = format!("{} became shorter while it was read: try again", show(path));
+        return Err(Error::new(Code::TryAgain, text));
     }
-    Ok(())
+    buffer.truncate(read);
+    Ok(buffer)
 }
 
 /// Opens a file of a backup, and tells its size.
