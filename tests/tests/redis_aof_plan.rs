@@ -221,6 +221,15 @@ fn state(bytes: &[u8]) -> State {
     of_replay(reader.finish().0.streams())
 }
 
+/// Takes away consumers that hold nothing: of a claim whose entries are all lost, Redis 7.2 and Valkey make the consumer, and 7.0 does not.
+fn holding(state: State) -> State {
+    let mut state = without_times(state);
+    for group in state.values_mut().flat_map(|stream| stream.groups.values_mut()) {
+        group.consumers.retain(|_, consumer| consumer.2 > 0);
+    }
+    state
+}
+
 /// Streams that are moved are among the commands: whether there is one to be moved may be lost with the damage.
 #[test]
 fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
@@ -252,7 +261,7 @@ fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
         let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n";
         std::fs::write(folder.join("appendonly.aof.manifest"), manifest).unwrap();
         let mut server = Redis::start_in(dir, &options).expect("as before");
-        let said = without_times(live(&mut server));
-        assert_same(&without_times(state(&damaged)), &said, &format!("round {round}: {:?}", plan.findings));
+        let said = holding(live(&mut server));
+        assert_same(&holding(state(&damaged)), &said, &format!("round {round}: {:?}", plan.findings));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use papyra_core::redis::{
-    Checksum, Collector, Error, ErrorKind, Limits, RdbReader, Reason, Scope, StreamKind, Summary,
+    Checksum, Collector, Error, ErrorKind, Limits, NoRecord, RdbReader, Reason, Scope, StreamKind, Summary,
 };
 
 fn read(bytes: &[u8], step: usize) -> (Result<Summary, Error>, Collector) {
@@ -43,9 +43,9 @@ fn a_redis_that_papyra_filled() {
     assert_eq!(
         reasons,
         [
-            (Reason::BadRecord, "`data` is a JSON value, but not an object (not_an_object)"),
-            (Reason::BadRecord, "`data` is not JSON (invalid_json)"),
-            (Reason::MissingData, "the entry has no field `data` (missing_data)"),
+            (Reason::NoRecord(NoRecord::NotAnObject), "`data` is a JSON value, but not an object"),
+            (Reason::NoRecord(NoRecord::InvalidJson), "`data` is not JSON"),
+            (Reason::NoRecord(NoRecord::MissingData), "the entry has no field `data`"),
         ]
     );
 }

@@ -6,9 +6,11 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::id::StreamId;
+use super::keys::NoRecord;
+use crate::entry::Flaw;
 
 /// Why something is a finding. The snake_case name is stable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -44,10 +46,9 @@ pub enum Reason {
     PendingTwice,
     /// A group lists an ID as pending that no consumer holds.
     PendingUnowned,
-    /// An entry without the one field `data`.
-    MissingData,
-    /// The entry's `data` is no record: see the detail.
-    BadRecord,
+    /// An entry that holds no record. Reports name it as they name such an entry of a live server.
+    #[serde(skip_deserializing)]
+    NoRecord(NoRecord),
     /// An append-only file ends inside a command.
     TornTail,
     /// Bytes of an append-only file that are no command.
@@ -80,8 +81,7 @@ impl Reason {
             Self::PendingNotInGroup => "pending_not_in_group",
             Self::PendingTwice => "pending_twice",
             Self::PendingUnowned => "pending_unowned",
-            Self::MissingData => "missing_data",
-            Self::BadRecord => "bad_record",
+            Self::NoRecord(why) => Flaw::from(why).reason.name(),
             Self::TornTail => "torn_tail",
             Self::BrokenCommand => "broken_command",
             Self::UnfinishedTransaction => "unfinished_transaction",
@@ -97,6 +97,12 @@ impl Reason {
             Self::UnfinishedTransaction => "PARTIAL_WRITE",
             _ => "CORRUPTED_LINE",
         }
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -161,9 +167,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stable_name_is_the_serialised_one() {
+    fn a_reason_is_read_by_the_name_under_which_it_is_written() {
         for reason in [Reason::Truncated, Reason::PendingNotInGroup, Reason::BrokenManifest, Reason::IdMismatch] {
-            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+            assert_eq!(serde_json::from_value::<Reason>(serde_json::to_value(reason).unwrap()).unwrap(), reason);
         }
     }
 }

@@ -94,8 +94,6 @@ impl<F: FnMut(u32, &Entry<'_>) -> Judged> Replay<Judged, F> {
 impl Finding {
     /// An entry that is no record.
     pub(crate) fn of_entry(why: NoRecord, db: u64, key: &[u8], id: super::id::StreamId, offset: u64) -> Self {
-        let reason = if why == NoRecord::MissingData { Reason::MissingData } else { Reason::BadRecord };
-        let detail = format!("{} ({})", why.sentence(), why.as_str());
-        Self::new(reason, offset, detail).at_key(db, key).at_entry(id)
+        Self::new(Reason::NoRecord(why), offset, why.sentence()).at_key(db, key).at_entry(id)
     }
 }

@@ -89,7 +89,7 @@ impl Scope {
 }
 
 /// Why an entry is no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NoRecord {
     /// It has no field `data`.
     MissingData,
@@ -106,18 +106,6 @@ pub enum NoRecord {
 }
 
 impl NoRecord {
-    /// The reason's stable name, the same as for a line of a log where there is one.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingData => "missing_data",
-            Self::InvalidUtf8 => "invalid_utf8",
-            Self::NulBytes => "nul_bytes",
-            Self::Blank => "blank_line",
-            Self::NotAnObject => "not_an_object",
-            Self::InvalidJson => "invalid_json",
-        }
-    }
-
     pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::MissingData => "the entry has no field `data`",

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::facts::{RecordCounts, StreamReport};
 use super::finding::{Finding, Reason};
 use super::header::{Checksum, Header};
+use crate::entry::Flaw;
 use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
 use crate::report::FileReport;
 use crate::summary::Counts;
@@ -84,13 +85,7 @@ impl From<Finding> for Reported {
         };
         let reason = match finding.reason {
             Reason::TornTail => Why::TornTail,
-            Reason::MissingData => Why::MissingDataField,
-            // The detail ends with the reason that a log's line would have.
-            Reason::BadRecord if finding.detail.ends_with("(invalid_json)") => Why::InvalidJson,
-            Reason::BadRecord if finding.detail.ends_with("(not_an_object)") => Why::NotAnObject,
-            Reason::BadRecord if finding.detail.ends_with("(invalid_utf8)") => Why::InvalidUtf8,
-            Reason::BadRecord if finding.detail.ends_with("(nul_bytes)") => Why::NulBytes,
-            Reason::BadRecord if finding.detail.ends_with("(blank_line)") => Why::BlankLine,
+            Reason::NoRecord(why) => Flaw::from(why).reason,
             other => Why::Backup(other),
         };
         let database = finding.db.filter(|&db| db > 0).map(|db| format!(" (database {db})")).unwrap_or_default();

@@ -85,7 +85,6 @@ export const REASONS: Record<string, { title: string; meaning: string }> = {
   pending_twice: { title: "Pending entry held twice", meaning: "Two consumers hold the same entry." },
   pending_unowned: { title: "Pending entry without a holder", meaning: "The group lists an entry as pending that no consumer holds." },
   missing_data_field: { title: "Entry without data", meaning: "Papyra keeps each record in the field `data`; this entry has none." },
-  bad_record: { title: "Not a record", meaning: "The entry's data is no record that Papyra writes." },
   broken_command: { title: "Damaged command", meaning: "These bytes of the append-only file are no command. A server would stop here, or load what is wrong." },
   unfinished_transaction: {
     title: "Unfinished transaction",
