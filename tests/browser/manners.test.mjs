@@ -158,13 +158,14 @@ describe("refusals", () => {
 describe("manners", () => {
   test("by keyboard alone: open, walk the anomalies, filter, go to a line", async () => {
     const { page, close } = await openPage(browser);
+    // Asked for early: it takes the browser a moment to give its dialogs away.
+    const chooser = page.waitForEvent("filechooser");
     await page.locator(".try button:enabled").waitFor();
     const onFiles = () => page.evaluate(() => document.activeElement?.matches("input[type=file]:not([webkitdirectory])"));
     for (let presses = 0; !(await onFiles()); presses += 1) {
       assert.ok(presses < 8, "a file button is among the first stops");
       await page.keyboard.press("Tab");
     }
-    const chooser = page.waitForEvent("filechooser");
     await page.keyboard.press("Enter");
     await (await chooser).setFiles(logs.glued());
     await settled(page);
