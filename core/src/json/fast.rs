@@ -6,6 +6,8 @@
 
 use wide::u8x16;
 
+use super::expected::{Key, OPENINGS};
+use super::number;
 use crate::record::{CRASHED, Field, Kind, RecordFacts, Shape, mark};
 
 /// Containers nested deeper than this below the record go to the careful reader (one bit each in a `u64`).
@@ -24,18 +26,29 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
     }
     let mut facts = RecordFacts::default();
     let mut i = 1;
+    let mut expected: &[Key] = &[];
+    if let Some(opening) = OPENINGS.iter().find(|opening| opening.text.is_at(bytes, 0)) {
+        facts.kind = opening.kind;
+        facts.saw(Field::Kind, Shape::String);
+        i = opening.text.length;
+        expected = opening.keys;
+    }
     loop {
-        i = space(bytes, i);
-        let key = quoted(bytes, i)?;
-        if key.escaped {
-            return None;
-        }
-        let field = Field::of(&bytes[i + 1..key.end]);
-        i = space(bytes, key.end + 1);
-        if *bytes.get(i)? != b':' {
-            return None;
-        }
-        i = space(bytes, i + 1);
+        let field = match expected.split_first() {
+            Some((key, rest)) if key.text.is_at(bytes, i) => {
+                expected = rest;
+                i += key.text.length;
+                Some(key.field)
+            }
+            _ => {
+                let key = quoted(bytes, space(bytes, i))?;
+                if key.escaped {
+                    return None;
+                }
+                i = colon(bytes, key.end + 1)?;
+                Field::of(&bytes[key.start..key.end])
+            }
+        };
         let start = i;
         let shape = match *bytes.get(i)? {
             b'"' => {
@@ -45,7 +58,7 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
                     if text.escaped {
                         return None;
                     }
-                    let text = &bytes[start + 1..text.end];
+                    let text = &bytes[text.start..text.end];
                     match field {
                         Some(Field::Kind) => facts.kind = Kind::of(text),
                         _ => facts.crashed = text == CRASHED,
@@ -82,7 +95,7 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
         }
         i = space(bytes, i);
         match *bytes.get(i)? {
-            b',' => i += 1,
+            b',' => i = space(bytes, i + 1),
             b'}' => break,
             _ => return None,
         }
@@ -99,7 +112,7 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
 fn timestamp(text: &[u8], shape: Shape) -> Option<f64> {
     match (shape, text) {
         (Shape::Integer | Shape::Float, b"NaN" | b"Infinity" | b"-Infinity") => Some(f64::NAN),
-        (Shape::Integer | Shape::Float, _) => std::str::from_utf8(text).ok()?.parse().ok(),
+        (Shape::Integer | Shape::Float, _) => number::value(text),
         _ => None,
     }
 }
@@ -113,8 +126,16 @@ fn space(bytes: &[u8], mut i: usize) -> usize {
     i
 }
 
-/// A string's closing quote, and whether there was an escape before it.
+/// Skips the colon at or after `i`, and the white space around it.
+#[inline(always)]
+fn colon(bytes: &[u8], i: usize) -> Option<usize> {
+    let i = space(bytes, i);
+    (*bytes.get(i)? == b':').then(|| space(bytes, i + 1))
+}
+
+/// Where a string's text is, and whether there is an escape in it.
 struct Quoted {
+    start: usize,
     end: usize,
     escaped: bool,
 }
@@ -125,12 +146,13 @@ fn quoted(bytes: &[u8], i: usize) -> Option<Quoted> {
     if *bytes.get(i)? != b'"' {
         return None;
     }
-    let mut i = i + 1;
+    let start = i + 1;
+    let mut i = start;
     let mut escaped = false;
     loop {
         i = stop(bytes, i)?;
         match bytes[i] {
-            b'"' => return Some(Quoted { end: i, escaped }),
+            b'"' => return Some(Quoted { start, end: i, escaped }),
             b'\\' => {
                 escaped = true;
                 i = escape(bytes, i)?;
@@ -244,11 +266,7 @@ fn container(bytes: &[u8], mut i: usize, facts: &mut RecordFacts) -> Option<usiz
                 }
             } else {
                 if stack & 1 == 1 {
-                    i = space(bytes, quoted(bytes, i)?.end + 1);
-                    if *bytes.get(i)? != b':' {
-                        return None;
-                    }
-                    i = space(bytes, i + 1);
+                    i = colon(bytes, quoted(bytes, i)?.end + 1)?;
                 }
                 match *bytes.get(i)? {
                     b'"' => i = quoted(bytes, i)?.end + 1,

@@ -121,3 +121,58 @@ pub(crate) struct Ended {
     pub(crate) value: Option<f64>,
     pub(crate) marks: u8,
 }
+
+/// The value of a number that lies in one piece.
+#[inline]
+pub(crate) fn value(text: &[u8]) -> Option<f64> {
+    decimal(text).or_else(|| std::str::from_utf8(text).ok()?.parse().ok())
+}
+
+/// The value of a number without sign and exponent. `None` when it takes more than one division to be exact.
+///
+/// Both whole numbers are exact in a double, so that their quotient is rounded once (W. D. Clinger, "How to read
+/// floating point numbers accurately", 1990).
+#[inline]
+fn decimal(text: &[u8]) -> Option<f64> {
+    const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+    let (mut digits, mut divisor, mut scale) = (0_u64, 1_u64, 1);
+    if text.len() > 17 {
+        return None;
+    }
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                digits = digits * 10 + u64::from(byte - b'0');
+                divisor *= scale;
+            }
+            b'.' => scale = 10,
+            _ => return None,
+        }
+    }
+    (digits < EXACT && divisor < EXACT).then(|| digits as f64 / divisor as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::decimal;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_decimal_is_the_double_that_std_makes_of_it(text in "[1-9][0-9]{0,9}(\\.[0-9]{1,9})?|0\\.[0-9]{1,15}") {
+            if let Some(value) = decimal(text.as_bytes()) {
+                prop_assert_eq!(value, text.parse::<f64>().unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_clocks_write_is_read_at_once() {
+        for text in ["0", "12", "948.156903608", "1700000000.123456"] {
+            assert_eq!(decimal(text.as_bytes()), text.parse().ok());
+        }
+    }
+}
