@@ -78,7 +78,7 @@ for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
       await page.keyboard.press(presses % 2 === 0 ? "?" : "Escape");
       await page.waitForTimeout(100);
     }
-    await page.waitForFunction(() => globalThis.times.ended > 0, undefined, { timeout: 600_000 });
+    await page.waitForFunction(() => globalThis.times.ended > 0, undefined, { timeout: 600_000, polling: 250 });
     const { began, ended, key, longest } = await page.evaluate(() => globalThis.times);
     const seconds = (ended - began) / 1000;
     clearInterval(watch);

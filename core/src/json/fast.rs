@@ -19,7 +19,7 @@ const NUMBER: usize = 60;
 /// Reads the record that begins `bytes` and ends in `\n` or `\r\n`.
 ///
 /// Returns the line's length in bytes with its newline, and its facts.
-#[inline]
+#[inline(never)]
 pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
     if *bytes.first()? != b'{' {
         return None;

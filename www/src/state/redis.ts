@@ -9,7 +9,7 @@ import * as session from "./session";
 const PATIENCE = 20_000;
 
 /** Told how far the reading is: bytes of all files up to here, which file, and bytes of it. */
-type Tell = (bytes: number, file: number, fileBytes: number, now?: boolean) => void;
+export type Tell = (bytes: number, file: number, fileBytes: number, now?: boolean) => void;
 
 export async function readRedis(list: readonly Source[], worker: Engine, job: number, signal: AbortSignal, tell: Tell) {
   for (let ended = false; ; ended = true) {

@@ -9,13 +9,14 @@ import type { Source } from "../read/source";
 import { visible } from "../text/escape";
 import { plural } from "../text/numbers";
 import { chunkSize, landOn } from "./link";
-import { readRedis } from "./redis";
+import { readRedis, type Tell } from "./redis";
 import * as session from "./session";
 import { verdict } from "./verdict";
 import { forgetRows } from "./table";
 
 const PATIENCE = 20_000;
-const TELL_EVERY = 100;
+/** Drawing takes from the same cores that read and scan. */
+const TELL_EVERY = 200;
 const SPEAK_EVERY = 10_000;
 
 let engine: Engine | null = null;
@@ -57,16 +58,17 @@ export async function scan(list: readonly Source[], describing: Describing | nul
   reset(list, describing !== null);
   const worker = await readyEngine();
   const job = worker.job();
+  const tell = progressTeller();
   worker.onFound = (from, found, records) => {
     if (from !== job) return;
-    session.found.value = [...session.found.value, ...found];
-    session.seenRecords.value = records;
+    if (found.length > 0) session.found.value = [...session.found.value, ...found];
+    tell.records = records;
   };
   const began = performance.now();
   try {
     const logs = list.slice(0, session.logs.value);
     worker.begin(job, logs.map(({ path, file }) => ({ path, size: file.size })), describing, session.redis.value.length > 0);
-    const whole = await readAll(list, worker, job, own.signal);
+    const whole = await readAll(list, worker, job, own.signal, tell.read);
     if (own.signal.aborted && running !== null) return; // another scan has begun
     if (whole === "changed") return changed();
     const result = await worker.finish(job, whole === "all");
@@ -109,8 +111,7 @@ export function reset(list: readonly Source[], isBackup: boolean): void {
   session.phase.value = "reading";
 }
 
-async function readAll(list: readonly Source[], worker: Engine, job: number, signal: AbortSignal) {
-  const tell = progressTeller();
+async function readAll(list: readonly Source[], worker: Engine, job: number, signal: AbortSignal, tell: Tell) {
   let before = 0;
   for (const [file, { file: blob }] of list.slice(0, session.logs.value).entries()) {
     const handoff = {
@@ -151,11 +152,11 @@ function isReadError(error: unknown): boolean {
   return error instanceof DOMException;
 }
 
-function progressTeller() {
+function progressTeller(): { records: number; read: Tell } {
   let told = 0;
   let spoken = performance.now();
   let [markTime, markBytes, rate] = [performance.now(), 0, 0];
-  return (bytes: number, file: number, fileBytes: number, now = false) => {
+  const read: Tell = (bytes, file, fileBytes, now = false) => {
     const time = performance.now();
     if (!now && time - told < TELL_EVERY) return;
     told = time;
@@ -166,11 +167,14 @@ function progressTeller() {
     }
     const total = session.progress.value.total;
     session.progress.value = { bytes, total, file, fileBytes, rate };
+    session.seenRecords.value = teller.records;
     if (time - spoken > SPEAK_EVERY) {
       spoken = time;
       session.announcement.value = `${Math.floor((bytes / Math.max(1, total)) * 100)} % read, ${plural(session.found.value.length, "anomaly", "anomalies")} so far`;
     }
   };
+  const teller = { records: 0, read };
+  return teller;
 }
 
 function settle(result: Awaited<ReturnType<Engine["finish"]>>, whole: boolean): void {
