@@ -24,6 +24,7 @@ export const valkey = () => write("valkey/dump.rdb", fixture("rdb/valkey-8.0.1.r
 export const payload = () => write("payload/papyra:orders:events.dump", fixture("redis/events.dump"));
 export const commands = () => write("aof/appendonly.aof", COMMANDS);
 export const commandsCut = () => write("aofcut/appendonly.aof", COMMANDS.subarray(0, -30));
+export const afterADump = () => write("aofafter/appendonly.aof", Buffer.concat([DUMP, COMMANDS]));
 /** A dump of many short strings, which takes a while in small portions. */
 export const long = () => {
   const strings = Array.from({ length: 300_000 }, (_, n) => `\0\u0008${String(n).padStart(8, "0")}\u000csome content`).join("");

@@ -63,6 +63,26 @@ describe("what is said", () => {
       assert.match(anomaly, /papyra:orders:events .*1795383773758-0 .*13,553/);
       await page.locator(".hex").waitFor();
       assert.equal(await command(page), "papyra redis export --path dump.rdb --to exported-dump");
+    }));
+
+  test("a dump's records are looked through as a log's are: in the history, in the table, filtered by words and kind", () =>
+    opened([dumps.dump()], async (page) => {
+      await page.locator(".table-row .payload", { hasText: '"order"' }).first().waitFor();
+      assert.equal(await page.locator(".table").getAttribute("aria-rowcount"), "374");
+      assert.match(await page.locator(".chart").getAttribute("aria-label"), /^300 events, 43 dead letters, 100 crashes, 3 anomalies/);
+      await page.keyboard.press("/");
+      await page.keyboard.type("actorcrashed");
+      await page.getByText("100 hits", { exact: true }).waitFor();
+      assert.match(await page.locator(".table-row").first().innerText(), /event\s+ActorCrashed/);
+      await page.getByRole("searchbox").fill("");
+      await page.getByRole("button", { name: "audits" }).click();
+      await page.getByText("30 hits", { exact: true }).waitFor();
+    }));
+
+  test("the records of append-only files are left to an export, also where the file begins as a dump", () =>
+    opened([dumps.afterADump()], async (page, title) => {
+      assert.match(title, /^Usable in part|^Valid backup/);
+      await page.locator(".checked").waitFor();
       assert.equal(await page.locator(".records, .history").count(), 0);
     }));
 

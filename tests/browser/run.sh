@@ -62,11 +62,13 @@ test_types() {
   (cd "$papyra_root/www" && trap 'rm -f src/types.check.ts' EXIT && npx tsc --noEmit)
 }
 
-# The command that the page is held against, with the page inside.
+# The command that the page is held against, with the page inside; unless the environment names one.
 build_command() {
-  say "papyra with the page inside"
-  (cd "$papyra_root" && cargo build --quiet --package papyra --features inspector)
-  export PAPYRA_INSPECTOR_BIN=$papyra_root/target/debug/papyra
+  if [ -z "${PAPYRA_INSPECTOR_BIN:-}" ]; then
+    say "papyra with the page inside"
+    (cd "$papyra_root" && cargo build --quiet --workspace --bin papyra --features papyra/inspector)
+    export PAPYRA_INSPECTOR_BIN=$papyra_root/target/debug/papyra
+  fi
   export PAPYRA_BIN=${PAPYRA_BIN:-$PAPYRA_INSPECTOR_BIN}
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use papyra::offline::{Backup, scan::scan};
+use papyra::offline::{Backup, export::export, scan::scan};
 use papyra::reading::Effort;
 use papyra_core::redis::Scope;
 use papyra_core::report::{Backend, Report};
@@ -32,8 +32,25 @@ fn command(folder: &Path, files: &Files<'_>) -> String {
     }
 }
 
+/// The records that the command exports of a dump, as lines in the dump's order; nothing when it has none to export.
+fn exported(folder: &Path) -> Vec<u8> {
+    let backup = Backup::at(&folder.join("dump.rdb"), true).expect("readable").expect("a Redis backup");
+    let effort = Effort { threads: 1, max_findings: Scanner::MAX_FINDINGS, progress: &|_| {} };
+    let to = folder.join("exported");
+    let logs = export(&backup, &to, &Scope::default(), effort).map(|export| export.logs).unwrap_or_default();
+    let lines = logs.iter().flat_map(|log| std::fs::read(to.join(&log.path)).expect("a log")).collect();
+    // The next state of the dump is exported there too.
+    std::fs::remove_dir_all(&to).expect("the folder of the export");
+    lines
+}
+
 /// What the page says of the same files, dropped together and read in portions of so many bytes.
 fn page(files: &Files<'_>, step: usize) -> String {
+    page_and_records(files, step).0
+}
+
+/// The same, and the records that it lists of the first file.
+fn page_and_records(files: &Files<'_>, step: usize) -> (String, Option<Vec<u8>>) {
     let mut opening = Opening::new();
     for (at, (name, bytes)) in files.iter().enumerate() {
         let (start, end) = (&bytes[..bytes.len().min(512)], &bytes[bytes.len().saturating_sub(10)..]);
@@ -46,18 +63,20 @@ fn page(files: &Files<'_>, step: usize) -> String {
     let order: Vec<usize> =
         arranged["order"].as_array().expect("a list").iter().map(|at| at.as_u64().expect("a place") as usize).collect();
     let mut redis = opening.backups();
+    let sizes = order.iter().map(|at| files[*at].1.len() as f64).collect();
+    let mut scanner = papyra_web::Scanner::new(Vec::new(), sizes);
     while let Some(want) = redis.want() {
         let want: Value = serde_json::from_str(&want).expect("JSON");
         let number = |name: &str| want[name].as_u64().expect("a number") as usize;
         let bytes = &files[order[number("file")]].1[number("from")..number("to")];
-        _ = bytes.chunks(step).all(|chunk| redis.push(chunk));
-        if let Some(refused) = redis.end() {
-            return refused;
+        _ = bytes.chunks(step).all(|chunk| redis.push(chunk, &mut scanner));
+        if let Some(refused) = redis.end(&mut scanner) {
+            return (refused, None);
         }
     }
-    let mut scanner = papyra_web::Scanner::new(Vec::new(), Vec::new());
+    let records = scanner.take_listed(0);
     scanner.add(redis, true);
-    scanner.finish(true)
+    (scanner.finish(true), records)
 }
 
 fn same(files: &Files<'_>, what: &str) {
@@ -86,6 +105,31 @@ fn dumps_are_judged_alike() {
     for name in ["redis/dump.rdb", "rdb/redis-6.2.16.rdb", "rdb/valkey-8.0.1.rdb"] {
         in_every_state(&fixture(name), 40, |bytes, what| same(&[("dump.rdb", bytes)], &format!("{name} {what}")));
     }
+}
+
+/// What can be found again behind the damage comes out by an export alone.
+#[test]
+fn the_records_that_are_listed_of_a_dump_are_the_first_that_an_export_writes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in ["redis/dump.rdb", "rdb/redis-7.4.1.rdb"] {
+        in_every_state(&fixture(name), 40, |bytes, what| {
+            std::fs::write(folder.path().join("dump.rdb"), bytes).expect("a writable folder");
+            let (report, Some(listed)) = page_and_records(&[("dump.rdb", bytes)], 1000) else { return };
+            let exported = exported(folder.path());
+            assert!(exported.starts_with(&listed), "{name} {what}");
+            assert!(what != "whole" || exported == listed, "{name} {what}");
+            let report: Value = serde_json::from_str(&report).expect("JSON");
+            let counted: u64 = ["event", "audit", "dead_letter", "other"]
+                .map(|kind| report["totals"]["records"][kind].as_u64().expect("a number"))
+                .iter()
+                .sum();
+            assert_eq!(line_count(&listed), counted, "{name} {what}");
+        });
+    }
+}
+
+fn line_count(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod backup;
 mod decode;
+mod details;
 mod opening;
 mod redis;
 mod scanner;
@@ -54,12 +55,9 @@ fn text(answer: &impl Serialize) -> String {
     serde_json::to_string_pretty(answer).unwrap_or_default()
 }
 
-/// A search over one file that comes in chunks, packed or not.
+/// A search over one file's plain text, which comes in chunks.
 #[wasm_bindgen]
-pub struct Search {
-    search: search::Search,
-    input: decode::Input,
-}
+pub struct Search(search::Search);
 
 #[wasm_bindgen]
 impl Search {
@@ -67,27 +65,26 @@ impl Search {
     #[wasm_bindgen(constructor)]
     pub fn new(query: &str, kinds: Vec<String>) -> Search {
         let kinds = kinds.iter().map(|kind| Kind::of(kind.as_bytes())).collect();
-        Search { search: search::Search::new(Matcher::new(query, kinds)), input: decode::Input::default() }
+        Search(search::Search::new(Matcher::new(query, kinds)))
     }
 
-    /// The next bytes of the file.
+    /// The next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.input.push(bytes, &mut |plain, _| self.search.push(plain));
+        self.0.push(bytes);
     }
 
-    /// The file is over.
+    /// The text is over.
     pub fn finish(&mut self) {
-        self.input.finish(&mut |plain, _| self.search.push(plain));
-        self.search.finish();
+        self.0.finish();
     }
 
     /// New hits: line, offset and length of each, one after the other.
     pub fn take(&mut self) -> Vec<f64> {
-        self.search.take().flat_map(|hit| [hit.line as f64, hit.offset as f64, hit.length as f64]).collect()
+        self.0.take().flat_map(|hit| [hit.line as f64, hit.offset as f64, hit.length as f64]).collect()
     }
 
     /// All hits so far.
     pub fn total(&self) -> f64 {
-        self.search.total() as f64
+        self.0.total() as f64
     }
 }

@@ -7,7 +7,7 @@ use papyra_core::report::FileReport;
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::scanner::Found;
+use crate::scanner::{Found, Scanner};
 use crate::text;
 
 /// Backups that are scanned one after the other.
@@ -23,11 +23,26 @@ pub struct RedisBackups {
 pub(crate) struct Backup {
     scan: BackupScan,
     places: Vec<Option<usize>>,
+    /// Bytes of the first pass.
+    pushed: u64,
+    /// Findings of a dump that are in the timeline.
+    marked: usize,
 }
 
 impl Backup {
-    pub(crate) fn new(scan: BackupScan, places: Vec<Option<usize>>) -> Backup {
-        Backup { scan, places }
+    pub(crate) fn new(mut scan: BackupScan, places: Vec<Option<usize>>) -> Backup {
+        scan.keep_lines();
+        Backup { scan, places, pushed: 0, marked: 0 }
+    }
+
+    /// Shows `scanner` the records of a dump, and where it is damaged.
+    fn list(&mut self, scanner: &mut Scanner) {
+        let Some(place) = self.places.first().copied().flatten() else { return };
+        let Some(lines) = self.scan.take_lines() else { return scanner.unlist(place) };
+        scanner.list(place, &lines, self.pushed);
+        let findings = self.scan.findings();
+        findings[self.marked..].iter().for_each(|finding| scanner.mark(place, finding.offset));
+        self.marked = findings.len();
     }
 }
 
@@ -45,7 +60,7 @@ impl RedisBackups {
     /// What to push before the next `end`: a file's place, the bytes, and what for; nothing when all is done.
     pub fn want(&mut self) -> Option<String> {
         loop {
-            let Backup { scan, places } = self.backups.get(self.at)?;
+            let Backup { scan, places, .. } = self.backups.get(self.at)?;
             let Some(want) = scan.want() else {
                 (self.at, self.shown) = (self.at + 1, 0);
                 continue;
@@ -60,21 +75,27 @@ impl RedisBackups {
         }
     }
 
-    /// Takes the next bytes of what is wanted. `false`: these were enough.
-    pub fn push(&mut self, bytes: &[u8]) -> bool {
-        self.backups.get_mut(self.at).is_some_and(|backup| backup.scan.push(bytes).is_continue())
+    /// Takes the next bytes of what is wanted, and shows the scanner what records they hold. `false`: these were enough.
+    pub fn push(&mut self, bytes: &[u8], scanner: &mut Scanner) -> bool {
+        let Some(backup) = self.backups.get_mut(self.at) else { return false };
+        let flow = backup.scan.push(bytes);
+        backup.pushed += bytes.len() as u64;
+        backup.list(scanner);
+        flow.is_continue()
     }
 
     /// All that was wanted has been pushed. A text says that the backup cannot be read, and why.
-    pub fn end(&mut self) -> Option<String> {
-        let Backup { scan, .. } = self.backups.get_mut(self.at)?;
-        let (_, error) = scan.end().err()?;
+    pub fn end(&mut self, scanner: &mut Scanner) -> Option<String> {
+        let backup = self.backups.get_mut(self.at)?;
+        let ended = backup.scan.end();
+        backup.list(scanner);
+        let (_, error) = ended.err()?;
         Some(format!("{}; {}", escape(error.to_string().as_bytes()), error.kind().advice()))
     }
 
     /// Findings that were not taken yet, as JSON; nothing when there are none.
     pub fn take_found(&mut self) -> Option<String> {
-        let Backup { scan, places } = self.backups.get(self.at)?;
+        let Backup { scan, places, .. } = self.backups.get(self.at)?;
         let fresh = scan.findings().get(self.shown..).filter(|fresh| !fresh.is_empty())?;
         self.shown += fresh.len();
         let file = places.first().copied().flatten();

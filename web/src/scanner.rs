@@ -1,5 +1,7 @@
 //! The scan of one or more files for JavaScript.
 
+use std::collections::BTreeMap;
+
 use papyra_core::archive;
 use papyra_core::assembly::{self, Arrangement, Place};
 use papyra_core::browse::LineIndex;
@@ -7,24 +9,20 @@ use papyra_core::finding::Finding;
 use papyra_core::plan::{Action, Plan};
 use papyra_core::redis::Remedy;
 use papyra_core::report::{Backend, FileReport, Report};
-use papyra_core::scan;
 use papyra_core::sniff::{self, Looks};
-use papyra_core::timeline::{Histogram, Sort, Timeline};
+use papyra_core::timeline::Timeline;
 use papyra_core::verification;
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::backup::{self, Backup};
+use crate::backup::Backup;
 use crate::decode::Input;
+use crate::details::{Described, Details, Listing, Told};
 use crate::redis::RedisBackups;
 use crate::stored::Stored;
 use crate::text;
-use crate::watch::{Gathered, Watch};
+use crate::watch::{Text, Watch};
 
-/// Parts of a plan that are kept; a file with more damage than that is for the command line.
-const MOST_PARTS: usize = 250_000;
-/// Plain bytes of a packed file that are handed back for random access.
-const MOST_PLAIN: usize = 256 << 20;
 /// Unix time from September 2001 on; up to now, which is an argument.
 const CALENDAR: f64 = 1e9;
 const DAY: f64 = 86_400.0;
@@ -45,6 +43,14 @@ pub struct Scanner {
     last_plain: Option<Vec<u8>>,
     no_log: bool,
     backups: Vec<Vec<FileReport>>,
+    /// The records of Redis dumps, by the dump's place among the files.
+    listings: BTreeMap<usize, Listed>,
+}
+
+/// The records of a Redis dump, and the timeline without them.
+struct Listed {
+    text: Text,
+    before: Timeline,
 }
 
 /// The file that is being read.
@@ -59,29 +65,21 @@ enum Source {
     Stored(Box<Stored>),
 }
 
-/// Its plain bytes, and what comes of them.
-struct Text {
-    scanner: scan::Scanner,
-    gathered: Gathered,
-    head: Vec<u8>,
-    plain: Vec<u8>,
-    plain_total: usize,
-}
-
-struct Done {
+/// A file that was read.
+pub(crate) struct Done {
     /// `None` for a file that is not scanned.
     report: Option<FileReport>,
     /// Size of the content.
-    bytes: u64,
-    plan: Plan,
-    index: LineIndex,
-    looks: Looks,
-    packed: bool,
+    pub(crate) bytes: u64,
+    pub(crate) plan: Plan,
+    pub(crate) index: LineIndex,
+    pub(crate) looks: Looks,
+    pub(crate) packed: bool,
 }
 
 #[wasm_bindgen]
 impl Scanner {
-    /// Names in reading order, and sizes in bytes.
+    /// Names in reading order, and sizes in bytes; more sizes than names when Redis backups come after.
     #[wasm_bindgen(constructor)]
     pub fn new(names: Vec<String>, sizes: Vec<f64>) -> Scanner {
         let given: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -102,6 +100,7 @@ impl Scanner {
             last_plain: None,
             no_log: false,
             backups: Vec::new(),
+            listings: BTreeMap::new(),
         }
     }
 
@@ -137,10 +136,16 @@ impl Scanner {
         match &mut self.open {
             None => self.last_plain.take(),
             Some(Open { source, text }) => {
-                let wanted = source.packed_at().is_some() && text.plain_total <= MOST_PLAIN;
-                wanted.then(|| std::mem::take(&mut text.plain))
+                source.packed_at()?;
+                text.take_plain()
             }
         }
+    }
+
+    /// The records of a Redis dump that were not taken yet, as lines; nothing once they have turned out too many to keep,
+    /// or the file to be no dump.
+    pub fn take_listed(&mut self, file: usize) -> Option<Vec<u8>> {
+        self.listings.get_mut(&file)?.text.take_plain()
     }
 
     /// Whether the file being read is packed, which its first four bytes tell.
@@ -194,6 +199,7 @@ impl Scanner {
             no_log: self.no_log,
             backup: self.backup.as_ref().map(Backup::told),
             remedies: self.backups.iter().map(|files| Remedy::of(files)).collect(),
+            listings: self.listings.iter().map(|(file, listed)| Listing::of(*file, &listed.text)).collect(),
         })
     }
 
@@ -208,14 +214,40 @@ impl Scanner {
         parts.iter().flat_map(|part| [number(part.action), part.span.offset as f64, part.span.length as f64]).collect()
     }
 
-    /// The offsets of a file's line index.
+    /// The offsets of a file's line index; of a Redis dump, that of its listing.
     pub fn line_offsets(&self, file: usize) -> Vec<f64> {
-        let offsets = self.done.get(file).map(|done| done.index.offsets()).unwrap_or_default();
-        offsets.iter().map(|offset| *offset as f64).collect()
+        let listing = self.listings.get(&file).map(|listed| &listed.text.gathered.index);
+        let index = listing.or_else(|| Some(&self.done.get(file)?.index));
+        index.map(LineIndex::offsets).unwrap_or_default().iter().map(|offset| *offset as f64).collect()
     }
 }
 
 impl Scanner {
+    /// Records of the Redis dump at this place, as lines, when so many of its bytes were read.
+    pub(crate) fn list(&mut self, file: usize, lines: &[u8], read: u64) {
+        let base = self.base_of(file);
+        let fresh = || Listed { text: Text::new(), before: self.timeline.clone() };
+        let listed = self.listings.entry(file).or_insert_with(fresh);
+        listed.text.take(lines, Some(read), base, &mut self.timeline);
+    }
+
+    /// The file has turned out to be no dump.
+    pub(crate) fn unlist(&mut self, file: usize) {
+        if let Some(listed) = self.listings.remove(&file) {
+            self.timeline = listed.before;
+        }
+    }
+
+    /// Damage at this offset of the Redis dump at this place.
+    pub(crate) fn mark(&mut self, file: usize, offset: u64) {
+        self.timeline.anomaly(self.base_of(file) + offset);
+    }
+
+    /// Where a file begins in the whole history.
+    fn base_of(&self, file: usize) -> u64 {
+        self.sizes.iter().take(file).sum()
+    }
+
     /// `whole` is false when reading was stopped: then the line under way is not looked at, for it is not torn.
     fn end(&mut self, whole: bool) {
         let at = self.done.len();
@@ -225,7 +257,8 @@ impl Scanner {
             source.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
         }
         let packed_at = source.packed_at();
-        let Text { scanner, mut gathered, head, plain, plain_total } = text;
+        self.last_plain = packed_at.and_then(|_| text.take_plain());
+        let Text { scanner, mut gathered, head, .. } = text;
         let summary = if whole {
             scanner.finish(&mut Watch { gathered: &mut gathered, timeline, base, packed_at })
         } else {
@@ -233,7 +266,6 @@ impl Scanner {
             seen.bytes = scanner.offset();
             seen
         };
-        self.last_plain = (packed_at.is_some() && plain_total <= MOST_PLAIN).then_some(plain);
         self.records += summary.records.total();
         let bytes = summary.bytes;
         let report = match source {
@@ -290,35 +322,13 @@ impl Source {
 impl Open {
     /// The file that is read as number `at`.
     fn new(backup: Option<&Backup>, at: usize) -> Open {
-        let gathered = Gathered {
-            plan: Plan::with_limit(MOST_PARTS),
-            index: LineIndex::default(),
-            fresh: Vec::new(),
-            room: scan::Scanner::MAX_FINDINGS,
-        };
-        let scanner = scan::Scanner::new(0, scan::Scanner::MAX_FINDINGS);
         Open {
             source: match backup.and_then(|backup| Some((&backup.manifest, backup.file(at)?))) {
                 Some((manifest, file)) => Source::Stored(Box::new(Stored::new(manifest, file))),
                 None => Source::File(Input::default()),
             },
-            text: Text { scanner, gathered, head: Vec::new(), plain: Vec::new(), plain_total: 0 },
+            text: Text::new(),
         }
-    }
-}
-
-impl Text {
-    fn take(&mut self, plain: &[u8], packed_at: Option<u64>, base: u64, timeline: &mut Timeline) {
-        let missing = sniff::HEAD - self.head.len();
-        self.head.extend_from_slice(&plain[..plain.len().min(missing)]);
-        if packed_at.is_some() {
-            self.plain_total += plain.len();
-            if self.plain_total <= MOST_PLAIN {
-                self.plain.extend_from_slice(plain);
-            }
-        }
-        // The watch never stops a scan.
-        _ = self.scanner.push(plain, &mut Watch { gathered: &mut self.gathered, timeline, base, packed_at });
     }
 }
 
@@ -327,74 +337,4 @@ impl Text {
 pub(crate) struct Found {
     pub(crate) file: Option<usize>,
     pub(crate) anomaly: Finding,
-}
-
-/// What the page shows beside the report.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Details<'a> {
-    timeline: Told,
-    files: Vec<Described>,
-    no_log: bool,
-    backup: Option<backup::Told<'a>>,
-    remedies: Vec<Remedy>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Described {
-    stride: u64,
-    packed: bool,
-    bytes: u64,
-    looks_like: &'static str,
-    plan: Shape,
-}
-
-/// A plan without its parts, named as core names it.
-#[derive(Serialize)]
-struct Shape {
-    truncated: bool,
-    kept_bytes: u64,
-    rejected_bytes: u64,
-    newlines: u64,
-}
-
-impl Described {
-    fn of(done: &Done) -> Described {
-        let Plan { truncated, kept_bytes, rejected_bytes, newlines, .. } = done.plan;
-        Described {
-            stride: done.index.stride(),
-            packed: done.packed,
-            bytes: done.bytes,
-            looks_like: done.looks.describe(),
-            plan: Shape { truncated, kept_bytes, rejected_bytes, newlines },
-        }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Told {
-    axis: &'static str,
-    start: f64,
-    width: f64,
-    events: Vec<u32>,
-    dead_letters: Vec<u32>,
-    crashes: Vec<u32>,
-    anomalies: Vec<u32>,
-}
-
-impl Told {
-    fn of(by_time: bool, histogram: &Histogram) -> Told {
-        let series = |sort: Sort| histogram.bins.iter().map(|bin| bin[sort as usize]).collect();
-        Told {
-            axis: if by_time { "time" } else { "position" },
-            start: histogram.start,
-            width: histogram.width,
-            events: series(Sort::Event),
-            dead_letters: series(Sort::DeadLetter),
-            crashes: series(Sort::Crash),
-            anomalies: series(Sort::Anomaly),
-        }
-    }
 }

@@ -1,10 +1,26 @@
-//! One sink that feeds all who look on while a file is scanned: plan, line index, timeline, the list of fresh findings.
+//! Plain text on its way through: one sink that feeds all who look on while it is scanned, plan, line index, timeline,
+//! the list of fresh findings.
 
 use papyra_core::browse::LineIndex;
 use papyra_core::finding::Finding;
 use papyra_core::plan::Plan;
-use papyra_core::scan::{Flow, Record, Sink, Step};
+use papyra_core::scan::{Flow, Record, Scanner, Sink, Step};
+use papyra_core::sniff;
 use papyra_core::timeline::Timeline;
+
+/// Parts of a plan that are kept; a file with more damage than that is for the command line.
+const MOST_PARTS: usize = 250_000;
+/// Plain bytes of a packed file that are handed back for random access.
+const MOST_PLAIN: usize = 256 << 20;
+
+/// Its plain bytes, and what comes of them.
+pub(crate) struct Text {
+    pub(crate) scanner: Scanner,
+    pub(crate) gathered: Gathered,
+    pub(crate) head: Vec<u8>,
+    plain: Vec<u8>,
+    plain_total: usize,
+}
 
 /// What is gathered of one file beside its summary.
 pub(crate) struct Gathered {
@@ -54,5 +70,36 @@ impl Sink for Watch<'_> {
 
     fn step(&mut self, step: Step) -> Flow {
         self.gathered.plan.step(step)
+    }
+}
+
+impl Text {
+    pub(crate) fn new() -> Text {
+        let gathered = Gathered {
+            plan: Plan::with_limit(MOST_PARTS),
+            index: LineIndex::default(),
+            fresh: Vec::new(),
+            room: Scanner::MAX_FINDINGS,
+        };
+        let scanner = Scanner::new(0, Scanner::MAX_FINDINGS);
+        Text { scanner, gathered, head: Vec::new(), plain: Vec::new(), plain_total: 0 }
+    }
+
+    /// Unpacked bytes that were not taken yet; nothing once there are too many to keep.
+    pub(crate) fn take_plain(&mut self) -> Option<Vec<u8>> {
+        (self.plain_total <= MOST_PLAIN).then(|| std::mem::take(&mut self.plain))
+    }
+
+    pub(crate) fn take(&mut self, plain: &[u8], packed_at: Option<u64>, base: u64, timeline: &mut Timeline) {
+        let missing = sniff::HEAD - self.head.len();
+        self.head.extend_from_slice(&plain[..plain.len().min(missing)]);
+        if packed_at.is_some() {
+            self.plain_total += plain.len();
+            if self.plain_total <= MOST_PLAIN {
+                self.plain.extend_from_slice(plain);
+            }
+        }
+        // The watch never stops a scan.
+        _ = self.scanner.push(plain, &mut Watch { gathered: &mut self.gathered, timeline, base, packed_at });
     }
 }

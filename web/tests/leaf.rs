@@ -130,14 +130,56 @@ fn a_stopped_dump_is_no_damaged_one() {
     let mut opening = Opening::new();
     opening.add((*name).to_owned(), bytes.len() as f64, &bytes[..512], &bytes[bytes.len() - 10..], true);
     let mut redis = opening.backups();
-    assert!(redis.want().is_some() && redis.push(&bytes[..9000]));
-    let mut scanner = Scanner::new(Vec::new(), Vec::new());
+    let mut scanner = Scanner::new(Vec::new(), vec![bytes.len() as f64]);
+    assert!(redis.want().is_some() && redis.push(&bytes[..9000], &mut scanner));
     scanner.add(redis, false);
     let report: Value = serde_json::from_str(&scanner.finish(false)).expect("JSON");
     let file = &report["files"][0];
     assert_eq!((&file["bytes"], &file["anomaly_count"]), (&9000.into(), &1.into()));
     assert_eq!(file["anomalies"][0]["reason"], "not_an_object");
     assert_eq!((&file["backup"]["checksum"], &file["streams"][1]["incomplete"]), (&"not_reached".into(), &true.into()));
+}
+
+/// A dump's records can be looked through as a log's can; what only begins as a dump has none to show.
+#[test]
+fn a_dump_is_listed_and_stands_in_the_history() {
+    for (name, is_dump) in [("redis_dump", true), ("redis_commands_after_a_dump", false)] {
+        let case = redis_cases().into_iter().find(|case| case.name == name).expect("a case");
+        let (file, bytes) = &case.files[0];
+        let mut opening = Opening::new();
+        opening.add((*file).to_owned(), bytes.len() as f64, &bytes[..512], &bytes[bytes.len() - 10..], true);
+        let mut redis = opening.backups();
+        let mut scanner = Scanner::new(Vec::new(), vec![bytes.len() as f64]);
+        let mut text = Vec::new();
+        while let Some(want) = redis.want() {
+            let want: Value = serde_json::from_str(&want).expect("JSON");
+            let number = |name: &str| want[name].as_u64().expect("a number") as usize;
+            for chunk in bytes[number("from")..number("to")].chunks(1000) {
+                let goes_on = redis.push(chunk, &mut scanner);
+                text.extend(scanner.take_listed(0).unwrap_or_default());
+                if !goes_on {
+                    break;
+                }
+            }
+            assert_eq!(redis.end(&mut scanner), None);
+        }
+        text.extend(scanner.take_listed(0).unwrap_or_default());
+        scanner.add(redis, true);
+        let report: Value = serde_json::from_str(&scanner.finish(true)).expect("JSON");
+        let details: Value = serde_json::from_str(&scanner.details(2e9)).expect("JSON");
+        let timeline = &details["timeline"];
+        let sum = |name: &str| timeline[name].as_array().expect("bins").iter().filter_map(Value::as_u64).sum::<u64>();
+        if !is_dump {
+            assert_eq!((&details["listings"], sum("events")), (&serde_json::json!([]), 0));
+            continue;
+        }
+        let listing = &details["listings"][0];
+        let kinds = ["event", "audit", "dead_letter", "other"];
+        let records: u64 = kinds.map(|kind| report["totals"]["records"][kind].as_u64().expect("a number")).iter().sum();
+        assert_eq!((&listing["lines"], &listing["bytes"]), (&records.into(), &text.len().into()));
+        assert_eq!(scanner.line_offsets(0)[0], 0.0);
+        assert!(sum("events") > 0 && sum("deadLetters") > 0 && sum("anomalies") == 3);
+    }
 }
 
 #[test]

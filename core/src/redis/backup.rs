@@ -80,6 +80,22 @@ impl BackupScan {
         Self { scope, max_findings, reading: Reading::Dump(Box::new(dump)) }
     }
 
+    /// Before the first push: keeps a dump's records for [`BackupScan::take_lines`].
+    pub fn keep_lines(&mut self) {
+        if let Reading::Dump(dump) = &mut self.reading {
+            dump.facts.lines = Some(Vec::new());
+        }
+    }
+
+    /// A dump's records since the last time, each as the line that an export writes of it. Nothing for append-only files, whose
+    /// records show at the end alone; a file that begins as a dump may turn out to be one.
+    pub fn take_lines(&mut self) -> Option<Vec<u8>> {
+        match &mut self.reading {
+            Reading::Dump(dump) => dump.facts.lines.as_mut().map(std::mem::take),
+            Reading::Aof(_) => None,
+        }
+    }
+
     /// What to push before the next [`BackupScan::end`]; nothing when the scan is done.
     pub fn want(&self) -> Option<Want> {
         match &self.reading {

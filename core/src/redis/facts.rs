@@ -1,7 +1,7 @@
 //! Plain facts about the streams of a backup: what a report lists of each.
 //!
 //! [`Collector`] is the visitor that gathers them while it judges every entry of Papyra's streams. It keeps streams, groups and a bounded
-//! number of findings, never entries.
+//! number of findings; records only when asked to, until they are taken.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::record::Kind;
 
+use super::export::push_line;
 use super::finding::{Finding, Reason};
 use super::group::Group;
 use super::header::Header;
@@ -141,6 +142,8 @@ pub struct Collector {
     max_findings: usize,
     check: RecordCheck,
     open: Option<StreamReport>,
+    /// The records since they were last taken, each as a log's line.
+    pub(crate) lines: Option<Vec<u8>>,
     seen: BTreeMap<(u64, Vec<u8>), u64>,
     /// The file's header.
     pub header: Option<Header>,
@@ -236,6 +239,9 @@ impl Visitor for Collector {
                 }
                 open.last_timestamp = stamp;
                 open.records.add(facts.kind);
+                if let (Some(lines), Some(data)) = (&mut self.lines, entry.field(b"data")) {
+                    push_line(data.as_bytes(), lines);
+                }
                 Flow::Continue(())
             }
             Err(why) => {

@@ -69,7 +69,7 @@ pub(crate) fn report(case: &Case, step: usize) -> String {
     let files: Vec<_> = order.map(|at| &case.files[at as usize]).collect();
     let logs = &files[..arranged["logs"].as_u64().expect("a number") as usize];
     let names = logs.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let mut scanner = Scanner::new(names, logs.iter().map(|(_, bytes)| bytes.len() as f64).collect());
+    let mut scanner = Scanner::new(names, files.iter().map(|(_, bytes)| bytes.len() as f64).collect());
     for (_, bytes) in logs {
         bytes.chunks(step).for_each(|chunk| scanner.push(chunk));
         scanner.end_file();
@@ -79,8 +79,8 @@ pub(crate) fn report(case: &Case, step: usize) -> String {
         let want: serde_json::Value = serde_json::from_str(&want).expect("JSON");
         let number = |name: &str| want[name].as_u64().expect("a number") as usize;
         let bytes = &files[number("file")].1[number("from")..number("to")];
-        _ = bytes.chunks(step).all(|chunk| redis.push(chunk));
-        if let Some(refused) = redis.end() {
+        _ = bytes.chunks(step).all(|chunk| redis.push(chunk, &mut scanner));
+        if let Some(refused) = redis.end(&mut scanner) {
             return refused;
         }
     }

@@ -117,8 +117,8 @@ export class Engine {
     return answer.did === "backup" ? answer.backup : {};
   }
 
-  begin(job: number, files: readonly FileInfo[], backup: Describing | null, redis: boolean): void {
-    this.#send({ do: "begin", job, files, backup, redis });
+  begin(job: number, files: readonly FileInfo[], logs: number, backup: Describing | null): void {
+    this.#send({ do: "begin", job, files, logs, backup });
   }
 
   filter(job: number, query: string, kinds: readonly string[]): void {

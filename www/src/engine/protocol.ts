@@ -76,8 +76,8 @@ export type ToWorker =
   | { do: "look"; ask: number; files: readonly Ends[] }
   | { do: "order"; ask: number; contents: readonly { file: number; bytes: ArrayBuffer }[] }
   | { do: "backup"; ask: number; describing: Describing }
-  /** The logs; with `redis` the Redis backups among the files that were put in order last follow them. */
-  | { do: "begin"; job: number; files: readonly FileInfo[]; backup: Describing | null; redis: boolean }
+  /** So many logs; behind them the files of the Redis backups, as they were put in order last. */
+  | { do: "begin"; job: number; files: readonly FileInfo[]; logs: number; backup: Describing | null }
   /** What is to be read of the Redis backups next; `ended`: all that was wanted before has been given. */
   | { do: "want"; ask: number; job: number; ended: boolean }
   | { do: "chunk"; job: number; buffer: ArrayBuffer; length: number }
@@ -109,6 +109,16 @@ export interface NewFinding {
   anomaly: Anomaly;
 }
 
+/** The records of a Redis dump as the lines of a log. */
+export interface Listing {
+  /** The dump's place among the files. */
+  file: number;
+  lines: number;
+  index: LineIndex;
+  /** Null when they were too many to keep. */
+  text: Blob | null;
+}
+
 export interface ScanResult {
   /** papyra.scan/1, to the byte what the command line prints. */
   json: string;
@@ -120,6 +130,7 @@ export interface ScanResult {
   /** Which files are compressed, and their plain bytes where they were few enough to keep. */
   packed: readonly boolean[];
   plain: readonly (Blob | null)[];
+  listings: readonly Listing[];
   /** What is said of the backup that the files belong to. */
   backup: BackupTold | null;
   /** For each Redis backup. */

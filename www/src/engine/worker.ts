@@ -11,6 +11,7 @@ interface Details {
   remedies: Remedy[];
   backup: BackupTold | null;
   files: { stride: number; packed: boolean; bytes: number; looksLike: string; plan: Omit<Plan, "parts"> }[];
+  listings: { file: number; lines: number; stride: number; bytes: number }[];
 }
 
 interface Scan {
@@ -19,9 +20,12 @@ interface Scan {
   /** The logs that are over, of so many; then the Redis backups come. */
   files: number;
   logs: number;
+  sizes: readonly number[];
   redis: wasm.RedisBackups;
-  /** What was unpacked of packed files, file by file. */
+  /** What was unpacked of packed files, and the records of Redis dumps, file by file. */
   plain: Unpacked[];
+  /** The file that is read of a Redis backup. */
+  wanted: number;
 }
 
 /** Unpacked bytes on their way out of this worker's memory: a Blob is the browser's to keep. */
@@ -33,6 +37,8 @@ interface Unpacked {
 
 /** Packed bytes that are unpacked at once: they may grow a thousandfold. */
 const PACKED_STEP = 16 << 10;
+/** Each step is one place in the history, which has fewer bins than that. */
+const STEPS = 512;
 const FRESH_LIMIT = 8 << 20;
 /** Enough to tell a packed file. */
 const MAGIC = 4;
@@ -93,11 +99,13 @@ function hear(message: ToWorker): void {
       scan?.redis.free();
       scan = {
         job: message.job,
-        scanner: scannerOf(message.files, message.backup),
+        scanner: scannerOf(message.files, message.logs, message.backup),
         files: 0,
-        logs: message.files.length,
-        redis: (message.redis && opening !== null ? opening : new wasm.Opening()).backups(),
+        logs: message.logs,
+        sizes: message.files.map(({ size }) => size),
+        redis: (message.logs < message.files.length && opening !== null ? opening : new wasm.Opening()).backups(),
         plain: message.files.map(() => ({ blobs: [], fresh: [], freshBytes: 0 })),
+        wanted: 0,
       };
       return;
     case "filter":
@@ -109,7 +117,7 @@ function hear(message: ToWorker): void {
     case "end-file":
       if (scan?.job !== message.job) return;
       scan.scanner.end_file();
-      takePlain(scan);
+      keepPlain(scan.plain[scan.files], scan.scanner.take_plain());
       scan.files += 1;
       return;
     case "end-filter":
@@ -120,9 +128,9 @@ function hear(message: ToWorker): void {
   }
 }
 
-function scannerOf(files: readonly FileInfo[], backup: Describing | null): wasm.Scanner {
+function scannerOf(files: readonly FileInfo[], logs: number, backup: Describing | null): wasm.Scanner {
   const sizes = Float64Array.from(files, (file) => file.size);
-  if (backup === null) return new wasm.Scanner(files.map((file) => file.path), sizes);
+  if (backup === null) return new wasm.Scanner(files.slice(0, logs).map((file) => file.path), sizes);
   return wasm.Scanner.of_backup(new Uint8Array(backup.manifest), new Uint8Array(backup.sums), [...backup.paths], sizes);
 }
 
@@ -139,7 +147,7 @@ function chunk(job: number, buffer: ArrayBuffer, length: number): void {
   if (scan?.job === job) {
     const logs = scan.files < scan.logs;
     if (logs) push(scan, bytes);
-    else enough = !scan.redis.push(bytes);
+    else enough = !pushRedis(scan, bytes);
     found = JSON.parse((logs ? scan.scanner : scan.redis).take_found() ?? "[]") as NewFinding[];
     records = scan.scanner.records() + scan.redis.records();
   }
@@ -147,10 +155,13 @@ function chunk(job: number, buffer: ArrayBuffer, length: number): void {
 }
 
 function want(ask: number, job: number, ended: boolean): void {
-  const redis = scan?.job === job ? scan.redis : null;
-  const refused = (ended ? redis?.end() : undefined) ?? null;
-  const next = refused === null ? redis?.want() : undefined;
-  tell({ did: "want", ask, want: next === undefined ? null : (JSON.parse(next) as Want), refused });
+  const own = scan?.job === job ? scan : null;
+  const refused = (ended ? own?.redis.end(own.scanner) : undefined) ?? null;
+  if (own !== null && ended) keepPlain(own.plain[own.wanted], own.scanner.take_listed(own.wanted));
+  const text = refused === null ? own?.redis.want() : undefined;
+  const next = text === undefined ? null : (JSON.parse(text) as Want);
+  if (own !== null && next !== null) own.wanted = next.file;
+  tell({ did: "want", ask, want: next, refused });
 }
 
 function hits(job: number, buffer: ArrayBuffer | null): void {
@@ -163,7 +174,8 @@ function hits(job: number, buffer: ArrayBuffer | null): void {
 function push(own: Scan, bytes: Uint8Array): void {
   let at = Math.min(MAGIC, bytes.length);
   own.scanner.push(bytes.subarray(0, at));
-  const step = own.scanner.is_packed() ? PACKED_STEP : bytes.length;
+  const isPacked = own.scanner.is_packed();
+  const step = isPacked ? packedStep(own.sizes[own.files]) : bytes.length;
   let told = performance.now();
   for (; at < bytes.length; at += step) {
     own.scanner.push(bytes.subarray(at, at + step));
@@ -171,15 +183,28 @@ function push(own: Scan, bytes: Uint8Array): void {
       told = performance.now();
       tell({ did: "busy" });
     }
-    if (step === PACKED_STEP) takePlain(own);
+    if (isPacked) keepPlain(own.plain[own.files], own.scanner.take_plain());
   }
 }
 
-function takePlain({ scanner, plain, files }: Scan): void {
-  const unpacked = plain[files];
-  const bytes = scanner.take_plain();
+/** `false`: the rest is not needed. What a dump holds may be many times its size. */
+function pushRedis({ redis, scanner, plain, wanted, sizes }: Scan, bytes: Uint8Array): boolean {
+  const step = packedStep(sizes[wanted]);
+  for (let at = 0; at < bytes.length; at += step) {
+    const goesOn = redis.push(bytes.subarray(at, at + step), scanner);
+    keepPlain(plain[wanted], scanner.take_listed(wanted));
+    if (!goesOn) return false;
+  }
+  return true;
+}
+
+function packedStep(size = 0): number {
+  return Math.min(PACKED_STEP, Math.ceil(size / STEPS) || 1);
+}
+
+/** Puts plain bytes by, until there turn out to be too many, or none: then what was kept so far is of no use. */
+function keepPlain(unpacked: Unpacked | undefined, bytes: Uint8Array | undefined): void {
   if (unpacked === undefined) return;
-  // Too much to keep, once it has begun: what was kept so far is of no use.
   if (bytes === undefined) {
     unpacked.blobs = [];
     unpacked.fresh = [];
@@ -203,7 +228,7 @@ function finish(job: number, whole: boolean): void {
   // This takes the backups over: they are not to be freed any more.
   scanner.add(redis, whole);
   const json = scanner.finish(whole);
-  const { timeline, files, noLog, backup, remedies } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
+  const { timeline, files, noLog, backup, remedies, listings } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
   const plans: Plan[] = files.map((file, index) => ({ ...file.plan, parts: scanner.plan(index) }));
   const indexes: LineIndex[] = files.map((file, index) => ({ stride: file.stride, offsets: scanner.line_offsets(index) }));
   const result: ScanResult = {
@@ -213,7 +238,13 @@ function finish(job: number, whole: boolean): void {
     indexes,
     looksLike: noLog ? (files[0]?.looksLike ?? "") : null,
     packed: files.map((file) => file.packed),
-    plain: files.map((file, index) => plainOf(plain[index], file)),
+    plain: files.map((file, index) => (file.packed ? plainOf(plain[index], file.bytes) : null)),
+    listings: listings.map(({ file, lines, stride, bytes }) => ({
+      file,
+      lines,
+      index: { stride, offsets: scanner.line_offsets(file) },
+      text: plainOf(plain[file], bytes),
+    })),
     backup,
     remedies,
   };
@@ -222,9 +253,9 @@ function finish(job: number, whole: boolean): void {
   scan = null;
 }
 
-/** All that was unpacked, or null when some of it was too much to keep. */
-function plainOf(unpacked: Unpacked | undefined, { packed, bytes }: Details["files"][number]): Blob | null {
-  if (!packed || unpacked === undefined) return null;
+/** All of these bytes, or null when some of them were too much to keep. */
+function plainOf(unpacked: Unpacked | undefined, bytes: number): Blob | null {
+  if (unpacked === undefined) return null;
   settlePlain(unpacked);
   const blob = new Blob(unpacked.blobs);
   return blob.size === bytes ? blob : null;

@@ -66,8 +66,7 @@ export async function scan(list: readonly Source[], describing: Describing | nul
   };
   const began = performance.now();
   try {
-    const logs = list.slice(0, session.logs.value);
-    worker.begin(job, logs.map(({ path, file }) => ({ path, size: file.size })), describing, session.redis.value.length > 0);
+    worker.begin(job, list.map(({ path, file }) => ({ path, size: file.size })), session.logs.value, describing);
     const whole = await readAll(list, worker, job, own.signal, tell.read);
     if (own.signal.aborted && running !== null) return; // another scan has begun
     if (whole === "changed") return changed();
@@ -98,6 +97,7 @@ export function reset(list: readonly Source[], isBackup: boolean): void {
   session.indexes.value = [];
   session.packed.value = [];
   session.plainBytes.value = [];
+  session.listings.value = [];
   session.timeline.value = null;
   session.found.value = [];
   session.seenRecords.value = 0;
@@ -187,6 +187,7 @@ function settle(result: Awaited<ReturnType<Engine["finish"]>>, whole: boolean): 
   session.looksLike.value = result.looksLike;
   session.packed.value = result.packed;
   session.plainBytes.value = result.plain;
+  session.listings.value = result.listings;
   session.backup.value = result.backup;
   if (result.backup !== null) session.rotation.value = report.backend === "rotating";
   session.remedies.value = result.remedies;

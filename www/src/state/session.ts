@@ -2,7 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import type { BackupTold } from "../engine/backup";
-import type { LineIndex, Plan, Timeline } from "../engine/protocol";
+import type { LineIndex, Listing, Plan, Timeline } from "../engine/protocol";
 import type { Pass, RedisBackup, Remedy } from "../engine/redis";
 import type { Anomaly, Report } from "../engine/report";
 import type { Source } from "../read/source";
@@ -87,6 +87,9 @@ export const indexes = signal<readonly LineIndex[]>([]);
 /** Which sources are compressed, and what was unpacked of them, up to a limit. */
 export const packed = signal<readonly boolean[]>([]);
 export const plainBytes = signal<readonly (Blob | null)[]>([]);
+
+/** The records of Redis dumps. */
+export const listings = signal<readonly Listing[]>([]);
 
 export const selected = signal(0);
 export const reasonFilter = signal<string | null>(null);

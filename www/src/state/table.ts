@@ -3,7 +3,7 @@
 // Nothing here holds the log. A sparse index says where to read for a line; a filter is a second pass over the bytes.
 
 import { signal } from "@preact/signals";
-import type { Row } from "../engine/protocol";
+import type { Listing, Row } from "../engine/protocol";
 import { pump } from "../read/pump";
 import { chunkSize } from "./link";
 import { readyEngine } from "./scan";
@@ -51,12 +51,22 @@ export function forgetRows(): void {
   hits.value = [];
 }
 
-/** Redis backups have entries, which are not listed here. */
+function listingOf(file: number): Listing | undefined {
+  return session.listings.value.find((listing) => listing.file === file);
+}
+
+/** Of a Redis dump, its records; those of append-only files are not listed here. */
 export function linesOf(file: number): number {
-  if (file >= session.logs.value) return 0;
+  if (file >= session.logs.value) return listingOf(file)?.lines ?? 0;
   const path = session.sources.value[file]?.path;
   const seen = session.report.value?.files.find((other) => other.path === path);
   return seen === undefined || seen.backup !== undefined ? 0 : seen.lines;
+}
+
+/** The text whose lines are listed; null when it was too much to keep. */
+export function textOf(file: number): Blob | null {
+  const listing = listingOf(file);
+  return listing === undefined ? session.bytesOf(file) : listing.text;
 }
 
 export function rowTotal(): number {
@@ -79,7 +89,7 @@ export function placeOf(row: number): Place | undefined {
 /** The row at a place: at once when it is there, else `undefined`, and `arrived` changes later. */
 export function rowAt(place: Place): Row | undefined {
   if (place.offset !== undefined) return hitRow(place, place.offset);
-  const index = session.indexes.value[place.file];
+  const index = listingOf(place.file)?.index ?? session.indexes.value[place.file];
   if (index === undefined || index.stride === 0) return undefined;
   const block = Math.floor(place.line / index.stride);
   const key = `${place.file}:${block}`;
@@ -99,7 +109,7 @@ function hitRow(place: Place, offset: number): Row | undefined {
 }
 
 async function load(key: string, file: number, from: number, to: number | undefined, line: number, limit = BLOCK_LIMIT): Promise<void> {
-  const blob = session.bytesOf(file);
+  const blob = textOf(file);
   if (blob === null) return;
   blocks.set(key, "waiting");
   try {
@@ -141,9 +151,11 @@ export async function filter(text: string, only: readonly string[]): Promise<voi
   const engine = await readyEngine();
   let listed: Place[] = [];
   let [before, found, told] = [0, 0, 0];
-  for (let file = 0; file < session.logs.value && !own.signal.aborted; file += 1) {
-    const blob = session.sources.value[file]?.file;
-    if (blob === undefined) break;
+  const texts = session.sources.value.map((_, file) => (linesOf(file) === 0 ? null : textOf(file)));
+  const total = texts.reduce((sum, text) => sum + (text?.size ?? 0), 0);
+  for (const [file, blob] of texts.entries()) {
+    if (own.signal.aborted) break;
+    if (blob === null) continue;
     const job = engine.job();
     let inFile = 0;
     engine.onHits = (from, { places, total }) => {
@@ -157,7 +169,7 @@ export async function filter(text: string, only: readonly string[]): Promise<voi
       const now = performance.now();
       if (now - told < 100 || own.signal.aborted) return;
       told = now;
-      filtering.value = { share: (before + bytes) / Math.max(1, session.totalBytes.value), total: found + inFile, done: false };
+      filtering.value = { share: (before + bytes) / Math.max(1, total), total: found + inFile, done: false };
       if (listed.length !== hits.value.length) hits.value = (listed = [...listed]);
     };
     engine.filter(job, text, only);
