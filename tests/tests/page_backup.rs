@@ -32,6 +32,10 @@ fn page(shop: &Workshop, folder: &str, step: usize) -> Value {
     }
     let scan: Value = serde_json::from_str(&scanner.finish(true)).expect("a report");
     let details: Value = serde_json::from_str(&scanner.details(0.0)).expect("JSON");
+    let sum = |of: &Value| of.as_object().expect("numbers").values().filter_map(Value::as_u64).sum::<u64>();
+    let listed: u64 =
+        details["listings"].as_array().expect("a list").iter().filter_map(|one| one["lines"].as_u64()).sum();
+    assert_eq!(listed, sum(&scan["totals"]["records"]), "records that are listed, and counted");
     json!({ "damage": details["backup"]["damage"], "scan": scan })
 }
 

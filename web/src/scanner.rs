@@ -43,11 +43,11 @@ pub struct Scanner {
     last_plain: Option<Vec<u8>>,
     no_log: bool,
     backups: Vec<Vec<FileReport>>,
-    /// The records of Redis dumps, by the dump's place among the files.
+    /// The records of Redis dumps and of backed-up streams, by the file's place among all.
     listings: BTreeMap<usize, Listed>,
 }
 
-/// The records of a Redis dump, and the timeline without them.
+/// The records of a Redis file, and the timeline without them.
 struct Listed {
     text: Text,
     before: Timeline,
@@ -135,10 +135,7 @@ impl Scanner {
     pub fn take_plain(&mut self) -> Option<Vec<u8>> {
         match &mut self.open {
             None => self.last_plain.take(),
-            Some(Open { source, text }) => {
-                source.packed_at()?;
-                text.take_plain()
-            }
+            Some(Open { source, text }) => source.unfolds().then(|| text.take_plain())?,
         }
     }
 
@@ -148,9 +145,10 @@ impl Scanner {
         self.listings.get_mut(&file)?.text.take_plain()
     }
 
-    /// Whether the file being read is packed, which its first four bytes tell.
-    pub fn is_packed(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.source.packed_at().is_some())
+    /// Whether the lines of the file being read have to be unfolded from it: its first four bytes, or the backup that it
+    /// is of, tell.
+    pub fn unfolds(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.source.unfolds())
     }
 
     /// Intact records so far.
@@ -257,7 +255,11 @@ impl Scanner {
             source.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
         }
         let packed_at = source.packed_at();
-        self.last_plain = packed_at.and_then(|_| text.take_plain());
+        self.last_plain = source.unfolds().then(|| text.take_plain()).flatten();
+        if source.is_listing() {
+            let fresh = Open::new(None, at).text;
+            self.listings.insert(at, Listed { text: std::mem::replace(&mut text, fresh), before: timeline.clone() });
+        }
         let Text { scanner, mut gathered, head, .. } = text;
         let summary = if whole {
             scanner.finish(&mut Watch { gathered: &mut gathered, timeline, base, packed_at })
@@ -278,6 +280,11 @@ impl Scanner {
                 None => return,
             },
         };
+        // Of streams that are not told of, no records are shown either.
+        let told = report.as_ref().map(|report| report.records.total());
+        if self.listings.get(&at).is_some_and(|listed| Some(listed.text.scanner.so_far().lines) != told) {
+            self.unlist(at);
+        }
         // Streams have their size from their own report.
         let bytes = report.as_ref().map_or(bytes, |report| report.bytes);
         let looks = sniff::sniff(&head);
@@ -308,6 +315,16 @@ impl Source {
             Source::File(input) => input.finish(out),
             Source::Stored(stored) => stored.finish(out),
         }
+    }
+
+    /// Whether its lines are not its bytes.
+    fn unfolds(&self) -> bool {
+        self.packed_at().is_some() || self.is_listing()
+    }
+
+    /// Whether its lines are records of streams.
+    fn is_listing(&self) -> bool {
+        matches!(self, Source::Stored(stored) if stored.is_listing())
     }
 
     /// How many packed bytes were taken; `None` when the file is not packed.

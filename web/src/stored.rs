@@ -52,31 +52,44 @@ impl Stored {
                 bytes: 0,
                 most: file.bytes.saturating_add(1),
                 archive: Input::default(),
-                look: payload.map(|payload| Look::new(payload, &file.path, Scanner::MAX_FINDINGS)),
+                look: payload.map(|payload| {
+                    let mut look = Look::new(payload, &file.path, Scanner::MAX_FINDINGS);
+                    look.keep_lines();
+                    look
+                }),
             },
         }
     }
 
-    /// Hands on the lines in the next stored bytes, with the place in the stored file if it is packed.
+    /// Hands on the lines in the next stored bytes, with the place in the stored file unless it is the lines themselves.
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
         self.bytes += bytes.len() as u64;
         if let Some(hashes) = &mut self.hashes {
             hashes.feed(bytes);
         }
         if self.failed.is_none() && !self.inside.is_full() {
-            let (place, inside) = (self.decoder.format().map(|_| self.bytes), &mut self.inside);
+            let (place, inside) = (self.place(), &mut self.inside);
             self.failed = self.decoder.push(bytes, &mut |plain| inside.take(plain, place, out)).err();
         }
     }
 
     pub(crate) fn finish(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
         if self.failed.is_none() && !self.inside.is_full() {
-            let (place, inside) = (self.decoder.format().map(|_| self.bytes), &mut self.inside);
+            let (place, inside) = (self.place(), &mut self.inside);
             self.failed = self.decoder.finish(&mut |plain| inside.take(plain, place, out)).err();
         }
         if self.inside.content == Content::Archive {
             self.inside.archive.finish(out);
         }
+    }
+
+    /// Whether its lines are records of streams.
+    pub(crate) fn is_listing(&self) -> bool {
+        self.inside.look.is_some()
+    }
+
+    fn place(&self) -> Option<u64> {
+        (self.decoder.format().is_some() || self.is_listing()).then_some(self.bytes)
     }
 
     /// How many stored bytes were taken; `None` when the lines are not packed.
@@ -145,6 +158,7 @@ impl Inside {
             _ => {
                 if let Some(look) = &mut self.look {
                     look.push(plain);
+                    out(&look.take_lines(), place);
                 }
             }
         }

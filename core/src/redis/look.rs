@@ -90,6 +90,16 @@ impl Look {
         Look { name: name.to_owned(), format, reader, looker }
     }
 
+    /// Before the first push: keeps the records for [`Look::take_lines`].
+    pub fn keep_lines(&mut self) {
+        self.looker.collector.lines = Some(Vec::new());
+    }
+
+    /// The records since the last time, each as the line that an export writes of it.
+    pub fn take_lines(&mut self) -> Vec<u8> {
+        self.looker.collector.lines.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         // Nothing in the visitor ever stops the reading.

@@ -109,9 +109,9 @@ export interface NewFinding {
   anomaly: Anomaly;
 }
 
-/** The records of a Redis dump as the lines of a log. */
+/** The records of a Redis dump, or of streams in a backup, as the lines of a log. */
 export interface Listing {
-  /** The dump's place among the files. */
+  /** The file's place among all. */
   file: number;
   lines: number;
   index: LineIndex;

@@ -174,8 +174,8 @@ function hits(job: number, buffer: ArrayBuffer | null): void {
 function push(own: Scan, bytes: Uint8Array): void {
   let at = Math.min(MAGIC, bytes.length);
   own.scanner.push(bytes.subarray(0, at));
-  const isPacked = own.scanner.is_packed();
-  const step = isPacked ? packedStep(own.sizes[own.files]) : bytes.length;
+  const unfolds = own.scanner.unfolds();
+  const step = unfolds ? packedStep(own.sizes[own.files]) : bytes.length;
   let told = performance.now();
   for (; at < bytes.length; at += step) {
     own.scanner.push(bytes.subarray(at, at + step));
@@ -183,7 +183,7 @@ function push(own: Scan, bytes: Uint8Array): void {
       told = performance.now();
       tell({ did: "busy" });
     }
-    if (isPacked) keepPlain(own.plain[own.files], own.scanner.take_plain());
+    if (unfolds) keepPlain(own.plain[own.files], own.scanner.take_plain());
   }
 }
 

@@ -88,7 +88,7 @@ export const indexes = signal<readonly LineIndex[]>([]);
 export const packed = signal<readonly boolean[]>([]);
 export const plainBytes = signal<readonly (Blob | null)[]>([]);
 
-/** The records of Redis dumps. */
+/** The records of Redis dumps, and of streams in a backup. */
 export const listings = signal<readonly Listing[]>([]);
 
 export const selected = signal(0);

@@ -51,13 +51,15 @@ export function forgetRows(): void {
   hits.value = [];
 }
 
-function listingOf(file: number): Listing | undefined {
+export function listingOf(file: number): Listing | undefined {
   return session.listings.value.find((listing) => listing.file === file);
 }
 
-/** Of a Redis dump, its records; those of append-only files are not listed here. */
+/** Of a dump its records; those of append-only files are not listed here. */
 export function linesOf(file: number): number {
-  if (file >= session.logs.value) return listingOf(file)?.lines ?? 0;
+  const listing = listingOf(file);
+  if (listing !== undefined) return listing.lines;
+  if (file >= session.logs.value) return 0;
   const path = session.sources.value[file]?.path;
   const seen = session.report.value?.files.find((other) => other.path === path);
   return seen === undefined || seen.backup !== undefined ? 0 : seen.lines;
@@ -202,7 +204,7 @@ export async function goToLine(file: number, line: number): Promise<boolean> {
 export async function goToOffset(file: number, offset: number): Promise<boolean> {
   const index = session.indexes.value[file];
   const blob = session.bytesOf(file);
-  if (index === undefined || blob === null || offset >= blob.size) return false;
+  if (index === undefined || index.offsets.length === 0 || blob === null || offset >= blob.size) return false;
   let block = index.offsets.findIndex((start) => start > offset) - 1;
   if (block < 0) block = index.offsets.length - 1;
   const from = index.offsets[block] ?? 0;

@@ -63,12 +63,14 @@ function Fate({ anomaly }: { anomaly: Anomaly }) {
   return <p class={`fate ${salvaged.length > 0 || anomaly.reason === "missing_newline" ? "saves" : "drops"}`}>{words}</p>;
 }
 
+/** Entries have IDs, also those of streams in a backup, which stands among the logs. */
 function isRedis({ file, anomaly }: Found): boolean {
-  return anomaly.reason === "broken_manifest" || (file >= logs.value && file < sources.value.length);
+  return anomaly.id !== undefined || anomaly.reason === "broken_manifest" || (file >= logs.value && file < sources.value.length);
 }
 
 /** Commands are text for the most part, dumps are not. */
-function isBinary({ file }: Found): boolean {
+function isBinary({ file, anomaly }: Found): boolean {
+  if (file < logs.value) return anomaly.id !== undefined;
   return redis.value.some((backup) => backup.what !== "aof" && backup.files.includes(file));
 }
 

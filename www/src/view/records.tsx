@@ -1,8 +1,8 @@
 // The table of lines: every record of the set in order, filtered as one types, damaged lines among them.
 
 import { useEffect, useRef } from "preact/hooks";
-import { found, logs, report, sources } from "../state/session";
-import { MOST_HITS, PAGE, arrived, filter, filtering, kinds, linesOf, page, placeOf, query, rowAt, rowTotal, target, textOf } from "../state/table";
+import { found, listings, logs, report, sources } from "../state/session";
+import { MOST_HITS, PAGE, arrived, filter, filtering, kinds, linesOf, listingOf, page, placeOf, query, rowAt, rowTotal, target, textOf } from "../state/table";
 import { count, hex, moment, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { kindName } from "../text/words";
@@ -19,7 +19,7 @@ export function Records() {
     return (
       <section class="card" aria-labelledby="records-title">
         <h2 id="records-title">Records</h2>
-        <p class="faint">{tooLarge < logs.value
+        <p class="faint">{listingOf(tooLarge) === undefined
           ? "The log is too large to keep unpacked here. Unpack it first, and open the result to look through its records."
           : "The dump holds more than can be kept here. Export it with the command line, and open the logs to look through its records."}</p>
       </section>
@@ -90,7 +90,7 @@ function Table() {
       {total > PAGE && <Pager total={total} />}
       <div class={wide ? "table wide" : "table"} ref={box} style={{ height: `min(560px, 72vh, ${Math.max(2, rows) * ROW + 54}px)` }} role="table" tabIndex={0} aria-label="Records" aria-rowcount={total + 1}>
         <div class="table-head" role="row" aria-rowindex={1}>
-          <span role="columnheader" class="cell number">{logs.value > 0 ? "Line" : "No."}</span>
+          <span role="columnheader" class="cell number">{listings.value.length === 0 ? "Line" : "No."}</span>
           {wide && <span role="columnheader" class="cell">File</span>}
           <span role="columnheader" class="cell">Kind</span>
           <span role="columnheader" class="cell">Type</span>
@@ -116,7 +116,7 @@ function Line({ row, start, wide }: { row: number; start: number; wide: boolean 
   const name = `table-row${damaged ? " damaged" : ""}${row === target.value ? " target" : ""}`;
   return (
     <div class={name} role="row" aria-rowindex={row + 2} style={{ transform: `translateY(${start}px)` }}>
-      <span role="cell" class="cell number" title={data === undefined || (place?.file ?? 0) >= logs.value ? "" : `byte ${data.offset} (${hex(data.offset)})`}>{place === undefined ? "" : count(place.line + 1)}</span>
+      <span role="cell" class="cell number" title={data === undefined || listingOf(place?.file ?? 0) !== undefined ? "" : `byte ${data.offset} (${hex(data.offset)})`}>{place === undefined ? "" : count(place.line + 1)}</span>
       {wide && <span role="cell" class="cell">{visible(sources.value[place?.file ?? 0]?.path ?? "")}</span>}
       <span role="cell" class="cell kind">
         {damaged ? <b class="bad-text">damaged</b> : data !== undefined && <><span class={`swatch ${data.kind}`} aria-hidden="true" />{kindName(data.kind, false)}</>}
