@@ -1,8 +1,9 @@
 //! What Papyra's writer puts between the values of a record: guesses, each worth one comparison.
 //!
 //! A record's fields come in the order of its class and are written by `json.dumps` (Papyra 0.3.0,
-//! `persistence/models.py`). Where a guess is right, the reader knows the field and where its value begins without
-//! having looked for the key's end. Where it is wrong, nothing is lost but the comparison.
+//! `persistence/models.py`); the JSON file backend and Redis have `kind` first, the rotating backend has it last. Where a
+//! guess is right, the reader knows the field and where its value begins without having looked for the key's end. Where
+//! it is wrong, nothing is lost but the comparison.
 
 use wide::u8x16;
 
@@ -64,27 +65,42 @@ pub(crate) static OPENINGS: [Opening; 3] = [
     Opening { text: Text::new(r#"{"kind": "audit", "#), kind: Kind::Audit, keys: &AUDIT },
 ];
 
+/// The fields that come after one that was not expected.
+#[inline]
+pub(crate) fn after(field: Field) -> &'static [Key] {
+    match field {
+        Field::ActorAddress => &EVENT[2..],
+        Field::Target => &DEAD_LETTER[2..],
+        Field::Timestamp => &AUDIT[2..],
+        _ => &[],
+    }
+}
+
 const SYSTEM_ID: Key = Key { text: Text::new(r#""system_id": "#), field: Field::SystemId };
 const TIMESTAMP: Key = Key { text: Text::new(r#""timestamp": "#), field: Field::Timestamp };
 const PAYLOAD: Key = Key { text: Text::new(r#""payload": "#), field: Field::Payload };
+const KIND: Key = Key { text: Text::new(r#""kind": "#), field: Field::Kind };
 
-static EVENT: [Key; 5] = [
+/// Of an event, the most frequent kind: what is expected until something else comes.
+pub(crate) static EVENT: [Key; 6] = [
     SYSTEM_ID,
     Key { text: Text::new(r#""actor_address": "#), field: Field::ActorAddress },
     Key { text: Text::new(r#""event_type": "#), field: Field::EventType },
     PAYLOAD,
     TIMESTAMP,
+    KIND,
 ];
 
-static DEAD_LETTER: [Key; 5] = [
+static DEAD_LETTER: [Key; 6] = [
     SYSTEM_ID,
     Key { text: Text::new(r#""target": "#), field: Field::Target },
     Key { text: Text::new(r#""message_type": "#), field: Field::MessageType },
     PAYLOAD,
     TIMESTAMP,
+    KIND,
 ];
 
-static AUDIT: [Key; 10] = [
+static AUDIT: [Key; 11] = [
     SYSTEM_ID,
     TIMESTAMP,
     Key { text: Text::new(r#""total_actors": "#), field: Field::TotalActors },
@@ -95,4 +111,5 @@ static AUDIT: [Key; 10] = [
     Key { text: Text::new(r#""registry_orphans": "#), field: Field::RegistryOrphans },
     Key { text: Text::new(r#""registry_dead": "#), field: Field::RegistryDead },
     Key { text: Text::new(r#""dead_letters_count": "#), field: Field::DeadLettersCount },
+    KIND,
 ];

@@ -6,7 +6,7 @@
 
 use wide::u8x16;
 
-use super::expected::{Key, OPENINGS};
+use super::expected::{EVENT, Key, OPENINGS, after};
 use super::number;
 use crate::record::{CRASHED, Field, Kind, RecordFacts, Shape, mark};
 
@@ -26,7 +26,7 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
     }
     let mut facts = RecordFacts::default();
     let mut i = 1;
-    let mut expected: &[Key] = &[];
+    let mut expected: &[Key] = &EVENT;
     if let Some(opening) = OPENINGS.iter().find(|opening| opening.text.is_at(bytes, 0)) {
         facts.kind = opening.kind;
         facts.saw(Field::Kind, Shape::String);
@@ -46,7 +46,9 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
                     return None;
                 }
                 i = colon(bytes, key.end + 1)?;
-                Field::of(&bytes[key.start..key.end])
+                let field = Field::of(&bytes[key.start..key.end]);
+                expected = field.map_or(expected, after);
+                field
             }
         };
         let start = i;
