@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
@@ -62,21 +63,23 @@ pub(crate) fn carry_over_from_old(folder: &Folder, log: &str, hidden: &str, read
         return Ok(Carried { all_is_safe: quiet, ..nothing });
     }
     let late = Late::of(folder, hidden, &old, ready, size)?;
-    let bytes = append_once(folder, log, &late.bytes, ready.new_size)?;
+    let bytes = append_once(&open(folder, log)?, &folder.join(log), &late.bytes, ready.new_size)?;
     let all_is_safe = late.all_is_safe && quiet;
     Ok(Carried { bytes, ready: Ready { size, resume_at: late.resume_at, ..ready }, all_is_safe })
 }
 
-/// The new file has the hidden name, and may have been the log for a moment: what was appended to it goes back.
-pub(crate) fn carry_over_from_new(folder: &Folder, log: &str, hidden: &str, ready: Ready) -> Result<u64> {
-    if folder.stat(hidden)?.is_none() {
-        return Ok(0);
-    }
-    let new = folder.read(hidden)?;
-    let size = size_of(folder, hidden, &new)?;
-    let bytes = read(&new, ready.new_size..size)
-        .map_err(|error| Error::cannot_read(&folder.join(hidden), ready.new_size, &error))?;
-    append_once(folder, log, &bytes, ready.size)
+/// The new file may have been the log for a moment: what was appended to it goes to the log as it is again, which is open
+/// as `current`.
+pub(crate) fn carry_over_from_new(folder: &Folder, log: &str, current: &File, new: &File, ready: Ready) -> Result<u64> {
+    let size = size_of(folder, log, new)?;
+    let bytes = read(new, ready.new_size..size)
+        .map_err(|error| Error::cannot_read(&folder.join(log), ready.new_size, &error))?;
+    append_once(current, &folder.join(log), &bytes, ready.size)
+}
+
+/// Opens a log that is there, to be read and appended to.
+pub(crate) fn open(folder: &Folder, log: &str) -> Result<File> {
+    folder.append_existing(log).map_err(|error| Error::cannot_write("append to", &folder.join(log), error))
 }
 
 /// Waits, for a while, until nobody has the file open for writing. `false`: somebody still has.
@@ -122,19 +125,17 @@ fn read(file: &File, range: std::ops::Range<u64>) -> io::Result<Vec<u8>> {
 
 /// Appends late lines to the log, except those that a run which was killed over this has left there already,
 /// somewhere behind offset `from`.
-fn append_once(folder: &Folder, log: &str, lines: &[u8], from: u64) -> Result<u64> {
+fn append_once(mut log: &File, path: &Path, lines: &[u8], from: u64) -> Result<u64> {
     if lines.is_empty() {
         return Ok(0);
     }
-    let path = folder.join(log);
-    let current = folder.read(log)?;
-    let size = size_of(folder, log, &current)?;
-    let since = read(&current, from.min(size)..size).map_err(|error| Error::cannot_read(&path, from, &error))?;
+    let unread = |error| Error::cannot_read(path, from, &error);
+    let size = Identity::of_file(log).map_err(unread)?.size;
+    let since = read(log, from.min(size)..size).map_err(unread)?;
     let rest = &lines[there_already(lines, &since)..];
-    let failed = |error| Error::cannot_write("append to", &path, error);
     if !rest.is_empty() {
-        let mut file = folder.append_existing(log).map_err(failed)?;
-        file.write_all(rest).and_then(|()| file.sync_all()).map_err(failed)?;
+        let written = log.write_all(rest).and_then(|()| log.sync_all());
+        written.map_err(|error| Error::cannot_write("append to", path, error))?;
     }
     Ok(rest.len() as u64)
 }

@@ -330,7 +330,7 @@ fn finish_own(history: &History, keeping: &Keeping, outcome: &mut Outcome) -> Re
             if stat.st_ino == ready.inode {
                 late::carry_over_from_old(folder, &log, &hidden, ready)?;
             } else {
-                late::carry_over_from_new(folder, &log, &hidden, ready)?;
+                late::carry_over_from_new(folder, &log, &late::open(folder, &log)?, &folder.read(&hidden)?, ready)?;
             }
         }
         let path = quarantine::set_aside(folder, &hidden, &aside(folder, keeping)?)?;

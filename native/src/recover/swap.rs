@@ -92,13 +92,17 @@ pub(crate) fn swap(
     let held = barrier.is_some() && !late::wait_for_writers(old);
     if exchanged && (held || !out.is_none_or(fits)) {
         let back = || -> Result<()> {
-            folder.exchange(&hidden, log)?;
-            // Whoever opened the new file meanwhile writes to it now, and is to be done before it goes.
+            let log = put_back(folder, log, &hidden, new)?;
+            // Whoever opened the new file meanwhile writes to it now, and is to be done before it goes. What he writes
+            // next goes to the log, where he has to wait until the first is there.
+            let current = late::open(folder, &log)?;
+            let gate = Barrier::raise(&current);
             let quiet = barrier.is_none() || {
                 drop(barrier);
                 late::wait_for_others(new)
             };
-            late::carry_over_from_new(folder, log, &hidden, caught)?;
+            late::carry_over_from_new(folder, &log, &current, new, caught)?;
+            drop(gate);
             if quiet {
                 folder.remove(&hidden)?;
             }
@@ -160,6 +164,25 @@ fn change_names(
     })
 }
 
+/// Takes the exchange back, and returns the name at which the new file was found: writers that rotated meanwhile have
+/// given it another.
+fn put_back(folder: &Folder, log: &str, hidden: &str, new: &File) -> Result<String> {
+    let inode = Identity::of_file(new).map_err(|error| Error::cannot_read(&folder.join(hidden), 0, &error))?.inode;
+    let is_new = |name: &str| folder.stat(name).is_ok_and(|found| found.is_some_and(|found| found.st_ino == inode));
+    // They may rotate again while it is looked for.
+    for _ in 0..100 {
+        let members = || folder.names().into_iter().flatten().filter(|name| !name.starts_with('.'));
+        let Some(name) = std::iter::once(log.to_owned()).chain(members()).find(|name| is_new(name)) else { continue };
+        if folder.exchange(hidden, &name)? {
+            if is_new(hidden) {
+                return Ok(name);
+            }
+            folder.exchange(hidden, &name)?;
+        }
+    }
+    Err(changed(folder, log))
+}
+
 /// The swap where the file system has no exchange: the old file gets the hidden name as its second, if it can have
 /// two, then the new one takes its first.
 fn replace(folder: &Folder, log: &str, scanned: &Identity, temporary: &str, hidden: &str) -> Result<()> {
@@ -193,7 +216,65 @@ pub(super) fn changed(folder: &Folder, log: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+
+    /// As when the log was rotated since the scan. A writer without a pause has the new file open each time that the swap
+    /// is taken back.
+    #[test]
+    fn a_swap_that_is_taken_back_leaves_every_line_in_its_place() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let folder = Folder::open(directory.path()).expect("the folder");
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("log"), "").expect("written");
+        fs::write(at("log.1"), "").expect("written");
+        let scanned = folder.read("log.1").expect("open");
+        let identity = Identity::of_file(&scanned).expect("an identity");
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut lines = String::new();
+                for number in 0.. {
+                    let line = format!("{{\"n\": {number}}}\n");
+                    let file = fs::OpenOptions::new().append(true).open(at("log"));
+                    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("written");
+                    lines += &line;
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+                lines
+            });
+            for _ in 0..100 {
+                let mut new = folder.create_new(&unfinished("log")).expect("a new file");
+                new.write_all(b"{}\n").expect("written");
+                let ready = Ready { inode: identity.inode, size: 0, resume_at: 0, new_size: 3 };
+                assert!(swap(&folder, "log", (&scanned, &identity), &new, ready).is_err_and(|failed| !failed.swapped));
+            }
+            stop.store(true, Ordering::Relaxed);
+            let lines = writer.join().expect("the writer");
+            let found = fs::read_to_string(at("log")).expect("readable");
+            let moved = found.lines().zip(lines.lines()).find(|(one, other)| one != other);
+            assert!(found == lines, "{} lines of {}, {moved:?}", found.lines().count(), lines.lines().count());
+        });
+        assert_eq!(folder.names().expect("names").len(), 2, "{:?}", folder.names());
+    }
+
+    #[test]
+    fn the_old_file_takes_the_place_that_the_new_one_was_rotated_to() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let folder = Folder::open(directory.path()).expect("the folder");
+        for (name, text) in [("log", "later"), ("log.1", "new"), (".hidden", "old"), ("log.2", "earlier")] {
+            fs::write(directory.path().join(name), text).expect("written");
+        }
+        let new = folder.read("log.1").expect("open");
+        assert_eq!(put_back(&folder, "log", ".hidden", &new).expect("put back"), "log.1");
+        let text = |name: &str| fs::read_to_string(directory.path().join(name)).expect("readable");
+        assert_eq!(["log", "log.1", "log.2", ".hidden"].map(text), ["later", "old", "earlier", "new"]);
+    }
 
     #[test]
     fn a_hidden_name_reads_back() {
