@@ -24,7 +24,8 @@ pub fn binary() -> &'static Path {
         let tests = std::env::current_exe().expect("a test knows where it is");
         let profile = tests.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "papyra", "--bin", "papyra"]);
+        // As the workspace builds it: alone, its dependencies would be built anew with fewer features.
+        build.args(["build", "--quiet", "--workspace", "--bin", "papyra"]);
         if profile.ends_with("release") {
             build.arg("--release");
         }

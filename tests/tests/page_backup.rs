@@ -35,7 +35,13 @@ fn page(shop: &Workshop, folder: &str, step: usize) -> Value {
     let sum = |of: &Value| of.as_object().expect("numbers").values().filter_map(Value::as_u64).sum::<u64>();
     let listed: u64 =
         details["listings"].as_array().expect("a list").iter().filter_map(|one| one["lines"].as_u64()).sum();
-    assert_eq!(listed, sum(&scan["totals"]["records"]), "records that are listed, and counted");
+    let records = &scan["totals"]["records"];
+    assert_eq!(listed, sum(records), "records that are listed, and counted");
+    for (series, kind) in [("events", "event"), ("deadLetters", "dead_letter")] {
+        let bins = details["timeline"][series].as_array().expect("bins").iter();
+        let drawn: u64 = bins.filter_map(Value::as_u64).sum();
+        assert_eq!(json!(drawn), records[kind], "{kind} records that are in the history, and counted");
+    }
     json!({ "damage": details["backup"]["damage"], "scan": scan })
 }
 

@@ -57,6 +57,8 @@ struct Listed {
 struct Open {
     source: Source,
     text: Text,
+    /// For streams in a backup: the timeline without them.
+    before: Option<Timeline>,
 }
 
 /// How its bytes become lines.
@@ -113,7 +115,8 @@ impl Scanner {
 
     /// The next bytes of the file that is being read.
     pub fn push(&mut self, bytes: &[u8]) {
-        let Open { source, text } = self.open.get_or_insert_with(|| Open::new(self.backup.as_ref(), self.done.len()));
+        let fresh = || Open::new(self.backup.as_ref(), self.done.len(), &self.timeline);
+        let Open { source, text, .. } = self.open.get_or_insert_with(fresh);
         source.push(bytes, &mut |plain, packed_at| text.take(plain, packed_at, self.base, &mut self.timeline));
     }
 
@@ -135,7 +138,7 @@ impl Scanner {
     pub fn take_plain(&mut self) -> Option<Vec<u8>> {
         match &mut self.open {
             None => self.last_plain.take(),
-            Some(Open { source, text }) => source.unfolds().then(|| text.take_plain())?,
+            Some(Open { source, text, .. }) => source.unfolds().then(|| text.take_plain())?,
         }
     }
 
@@ -249,16 +252,17 @@ impl Scanner {
     /// `whole` is false when reading was stopped: then the line under way is not looked at, for it is not torn.
     fn end(&mut self, whole: bool) {
         let at = self.done.len();
-        let Open { mut source, mut text } = self.open.take().unwrap_or_else(|| Open::new(self.backup.as_ref(), at));
+        let fresh = || Open::new(self.backup.as_ref(), at, &self.timeline);
+        let Open { mut source, mut text, before } = self.open.take().unwrap_or_else(fresh);
         let (base, timeline) = (self.base, &mut self.timeline);
         if whole {
             source.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
         }
         let packed_at = source.packed_at();
         self.last_plain = source.unfolds().then(|| text.take_plain()).flatten();
-        if source.is_listing() {
-            let fresh = Open::new(None, at).text;
-            self.listings.insert(at, Listed { text: std::mem::replace(&mut text, fresh), before: timeline.clone() });
+        if let Some(before) = before {
+            let text = std::mem::replace(&mut text, Text::new());
+            self.listings.insert(at, Listed { text, before });
         }
         let Text { scanner, mut gathered, head, .. } = text;
         let summary = if whole {
@@ -280,10 +284,17 @@ impl Scanner {
                 None => return,
             },
         };
-        // Of streams that are not told of, no records are shown either.
-        let told = report.as_ref().map(|report| report.records.total());
-        if self.listings.get(&at).is_some_and(|listed| Some(listed.text.scanner.so_far().lines) != told) {
-            self.unlist(at);
+        if let Some(listed) = self.listings.get(&at) {
+            let lines = listed.text.scanner.so_far().lines;
+            match report.as_ref().filter(|report| report.records.total() == lines) {
+                Some(report) => {
+                    self.records += lines;
+                    let places = report.anomalies.iter().filter_map(|anomaly| packed_at.or(anomaly.offset));
+                    places.for_each(|place| self.timeline.anomaly(base + place));
+                }
+                // Of streams that are not told of, no records are shown either.
+                None => self.unlist(at),
+            }
         }
         // Streams have their size from their own report.
         let bytes = report.as_ref().map_or(bytes, |report| report.bytes);
@@ -338,14 +349,13 @@ impl Source {
 
 impl Open {
     /// The file that is read as number `at`.
-    fn new(backup: Option<&Backup>, at: usize) -> Open {
-        Open {
-            source: match backup.and_then(|backup| Some((&backup.manifest, backup.file(at)?))) {
-                Some((manifest, file)) => Source::Stored(Box::new(Stored::new(manifest, file))),
-                None => Source::File(Input::default()),
-            },
-            text: Text::new(),
-        }
+    fn new(backup: Option<&Backup>, at: usize, timeline: &Timeline) -> Open {
+        let source = match backup.and_then(|backup| Some((&backup.manifest, backup.file(at)?))) {
+            Some((manifest, file)) => Source::Stored(Box::new(Stored::new(manifest, file))),
+            None => Source::File(Input::default()),
+        };
+        let before = source.is_listing().then(|| timeline.clone());
+        Open { source, text: Text::new(), before }
     }
 }
 

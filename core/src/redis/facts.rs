@@ -239,7 +239,9 @@ impl Visitor for Collector {
                 }
                 open.last_timestamp = stamp;
                 open.records.add(facts.kind);
-                if let (Some(lines), Some(data)) = (&mut self.lines, entry.field(b"data")) {
+                if let Some(lines) = &mut self.lines
+                    && let Some(data) = entry.field(b"data")
+                {
                     push_line(data.as_bytes(), lines);
                 }
                 Flow::Continue(())

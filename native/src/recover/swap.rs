@@ -237,7 +237,8 @@ mod tests {
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 let mut lines = String::new();
-                for number in 0.. {
+                // Not for ever, should the other side fail.
+                for number in 0..1_000_000 {
                     let line = format!("{{\"n\": {number}}}\n");
                     let file = fs::OpenOptions::new().append(true).open(at("log"));
                     file.and_then(|mut file| file.write_all(line.as_bytes())).expect("written");

@@ -4,7 +4,7 @@ import type { BackupFiles, Describing } from "./backup";
 import type { Source } from "../read/source";
 import { endsOf } from "../read/look";
 import type { Want } from "./redis";
-import { type FileInfo, type FromWorker, type NewFinding, type Order, type Row, type ScanResult, type ToWorker } from "./protocol";
+import { type FromWorker, type NewFinding, type Order, type Row, type ScanResult, type ScannedFile, type ToWorker } from "./protocol";
 import { unpack } from "./unpack";
 
 /** A worker that a policy forbids is built all the same and only never answers. */
@@ -117,7 +117,7 @@ export class Engine {
     return answer.did === "backup" ? answer.backup : {};
   }
 
-  begin(job: number, files: readonly FileInfo[], logs: number, backup: Describing | null): void {
+  begin(job: number, files: readonly ScannedFile[], logs: number, backup: Describing | null): void {
     this.#send({ do: "begin", job, files, logs, backup });
   }
 

@@ -36,6 +36,12 @@ export interface FileInfo {
   size: number;
 }
 
+/** A file to be scanned. */
+export interface ScannedFile extends FileInfo {
+  /** Whether its records stand in the history: those of append-only files do not. */
+  inHistory: boolean;
+}
+
 /** A file's two ends, by which it is told what it is. */
 export interface Ends extends FileInfo {
   start: Uint8Array;
@@ -77,7 +83,7 @@ export type ToWorker =
   | { do: "order"; ask: number; contents: readonly { file: number; bytes: ArrayBuffer }[] }
   | { do: "backup"; ask: number; describing: Describing }
   /** So many logs; behind them the files of the Redis backups, as they were put in order last. */
-  | { do: "begin"; job: number; files: readonly FileInfo[]; logs: number; backup: Describing | null }
+  | { do: "begin"; job: number; files: readonly ScannedFile[]; logs: number; backup: Describing | null }
   /** What is to be read of the Redis backups next; `ended`: all that was wanted before has been given. */
   | { do: "want"; ask: number; job: number; ended: boolean }
   | { do: "chunk"; job: number; buffer: ArrayBuffer; length: number }

@@ -2,7 +2,7 @@
 
 import * as wasm from "../../../web/pkg/papyra_web.js";
 import type { BackupFiles, BackupTold, Describing } from "./backup";
-import type { FileInfo, FromWorker, LineIndex, NewFinding, Order, Plan, Row, ScanResult, Timeline, ToWorker } from "./protocol";
+import type { FromWorker, LineIndex, NewFinding, Order, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
 import type { Remedy, Want } from "./redis";
 
 interface Details {
@@ -128,8 +128,8 @@ function hear(message: ToWorker): void {
   }
 }
 
-function scannerOf(files: readonly FileInfo[], logs: number, backup: Describing | null): wasm.Scanner {
-  const sizes = Float64Array.from(files, (file) => file.size);
+function scannerOf(files: readonly ScannedFile[], logs: number, backup: Describing | null): wasm.Scanner {
+  const sizes = Float64Array.from(files, ({ size, inHistory }) => (inHistory ? size : 0));
   if (backup === null) return new wasm.Scanner(files.slice(0, logs).map((file) => file.path), sizes);
   return wasm.Scanner.of_backup(new Uint8Array(backup.manifest), new Uint8Array(backup.sums), [...backup.paths], sizes);
 }

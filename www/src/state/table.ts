@@ -204,7 +204,7 @@ export async function goToLine(file: number, line: number): Promise<boolean> {
 export async function goToOffset(file: number, offset: number): Promise<boolean> {
   const index = session.indexes.value[file];
   const blob = session.bytesOf(file);
-  if (index === undefined || index.offsets.length === 0 || blob === null || offset >= blob.size) return false;
+  if (listingOf(file) !== undefined || index === undefined || blob === null || offset >= blob.size) return false;
   let block = index.offsets.findIndex((start) => start > offset) - 1;
   if (block < 0) block = index.offsets.length - 1;
   const from = index.offsets[block] ?? 0;

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Anomaly } from "../engine/report";
 import { type Window, windowAround } from "../read/bytes";
 import { linkTo } from "../state/link";
-import { type Found, bytesOf, logs, pathOf, redis, sources } from "../state/session";
+import { type Found, bytesOf, logs, pathOf, redis, report, sources } from "../state/session";
 import { count, hex, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { reasonMeaning, reasonTitle } from "../text/words";
@@ -63,14 +63,21 @@ function Fate({ anomaly }: { anomaly: Anomaly }) {
   return <p class={`fate ${salvaged.length > 0 || anomaly.reason === "missing_newline" ? "saves" : "drops"}`}>{words}</p>;
 }
 
-/** Entries have IDs, also those of streams in a backup, which stands among the logs. */
+/** Streams in a backup folder stand among the logs; while reading, an entry's ID gives them away. */
 function isRedis({ file, anomaly }: Found): boolean {
-  return anomaly.id !== undefined || anomaly.reason === "broken_manifest" || (file >= logs.value && file < sources.value.length);
+  if (anomaly.id !== undefined || anomaly.reason === "broken_manifest" || formatOf(file) !== undefined) return true;
+  return file >= logs.value && file < sources.value.length;
+}
+
+/** What the report says that a file of Redis is. */
+function formatOf(file: number) {
+  const path = pathOf(file);
+  return report.value?.files.find((seen) => seen.path === path)?.backup?.format;
 }
 
 /** Commands are text for the most part, dumps are not. */
 function isBinary({ file, anomaly }: Found): boolean {
-  if (file < logs.value) return anomaly.id !== undefined;
+  if (file < logs.value) return anomaly.id !== undefined || formatOf(file) !== undefined;
   return redis.value.some((backup) => backup.what !== "aof" && backup.files.includes(file));
 }
 

@@ -52,7 +52,7 @@ function CheckedRedis() {
             <li>Every stream: its blocks, counts and IDs, its groups, consumers and pending entries against each other</li>
             <li>Every entry of Papyra's streams: that its data is an intact record</li>
             {backup.value !== null && <li>Each file's size and SHA-256, and each stream's entries and facts, against the manifest</li>}
-            {report.value?.files.some((file) => file.backup === undefined) && <li>Logs: UTF-8, JSON as Papyra reads it, one record a line</li>}
+            {report.value?.files.some((file) => file.backup === undefined && file.role !== "missing") && <li>Logs: UTF-8, JSON as Papyra reads it, one record a line</li>}
             {redis.value.some(({ what }) => what === "aof") && <li>Every command, and the state that they come to in the manifest's order</li>}
           </ul>
         </div>

@@ -6,7 +6,7 @@ import { fromText } from "../read/gather";
 import { keepResult, open, replaceWithWaiting } from "../state/actions";
 import { KEYS } from "../state/keys";
 import { dialog, logs, phase, singleKeys, sources, waiting } from "../state/session";
-import { goToLine, goToOffset } from "../state/table";
+import { goToLine, goToOffset, listingOf } from "../state/table";
 import { plural } from "../text/numbers";
 import { visible } from "../text/escape";
 
@@ -113,6 +113,7 @@ function GoTo() {
     if (!Number.isSafeInteger(number) || number < 0) return setError("Give a line number, or a byte offset such as @311 or 0x137.");
     const reached = isOffset ? await goToOffset(file, number) : await goToLine(file, number);
     if (reached) close();
+    else if (isOffset && listingOf(file) !== undefined) setError("In a Redis file no line begins there: give a record's number.");
     else setError(isOffset ? "The file is not that long." : "There is no such line.");
   };
   return (
