@@ -2,7 +2,8 @@
 //! takes, and what does its top level hold?
 //!
 //! Two readers of one grammar, held together by tests: [`fast`] accepts a whole clean line that lies in one piece
-//! and gives up on everything else, guessing at what is [`expected`]; [`machine`] takes any bytes in any pieces, and knows where and why a line broke.
+//! and gives up on everything else, guessing at what is [`expected`]; [`machine`] takes any bytes in any pieces, and
+//! knows where and why a line broke.
 //! Materialising fields for people is not done here but in [`crate::view`].
 
 pub(crate) mod expected;

@@ -66,7 +66,7 @@ export async function scan(list: readonly Source[], describing: Describing | nul
   };
   const began = performance.now();
   try {
-    const inHistory = (at: number) => at < session.logs.value || session.redis.value.some(({ what, files }) => what !== "aof" && files.includes(at));
+    const inHistory = (at: number) => at < session.logs.value || session.isDump(at);
     worker.begin(job, list.map(({ path, file }, at) => ({ path, size: file.size, inHistory: inHistory(at) })), session.logs.value, describing);
     const whole = await readAll(list, worker, job, own.signal, tell.read);
     if (own.signal.aborted && running !== null) return; // another scan has begun

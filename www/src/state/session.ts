@@ -4,7 +4,7 @@ import { computed, signal } from "@preact/signals";
 import type { BackupTold } from "../engine/backup";
 import type { LineIndex, Listing, Plan, Timeline } from "../engine/protocol";
 import type { Pass, RedisBackup, Remedy } from "../engine/redis";
-import type { Anomaly, Report } from "../engine/report";
+import type { Anomaly, FileReport, Report } from "../engine/report";
 import type { Source } from "../read/source";
 
 export type Phase =
@@ -141,4 +141,15 @@ export function bytesOf(file: number): Blob | null {
   const unpacked = plainBytes.value[file];
   if (unpacked !== undefined && unpacked !== null) return unpacked;
   return packed.value[file] === true ? null : (sources.value[file]?.file ?? null);
+}
+
+/** What the report says of a file. */
+export function seenOf(file: number): FileReport | undefined {
+  const path = pathOf(file);
+  return report.value?.files.find((seen) => seen.path === path);
+}
+
+/** Whether a file is a Redis dump or payload. */
+export function isDump(file: number): boolean {
+  return redis.value.some(({ what, files }) => what !== "aof" && files.includes(file));
 }

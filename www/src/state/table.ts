@@ -60,8 +60,7 @@ export function linesOf(file: number): number {
   const listing = listingOf(file);
   if (listing !== undefined) return listing.lines;
   if (file >= session.logs.value) return 0;
-  const path = session.sources.value[file]?.path;
-  const seen = session.report.value?.files.find((other) => other.path === path);
+  const seen = session.seenOf(file);
   return seen === undefined || seen.backup !== undefined ? 0 : seen.lines;
 }
 

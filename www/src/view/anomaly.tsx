@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Anomaly } from "../engine/report";
 import { type Window, windowAround } from "../read/bytes";
 import { linkTo } from "../state/link";
-import { type Found, bytesOf, logs, pathOf, redis, report, sources } from "../state/session";
+import { type Found, bytesOf, isDump, logs, pathOf, seenOf, sources } from "../state/session";
 import { count, hex, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { reasonMeaning, reasonTitle } from "../text/words";
@@ -65,20 +65,14 @@ function Fate({ anomaly }: { anomaly: Anomaly }) {
 
 /** Streams in a backup folder stand among the logs; while reading, an entry's ID gives them away. */
 function isRedis({ file, anomaly }: Found): boolean {
-  if (anomaly.id !== undefined || anomaly.reason === "broken_manifest" || formatOf(file) !== undefined) return true;
+  if (anomaly.id !== undefined || anomaly.reason === "broken_manifest" || seenOf(file)?.backup !== undefined) return true;
   return file >= logs.value && file < sources.value.length;
-}
-
-/** What the report says that a file of Redis is. */
-function formatOf(file: number) {
-  const path = pathOf(file);
-  return report.value?.files.find((seen) => seen.path === path)?.backup?.format;
 }
 
 /** Commands are text for the most part, dumps are not. */
 function isBinary({ file, anomaly }: Found): boolean {
-  if (file < logs.value) return anomaly.id !== undefined || formatOf(file) !== undefined;
-  return redis.value.some((backup) => backup.what !== "aof" && backup.files.includes(file));
+  if (file < logs.value) return anomaly.id !== undefined || seenOf(file)?.backup !== undefined;
+  return isDump(file);
 }
 
 const COMMANDS = new Set(["torn_tail", "broken_command", "unfinished_transaction"]);
