@@ -1,5 +1,7 @@
 //! Findings: what is wrong, where, and what would be saved. Data only; front ends do the rendering.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::line::Fault;
@@ -97,6 +99,13 @@ impl Reason {
             Reason::Backup(reason) => reason.as_str(),
         }
     }
+}
+
+/// How often each reason is among these findings.
+pub fn by_reason<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> BTreeMap<Reason, u64> {
+    let mut counts = BTreeMap::new();
+    findings.into_iter().for_each(|finding| *counts.entry(finding.reason).or_default() += 1);
+    counts
 }
 
 /// A stretch of a file, in bytes.

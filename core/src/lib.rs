@@ -35,5 +35,6 @@ pub mod sniff;
 pub mod summary;
 pub mod sums;
 pub mod timeline;
+pub mod unpack;
 pub mod verification;
 pub mod view;

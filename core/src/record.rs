@@ -139,6 +139,9 @@ pub(crate) enum Shape {
 /// The `event_type` of an actor that crashed (Papyra 0.3.0, `events.py`).
 pub const CRASHED: &[u8] = b"ActorCrashed";
 
+/// The `event_type` of an actor that was started again (Papyra 0.3.0, `events.py`).
+pub const RESTARTED: &[u8] = b"ActorRestarted";
+
 /// What the parsers saw of one record's top level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecordFacts {
@@ -148,6 +151,8 @@ pub struct RecordFacts {
     pub timestamp: Option<f64>,
     /// Whether the `event_type` is [`CRASHED`].
     pub crashed: bool,
+    /// Whether the `event_type` is [`RESTARTED`].
+    pub restarted: bool,
     seen: FieldSet,
     /// Per [`Shape`], the fields whose (last) value has it.
     shapes: [FieldSet; 7],
@@ -169,11 +174,26 @@ pub(crate) mod mark {
 
 impl Default for RecordFacts {
     fn default() -> Self {
-        Self { kind: Kind::Other, timestamp: None, crashed: false, seen: 0, shapes: [0; 7], repeated: false, marks: 0 }
+        Self {
+            kind: Kind::Other,
+            timestamp: None,
+            crashed: false,
+            restarted: false,
+            seen: 0,
+            shapes: [0; 7],
+            repeated: false,
+            marks: 0,
+        }
     }
 }
 
 impl RecordFacts {
+    /// Takes note of the text of `event_type`.
+    #[inline]
+    pub(crate) fn event(&mut self, text: &[u8]) {
+        (self.crashed, self.restarted) = (text == CRASHED, text == RESTARTED);
+    }
+
     /// Takes note of a top-level field and its value's type.
     #[inline]
     pub(crate) fn saw(&mut self, field: Field, shape: Shape) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Reason};
 use crate::record::Note;
 use crate::redis::{BackupReport, StreamReport};
 use crate::summary::{Counts, Looks, Summary};
@@ -139,6 +139,9 @@ pub struct FileReport {
     pub anomaly_count: u64,
     /// The first anomalies.
     pub anomalies: Vec<Finding>,
+    /// Anomalies by reason, as far as they are told apart when they are not listed; no part of the written report.
+    #[serde(skip)]
+    pub reasons: BTreeMap<Reason, u64>,
     /// What the damaged lines look like, listed or not; no part of the written report.
     #[serde(skip)]
     pub looks: Looks,
@@ -193,6 +196,7 @@ impl FileReport {
                 .collect(),
             anomaly_count: summary.anomalies,
             anomalies: summary.findings,
+            reasons: summary.reasons,
             looks: summary.looks,
             backup: None,
             streams: Vec::new(),
@@ -206,6 +210,7 @@ impl FileReport {
         FileReport {
             notes: Vec::new(),
             anomaly_count: 1,
+            reasons: BTreeMap::from([(finding.reason, 1)]),
             anomalies: vec![finding],
             ..FileReport::new(path, role, index, summary)
         }
@@ -214,6 +219,7 @@ impl FileReport {
     /// Adds a finding about the file as a whole.
     pub fn add(&mut self, finding: Finding) {
         self.anomaly_count += 1;
+        *self.reasons.entry(finding.reason).or_default() += 1;
         self.anomalies.push(finding);
     }
 

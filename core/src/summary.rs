@@ -1,8 +1,10 @@
 //! What a scan adds up to, and how the summaries of neighbouring stretches of a file become one.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Reason};
 use crate::record::{Kind, Note, NoteSet, RecordFacts};
 
 /// Intact records by kind.
@@ -99,6 +101,8 @@ pub struct Summary {
     pub anomalies: u64,
     /// The first anomalies, as many as the scanner was told to list.
     pub findings: Vec<Finding>,
+    /// Anomalies by reason, listed or not.
+    pub reasons: BTreeMap<Reason, u64>,
     /// What the damaged lines look like, listed or not.
     pub looks: Looks,
     /// Bytes that recovery would remove.
@@ -167,6 +171,7 @@ impl Summary {
     /// Adds an anomaly, and lists it while fewer than `most` are listed.
     pub(crate) fn add_finding(&mut self, finding: Finding, most: usize) {
         self.anomalies += 1;
+        *self.reasons.entry(finding.reason).or_default() += 1;
         match finding.looks_like_a_record() {
             Some(true) => self.looks.like_records += 1,
             Some(false) => self.looks.alien += 1,
@@ -226,6 +231,7 @@ impl Summary {
         self.salvageable += next.salvageable;
         self.salvaged.merge(next.salvaged);
         self.anomalies += next.anomalies;
+        next.reasons.iter().for_each(|(reason, count)| *self.reasons.entry(*reason).or_default() += count);
         self.looks.merge(next.looks);
         self.rejected_bytes += next.rejected_bytes;
         self.newlines_owed += next.newlines_owed;

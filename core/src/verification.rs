@@ -11,7 +11,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::escape::escape;
-use crate::finding::Reason;
+use crate::finding::{self, Reason};
 use crate::manifest::{self, Blocks, Content, Manifest, StoredFile};
 use crate::report::{FileReport, Report, Role};
 use crate::summary::Summary;
@@ -192,6 +192,7 @@ pub fn file_report(manifest: &Manifest, file: &StoredFile, summary: Option<Summa
     } else {
         FileReport {
             anomaly_count: then.anomaly_count,
+            reasons: finding::by_reason(&then.anomalies),
             anomalies: then.anomalies.clone(),
             ..FileReport::new(&file.path, then.role, then.index, summary)
         }

@@ -1,8 +1,10 @@
 //! What the page shows beside the report, as it travels: the timeline, each file in short, the listings. No decisions.
 
+use std::collections::BTreeMap;
+
 use papyra_core::plan::Plan;
 use papyra_core::redis::Remedy;
-use papyra_core::timeline::{Histogram, Sort};
+use papyra_core::timeline::{Finished, Sort};
 use serde::Serialize;
 
 use crate::backup;
@@ -14,6 +16,10 @@ use crate::watch::Text;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Details<'a> {
     pub(crate) timeline: Told,
+    /// For each file of the report, where it stands among those that were opened.
+    pub(crate) sources: &'a [Option<usize>],
+    /// For each file of the report, its anomalies by reason, listed or not.
+    pub(crate) reasons: Vec<BTreeMap<&'static str, u64>>,
     pub(crate) files: Vec<Described>,
     pub(crate) no_log: bool,
     pub(crate) backup: Option<backup::Told<'a>>,
@@ -78,11 +84,22 @@ pub(crate) struct Told {
     events: Vec<u32>,
     dead_letters: Vec<u32>,
     crashes: Vec<u32>,
+    restarts: Vec<u32>,
     anomalies: Vec<u32>,
+    /// The earliest and the latest time, outliers left out.
+    span: Option<(f64, f64)>,
+    outliers: Outlying,
+}
+
+/// Records whose time is far from all others, and the earliest and the latest of these times.
+#[derive(Serialize)]
+struct Outlying {
+    count: u64,
+    span: Option<(f64, f64)>,
 }
 
 impl Told {
-    pub(crate) fn of(by_time: bool, histogram: &Histogram) -> Told {
+    pub(crate) fn of(Finished { by_time, histogram, span, outliers }: Finished) -> Told {
         let series = |sort: Sort| histogram.bins.iter().map(|bin| bin[sort as usize]).collect();
         Told {
             axis: if by_time { "time" } else { "position" },
@@ -91,7 +108,10 @@ impl Told {
             events: series(Sort::Event),
             dead_letters: series(Sort::DeadLetter),
             crashes: series(Sort::Crash),
+            restarts: series(Sort::Restart),
             anomalies: series(Sort::Anomaly),
+            span,
+            outliers: Outlying { count: outliers.count, span: outliers.span },
         }
     }
 }

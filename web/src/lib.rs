@@ -4,7 +4,6 @@
 //! typed arrays. The types on the other side are in `www/src/engine/`.
 
 mod backup;
-mod decode;
 mod details;
 mod opening;
 mod redis;

@@ -130,12 +130,13 @@ impl Opening {
             let size = sizes.first().copied().flatten().unwrap_or_default();
             let name = group.names.files.first().cloned().unwrap_or_default();
             let places = group.files.iter().map(place).collect();
+            let manifest = place(&group.beside.first().copied().filter(|_| group.names.is_there));
             let scan = match group.what {
                 "rdb" => BackupScan::rdb(&name, size, scope.clone(), most),
                 "dump" => BackupScan::payload(&name, size, scope.clone(), most),
                 _ => BackupScan::aof(group.names, sizes, scope.clone(), most),
             };
-            Backup::new(scan, places)
+            Backup::new(scan, places, manifest)
         });
         RedisBackups::new(backups.collect())
     }

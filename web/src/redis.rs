@@ -23,6 +23,8 @@ pub struct RedisBackups {
 pub(crate) struct Backup {
     scan: BackupScan,
     places: Vec<Option<usize>>,
+    /// Where its manifest stands, if it has one.
+    manifest: Option<usize>,
     /// Bytes of the first pass.
     pushed: u64,
     /// Findings of a dump that are in the timeline.
@@ -30,9 +32,17 @@ pub(crate) struct Backup {
 }
 
 impl Backup {
-    pub(crate) fn new(mut scan: BackupScan, places: Vec<Option<usize>>) -> Backup {
+    pub(crate) fn new(mut scan: BackupScan, places: Vec<Option<usize>>, manifest: Option<usize>) -> Backup {
         scan.keep_lines();
-        Backup { scan, places, pushed: 0, marked: 0 }
+        Backup { scan, places, manifest, pushed: 0, marked: 0 }
+    }
+
+    fn reports(self) -> (Vec<FileReport>, Vec<Option<usize>>) {
+        let files = self.scan.finish();
+        // Where a finding on the manifest comes first, its report stands before those of the files.
+        let before = files.len().saturating_sub(self.places.len());
+        let places = std::iter::repeat_n(self.manifest, before).chain(self.places).collect();
+        (files, places)
     }
 
     /// Shows `scanner` the records of a dump, and where it is damaged.
@@ -114,9 +124,10 @@ impl RedisBackups {
         RedisBackups { backups, at: 0, shown: 0 }
     }
 
-    /// The reports of each backup's files, or unless `whole` of those that reading came to.
-    pub(crate) fn reports(self, whole: bool) -> Vec<Vec<FileReport>> {
+    /// The reports of each backup's files, or unless `whole` of those that reading came to; and where each of these files
+    /// stands among those that were opened.
+    pub(crate) fn reports(self, whole: bool) -> Vec<(Vec<FileReport>, Vec<Option<usize>>)> {
         let seen = if whole { self.backups.len() } else { self.at + 1 };
-        self.backups.into_iter().take(seen).map(|backup| backup.scan.finish()).collect()
+        self.backups.into_iter().take(seen).map(Backup::reports).collect()
     }
 }

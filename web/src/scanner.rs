@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use papyra_core::archive;
 use papyra_core::assembly::{self, Arrangement, Place};
 use papyra_core::browse::LineIndex;
-use papyra_core::finding::Finding;
+use papyra_core::finding::{Finding, Reason};
 use papyra_core::plan::{Action, Plan};
-use papyra_core::redis::Remedy;
+use papyra_core::redis::{Lines, Remedy};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::sniff::{self, Looks};
 use papyra_core::timeline::Timeline;
+use papyra_core::unpack::Input;
 use papyra_core::verification;
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::backup::Backup;
-use crate::decode::Input;
 use crate::details::{Described, Details, Listing, Told};
 use crate::redis::RedisBackups;
 use crate::stored::Stored;
 use crate::text;
-use crate::watch::{Text, Watch};
+use crate::watch::{Piece, Text, Watch};
 
 /// Unix time from September 2001 on; up to now, which is an argument.
 const CALENDAR: f64 = 1e9;
@@ -43,6 +43,12 @@ pub struct Scanner {
     last_plain: Option<Vec<u8>>,
     no_log: bool,
     backups: Vec<Vec<FileReport>>,
+    /// Where their files stand among all.
+    backup_places: Vec<Option<usize>>,
+    /// For each file of the report, how often each reason is among its anomalies.
+    reasons: Vec<BTreeMap<Reason, u64>>,
+    /// For each file of the report, where it stands among those that were opened.
+    sources: Vec<Option<usize>>,
     /// The records of Redis dumps and of backed-up streams, by the file's place among all.
     listings: BTreeMap<usize, Listed>,
 }
@@ -102,6 +108,9 @@ impl Scanner {
             last_plain: None,
             no_log: false,
             backups: Vec::new(),
+            backup_places: Vec::new(),
+            reasons: Vec::new(),
+            sources: Vec::new(),
             listings: BTreeMap::new(),
         }
     }
@@ -117,7 +126,7 @@ impl Scanner {
     pub fn push(&mut self, bytes: &[u8]) {
         let fresh = || Open::new(self.backup.as_ref(), self.done.len(), &self.timeline);
         let Open { source, text, .. } = self.open.get_or_insert_with(fresh);
-        source.push(bytes, &mut |plain, packed_at| text.take(plain, packed_at, self.base, &mut self.timeline));
+        source.push(bytes, &mut |piece| text.take(piece, self.base, &mut self.timeline));
     }
 
     /// The file is over; the next bytes are the next file's.
@@ -161,7 +170,8 @@ impl Scanner {
 
     /// Redis backups that were scanned beside the logs. `whole` is false when reading was stopped.
     pub fn add(&mut self, backups: RedisBackups, whole: bool) {
-        self.backups = backups.reports(whole);
+        let (files, places): (_, Vec<_>) = backups.reports(whole).into_iter().unzip();
+        (self.backups, self.backup_places) = (files, places.concat());
     }
 
     /// Ends the scan: the report, as the command line prints it. Unless `whole`, it is that of what was seen so far.
@@ -169,10 +179,19 @@ impl Scanner {
         if self.open.is_some() {
             self.end(whole);
         }
-        let mut files: Vec<FileReport> = self.done.iter().filter_map(|done| done.report.clone()).collect();
+        let read = self.done.iter().enumerate();
+        let (mut sources, mut files): (Vec<_>, Vec<FileReport>) =
+            read.filter_map(|(at, done)| Some((Some(at), done.report.clone()?))).unzip();
         let report = match &self.backup {
-            Some(backup) if whole => verification::whole_report(crate::TOOL, &backup.manifest, files),
-            Some(backup) => Report::new(crate::TOOL, backup.manifest.scan.backend, files, false),
+            Some(backup) => {
+                let paths: BTreeMap<_, _> = files.iter().map(|file| file.path.clone()).zip(sources).collect();
+                let report = match whole {
+                    true => verification::whole_report(crate::TOOL, &backup.manifest, files),
+                    false => Report::new(crate::TOOL, backup.manifest.scan.backend, files, false),
+                };
+                sources = report.files.iter().map(|file| paths.get(&file.path).copied().flatten()).collect();
+                report
+            }
             None => {
                 // Files that reading did not come to are no part of what was seen; gaps stand behind the members.
                 let members = self.places.iter().take(files.len());
@@ -180,22 +199,27 @@ impl Scanner {
                 if let Some(base) = &self.arrangement.base {
                     let gaps = self.arrangement.gaps.iter().map(|index| assembly::gap(base, *index));
                     files.splice(members..members, gaps);
+                    sources.splice(members..members, self.arrangement.gaps.iter().map(|_| None));
                 }
                 files.extend(self.backups.iter().flatten().cloned());
+                sources.extend(&self.backup_places);
                 let only_redis = self.places.is_empty() && !self.backups.is_empty();
                 let backend = if only_redis { Backend::Redis } else { self.arrangement.backend };
                 Report::new(crate::TOOL, backend, files, false)
             }
         };
+        self.sources = sources;
+        self.reasons = report.files.iter().map(|file| file.reasons.clone()).collect();
         self.no_log = report.is_no_log();
         text(&report) + "\n"
     }
 
     /// What the page shows beside the finished report: timeline, plans in short, what the files look like. `now` in seconds.
     pub fn details(&self, now: f64) -> String {
-        let (by_time, histogram) = self.timeline.clone().finish(CALENDAR, now + DAY);
         text(&Details {
-            timeline: Told::of(by_time, &histogram),
+            timeline: Told::of(self.timeline.clone().finish(CALENDAR, now + DAY)),
+            sources: &self.sources,
+            reasons: self.reasons.iter().map(named).collect(),
             files: self.done.iter().map(Described::of).collect(),
             no_log: self.no_log,
             backup: self.backup.as_ref().map(Backup::told),
@@ -225,11 +249,11 @@ impl Scanner {
 
 impl Scanner {
     /// Records of the Redis dump at this place, as lines, when so many of its bytes were read.
-    pub(crate) fn list(&mut self, file: usize, lines: &[u8], read: u64) {
+    pub(crate) fn list(&mut self, file: usize, Lines { text, times }: &Lines, read: u64) {
         let base = self.base_of(file);
         let fresh = || Listed { text: Text::new(), before: self.timeline.clone() };
         let listed = self.listings.entry(file).or_insert_with(fresh);
-        listed.text.take(lines, Some(read), base, &mut self.timeline);
+        listed.text.take(Piece { plain: text, packed_at: Some(read), times }, base, &mut self.timeline);
     }
 
     /// The file has turned out to be no dump.
@@ -256,7 +280,7 @@ impl Scanner {
         let Open { mut source, mut text, before } = self.open.take().unwrap_or_else(fresh);
         let (base, timeline) = (self.base, &mut self.timeline);
         if whole {
-            source.finish(&mut |plain, packed_at| text.take(plain, packed_at, base, timeline));
+            source.finish(&mut |piece| text.take(piece, base, timeline));
         }
         let packed_at = source.packed_at();
         self.last_plain = source.unfolds().then(|| text.take_plain()).flatten();
@@ -266,7 +290,7 @@ impl Scanner {
         }
         let Text { scanner, mut gathered, head, .. } = text;
         let summary = if whole {
-            scanner.finish(&mut Watch { gathered: &mut gathered, timeline, base, packed_at })
+            scanner.finish(&mut Watch { gathered: &mut gathered, timeline, times: &[], base, packed_at })
         } else {
             let mut seen = scanner.so_far().clone();
             seen.bytes = scanner.offset();
@@ -314,16 +338,18 @@ fn told(mut report: FileReport, input: &Input) -> FileReport {
 }
 
 impl Source {
-    fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
+    fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) {
         match self {
-            Source::File(input) => input.push(bytes, out),
+            Source::File(input) => {
+                input.push(bytes, &mut |plain, packed_at| out(Piece { plain, packed_at, times: &[] }))
+            }
             Source::Stored(stored) => stored.push(bytes, out),
         }
     }
 
-    fn finish(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
+    fn finish(&mut self, out: &mut impl FnMut(Piece<'_>)) {
         match self {
-            Source::File(input) => input.finish(out),
+            Source::File(input) => input.finish(&mut |plain, packed_at| out(Piece { plain, packed_at, times: &[] })),
             Source::Stored(stored) => stored.finish(out),
         }
     }
@@ -357,6 +383,11 @@ impl Open {
         let before = source.is_listing().then(|| timeline.clone());
         Open { source, text: Text::new(), before }
     }
+}
+
+/// Reasons by the names that reports give them.
+fn named(reasons: &BTreeMap<Reason, u64>) -> BTreeMap<&'static str, u64> {
+    reasons.iter().map(|(reason, count)| (reason.name(), *count)).collect()
 }
 
 /// A finding as it comes in, and where its file stands among those that were opened.

@@ -5,12 +5,14 @@ use papyra_core::archive::{Broken, Format};
 use papyra_core::digest::Hashes;
 use papyra_core::escape::escape;
 use papyra_core::manifest::{Compression, Content, Manifest, StoredFile};
+use papyra_core::redis::Lines;
 use papyra_core::redis::look::{Look, Streams};
 use papyra_core::scan::Scanner;
 use papyra_core::summary::Summary;
+use papyra_core::unpack::{Decoder, Input};
 use papyra_core::verification::{Damage, ReadBack, streams};
 
-use crate::decode::{Decoder, Input};
+use crate::watch::Piece;
 
 pub(crate) struct Stored {
     /// Of the stored bytes, where they are not the content.
@@ -62,7 +64,7 @@ impl Stored {
     }
 
     /// Hands on the lines in the next stored bytes, with the place in the stored file unless it is the lines themselves.
-    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) {
         self.bytes += bytes.len() as u64;
         if let Some(hashes) = &mut self.hashes {
             hashes.feed(bytes);
@@ -73,13 +75,13 @@ impl Stored {
         }
     }
 
-    pub(crate) fn finish(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
+    pub(crate) fn finish(&mut self, out: &mut impl FnMut(Piece<'_>)) {
         if self.failed.is_none() && !self.inside.is_full() {
             let (place, inside) = (self.place(), &mut self.inside);
             self.failed = self.decoder.finish(&mut |plain| inside.take(plain, place, out)).err();
         }
         if self.inside.content == Content::Archive {
-            self.inside.archive.finish(out);
+            self.inside.archive.finish(&mut |plain, packed_at| out(Piece { plain, packed_at, times: &[] }));
         }
     }
 
@@ -147,18 +149,21 @@ impl Inside {
         self.bytes == self.most
     }
 
-    fn take(&mut self, plain: &[u8], place: Option<u64>, out: &mut impl FnMut(&[u8], Option<u64>)) {
+    fn take(&mut self, plain: &[u8], place: Option<u64>, out: &mut impl FnMut(Piece<'_>)) {
         let room = usize::try_from(self.most - self.bytes).unwrap_or(usize::MAX);
         let plain = &plain[..plain.len().min(room)];
         self.bytes += plain.len() as u64;
         self.hashes.feed(plain);
         match self.content {
-            Content::Log => out(plain, place),
-            Content::Archive => self.archive.push(plain, out),
+            Content::Log => out(Piece { plain, packed_at: place, times: &[] }),
+            Content::Archive => {
+                self.archive.push(plain, &mut |plain, packed_at| out(Piece { plain, packed_at, times: &[] }));
+            }
             _ => {
                 if let Some(look) = &mut self.look {
                     look.push(plain);
-                    out(&look.take_lines(), place);
+                    let Lines { text, times } = look.take_lines();
+                    out(Piece { plain: &text, packed_at: place, times: &times });
                 }
             }
         }

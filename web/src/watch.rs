@@ -31,9 +31,21 @@ pub(crate) struct Gathered {
     pub(crate) room: usize,
 }
 
+/// Lines on their way to the scan.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    pub(crate) plain: &'a [u8],
+    /// How far into a packed file its packed bytes are; `None` when the lines are the file's bytes.
+    pub(crate) packed_at: Option<u64>,
+    /// For records of streams, which come whole: the time of each, in seconds.
+    pub(crate) times: &'a [f64],
+}
+
 pub(crate) struct Watch<'a> {
     pub(crate) gathered: &'a mut Gathered,
     pub(crate) timeline: &'a mut Timeline,
+    /// Times that are better than those of the records, one for each.
+    pub(crate) times: &'a [f64],
     /// Where the file begins in the whole history, and, for a packed file, how far into it its packed bytes are.
     pub(crate) base: u64,
     pub(crate) packed_at: Option<u64>,
@@ -52,7 +64,15 @@ impl Sink for Watch<'_> {
         if !record.salvaged {
             self.gathered.index.line(record.line, record.span.offset);
         }
-        self.timeline.record(&record.facts, self.place(record.span.offset));
+        match self.times.split_first() {
+            None => self.timeline.record(&record.facts, self.place(record.span.offset)),
+            Some((time, rest)) => {
+                let mut facts = record.facts;
+                facts.timestamp = Some(*time);
+                self.timeline.record(&facts, self.place(record.span.offset));
+                self.times = rest;
+            }
+        }
         Flow::Continue(())
     }
 
@@ -90,7 +110,7 @@ impl Text {
         (self.plain_total <= MOST_PLAIN).then(|| std::mem::take(&mut self.plain))
     }
 
-    pub(crate) fn take(&mut self, plain: &[u8], packed_at: Option<u64>, base: u64, timeline: &mut Timeline) {
+    pub(crate) fn take(&mut self, Piece { plain, packed_at, times }: Piece<'_>, base: u64, timeline: &mut Timeline) {
         let missing = sniff::HEAD - self.head.len();
         self.head.extend_from_slice(&plain[..plain.len().min(missing)]);
         if packed_at.is_some() {
@@ -100,6 +120,7 @@ impl Text {
             }
         }
         // The watch never stops a scan.
-        _ = self.scanner.push(plain, &mut Watch { gathered: &mut self.gathered, timeline, base, packed_at });
+        let mut watch = Watch { gathered: &mut self.gathered, timeline, times, base, packed_at };
+        _ = self.scanner.push(plain, &mut watch);
     }
 }

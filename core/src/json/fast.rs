@@ -8,7 +8,7 @@ use wide::u8x16;
 
 use super::expected::{EVENT, Key, OPENINGS, after};
 use super::number;
-use crate::record::{CRASHED, Field, Kind, RecordFacts, Shape, mark};
+use crate::record::{Field, Kind, RecordFacts, Shape, mark};
 
 /// Containers nested deeper than this below the record go to the careful reader (one bit each in a `u64`).
 const DEPTH: u32 = 60;
@@ -63,7 +63,7 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
                     let text = &bytes[text.start..text.end];
                     match field {
                         Some(Field::Kind) => facts.kind = Kind::of(text),
-                        _ => facts.crashed = text == CRASHED,
+                        _ => facts.event(text),
                     }
                 }
                 Shape::String
@@ -88,7 +88,7 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(usize, RecordFacts)> {
                 if shape != Shape::String {
                     match field {
                         Field::Kind => facts.kind = Kind::Other,
-                        Field::EventType => facts.crashed = false,
+                        Field::EventType => facts.event(b""),
                         _ => {}
                     }
                 }

@@ -6,7 +6,7 @@
 
 use super::number::Number;
 use super::{MAX_DEPTH, PYTHON_DEPTH};
-use crate::record::{CRASHED, Field, Kind, RecordFacts, Shape, mark};
+use crate::record::{Field, Kind, RecordFacts, Shape, mark};
 use crate::utf8::Utf8;
 
 /// A string is a key or a value; a key's text, a `kind`'s and an `event_type`'s are remembered, the others' are not.
@@ -400,7 +400,7 @@ impl Level {
         let Some(field) = self.field.take() else { return };
         match field {
             Field::Kind => self.facts.kind = Kind::of(text),
-            Field::EventType => self.facts.crashed = text == CRASHED,
+            Field::EventType => self.facts.event(text),
             Field::Timestamp => self.facts.timestamp = value,
             _ => {}
         }

@@ -6,7 +6,7 @@ use super::aof_names::AofNames;
 use super::aof_set::{Pass, SetReader, Want};
 use super::aof_survey::Survey;
 use super::error::Error;
-use super::facts::Collector;
+use super::facts::{Collector, Lines};
 use super::finding::{Finding, Reason};
 use super::header::{Checksum, Limits, Summary};
 use super::judged::{Judge, Judged, judging};
@@ -15,9 +15,9 @@ use super::rdb::RdbReader;
 use super::report::{BackupFormat, BackupReport, stream_records};
 use super::sniff::key_of;
 use super::visit::{Any, Flow};
-use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
+use crate::finding::{self, AnomalyType, Finding as Reported, Reason as Why};
 use crate::report::{FileReport, Role};
-use crate::summary::Summary as Lines;
+use crate::summary::Summary as Scanned;
 
 /// Scans one backup: a dump, a DUMP payload, or a set of append-only files.
 pub struct BackupScan {
@@ -83,13 +83,13 @@ impl BackupScan {
     /// Before the first push: keeps a dump's records for [`BackupScan::take_lines`].
     pub fn keep_lines(&mut self) {
         if let Reading::Dump(dump) = &mut self.reading {
-            dump.facts.lines = Some(Vec::new());
+            dump.facts.lines = Some(Default::default());
         }
     }
 
     /// A dump's records since the last time, each as the line that an export writes of it. Nothing for append-only files, whose
     /// records show at the end alone; a file that begins as a dump may turn out to be one.
-    pub fn take_lines(&mut self) -> Option<Vec<u8>> {
+    pub fn take_lines(&mut self) -> Option<Lines> {
         match &mut self.reading {
             Reading::Dump(dump) => dump.facts.lines.as_mut().map(std::mem::take),
             Reading::Aof(_) => None,
@@ -172,11 +172,10 @@ impl BackupScan {
 impl Dump {
     fn report(mut self) -> FileReport {
         self.facts.stop();
-        let (found, facts) = (self.facts.found(), self.facts);
-        let mut report = FileReport::new(self.name, Role::Active, 0, Lines::default());
+        let mut facts = self.facts;
+        let mut report = FileReport::new(self.name, Role::Active, 0, Scanned::default());
         report.bytes = self.pushed;
-        report.anomaly_count = found;
-        report.anomalies = facts.findings.into_iter().map(Reported::from).collect();
+        facts.put_findings(&mut report);
         let seen = self.reader.and_then(|reader| reader.header());
         report.backup = Some(BackupReport {
             format: self.format,
@@ -241,7 +240,7 @@ impl Set {
 }
 
 fn file(name: &str, format: BackupFormat) -> FileReport {
-    let mut report = FileReport::new(name, Role::Active, 0, Lines::default());
+    let mut report = FileReport::new(name, Role::Active, 0, Scanned::default());
     let (header, checksum, commands, other_keys, other_streams) = (None, None, None, 0, 0);
     report.backup = Some(BackupReport { format, header, checksum, commands, other_keys, other_streams });
     report
@@ -249,7 +248,7 @@ fn file(name: &str, format: BackupFormat) -> FileReport {
 
 fn missing(name: &str, detail: &str) -> FileReport {
     let finding = Reported::of_file(AnomalyType::MissingFile, Why::Backup(Reason::BrokenManifest), detail);
-    FileReport::outside(name, Role::Missing, 0, Lines::default(), finding)
+    FileReport::outside(name, Role::Missing, 0, Scanned::default(), finding)
 }
 
 fn surveyed(name: &str, survey: Survey, max_findings: usize) -> FileReport {
@@ -267,12 +266,14 @@ fn surveyed(name: &str, survey: Survey, max_findings: usize) -> FileReport {
     if let Some(plan) = survey.plan {
         report.anomaly_count = plan.found;
         report.anomalies = plan.findings.into_iter().take(max_findings).map(Into::into).collect();
+        report.reasons = finding::by_reason(&report.anomalies);
     }
     report
 }
 
 fn add(report: &mut FileReport, finding: Finding, max_findings: usize) {
     report.anomaly_count += 1;
+    *report.reasons.entry(finding.reason.into()).or_default() += 1;
     if report.anomalies.len() < max_findings {
         report.anomalies.push(finding.into());
     }

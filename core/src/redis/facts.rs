@@ -135,6 +135,15 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+/// Records of streams as a log's lines.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Lines {
+    /// The lines.
+    pub text: Vec<u8>,
+    /// For each line the time that its entry's ID gives, in seconds.
+    pub times: Vec<f64>,
+}
+
 /// Gathers facts and findings.
 #[derive(Debug, Default)]
 pub struct Collector {
@@ -142,8 +151,8 @@ pub struct Collector {
     max_findings: usize,
     check: RecordCheck,
     open: Option<StreamReport>,
-    /// The records since they were last taken, each as a log's line.
-    pub(crate) lines: Option<Vec<u8>>,
+    /// The records since they were last taken.
+    pub(crate) lines: Option<Lines>,
     seen: BTreeMap<(u64, Vec<u8>), u64>,
     /// The file's header.
     pub header: Option<Header>,
@@ -242,7 +251,8 @@ impl Visitor for Collector {
                 if let Some(lines) = &mut self.lines
                     && let Some(data) = entry.field(b"data")
                 {
-                    push_line(data.as_bytes(), lines);
+                    push_line(data.as_bytes(), &mut lines.text);
+                    lines.times.push(entry.id.ms as f64 / 1000.0);
                 }
                 Flow::Continue(())
             }

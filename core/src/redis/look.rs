@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::digest::Entries;
 use super::error::Error;
 use super::export::GroupExport;
-use super::facts::Collector;
+use super::facts::{Collector, Lines};
 use super::finding::{Finding, Reason};
 use super::group::Group;
 use super::header::{Header, Limits, Summary};
@@ -19,7 +19,7 @@ use super::report::{BackupFormat, BackupReport, stream_records};
 use super::stream::StreamFacts;
 use super::visit::{Any, Flow, Key, Visitor};
 use crate::report::{FileReport, Role};
-use crate::summary::Summary as Lines;
+use crate::summary::Summary as Scanned;
 
 /// What bytes are, and which of their keys are Papyra's.
 #[derive(Debug, Clone, Copy)]
@@ -92,11 +92,11 @@ impl Look {
 
     /// Before the first push: keeps the records for [`Look::take_lines`].
     pub fn keep_lines(&mut self) {
-        self.looker.collector.lines = Some(Vec::new());
+        self.looker.collector.lines = Some(Lines::default());
     }
 
     /// The records since the last time, each as the line that an export writes of it.
-    pub fn take_lines(&mut self) -> Vec<u8> {
+    pub fn take_lines(&mut self) -> Lines {
         self.looker.collector.lines.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -121,11 +121,10 @@ impl Look {
     }
 }
 
-fn report_of(name: &str, format: BackupFormat, summary: &Summary, facts: Collector) -> FileReport {
-    let mut report = FileReport::new(name, Role::Active, 0, Lines::default());
+fn report_of(name: &str, format: BackupFormat, summary: &Summary, mut facts: Collector) -> FileReport {
+    let mut report = FileReport::new(name, Role::Active, 0, Scanned::default());
     report.bytes = summary.bytes;
-    report.anomaly_count = facts.found();
-    report.anomalies = facts.findings.into_iter().map(crate::finding::Finding::from).collect();
+    facts.put_findings(&mut report);
     report.backup = Some(BackupReport {
         format,
         header: summary.header,

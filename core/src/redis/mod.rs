@@ -62,7 +62,7 @@ pub use crc::seal_dump;
 pub use digest::Entries;
 pub use error::{Error, ErrorKind};
 pub use export::{ConsumerExport, GroupExport, GroupsFile, PendingExport, StreamGroups, push_line, push_rejected};
-pub use facts::{Collector, ConsumerReport, GroupReport, RecordCounts, StreamReport};
+pub use facts::{Collector, ConsumerReport, GroupReport, Lines, RecordCounts, StreamReport};
 pub use finding::{Finding, Reason};
 pub use group::{Consumer, Group, Pending};
 pub use header::{Checksum, Header, Limits, REDIS_VERSIONS, Summary, VALKEY_VERSIONS, Vendor};

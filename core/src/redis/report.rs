@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::facts::{RecordCounts, StreamReport};
+use super::facts::{Collector, RecordCounts, StreamReport};
 use super::finding::{Finding, Reason};
 use super::header::{Checksum, Header};
 use crate::entry::Flaw;
@@ -76,6 +76,25 @@ impl Remedy {
     }
 }
 
+impl From<Reason> for Why {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::TornTail => Why::TornTail,
+            Reason::NoRecord(why) => Flaw::from(why).reason,
+            other => Why::Backup(other),
+        }
+    }
+}
+
+impl Collector {
+    /// Puts the findings into a file's report: all are counted, the first are listed.
+    pub(crate) fn put_findings(&mut self, report: &mut FileReport) {
+        report.anomaly_count = self.found();
+        self.counts.iter().for_each(|(why, count)| *report.reasons.entry(Why::from(*why)).or_default() += count);
+        report.anomalies = self.findings.drain(..).map(Reported::from).collect();
+    }
+}
+
 impl From<Finding> for Reported {
     fn from(finding: Finding) -> Self {
         let kind = match finding.reason {
@@ -83,11 +102,7 @@ impl From<Finding> for Reported {
             Reason::UnfinishedTransaction => AnomalyType::PartialWrite,
             _ => AnomalyType::CorruptedLine,
         };
-        let reason = match finding.reason {
-            Reason::TornTail => Why::TornTail,
-            Reason::NoRecord(why) => Flaw::from(why).reason,
-            other => Why::Backup(other),
-        };
+        let reason = Why::from(finding.reason);
         let database = finding.db.filter(|&db| db > 0).map(|db| format!(" (database {db})")).unwrap_or_default();
         Reported {
             offset: Some(finding.offset),

@@ -1,8 +1,9 @@
 //! zstd, frame after frame, fed in portions: a block is decoded as soon as all of it is there.
 
-use papyra_core::archive::Broken;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::archive::Broken;
 
 /// What a frame may ask to look back over. The format's own tools stay at or under it up to level 19.
 const WINDOW_LIMIT: u64 = 8 << 20;

@@ -1,8 +1,9 @@
 //! gzip (RFC 1952), member after member, fed in portions. Zero padding behind the last member is fine, as it is for gzip.
 
 use flate2::{Decompress, FlushDecompress, Status};
-use papyra_core::archive::Broken;
-use papyra_core::crc32::Crc32;
+
+use crate::archive::Broken;
+use crate::crc32::Crc32;
 
 /// Plain bytes are handed on in portions of this size.
 const PORTION: usize = 256 * 1024;

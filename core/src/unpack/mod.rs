@@ -1,61 +1,76 @@
-//! Unpacking while bytes arrive: gzip (any number of members) and zstd (any number of frames).
+//! Unpacking while bytes arrive, in bounded memory: gzip (any number of members) and zstd (any number of frames); and the
+//! files in tar and zip archives, see [`Members`].
 //!
-//! What a packed file holds is the core's affair; this module only turns packed bytes into plain ones, in bounded
-//! memory, and says why it had to stop.
+//! What the plain bytes mean is for others; nothing here is written anywhere.
 
 mod gzip;
+mod members;
+mod tar;
+mod zip;
 mod zstd;
 
-use papyra_core::archive::{Broken, Format};
+use crate::archive::{Broken, Format};
+
+pub use members::{Container, Fault, Member, Members, PEEK, Visit};
 
 /// Turns packed bytes into plain ones and hands them on piece by piece.
-pub(crate) enum Decoder {
+pub struct Decoder(Kind);
+
+enum Kind {
     Plain,
     Gzip(Box<gzip::Gzip>),
     Zstd(Box<zstd::Zstd>),
 }
 
 impl Decoder {
-    pub(crate) fn of(format: Option<Format>) -> Self {
-        match format {
-            None => Self::Plain,
-            Some(Format::Gzip) => Self::Gzip(Box::new(gzip::Gzip::new())),
-            Some(Format::Zstd) => Self::Zstd(Box::new(zstd::Zstd::new())),
-        }
+    /// For bytes of this format; `None` for plain ones.
+    pub fn of(format: Option<Format>) -> Self {
+        Self(match format {
+            None => Kind::Plain,
+            Some(Format::Gzip) => Kind::Gzip(Box::new(gzip::Gzip::new())),
+            Some(Format::Zstd) => Kind::Zstd(Box::new(zstd::Zstd::new())),
+        })
     }
 
-    pub(crate) fn format(&self) -> Option<Format> {
-        match self {
-            Self::Plain => None,
-            Self::Gzip(_) => Some(Format::Gzip),
-            Self::Zstd(_) => Some(Format::Zstd),
+    /// The packed format; `None` for plain bytes.
+    pub fn format(&self) -> Option<Format> {
+        match self.0 {
+            Kind::Plain => None,
+            Kind::Gzip(_) => Some(Format::Gzip),
+            Kind::Zstd(_) => Some(Format::Zstd),
         }
     }
 
     /// Takes packed bytes in any portions; `out` sees plain bytes in portions of at most a few MiB.
-    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
-        match self {
-            Self::Plain => {
+    ///
+    /// # Errors
+    /// The bytes cannot be unpacked, and why; what came out before was handed on.
+    pub fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
+        match &mut self.0 {
+            Kind::Plain => {
                 out(bytes);
                 Ok(())
             }
-            Self::Gzip(gzip) => gzip.push(bytes, out),
-            Self::Zstd(zstd) => zstd.push(bytes, out),
+            Kind::Gzip(gzip) => gzip.push(bytes, out),
+            Kind::Zstd(zstd) => zstd.push(bytes, out),
         }
     }
 
-    /// The packed file is over: hands out what is left and says whether it ended where it should.
-    pub(crate) fn finish(&mut self, out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
-        match self {
-            Self::Plain => Ok(()),
-            Self::Gzip(gzip) => gzip.finish(out),
-            Self::Zstd(zstd) => zstd.finish(out),
+    /// The packed file is over: hands out what is left.
+    ///
+    /// # Errors
+    /// It did not end where it should.
+    pub fn finish(&mut self, out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
+        match &mut self.0 {
+            Kind::Plain => Ok(()),
+            Kind::Gzip(gzip) => gzip.finish(out),
+            Kind::Zstd(zstd) => zstd.finish(out),
         }
     }
 }
 
 /// A file as it comes: told by its first bytes, unpacked if need be, and quiet once unpacking has failed.
-pub(crate) struct Input {
+pub struct Input {
     decoder: Option<Decoder>,
     head: Vec<u8>,
     taken: u64,
@@ -73,7 +88,7 @@ const STEP: usize = 64 * 1024;
 
 impl Input {
     /// Hands on plain bytes, with the place in the packed file if it is one.
-    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
+    pub fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8], Option<u64>)) {
         if self.decoder.is_some() {
             return self.unpack(bytes, out);
         }
@@ -85,7 +100,8 @@ impl Input {
         }
     }
 
-    pub(crate) fn finish(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
+    /// The file is over: hands out what is left.
+    pub fn finish(&mut self, out: &mut impl FnMut(&[u8], Option<u64>)) {
         if self.decoder.is_none() {
             self.begin(out);
         }
@@ -96,16 +112,17 @@ impl Input {
     }
 
     /// How many packed bytes were taken; `None` when the file is not packed.
-    pub(crate) fn packed_at(&self) -> Option<u64> {
+    pub fn packed_at(&self) -> Option<u64> {
         self.format().map(|_| self.taken)
     }
 
     /// The packed format; `None` for a plain file.
-    pub(crate) fn format(&self) -> Option<Format> {
+    pub fn format(&self) -> Option<Format> {
         self.decoder.as_ref().and_then(Decoder::format)
     }
 
-    pub(crate) fn failed(&self) -> Option<Broken> {
+    /// Why unpacking has stopped, if it has.
+    pub fn failed(&self) -> Option<Broken> {
         self.failed
     }
 
@@ -140,8 +157,8 @@ mod tests {
 
     fn gzipped(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
     }
 
     fn zstandard(bytes: &[u8]) -> Vec<u8> {
