@@ -95,6 +95,17 @@ pub(crate) enum Flock {
     Shared,
 }
 
+/// A file lease (`fcntl(2)`). Who would break it waits in his `open` or `truncate` until it is given back, at most
+/// `/proc/sys/fs/lease-break-time` seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lease {
+    /// Nobody has the file open for writing; who opens it for writing, or cuts it by its path, waits. Only for a file
+    /// that is open to read.
+    Read,
+    /// Nobody else has the file open at all; whoever opens it waits.
+    Write,
+}
+
 /// A part of a sparse file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seek {
@@ -298,20 +309,21 @@ impl Handle {
         call!(self, fd => fs::flock(fd, operation), sim => sim.flock(how))
     }
 
-    /// Asks for a write lease: nobody else has the file open, and whoever opens it or cuts it by its path waits.
+    /// Asks for a lease, or changes the one that is held.
     ///
-    /// `AGAIN`: somebody has it open. Any other error: the kernel gives no lease on it.
-    pub(crate) fn lease(&self) -> Result<()> {
-        call!(self, fd => super::lease::set(fd, libc::F_WRLCK), sim => sim.lease())
+    /// `AGAIN`: somebody has the file open in a way that the lease excludes. Any other error: the kernel gives none here.
+    pub(crate) fn lease(&self, kind: Lease) -> Result<()> {
+        call!(self, fd => super::lease::set(fd, kind), sim => sim.lease(kind))
     }
 
     /// Whether the lease still stands and nobody waits for it.
     pub(crate) fn is_leased(&self) -> bool {
-        call!(self, fd => super::lease::get(fd) == Some(libc::F_WRLCK), sim => sim.is_leased())
+        call!(self, fd => super::lease::stands(fd), sim => sim.is_leased())
     }
 
+    /// Gives the lease back: whoever waits goes on.
     pub(crate) fn unlease(&self) {
-        call!(self, fd => _ = super::lease::set(fd, libc::F_UNLCK), sim => sim.unlease());
+        call!(self, fd => super::lease::give_back(fd), sim => sim.unlease());
     }
 
     pub(crate) fn set_mode(&self, mode: u32) -> Result<()> {

@@ -1,0 +1,44 @@
+//! File leases (`fcntl(2)`, Linux): the kernel's word on who has a file open, and a short stop for those who open it.
+//!
+//! The only unsafe calls of this crate. Leases are granted on files of one's own, or to root, on local file systems.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use super::sys::{Lease, Result};
+
+/// `F_SETSIG` of Linux's `asm-generic/fcntl.h`, which the `libc` crate does not have.
+const F_SETSIG: libc::c_int = 10;
+
+pub(super) fn set(fd: &OwnedFd, kind: Lease) -> Result<()> {
+    let kind = match kind {
+        Lease::Read => libc::F_RDLCK,
+        Lease::Write => libc::F_WRLCK,
+    };
+    // SAFETY: both calls take an int and touch no memory of ours; the descriptor is open while `fd` lives.
+    // Whoever breaks a lease has its holder sent a signal. SIGIO, the default, would end the process; SIGURG is
+    // ignored unless asked for.
+    let done = unsafe {
+        libc::fcntl(fd.as_raw_fd(), F_SETSIG, libc::SIGURG) == 0
+            && libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, kind) == 0
+    };
+    if done { Ok(()) } else { Err(last_error()) }
+}
+
+pub(super) fn give_back(fd: &OwnedFd) {
+    // SAFETY: as above.
+    _ = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) };
+}
+
+/// While somebody waits, the kernel names what the lease will be broken to.
+pub(super) fn stands(fd: &OwnedFd) -> bool {
+    // SAFETY: as above.
+    let now = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETLEASE) };
+    now == libc::F_RDLCK || now == libc::F_WRLCK
+}
+
+fn last_error() -> Errno {
+    let error = std::io::Error::last_os_error();
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}
