@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use papyra_core::rotation::member_name;
 
+use crate::disk::Folder;
 use crate::error::{Error, Result};
-use crate::folder::Folder;
 
 /// How long to wait for somebody else's append, or for a backup that pins the files.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -64,18 +64,18 @@ pub fn append(folder: &Folder, base: &str, record: &[u8], rotation: Option<Rotat
 }
 
 fn make_room(folder: &Folder, base: &str, length: u64, rotation: Rotation) -> Result<Appended> {
-    let size = folder.stat(base)?.map(|stat| u64::try_from(stat.st_size).unwrap_or(0));
+    let size = folder.stat(base)?.map(|stat| stat.size);
     if size.is_none_or(|size| size + length <= rotation.max_bytes) {
         return Ok(Appended::ToFile);
     }
     let oldest = rotation.max_files.saturating_sub(1);
-    if oldest == 0 || folder.stat(&member_name(base, oldest))?.is_some() {
+    if oldest == 0 || folder.stat(member_name(base, oldest))?.is_some() {
         return Ok(Appended::ToFullSet);
     }
     for index in (0..oldest).rev() {
         let from = member_name(base, index);
         if folder.stat(&from)?.is_some() {
-            folder.move_to(&from, folder, &member_name(base, index + 1))?;
+            folder.move_to(&from, folder, member_name(base, index + 1))?;
         }
     }
     Ok(Appended::AfterRotation)

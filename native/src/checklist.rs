@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use crate::backup::list::{Entry, list};
 use crate::backup::{Attestation, Attested, remote};
+use crate::disk::Folder;
 use crate::error::{Code, show};
 use crate::figures::{bytes, duration};
-use crate::folder::Folder;
 
 /// What to look at, and what is too old. Ages are in seconds.
 #[derive(Debug, Clone)]

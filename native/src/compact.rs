@@ -11,8 +11,8 @@ use papyra_core::scan::Flow;
 use papyra_core::summary::Summary;
 use serde::Serialize;
 
+use crate::disk::Identity;
 use crate::error::{Code, Error, Result, show};
-use crate::folder::Identity;
 use crate::history::{History, Pinned};
 use crate::reading::Effort;
 use crate::recover::{self, Job, Keeping};
@@ -174,7 +174,7 @@ fn each(
 /// Removes members that compaction has emptied, from the oldest on, so that no gap appears.
 fn remove_emptied(history: &History) -> Result<()> {
     for member in history.set()?.members.into_iter().filter(|member| member.index > 0) {
-        if history.folder.stat(&member.name)?.is_none_or(|stat| stat.st_size > 0) {
+        if history.folder.stat(&member.name)?.is_none_or(|stat| stat.size > 0) {
             break;
         }
         // A rotation may have moved another file to this name just now: only what is certainly empty goes.

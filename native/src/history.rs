@@ -3,7 +3,7 @@
 //! This module finds the files, pins them open so that a rotation in progress cannot mix them up, and scans them.
 //! What is done to them lives in [`crate::recover`] and [`crate::compact`].
 
-use std::fs::File;
+use crate::disk::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use papyra_core::rotation::RotationSet;
 use papyra_core::scan::Sink;
 use papyra_core::summary::Summary;
 
+use crate::disk::{Folder, Identity, file_name};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity, file_name};
 use crate::reading::{self, Effort};
 use crate::recover::own_leftovers;
 
@@ -124,7 +124,7 @@ impl History {
 
     /// The folder and name that a member really has: a link's target is what is read and repaired.
     pub fn place(&self, name: &str) -> Result<Option<(Folder, String)>> {
-        let is_link = self.folder.stat(name)?.is_some_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFLNK);
+        let is_link = self.folder.stat(name)?.is_some_and(|stat| stat.mode & libc::S_IFMT == libc::S_IFLNK);
         if !is_link {
             return Ok(None);
         }
@@ -242,7 +242,7 @@ impl History {
 
 /// Scans a file that may be growing. A torn tail counts as torn only when the file has not grown since.
 pub fn scan_settled(file: &File, path: &Path, effort: Effort<'_>) -> Result<Summary> {
-    let size = || file.metadata().map(|metadata| metadata.len()).map_err(|error| Error::cannot_read(path, 0, &error));
+    let size = || file.size().map_err(|error| Error::cannot_read(path, 0, &error));
     let mut until = size()?;
     let mut tries = 0;
     loop {
@@ -270,7 +270,6 @@ pub fn scan_settled(file: &File, path: &Path, effort: Effort<'_>) -> Result<Summ
 
 /// Whether the byte before offset `size` ends no line.
 pub(crate) fn ends_without_newline(file: &File, size: u64) -> io::Result<bool> {
-    use std::os::unix::fs::FileExt;
     let mut last = [0];
     if size == 0 || file.read_at(&mut last, size - 1)? == 0 {
         return Ok(false);

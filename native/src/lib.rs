@@ -6,7 +6,6 @@
 pub const TOOL: &str = concat!("papyra ", env!("CARGO_PKG_VERSION"));
 
 mod figures;
-mod lease;
 
 pub mod append;
 pub mod archive;
@@ -14,8 +13,8 @@ pub mod backup;
 pub mod checklist;
 pub mod cli;
 pub mod compact;
+pub mod disk;
 pub mod error;
-pub mod folder;
 pub mod history;
 pub mod offline;
 pub mod reading;

@@ -3,9 +3,8 @@
 //! A file's size is fixed when it is opened; what a writer appends meanwhile is not looked at. Files are read, not
 //! mapped: a file that is cut while it is scanned must be an error, not a signal.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

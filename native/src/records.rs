@@ -2,8 +2,8 @@
 //!
 //! What is handed out is what recovery would keep.
 
+use crate::disk::File;
 use std::borrow::Cow;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 

@@ -11,8 +11,8 @@ use papyra_core::redis::AofNames;
 use papyra_core::rotation;
 
 use crate::archive::{self, Format};
+use crate::disk::{Folder, file_name};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, file_name};
 use crate::history::{Choice, History};
 use crate::offline::{AofSet, Backup};
 use crate::redis::Store;

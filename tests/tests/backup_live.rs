@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use papyra::append::{Appended, Rotation, append};
-use papyra::folder::Folder;
+use papyra::disk::Folder;
 use papyra_tests::Workshop;
 
 /// Backups in a row: 200 in the long run.

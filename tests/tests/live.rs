@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use papyra::append::{Rotation, append};
-use papyra::folder::Folder;
+use papyra::disk::Folder;
 use papyra_tests::{Workshop, logs};
 
 /// Between two bursts of the writer, in microseconds.

@@ -163,7 +163,7 @@ fn wrong_usage_is_64_and_names_the_right_spelling() {
 #[test]
 fn while_another_papyra_holds_the_lock_nothing_is_done() {
     let workshop = Workshop::with("events.ndjson", logs::damaged().log);
-    let folder = papyra::folder::Folder::open(&workshop.path(".")).unwrap();
+    let folder = papyra::disk::Folder::open(&workshop.path(".")).unwrap();
     let lock = folder.lock().unwrap();
     workshop.papyra(&format!("{RECOVER} events.ndjson")).must_exit(75).must_complain("another papyra");
     workshop.papyra("persistence scan --path events.ndjson").must_exit(2);

@@ -1,7 +1,7 @@
 //! What is remembered of a backup's last verification and last drill: `NAME.verified.json` and `NAME.drilled.json`
 //! beside it, so that the backup itself stays as it was written.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{Read, Write};
 
 use jiff::Timestamp;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Backup, Files, rfc3339};
 use crate::TOOL;
+use crate::disk::Folder;
 use crate::error::{Error, Result, show};
-use crate::folder::Folder;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! A file that grew meanwhile is cut at the end of the last record that was there when it was pinned; one that did not
 //! is copied as it is, damage included.
 
-use std::fs::File;
+use crate::disk::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,10 @@ use super::snapshot::{self, Archive, Snapshot};
 use super::stored::Inside;
 use super::unfinished::{About, Attributes, Incoming, Unfinished};
 use crate::TOOL;
+use crate::disk::Folder;
+use crate::disk::lease;
 use crate::error::{Code, Error, Result, show};
-use crate::folder::Folder;
 use crate::history::{self, History, Part};
-use crate::lease;
 use crate::reading::Effort;
 use crate::recover::rejects;
 use crate::target::Target;
@@ -121,9 +121,9 @@ impl<'a> Making<'a> {
         let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let source = Source {
             folder: folder.to_string_lossy().into_owned(),
-            mode: stat.st_mode & 0o777,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
+            mode: stat.mode & 0o777,
+            uid: stat.owner,
+            gid: stat.group,
             redis: None,
         };
         let Snapshot { left_out, warnings, .. } = self.snapshot;
@@ -220,9 +220,8 @@ impl<'a> Making<'a> {
         path: &Path,
         scan: Option<usize>,
     ) -> Result<(Passed, Inside)> {
-        let stat = rustix::fs::fstat(from).map_err(|error| Error::cannot_read(path, 0, &error.into()))?;
-        let seconds_ns = stat.st_mtime.saturating_mul(1_000_000_000);
-        let modified_ns = seconds_ns.saturating_add(i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
+        let stat = from.stat().map_err(|error| Error::cannot_read(path, 0, &error))?;
+        let modified_ns = stat.modified.0.saturating_mul(1_000_000_000).saturating_add(stat.modified.1);
         let end = source.end;
         let file = Incoming {
             name,
@@ -233,8 +232,8 @@ impl<'a> Making<'a> {
             is_large: end > BLOCK as u64,
             scan,
             payload: None,
-            attributes: Attributes { mode: stat.st_mode, uid: stat.st_uid, gid: stat.st_gid, modified_ns },
-            origin: Origin { device: stat.st_dev, inode: stat.st_ino, index: 0, seen_bytes: end, cut: None },
+            attributes: Attributes { mode: stat.mode, uid: stat.owner, gid: stat.group, modified_ns },
+            origin: Origin { device: stat.device, inode: stat.inode, index: 0, seen_bytes: end, cut: None },
         };
         self.to.store(file, self.effort)
     }

@@ -1,15 +1,14 @@
 //! Where a copy of a growing file ends: at the end of a record that was there when the file was pinned.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::disk::Identity;
+use crate::disk::lease;
 use crate::error::{Error, Result};
-use crate::folder::Identity;
 use crate::history;
-use crate::lease;
 
 /// How long a writer in the middle of a line is waited for.
 const MID_LINE: Duration = Duration::from_secs(1);
@@ -77,7 +76,11 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(b"{}\n{}\r").and_then(|()| file.write_all(&vec![b'x'; 200_000])).expect("written");
         for (size, end) in [(0, 0), (2, 0), (3, 3), (5, 3), (6, 6), (7, 6), (200_006, 6)] {
-            assert_eq!(line_end(&file, size).expect("readable"), end, "{size}");
+            assert_eq!(
+                line_end(&File::from(file.try_clone().expect("a file")), size).expect("readable"),
+                end,
+                "{size}"
+            );
         }
     }
 }

@@ -13,9 +13,9 @@ use super::restore::fill;
 use super::stored::{Inside, look_inside};
 use super::{Attested, Backup, attest, redis, seconds_since};
 use crate::TOOL;
+use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::figures::bytes;
-use crate::folder::Folder;
 use crate::reading::Effort;
 
 /// How a drill went, schema `papyra.drill/1`.

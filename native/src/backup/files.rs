@@ -1,16 +1,16 @@
 //! Where backups lie: in a folder, or under a prefix of an object store. What differs between the two is told here and
 //! in [`super::remote`], and nowhere else.
 
+use crate::disk::File;
 use std::fmt::Debug;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::attest::{forget, write_over};
 use super::{CONDEMNED, clear_leftovers, remote};
+use crate::disk::{Folder, Lock};
 use crate::error::{Error, Result};
-use crate::folder::{Folder, Lock};
 
 /// How long another papyra that adds or removes a backup is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,7 +85,7 @@ pub trait Bytes: Read {
 
 impl Bytes for File {
     fn size(&self) -> io::Result<u64> {
-        self.metadata().map(|metadata| metadata.len())
+        File::size(self)
     }
 }
 
@@ -109,16 +109,16 @@ impl Files for Folder {
             Some((folder, _)) if self.stat(folder)?.is_none() => None,
             Some((folder, name)) => self.existing_subfolder(folder)?.stat(name)?,
         };
-        Ok(stat.map(|stat| u64::try_from(stat.st_size).unwrap_or(0)))
+        Ok(stat.map(|stat| stat.size))
     }
 
     fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
-        let mut file = match name.split_once('/') {
+        let file = match name.split_once('/') {
             None => Folder::read(self, name)?,
             Some((folder, name)) => self.existing_subfolder(folder)?.read(name)?,
         };
         if at > 0 {
-            file.seek(SeekFrom::Start(at)).map_err(|error| Error::cannot_read(&self.join(name), at, &error))?;
+            file.start_at(at).map_err(|error| Error::cannot_read(&self.join(name), at, &error))?;
         }
         Ok(Box::new(file))
     }

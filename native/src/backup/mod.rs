@@ -32,8 +32,8 @@ use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
 use papyra_core::verification;
 
+use crate::disk::{Folder, Lock};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Lock};
 
 pub use attest::{Attestation, Attested};
 pub use files::{Files, at};

@@ -11,8 +11,8 @@ use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
 use super::attest::write_over;
+use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
-use crate::folder::Folder;
 
 /// The folder, in the target, of a restore under way.
 const INSIDE: &str = ".papyra-restore";
@@ -64,10 +64,10 @@ fn ready(name: &str) -> String {
 /// Deals with what killed runs have left: what was not finished goes, what was decided on is finished, and what may
 /// be somebody's data is kept.
 pub(super) fn settle_leftovers(parent: &Folder, name: &str, target: Option<&Folder>, place: &mut Place) -> Result<()> {
-    if parent.stat(&building(name))?.is_some() {
+    if parent.stat(building(name))?.is_some() {
         parent.remove_tree(&building(name))?;
     }
-    if parent.stat(&ready(name))?.is_some() {
+    if parent.stat(ready(name))?.is_some() {
         // A restore was killed between its two last steps: this is the old folder, or the new one.
         let kept = set_aside(parent, &ready(name), name)?;
         place.notes.push(format!("an interrupted restore had left a whole folder; it is {} now", show(&kept)));
@@ -128,7 +128,7 @@ pub(super) fn put(
         return parent.sync();
     };
     parent.put(&building(name), parent, &ready(name))?;
-    match parent.exchange_folders(&ready(name), name) {
+    match parent.exchange(ready(name), name) {
         Ok(true) => {}
         Ok(false) => {
             parent.remove_tree(&ready(name))?;
@@ -140,7 +140,7 @@ pub(super) fn put(
         }
     }
     parent.sync()?;
-    if std::fs::remove_dir(parent.join(&ready(name))).is_err() {
+    if std::fs::remove_dir(parent.join(ready(name))).is_err() {
         place.replaced.push(set_aside(parent, &ready(name), name)?);
     }
     parent.sync()

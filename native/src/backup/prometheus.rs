@@ -6,8 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::attest::write_over;
+use crate::disk::{Folder, file_name};
 use crate::error::Result;
-use crate::folder::{Folder, file_name};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,9 +17,9 @@ use super::writers::Seen;
 use super::writing::{Syncer, set_attributes};
 use super::{Backup, seconds_since};
 use crate::TOOL;
+use crate::disk::{Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::figures::bytes;
-use crate::folder::{Folder, file_name};
 use crate::reading::Effort;
 
 /// How long a writer or another restore is waited for.
@@ -199,8 +199,8 @@ impl Owner {
         Ok(match target {
             Some(target) => {
                 let stat = target.stat_self()?;
-                let owner = root.then_some((stat.st_uid, stat.st_gid));
-                Owner { folder_mode: stat.st_mode & 0o777, folder: owner, files: root.then_some(owner) }
+                let owner = root.then_some((stat.owner, stat.group));
+                Owner { folder_mode: stat.mode & 0o777, folder: owner, files: root.then_some(owner) }
             }
             None => Owner {
                 folder_mode: source.mode & 0o777 | 0o700,

@@ -4,9 +4,8 @@
 //! one moment when every name still leads to its file after all were opened ([`History::pin`]); a compaction or
 //! recovery under way, a rotation caught between two renames, and a file that is there twice are waited for.
 
+use crate::disk::File;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,8 +13,8 @@ use papyra_core::escape::escape;
 use papyra_core::manifest::LeftOut;
 
 use crate::archive::Format;
+use crate::disk::{Folder, Identity, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity, Lock, file_name};
 use crate::history::{History, Listing};
 use crate::recover::own_leftovers;
 use crate::target::Target;

@@ -1,6 +1,6 @@
 //! Reading a stored file back: unpacked, hashed, scanned, and compared with what the manifest says of it.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{self, Read, Write};
 
 use papyra_core::manifest::{Compression, Content, StoredFile};

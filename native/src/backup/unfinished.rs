@@ -18,8 +18,8 @@ use super::stored::{Inside, look_inside};
 use super::writing::{Syncer, pack, set_attributes};
 use super::{UNFINISHED, clear_leftovers, rfc3339, seconds_since};
 use crate::TOOL;
+use crate::disk::{Folder, Lock};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Lock};
 use crate::reading::Effort;
 
 /// How long another run is waited for that is choosing a name.
@@ -234,7 +234,7 @@ fn hidden(name: &str) -> String {
 
 fn free_name(backups: &Folder, wanted: Option<&str>, now: Timestamp) -> Result<String> {
     let taken =
-        |name: &str| -> Result<bool> { Ok(backups.stat(name)?.is_some() || backups.stat(&hidden(name))?.is_some()) };
+        |name: &str| -> Result<bool> { Ok(backups.stat(name)?.is_some() || backups.stat(hidden(name))?.is_some()) };
     if let Some(wanted) = wanted {
         return match taken(wanted)? {
             false => Ok(wanted.into()),

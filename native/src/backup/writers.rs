@@ -1,9 +1,9 @@
 //! Whether somebody writes to the folder that a restore is to replace. Papyra takes no lock and opens its log anew for
 //! each record, so the kernel is asked who has a file open, and the files are looked at again before they move.
 
+use crate::disk::lease;
+use crate::disk::{Folder, Identity};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity};
-use crate::lease;
 
 /// What the files in a folder looked like.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Seen {
         for name in names {
             // A log that has just been rotated away shows as a change.
             if let Some(stat) = folder.stat(&name)?
-                && rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
+                && rustix::fs::FileType::from_raw_mode(stat.mode).is_file()
             {
                 seen.push((name, Identity::of(&stat)));
             }

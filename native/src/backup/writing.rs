@@ -1,6 +1,6 @@
 //! Writing files that are to last: compressing, syncing, and giving them the attributes of what they are copies of.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{self, Read, Write};
 use std::sync::mpsc;
 use std::thread::JoinHandle;

@@ -12,16 +12,12 @@ use super::sys::{Lease, Result};
 const F_SETSIG: libc::c_int = 10;
 
 pub(super) fn set(fd: &OwnedFd, kind: Lease) -> Result<()> {
-    let kind = match kind {
-        Lease::Read => libc::F_RDLCK,
-        Lease::Write => libc::F_WRLCK,
-    };
     // SAFETY: both calls take an int and touch no memory of ours; the descriptor is open while `fd` lives.
     // Whoever breaks a lease has its holder sent a signal. SIGIO, the default, would end the process; SIGURG is
     // ignored unless asked for.
     let done = unsafe {
         libc::fcntl(fd.as_raw_fd(), F_SETSIG, libc::SIGURG) == 0
-            && libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, kind) == 0
+            && libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, number(kind)) == 0
     };
     if done { Ok(()) } else { Err(last_error()) }
 }
@@ -32,13 +28,36 @@ pub(super) fn give_back(fd: &OwnedFd) {
 }
 
 /// While somebody waits, the kernel names what the lease will be broken to.
-pub(super) fn stands(fd: &OwnedFd) -> bool {
+pub(super) fn stands(fd: &OwnedFd, kind: Lease) -> bool {
     // SAFETY: as above.
-    let now = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETLEASE) };
-    now == libc::F_RDLCK || now == libc::F_WRLCK
+    unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETLEASE) == number(kind) }
+}
+
+fn number(kind: Lease) -> libc::c_int {
+    match kind {
+        Lease::Read => libc::F_RDLCK,
+        Lease::Write => libc::F_WRLCK,
+    }
 }
 
 fn last_error() -> Errno {
     let error = std::io::Error::last_os_error();
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}
+
+/// Whether somebody has the file open for writing. `false` also where nobody can tell.
+pub(crate) fn has_writer(file: &super::File) -> bool {
+    file.lease(Lease::Read).is_err_and(|error| error == Errno::AGAIN)
+}
+
+/// Keeps a file from being opened by anybody for as long as it stands: their `open` waits.
+pub(crate) struct Barrier<'a> {
+    _lease: super::Leased<'a>,
+}
+
+impl Barrier<'_> {
+    /// `None` when somebody else has the file open, or leases are not to be had.
+    pub(crate) fn raise(file: &super::File) -> Option<Barrier<'_>> {
+        file.lease(Lease::Write).ok().map(|_lease| Barrier { _lease })
+    }
 }

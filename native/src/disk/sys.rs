@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
 
-#[cfg(test)]
+#[cfg(any())]
 use super::simulated;
 
 /// What the calls return.
@@ -23,28 +23,33 @@ pub(crate) type Result<T> = rustix::io::Result<T>;
 #[derive(Debug)]
 pub(crate) enum Handle {
     Kernel(OwnedFd),
-    #[cfg(test)]
+    #[cfg(any())]
     Simulated(simulated::Handle),
 }
 
 /// What the kernel tells of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stat {
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
+pub struct Stat {
+    /// The device's number.
+    pub device: u64,
+    /// The inode's number.
+    pub inode: u64,
     /// Type and permission bits.
-    pub(crate) mode: u32,
-    pub(crate) links: u64,
-    pub(crate) owner: u32,
-    pub(crate) group: u32,
+    pub mode: u32,
+    /// How many names it has.
+    pub links: u64,
+    /// The user it belongs to.
+    pub owner: u32,
+    /// The group it belongs to.
+    pub group: u32,
     /// In bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Allocated, in bytes.
-    pub(crate) allocated: u64,
-    /// Seconds and nanoseconds since 1970.
-    pub(crate) modified: (i64, i64),
-    /// Of content or inode; seconds and nanoseconds since 1970.
-    pub(crate) changed: (i64, i64),
+    pub allocated: u64,
+    /// When the content was changed; seconds and nanoseconds since 1970.
+    pub modified: (i64, i64),
+    /// When content or inode were changed; seconds and nanoseconds since 1970.
+    pub changed: (i64, i64),
 }
 
 impl Stat {
@@ -118,7 +123,7 @@ macro_rules! call {
     ($handle:expr, $kernel:ident => $real:expr, $sim:ident => $simulated:expr) => {
         match $handle {
             Handle::Kernel($kernel) => $real,
-            #[cfg(test)]
+            #[cfg(any())]
             Handle::Simulated($sim) => $simulated,
         }
     };
@@ -129,16 +134,16 @@ macro_rules! call_two {
     ($one:expr, $other:expr, $k1:ident, $k2:ident => $real:expr, $s1:ident, $s2:ident => $simulated:expr) => {
         match ($one, $other) {
             (Handle::Kernel($k1), Handle::Kernel($k2)) => $real,
-            #[cfg(test)]
+            #[cfg(any())]
             (Handle::Simulated($s1), Handle::Simulated($s2)) => $simulated,
-            #[cfg(test)]
+            #[cfg(any())]
             _ => Err(Errno::XDEV),
         }
     };
 }
 
 pub(crate) fn open_folder(path: &Path) -> Result<Handle> {
-    #[cfg(test)]
+    #[cfg(any())]
     if let Some(disk) = simulated::current() {
         return disk.open_folder(path).map(Handle::Simulated);
     }
@@ -148,7 +153,7 @@ pub(crate) fn open_folder(path: &Path) -> Result<Handle> {
 
 /// Makes one folder, with the mode 0777 less the umask; its parent must be there.
 pub(crate) fn make_folder(path: &Path) -> Result<()> {
-    #[cfg(test)]
+    #[cfg(any())]
     if let Some(disk) = simulated::current() {
         return disk.make_folder(path);
     }
@@ -157,7 +162,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<()> {
 
 /// The path without links; all of it must be there.
 pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
-    #[cfg(test)]
+    #[cfg(any())]
     if let Some(disk) = simulated::current() {
         return disk.canonical(path).map_err(Into::into);
     }
@@ -166,7 +171,7 @@ pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
 
 /// Milliseconds since 1970.
 pub(crate) fn now() -> i64 {
-    #[cfg(test)]
+    #[cfg(any())]
     if let Some(disk) = simulated::current() {
         return disk.now();
     }
@@ -175,7 +180,7 @@ pub(crate) fn now() -> i64 {
 
 /// Lets the others go on for a while.
 pub(crate) fn pause(time: Duration) {
-    #[cfg(test)]
+    #[cfg(any())]
     if let Some(disk) = simulated::current() {
         return disk.pause(time);
     }
@@ -184,7 +189,7 @@ pub(crate) fn pause(time: Duration) {
 
 /// The effective user.
 pub(crate) fn user() -> u32 {
-    #[cfg(test)]
+    #[cfg(any())]
     if let Some(disk) = simulated::current() {
         return disk.user();
     }
@@ -269,6 +274,11 @@ impl Handle {
         call!(self, fd => rustix::io::pread(fd, buffer, offset), sim => sim.read_at(buffer, offset))
     }
 
+    /// Where the next [`Handle::read`] begins.
+    pub(crate) fn start_at(&self, offset: u64) -> Result<()> {
+        call!(self, fd => fs::seek(fd, SeekFrom::Start(offset)).map(drop), sim => sim.start_at(offset))
+    }
+
     /// The next bytes from where the last call of this kind ended.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize> {
         call!(self, fd => rustix::io::read(fd, buffer), sim => sim.read(buffer))
@@ -316,9 +326,9 @@ impl Handle {
         call!(self, fd => super::lease::set(fd, kind), sim => sim.lease(kind))
     }
 
-    /// Whether the lease still stands and nobody waits for it.
-    pub(crate) fn is_leased(&self) -> bool {
-        call!(self, fd => super::lease::stands(fd), sim => sim.is_leased())
+    /// Whether the lease of this kind still stands and nobody waits for it.
+    pub(crate) fn is_leased(&self, kind: Lease) -> bool {
+        call!(self, fd => super::lease::stands(fd, kind), sim => sim.is_leased(kind))
     }
 
     /// Gives the lease back: whoever waits goes on.

@@ -19,8 +19,8 @@ use self::log::{StreamLog, Unfinished};
 use super::Backup;
 use super::entries::{self, Streams};
 use crate::TOOL;
+use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
-use crate::folder::Folder;
 use crate::reading::Effort;
 
 /// The name of the list of groups.

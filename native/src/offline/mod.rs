@@ -18,8 +18,8 @@ use std::sync::mpsc::sync_channel;
 use papyra_core::escape::escape;
 use papyra_core::redis::{self, AofNames, Flow, Format, SNIFF_END, SNIFF_START, Seems, is_whole_dump};
 
+use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
-use crate::folder::Folder;
 
 pub(crate) use aof::survey;
 

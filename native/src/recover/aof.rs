@@ -3,7 +3,7 @@
 //! What to keep is core's plan. A server must not have the files open meanwhile: it is refused then, since a server appends at an offset of its
 //! own.
 
-use std::fs::File;
+use crate::disk::File;
 
 use papyra_core::plan::Plan;
 use papyra_core::redis::{AofPlan, AofReader, LaterCommands, Limits, Scope, Stretch, Survey};
@@ -16,8 +16,8 @@ use super::member::{self, NewFile};
 use super::rejects::Rejects;
 use super::{FilePlan, Keeping, Mode, Options, Outcome, Rejected, aside, copy_range, quarantine, swap};
 use crate::TOOL;
+use crate::disk::{Folder, Identity};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity};
 use crate::offline::entries::is_append_only;
 use crate::offline::{AofSet, Backup, feed, open, scan, survey};
 use crate::reading::Effort;
@@ -269,8 +269,9 @@ fn write(source: &File, output: &File, plan: &AofPlan, rejects: &mut Rejects) ->
 /// The new file must be whole.
 fn verify(output: &File, folder: &Folder, temporary: &str, size: u64, scope: &Scope, effort: Effort<'_>) -> Result<()> {
     let path = folder.join(temporary);
-    let found = survey(output, &path, size, false, scope, effort)?;
-    let length = output.metadata().map_err(|error| Error::cannot_read(&path, 0, &error))?.len();
+    let copy = folder.read(temporary)?.into_std();
+    let found = survey(&copy, &path, size, false, scope, effort)?;
+    let length = output.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     if length == size && !found.damaged && !found.front_damaged {
         return Ok(());
     }

@@ -67,7 +67,7 @@ fn has_original_aside(history: &History, set: &RotationSet, keeping: &Keeping) -
     if let Keeping::Quarantine(folder) = keeping
         && folder.is_dir()
     {
-        names.extend(crate::folder::Folder::open(folder)?.names()?);
+        names.extend(crate::disk::Folder::open(folder)?.names()?);
     }
     Ok(names.iter().any(|name| name.starts_with(&prefix)))
 }
@@ -136,7 +136,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
 fn each_record(history: &History, name: &str, effort: Effort<'_>, mut each: impl FnMut(&[u8])) -> Result<()> {
     let file = history.read(name)?;
     let path = history.folder.join(name);
-    let size = file.metadata().map_err(|error| Error::cannot_read(&path, 0, &error))?.len();
+    let size = file.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     records::each(&file, &path, size, effort, |record| {
         each(&record.bytes()?);
         Ok(Flow::Continue(()))

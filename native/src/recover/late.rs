@@ -1,8 +1,7 @@
 //! What writers append while recovery is under way: judged like the rest of the log, and never left behind.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,9 @@ use papyra_core::scan::{Flow, Sink, Step};
 
 use super::rewrite::copy_range;
 use super::swap::{Ready, changed};
+use crate::disk::lease;
+use crate::disk::{Folder, Identity};
 use crate::error::{Error, Result};
-use crate::folder::{Folder, Identity};
-use crate::lease;
 use crate::reading::{self, Effort};
 
 /// How long to wait for writers that have a file open.
@@ -214,7 +213,7 @@ mod tests {
     use std::fs;
 
     use super::{catch_up, there_already};
-    use crate::folder::{Folder, Identity};
+    use crate::disk::{Folder, Identity};
     use crate::recover::swap::Ready;
 
     #[test]
@@ -227,7 +226,7 @@ mod tests {
         let ready = Ready { inode, size: 8, resume_at: 8, new_size: 8 };
         for (new_file, caught) in [("{\"n\":1}\n", Some(16)), ("{\"n\":1}\n{\"n\":3}\n", None)] {
             fs::write(at("new"), new_file).expect("written");
-            let new = fs::OpenOptions::new().read(true).write(true).open(at("new")).expect("open");
+            let new = held.write("new").expect("open");
             let done = catch_up(&held, "old", &old, &new, ready).expect("looked at");
             assert_eq!(done.map(|ready| ready.new_size), caught);
             let size = Identity::of_file(&new).expect("a size").size;

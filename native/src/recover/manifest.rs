@@ -7,8 +7,8 @@ use papyra_core::redis::{self, FileRole, Manifest, server_name};
 use super::member::{self, NewFile};
 use super::rejects::Rejects;
 use super::{Keeping, Outcome, Rejected, copy_range, swap};
+use crate::disk::{Folder, Identity};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity};
 use crate::offline::AofSet;
 
 /// A manifest that is to take the old one's place.

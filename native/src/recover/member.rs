@@ -1,7 +1,6 @@
 //! Repairs one file: scan, write anew, verify, secure what goes, swap.
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use crate::disk::File;
 use std::path::PathBuf;
 
 use papyra_core::plan::Plan;
@@ -12,8 +11,8 @@ use super::quarantine::{self, Kept};
 use super::rejects::{Rejects, Secured};
 use super::rewrite::{Filter, Rewriter, Rewritten};
 use super::swap::{self, Ready};
+use crate::disk::{Folder, Identity};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity};
 use crate::history::scan_settled;
 use crate::reading::{self, Effort};
 
@@ -194,7 +193,7 @@ fn write(
 
 /// Scans the new file: it must be clean and hold what was kept, no more and no less.
 fn verify(output: &File, path: &std::path::Path, done: &Rewritten, prefix: &[u8], effort: Effort<'_>) -> Result<()> {
-    let size = output.metadata().map_err(|error| Error::cannot_read(path, 0, &error))?.len();
+    let size = output.size().map_err(|error| Error::cannot_read(path, 0, &error))?;
     let after = reading::scan_file(output, path, size, Effort { max_findings: 0, ..effort })?;
     let expected = done.records.total() + memchr::memchr_iter(b'\n', prefix).count() as u64;
     if after.anomalies == 0 && after.bytes == done.size && after.records.total() == expected {
@@ -212,24 +211,24 @@ fn verify(output: &File, path: &std::path::Path, done: &Rewritten, prefix: &[u8]
 /// Gives the new file the original's owner, mode and extended attributes (access lists among them).
 fn like_the_original(source: &File, output: &File, path: &std::path::Path) -> Result<Vec<String>> {
     let failed = |error: std::io::Error| Error::cannot_create("keep owner and mode of", path, error);
-    let (old, new) = (source.metadata().map_err(failed)?, output.metadata().map_err(failed)?);
-    if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-        let (owner, group) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
+    let (old, new) = (source.stat().map_err(failed)?, output.stat().map_err(failed)?);
+    if (old.owner, old.group) != (new.owner, new.group) {
+        let (owner, group) = (Uid::from_raw(old.owner), Gid::from_raw(old.group));
         fs::fchown(output, Some(owner), Some(group)).map_err(|_| {
             let text = format!("cannot keep owner and group of {}: run as root or as its owner", show(path));
             Error::new(Code::CannotCreate, text)
         })?;
     }
-    fs::fchmod(output, Mode::from_raw_mode(old.mode() & 0o7777)).map_err(|error| failed(error.into()))?;
+    fs::fchmod(output, Mode::from_raw_mode(old.mode & 0o7777)).map_err(|error| failed(error.into()))?;
     let mut warnings = Vec::new();
     if let Err(error) = copy_attributes(source, output) {
         warnings.push(format!("the extended attributes of {} could not be kept: {error}", show(path)));
     }
-    if old.nlink() > 1 {
+    if old.links > 1 {
         warnings.push(format!(
             "{} has {} more names (hard links): they keep the old content",
             show(path),
-            old.nlink() - 1
+            old.links - 1
         ));
     }
     Ok(warnings)

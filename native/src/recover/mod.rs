@@ -22,8 +22,8 @@ use papyra_core::rotation::RotationSet;
 use serde::Serialize;
 
 use crate::TOOL;
+use crate::disk::{Folder, Lock};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Lock};
 use crate::history::History;
 use crate::reading::{self, Effort};
 
@@ -327,7 +327,7 @@ fn finish_own(history: &History, keeping: &Keeping, outcome: &mut Outcome) -> Re
             && let Some(stat) = folder.stat(&hidden)?
             && folder.stat(&log)?.is_some()
         {
-            if stat.st_ino == ready.inode {
+            if stat.inode == ready.inode {
                 late::carry_over_from_old(folder, &log, &hidden, ready)?;
             } else {
                 late::carry_over_from_new(folder, &log, &late::open(folder, &log)?, &folder.read(&hidden)?, ready)?;
@@ -341,7 +341,7 @@ fn finish_own(history: &History, keeping: &Keeping, outcome: &mut Outcome) -> Re
 
 /// A member that compaction had emptied goes; one that a rotation had put there meanwhile gets its name back.
 pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str) -> Result<bool> {
-    if folder.stat(hidden)?.is_some_and(|stat| stat.st_size > 0) {
+    if folder.stat(hidden)?.is_some_and(|stat| stat.size > 0) {
         folder.move_to(hidden, folder, log)?;
         return Ok(false);
     }

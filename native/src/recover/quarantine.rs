@@ -1,13 +1,12 @@
 //! The quarantine folder: where whole originals go, under Papyra's own naming, `NAME.quarantine.<unix_ms>`.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::rewrite::copy_range;
+use crate::disk::{Folder, Identity};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity};
 
 /// An original that is safe in the quarantine.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! Both are written under temporary names and take their own just before the log is swapped. A run that follows a
 //! crash recognises what the one before it has secured and does not secure it twice.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::quarantine::same_bytes;
+use crate::disk::{Folder, Identity};
 use crate::error::{Error, Result};
-use crate::folder::{Folder, Identity};
 
 /// The folder's name. It begins with a dot, so that it is part of no log's name.
 pub const FOLDER: &str = ".papyra-rejected";
@@ -141,8 +141,8 @@ impl Rejects {
     pub(crate) fn abandon(self) {
         if let Some(open) = self.open {
             // Copies only; if they stay, the next run clears them away.
-            _ = open.folder.remove(&data_temporary(&open.name));
-            _ = open.folder.remove(&index_temporary(&open.name));
+            _ = open.folder.remove(data_temporary(&open.name));
+            _ = open.folder.remove(index_temporary(&open.name));
         }
     }
 }
@@ -172,8 +172,8 @@ pub(crate) fn free_stem(folder: &Folder, name: &str) -> Result<String> {
     let stem = format!("{name}.{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
     let mut candidate = stem.clone();
     for number in 2.. {
-        if folder.stat(&format!("{candidate}.rejected"))?.is_none()
-            && folder.stat(&format!("{candidate}.json"))?.is_none()
+        if folder.stat(format!("{candidate}.rejected"))?.is_none()
+            && folder.stat(format!("{candidate}.json"))?.is_none()
         {
             break;
         }
@@ -189,7 +189,7 @@ fn secured_before(folder: &Folder, name: &str, head: &str, data: &str, size: u64
     for index in folder.names()? {
         let Some(stem) = index.strip_suffix(".json").filter(|stem| stem.starts_with(&prefix)) else { continue };
         let earlier = format!("{stem}.rejected");
-        let same_size = folder.stat(&earlier)?.is_some_and(|stat| u64::try_from(stat.st_size) == Ok(size));
+        let same_size = folder.stat(&earlier)?.is_some_and(|stat| stat.size == size);
         if same_size && begins_with(folder, &index, head)? && same_bytes(&folder.read(&earlier)?, &new, size) {
             return Ok(Some(earlier));
         }

@@ -3,11 +3,10 @@
 //! The scan's steps are carried out while they come, so that a plan of any length costs no memory. A filter may drop
 //! whole records besides: that is what compaction adds to a repair.
 
+use crate::disk::File;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use papyra_core::plan::Plan;
 use papyra_core::scan::{Flow, Record, Sink, Step};

@@ -7,12 +7,12 @@
 //!
 //! The hidden name under which the other file lies meanwhile says all that a later run needs to know to finish this.
 
-use std::fs::File;
+use crate::disk::File;
 
 use super::late;
+use crate::disk::lease::Barrier;
+use crate::disk::{Folder, Identity};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Identity};
-use crate::lease::Barrier;
 
 /// What the hidden name says: `.NAME.papyra.<inode>.<size>.<resume>.<new size>`, the first two of the file that was
 /// scanned.
@@ -126,7 +126,7 @@ pub(crate) fn swap(
                 folder.remove(&hidden)?;
             } else {
                 // What came late is no record. The next run puts it aside.
-                folder.rename(&hidden, &carried.ready.name(log))?;
+                folder.rename(&hidden, carried.ready.name(log))?;
             }
         }
         folder.sync()?;
@@ -168,7 +168,7 @@ fn change_names(
 /// given it another.
 fn put_back(folder: &Folder, log: &str, hidden: &str, new: &File) -> Result<String> {
     let inode = Identity::of_file(new).map_err(|error| Error::cannot_read(&folder.join(hidden), 0, &error))?.inode;
-    let is_new = |name: &str| folder.stat(name).is_ok_and(|found| found.is_some_and(|found| found.st_ino == inode));
+    let is_new = |name: &str| folder.stat(name).is_ok_and(|found| found.is_some_and(|found| found.inode == inode));
     // They may rotate again while it is looked for.
     for _ in 0..100 {
         let members = || folder.names().into_iter().flatten().filter(|name| !name.starts_with('.'));
@@ -250,7 +250,7 @@ mod tests {
                 lines
             });
             for _ in 0..100 {
-                let mut new = folder.create_new(&unfinished("log")).expect("a new file");
+                let mut new = folder.create_new(unfinished("log")).expect("a new file");
                 new.write_all(b"{}\n").expect("written");
                 let ready = Ready { inode: identity.inode, size: 0, resume_at: 0, new_size: 3 };
                 assert!(swap(&folder, "log", (&scanned, &identity), &new, ready).is_err_and(|failed| !failed.swapped));

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use papyra_core::redis::push_rejected;
 
 use super::reply::Entry;
+use crate::disk::Folder;
 use crate::error::{Error, Result};
-use crate::folder::Folder;
 use crate::recover::rejects::free_stem;
 
 /// The rejects of one stream. The file is made with its first entry.
@@ -38,7 +38,7 @@ impl<'a> Rejects<'a> {
             None => {
                 let folder = Folder::create(self.folder)?;
                 let name = format!("{}.rejected", free_stem(&folder, &file_name(&self.source))?);
-                let file = folder.create_new(&name)?;
+                let file = folder.create_new(&name)?.into_std();
                 folder.sync()?;
                 self.open.insert((file, folder.join(&name)))
             }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use papyra_core::escape::escape;
 
 use crate::backup::drill::Scratch;
+use crate::disk::Folder;
 use crate::error::{Code, Error, Result};
-use crate::folder::Folder;
 use crate::redis::{Location, Settings, Store, Systems, Tls};
 
 /// The names that a server goes by.
@@ -60,7 +60,7 @@ impl Server {
         let more = fill(&folder)?;
         let path = folder.path().to_owned();
         let failed = |error: std::io::Error| Error::cannot_create("start a server in", &path, error);
-        let log = folder.create_new(LOG)?;
+        let log = folder.create_new(LOG)?.into_std();
         let begun = Instant::now();
         let guard = Command::new("sh")
             .args(["-c", GUARD])

@@ -15,8 +15,8 @@ use super::{UNDER_WAY, called};
 use crate::backup::attest::forget;
 use crate::backup::files::{Bytes, Files};
 use crate::backup::{read_manifest, unfinished_in};
+use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
-use crate::folder::Lock;
 
 /// A prefix in a bucket.
 #[derive(Debug, Clone)]

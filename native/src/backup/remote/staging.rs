@@ -9,8 +9,8 @@ use papyra_core::digest::sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::attest::write_over;
+use crate::disk::{Folder, Lock};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Lock};
 
 const SCHEMA: &str = "papyra.upload/1";
 
@@ -49,7 +49,7 @@ impl Staging {
         let user = rustix::process::geteuid();
         let private = Folder::create(scratch)?.subfolder(&format!(".papyra-upload-{}", user.as_raw()))?;
         let stat = private.stat_self()?;
-        if stat.st_uid != user.as_raw() || stat.st_mode & 0o077 != 0 {
+        if stat.owner != user.as_raw() || stat.mode & 0o077 != 0 {
             let text = format!("{} is not this user's alone: name another folder with --scratch", show(private.path()));
             return Err(Error::new(Code::CannotCreate, text));
         }

@@ -1,7 +1,7 @@
 //! Sending a backup: announced first, then every file, and the checksums last. A run for the same name goes on where
 //! a killed one was.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::Read;
 
 use futures_util::StreamExt;
@@ -19,8 +19,8 @@ use super::staging::{Journal, Parts, Staging};
 use super::{Sending, UNDER_WAY};
 use crate::backup::create::Created;
 use crate::backup::{Files, read_manifest, unfinished_in, whole};
+use crate::disk::{Folder, Lock};
 use crate::error::{Code, Error, Result, show};
-use crate::folder::{Folder, Lock};
 
 /// A part's least size in bytes; every store takes parts of 5 MiB and more.
 const PART: u64 = 8 << 20;

@@ -9,8 +9,8 @@ use std::io::{BufWriter, Write};
 use papyra_core::redis::{Entry, PapyraKey, RecordCheck, StreamFacts, StreamGroups, push_line, push_rejected};
 
 use super::Log;
+use crate::disk::Folder;
 use crate::error::{Error, Result};
-use crate::folder::Folder;
 
 /// A stream that is being exported.
 pub(super) struct StreamLog {
@@ -112,7 +112,7 @@ pub(super) struct Unfinished {
 impl Unfinished {
     pub(super) fn create(folder: &Folder, name: &str) -> Result<Unfinished> {
         let hidden = format!(".{name}.tmp");
-        let file = BufWriter::with_capacity(1 << 18, folder.create_new(&hidden)?);
+        let file = BufWriter::with_capacity(1 << 18, folder.create_new(&hidden)?.into_std());
         Ok(Unfinished { hidden, file })
     }
 

@@ -1,0 +1,227 @@
+//! An open file: bytes at offsets and at the end, what the kernel tells of it, and leases on it.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use super::sys::{Handle, Lease, Seek, Stat};
+
+/// An open file.
+#[derive(Debug)]
+pub struct File {
+    pub(super) handle: Handle,
+}
+
+/// Which file it is, and what it looked like: equal as long as nobody touched it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time, seconds and nanoseconds since 1970.
+    pub modified: (i64, i64),
+}
+
+impl Identity {
+    /// The identity that a `stat` shows.
+    pub(crate) fn of(stat: &Stat) -> Identity {
+        Identity { device: stat.device, inode: stat.inode, size: stat.size, modified: stat.modified }
+    }
+
+    /// The identity of an open file.
+    pub fn of_file(file: &File) -> io::Result<Identity> {
+        Ok(Identity::of(&file.stat()?))
+    }
+}
+
+/// A lease on a file; it is given back with the value.
+#[derive(Debug)]
+pub(crate) struct Leased<'a> {
+    file: &'a File,
+    kind: Lease,
+}
+
+impl Leased<'_> {
+    /// Whether nobody waits for it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.file.handle.is_leased(self.kind)
+    }
+}
+
+impl Drop for Leased<'_> {
+    fn drop(&mut self) {
+        self.file.handle.unlease();
+    }
+}
+
+impl File {
+    /// What the kernel tells of it.
+    pub(crate) fn stat(&self) -> io::Result<Stat> {
+        Ok(self.handle.stat()?)
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> io::Result<u64> {
+        Ok(self.handle.stat()?.size)
+    }
+
+    /// Reads at `offset`; 0 at the end of the file.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        retry(|| self.handle.read_at(buffer, offset))
+    }
+
+    /// Fills the buffer from `offset` on, or fails at the end of the file.
+    pub fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read_at(buffer, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    buffer = &mut buffer[read..];
+                    offset += read as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of it at `offset`.
+    pub(crate) fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match retry(|| self.handle.write_at(bytes, offset))? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => {
+                    bytes = &bytes[written..];
+                    offset += written as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts it, or makes it longer with a hole.
+    pub(crate) fn set_size(&self, size: u64) -> io::Result<()> {
+        retry(|| self.handle.truncate(size))
+    }
+
+    /// Makes content and size survive a power cut.
+    pub fn sync_all(&self) -> io::Result<()> {
+        retry(|| self.handle.sync())
+    }
+
+    /// Asks for a lease; [`Lease`] says what it keeps away.
+    pub(crate) fn lease(&self, kind: Lease) -> Result<Leased<'_>, Errno> {
+        self.handle.lease(kind).map(|()| Leased { file: self, kind })
+    }
+
+    /// The start of the next data, or hole, at or after `offset`. Without data there, and where the file system knows
+    /// of no holes, that is the size or `offset` itself.
+    pub(crate) fn next(&self, what: Seek, offset: u64, size: u64) -> u64 {
+        match (self.handle.seek(what, offset), what) {
+            (Ok(at), _) => at.min(size),
+            (Err(Errno::NXIO), _) | (Err(_), Seek::Hole) => size,
+            (Err(_), Seek::Data) => offset,
+        }
+    }
+
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        Ok(self.handle.set_mode(mode)?)
+    }
+
+    pub(crate) fn set_owner(&self, owner: u32, group: u32) -> io::Result<()> {
+        Ok(self.handle.set_owner(owner, group)?)
+    }
+
+    /// Gives it the extended attributes of another, access lists among them.
+    pub(crate) fn copy_attributes(&self, from: &File) -> io::Result<()> {
+        for (name, value) in from.handle.attributes()? {
+            self.handle.set_attribute(&name, &value)?;
+        }
+        Ok(())
+    }
+
+    /// The same open file once more.
+    pub(crate) fn try_clone(&self) -> io::Result<File> {
+        match &self.handle {
+            Handle::Kernel(fd) => Ok(File { handle: Handle::Kernel(fd.try_clone()?) }),
+            #[cfg(any())]
+            Handle::Simulated(file) => Ok(File { handle: Handle::Simulated(file.clone()) }),
+        }
+    }
+
+    /// Where the next sequential read begins.
+    pub(crate) fn start_at(&self, offset: u64) -> io::Result<()> {
+        Ok(self.handle.start_at(offset)?)
+    }
+
+    /// The standard library's file, for what needs a descriptor.
+    pub fn into_std(self) -> std::fs::File {
+        match self.handle {
+            Handle::Kernel(fd) => fd.into(),
+            #[cfg(any())]
+            Handle::Simulated(_) => panic!("a simulated file has no descriptor"),
+        }
+    }
+}
+
+impl From<std::fs::File> for File {
+    fn from(file: std::fs::File) -> File {
+        File { handle: Handle::Kernel(OwnedFd::from(file)) }
+    }
+}
+
+/// For calls that only the backups of files make, which the simulated disk does not have.
+impl AsFd for File {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.handle {
+            Handle::Kernel(fd) => fd.as_fd(),
+            #[cfg(any())]
+            Handle::Simulated(_) => panic!("a simulated file has no descriptor"),
+        }
+    }
+}
+
+impl Read for &File {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(self.handle.read(buffer)?)
+    }
+}
+
+impl Write for &File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.handle.write(bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for File {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buffer)
+    }
+}
+
+impl Write for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A signal that came in between is no failure.
+pub(super) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! A folder held open, and what is done in it. Names are relative to it, so that nobody can move it away underneath, and
+//! no call follows a link in the last component.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::File;
+use super::sys::{self, Flock, Handle, Open, Rename, Stat};
+use crate::error::{Code, Error, Result, show};
+
+/// An open folder. A clone is the same folder.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    pub(super) handle: Arc<Handle>,
+    path: PathBuf,
+}
+
+/// The lock on a folder; it goes with the value.
+#[derive(Debug)]
+pub struct Lock {
+    _handle: Handle,
+}
+
+impl Folder {
+    /// Opens the folder at `path`; the empty path is the working folder.
+    pub fn open(path: &Path) -> Result<Folder> {
+        let real = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let handle = sys::open_folder(real).map_err(|error| Error::cannot_open(path, error))?;
+        Ok(Folder { handle: Arc::new(handle), path: path.to_owned() })
+    }
+
+    /// Opens the folder at `path`, making it and its parents first if need be. What is made survives a power cut.
+    pub fn create(path: &Path) -> Result<Folder> {
+        let failed = |error: Errno| Error::cannot_create("create the folder", path, error);
+        let real = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        match sys::make_folder(real) {
+            Ok(()) => {
+                Folder::open(real.parent().unwrap_or(Path::new("/")))?.sync()?;
+                Folder::open(path)
+            }
+            // What is there and is no folder, or cannot be entered, is named as such.
+            Err(Errno::EXIST) => Folder::open_for_writing(path),
+            Err(Errno::NOENT) => {
+                let parent = real.parent().filter(|parent| !parent.as_os_str().is_empty());
+                Folder::create(parent.ok_or_else(|| failed(Errno::NOENT))?)?;
+                Folder::create(path)
+            }
+            Err(Errno::ROFS | Errno::ISDIR) if sys::open_folder(real).is_ok() => Folder::open(path),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn open_for_writing(path: &Path) -> Result<Folder> {
+        let handle = sys::open_folder(path).map_err(|error| Error::cannot_create("use the folder", path, error))?;
+        Ok(Folder { handle: Arc::new(handle), path: path.to_owned() })
+    }
+
+    /// Opens a folder in this one, making it first if need be; a link at its name is refused. One that is made belongs to
+    /// whom `like` belongs to, and is open to nobody whom `like` is not open to.
+    pub(crate) fn subfolder_like(&self, name: &str, like: Option<&Stat>) -> Result<Folder> {
+        let path = self.join(name);
+        match self.handle.make_folder(OsStr::new(name), 0o700) {
+            Ok(()) => {
+                let folder = self.existing_subfolder(name)?;
+                if let Some(like) = like {
+                    folder.give_to(like)?;
+                }
+                self.sync()?;
+                Ok(folder)
+            }
+            Err(Errno::EXIST) => {
+                let failed = |error| Error::cannot_create("use the folder", &path, error);
+                let handle = self.handle.open_folder(OsStr::new(name)).map_err(failed)?;
+                Ok(Folder { handle: Arc::new(handle), path })
+            }
+            Err(error) => Err(Error::cannot_create("create the folder", &path, error)),
+        }
+    }
+
+    /// The same, for its maker alone.
+    pub fn subfolder(&self, name: &str) -> Result<Folder> {
+        self.subfolder_like(name, None)
+    }
+
+    /// Gives a folder that was made just now to whom a file belongs to, for those to enter who may read the file.
+    fn give_to(&self, like: &Stat) -> Result<()> {
+        let failed = |error: Errno| Error::cannot_create("give away the folder", &self.path, error);
+        let now = self.handle.stat().map_err(failed)?;
+        if (now.owner, now.group) != (like.owner, like.group) {
+            self.handle.set_owner(like.owner, like.group).map_err(failed)?;
+        }
+        // Who may read may also enter; nobody gets to write who could not.
+        let read = like.mode & 0o444;
+        self.handle.set_mode(0o700 | (like.mode & 0o060) | read | (read >> 2)).map_err(failed)
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of `name` in it.
+    pub fn join(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        self.path.join(name.as_ref())
+    }
+
+    /// The names in it that are UTF-8 (no log of Papyra's has another), in no order.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let names = self.handle.names().map_err(|error| Error::cannot_open(&self.path, error))?;
+        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    }
+
+    /// Takes the lock that keeps two of us apart: `flock` on the folder itself, which leaves nothing behind.
+    pub fn lock(&self) -> Result<Lock> {
+        match self.flock(Flock::Exclusive) {
+            Ok(lock) => Ok(lock),
+            Err(Errno::WOULDBLOCK) => Err(self.at_work()),
+            Err(error) => Err(Error::cannot_create("lock the folder", &self.path, error)),
+        }
+    }
+
+    /// The same, after waiting for whoever holds the lock, at most so long.
+    pub fn lock_within(&self, patience: Duration) -> Result<Lock> {
+        let begun = sys::now();
+        loop {
+            match self.lock() {
+                Err(error) if error.code == Code::TryAgain && sys::now() - begun < patience.as_millis() as i64 => {
+                    sys::pause(Duration::from_micros(500));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Takes a lock that others may hold too; it keeps [`Folder::lock`] out.
+    pub fn share(&self) -> Result<Lock> {
+        match self.flock(Flock::Shared) {
+            Ok(lock) => Ok(lock),
+            // A file system without locks (some network ones) is read all the same.
+            Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                let handle = self.handle.open_folder(OsStr::new("."));
+                Ok(Lock { _handle: handle.map_err(|error| Error::cannot_open(&self.path, error))? })
+            }
+            Err(Errno::WOULDBLOCK) => Err(self.at_work()),
+            Err(error) => Err(Error::cannot_open(&self.path, error)),
+        }
+    }
+
+    /// The lock is on an open description of its own: it goes when that is closed.
+    fn flock(&self, how: Flock) -> sys::Result<Lock> {
+        let handle = self.handle.open_folder(OsStr::new("."))?;
+        handle.flock(how).map(|()| Lock { _handle: handle })
+    }
+
+    fn at_work(&self) -> Error {
+        let text = format!("another papyra is at work in {}: try again when it is done", show(&self.path));
+        Error::new(Code::TryAgain, text)
+    }
+
+    /// Opens a folder in this one, which must be there; a link is refused.
+    pub fn existing_subfolder(&self, name: &str) -> Result<Folder> {
+        let path = self.join(name);
+        let handle = self.handle.open_folder(OsStr::new(name)).map_err(|error| Error::cannot_open(&path, error))?;
+        Ok(Folder { handle: Arc::new(handle), path })
+    }
+
+    /// Makes a folder in this one, which must not be there yet, readable by its owner only.
+    pub fn new_subfolder(&self, name: &str) -> Result<Folder> {
+        self.handle
+            .make_folder(OsStr::new(name), 0o700)
+            .map_err(|error| Error::cannot_create("create the folder", &self.join(name), error))?;
+        self.existing_subfolder(name)
+    }
+
+    /// Gives the folder itself these permission bits, and this owner if that can be done.
+    pub fn set_mode(&self, mode: u32, owner: Option<(u32, u32)>) -> Result<()> {
+        if let Some((user, group)) = owner {
+            self.handle
+                .set_owner(user, group)
+                .map_err(|error| Error::cannot_create("give away the folder", &self.path, error))?;
+        }
+        self.handle
+            .set_mode(mode & 0o777)
+            .map_err(|error| Error::cannot_create("set the permissions of", &self.path, error))
+    }
+
+    /// What the folder itself is.
+    pub fn stat_self(&self) -> Result<Stat> {
+        self.handle.stat().map_err(|error| Error::cannot_open(&self.path, error))
+    }
+
+    /// The bytes that may still be written to the file system it is on; `None` when nobody can tell.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.handle.free().ok()
+    }
+
+    /// Gives `from` in this folder the name `to` in that one, unless there is something already.
+    ///
+    /// `Ok(false)`: it cannot be moved there, being on another file system or a mount point.
+    pub fn put(&self, from: &str, folder: &Folder, to: &str) -> Result<bool> {
+        let moved = match self.renamed(from, folder, to, Rename::NoReplace) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if folder.stat(to)?.is_none() => {
+                self.renamed(from, folder, to, Rename::Replace)
+            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(Errno::EXIST),
+            other => other,
+        };
+        match moved {
+            Ok(()) => Ok(true),
+            Err(Errno::XDEV | Errno::BUSY) => Ok(false),
+            Err(error) => Err(Error::cannot_create("put in place", &folder.join(to), error)),
+        }
+    }
+
+    /// Gives two names each other's file or folder in one step. `false`: that cannot be done here.
+    pub fn exchange(&self, one: impl AsRef<OsStr>, other: impl AsRef<OsStr>) -> Result<bool> {
+        match self.handle.rename(one.as_ref(), &self.handle, other.as_ref(), Rename::Exchange) {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV | Errno::BUSY) => Ok(false),
+            Err(error) => Err(Error::cannot_write("swap in", &self.join(other), error)),
+        }
+    }
+
+    /// Removes a folder and all that is in it; links are removed, not followed.
+    pub fn remove_tree(&self, name: &str) -> Result<()> {
+        let inside = self.existing_subfolder(name)?;
+        for name in inside.handle.names().map_err(|error| Error::cannot_open(&inside.path, error))? {
+            let failed = |error: Errno| Error::cannot_write("remove", &inside.join(&name), error);
+            match inside.handle.unlink(&name) {
+                Err(Errno::ISDIR | Errno::PERM) => {
+                    let text = name.to_str().ok_or_else(|| failed(Errno::ILSEQ))?;
+                    inside.remove_tree(text)?;
+                }
+                other => other.map_err(failed)?,
+            }
+        }
+        let name = OsStr::new(name);
+        self.handle.remove_folder(name).map_err(|error| Error::cannot_write("remove", &self.join(name), error))
+    }
+
+    fn opened(&self, name: impl AsRef<OsStr>, how: Open) -> io::Result<File> {
+        let file = File { handle: super::file::retry(|| self.handle.open(name.as_ref(), how))? };
+        if file.stat()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+    }
+
+    /// Opens a regular file for reading.
+    pub fn read(&self, name: impl AsRef<OsStr>) -> Result<File> {
+        self.opened(&name, Open::Read).map_err(|error| Error::cannot_open(&self.join(name), error))
+    }
+
+    /// Opens a regular file to be changed where it stands.
+    pub(crate) fn write(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        self.opened(name, Open::Write)
+    }
+
+    /// Opens a regular file to append to, creating it with the usual mode if it is not there.
+    pub fn append(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        self.opened(name, Open::AppendOrCreate(0o666))
+    }
+
+    /// Opens a regular file to append to; it must be there.
+    pub fn append_existing(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        self.opened(name, Open::Append)
+    }
+
+    /// Creates a file that must not be there yet, readable by its owner only.
+    pub fn create_new(&self, name: impl AsRef<OsStr>) -> Result<File> {
+        self.opened(&name, Open::Create(0o600)).map_err(|error| Error::cannot_create("create", &self.join(name), error))
+    }
+
+    /// What `name` is, a link not followed; `None` when there is nothing.
+    pub fn stat(&self, name: impl AsRef<OsStr>) -> Result<Option<Stat>> {
+        match self.handle.stat_at(name.as_ref()) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(Error::cannot_open(&self.join(name), error)),
+        }
+    }
+
+    /// Renames over whatever is there.
+    pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> Result<()> {
+        self.renamed(from, self, &to, Rename::Replace)
+            .map_err(|error| Error::cannot_write("put in place", &self.join(to), error))
+    }
+
+    /// One rename, as the kernel answers it.
+    pub(crate) fn renamed(
+        &self,
+        from: impl AsRef<OsStr>,
+        folder: &Folder,
+        to: impl AsRef<OsStr>,
+        how: Rename,
+    ) -> sys::Result<()> {
+        self.handle.rename(from.as_ref(), &folder.handle, to.as_ref(), how)
+    }
+
+    /// Moves a file to another folder without replacing anything. `false`: it lies on another file system.
+    pub fn move_to(&self, name: impl AsRef<OsStr>, folder: &Folder, to: impl AsRef<OsStr>) -> Result<bool> {
+        match self.renamed(&name, folder, &to, Rename::NoReplace) {
+            Ok(()) => Ok(true),
+            Err(Errno::XDEV) => Ok(false),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                if !self.link_to(&name, folder, &to)? {
+                    return Ok(false);
+                }
+                self.remove(name)?;
+                Ok(true)
+            }
+            Err(error) => Err(Error::cannot_create("move aside to", &folder.join(to), error)),
+        }
+    }
+
+    /// Gives a file a second name in another folder. `false`: that cannot be done there.
+    pub fn link_to(&self, name: impl AsRef<OsStr>, folder: &Folder, to: impl AsRef<OsStr>) -> Result<bool> {
+        match self.handle.link(name.as_ref(), &folder.handle, to.as_ref()) {
+            Ok(()) => Ok(true),
+            Err(Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => Ok(false),
+            Err(error) => Err(Error::cannot_create("keep the original as", &folder.join(to), error)),
+        }
+    }
+
+    /// Removes a name.
+    pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<()> {
+        self.handle.unlink(name.as_ref()).map_err(|error| Error::cannot_write("remove", &self.join(name), error))
+    }
+
+    /// Makes what was done to the names in this folder survive a power cut.
+    pub fn sync(&self) -> Result<()> {
+        match self.handle.sync() {
+            // Some network file systems have no such thing for folders.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => Err(Error::cannot_write("sync the folder", &self.path, error)),
+        }
+    }
+
+    /// The folder's real location, for telling whether two are the same.
+    pub fn identity(&self) -> Result<(u64, u64)> {
+        let stat = self.stat_self()?;
+        Ok((stat.device, stat.inode))
+    }
+}
+
+/// The last component of a path as text.
+pub fn file_name(path: &Path) -> Result<String> {
+    let no = |why: &str| Error::new(Code::NoInput, format!("{} {why}", show(path)));
+    let name = path.file_name().ok_or_else(|| no("does not name a file"))?;
+    let text = name.to_str().ok_or_else(|| no("has a name that is not UTF-8: rename it, nothing was looked at"))?;
+    Ok(text.into())
+}
