@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use papyra_core::escape::escape;
+use serde::Serialize;
 
 /// A sysexits-style exit code. The codes 1 to 3 are verdicts and belong to the verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +31,48 @@ pub enum Code {
     Config = 78,
 }
 
+impl Code {
+    /// The code's name, for scripts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::Usage => "usage",
+            Code::Data => "data",
+            Code::NoInput => "no_input",
+            Code::Unavailable => "unavailable",
+            Code::CannotCreate => "cannot_create",
+            Code::Io => "io",
+            Code::TryAgain => "try_again",
+            Code::Config => "config",
+        }
+    }
+}
+
 /// What went wrong, for people, and the code for scripts.
 #[derive(Debug)]
 pub struct Error {
     /// The process's exit code.
     pub code: Code,
     message: String,
+    path: Option<String>,
+    advice: Option<String>,
+}
+
+/// An [`Error`], or a verdict other than "clean", as `--format json` prints it on standard error: one line.
+#[derive(Debug, Serialize)]
+pub struct ErrorReport<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// The exit code's name; `anomalies` where it is 1, 2 or 3.
+    kind: &'static str,
+    /// The exit code.
+    code: u8,
+    /// The file or folder that it is about, with unprintable characters escaped; null when there is none, or when only
+    /// the message names it.
+    path: Option<&'a str>,
+    /// What happened.
+    message: &'a str,
+    /// What to do next, where the message does not say it.
+    advice: Option<&'a str>,
 }
 
 /// What the fallible functions of this crate return.
@@ -44,7 +81,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error with a message of its own.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error { code, message: message.into() }
+        Error { code, message: message.into(), path: None, advice: None }
+    }
+
+    /// An error about `path`: what failed, why, and what to do.
+    fn about(code: Code, path: &Path, message: String, advice: &str) -> Error {
+        Error { code, message, path: Some(show(path)), advice: Some(advice.into()) }
     }
 
     /// The input at `path` cannot be opened.
@@ -55,39 +97,72 @@ impl Error {
             io::ErrorKind::PermissionDenied => "run as a user who may read it",
             _ => "nothing was looked at",
         };
-        Error::new(Code::NoInput, format!("cannot open {}: {}; {advice}", show(path), reason(&error)))
+        Error::about(Code::NoInput, path, format!("cannot open {}: {}", show(path), reason(&error)), advice)
     }
 
     /// Reading `path` failed at byte `offset`.
     pub fn cannot_read(path: &Path, offset: u64, error: &io::Error) -> Error {
-        Error::new(Code::Io, format!("reading {} failed at byte {offset}: {}", show(path), reason(error)))
+        let message = format!("reading {} failed at byte {offset}: {}", show(path), reason(error));
+        Error { code: Code::Io, message, path: Some(show(path)), advice: None }
     }
 
     /// Creating or changing something at `path` failed; the log is as it was.
     pub fn cannot_create(what: &str, path: &Path, error: impl Into<io::Error>) -> Error {
         let error = error.into();
-        let text = format!("cannot {what} {}: {}; {}", show(path), reason(&error), advice(&error));
-        Error::new(Code::CannotCreate, text)
+        let message = format!("cannot {what} {}: {}", show(path), reason(&error));
+        Error::about(Code::CannotCreate, path, message, advice(&error))
     }
 
     /// Writing to `path` failed midway.
     pub fn cannot_write(what: &str, path: &Path, error: impl Into<io::Error>) -> Error {
         let error = error.into();
-        Error::new(Code::Io, format!("cannot {what} {}: {}; {}", show(path), reason(&error), advice(&error)))
+        let message = format!("cannot {what} {}: {}", show(path), reason(&error));
+        Error::about(Code::Io, path, message, advice(&error))
     }
 
-    /// The same error with more said.
+    /// Appends advice.
     #[must_use]
     pub fn and(mut self, more: &str) -> Error {
-        self.message.push_str("; ");
-        self.message.push_str(more);
+        self.advice = Some(match self.advice {
+            Some(advice) => format!("{advice}; {more}"),
+            None => more.into(),
+        });
         self
+    }
+
+    /// The error for scripts.
+    pub fn report(&self) -> ErrorReport<'_> {
+        ErrorReport {
+            schema: "papyra.error/1",
+            tool: crate::TOOL,
+            kind: self.code.name(),
+            code: self.code as u8,
+            path: self.path.as_deref(),
+            message: &self.message,
+            advice: self.advice.as_deref(),
+        }
+    }
+}
+
+impl<'a> ErrorReport<'a> {
+    /// A verdict other than "clean"; what was found stands in the document on standard output.
+    pub(crate) fn verdict(code: u8, message: &'a str) -> ErrorReport<'a> {
+        ErrorReport {
+            schema: "papyra.error/1",
+            tool: crate::TOOL,
+            kind: "anomalies",
+            code,
+            path: None,
+            message,
+            advice: None,
+        }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.advice.iter().try_for_each(|advice| write!(f, "; {advice}"))
     }
 }
 

@@ -121,6 +121,9 @@ ROWS = [
     given("healthy", "metrics reset", 0),
     given("healthy", f"{SCAN} LOG --no-such-flag", 2, ours=64),
     given("healthy", "no-such-command", 2, ours=64),
+    given("healthy", "metrics", 0, r"Usage: ", r"persistence"),
+    given("healthy", "persistence", 0, r"Usage: ", r"scan"),
+    given("healthy", "-v", 0, r"\d+\.\d+\.\d+"),
     given("healthy", "--version", 0, r"\d+\.\d+\.\d+"),
     given("healthy", f"{SCAN} LOG --help", 0, r"--path"),
 ]

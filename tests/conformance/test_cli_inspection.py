@@ -61,7 +61,6 @@ COMMANDS = [
     "inspect events --since 1e9",
     "inspect events --event-type ActorStarted",
     "inspect events --event-type ActorStarted --reverse",
-    "inspect events --event-type actorstarted",
     "inspect audits",
     "inspect audits --limit 1",
     "inspect audits --since 949",
@@ -105,6 +104,13 @@ def test_limit_is_applied_after_the_event_type(tmp_path: Path):
     command = ["inspect", "events", "--limit", "1", "--event-type", "ActorCrashed"]
     assert "No events recorded." in real(command, folder, PAPYRA_SETTINGS_MODULE="here.Here").stdout
     answer = ours.papyra(*command, "--path", folder / "LOG").exits(0)
+    assert answer.out.decode().splitlines() == ["ℹ [948.001] ActorCrashed local:1"], answer
+
+
+def test_the_case_of_an_event_type_is_forgiven(tmp_path: Path):
+    """Papyra finds none then; asking for a type in lower case must give it."""
+    folder = log_folder(tmp_path, LOG)
+    answer = ours.papyra("inspect", "events", "--event-type", "actorcrashed", "--path", folder / "LOG").exits(0)
     assert answer.out.decode().splitlines() == ["ℹ [948.001] ActorCrashed local:1"], answer
 
 

@@ -84,7 +84,7 @@ fn a_log_that_is_compressed_already_is_kept_as_it_is_and_scanned() {
 fn damage_in_the_log_comes_along_and_is_said() {
     let damaged = logs::damaged();
     let shop = Workshop::with("p/events.ndjson", &damaged.log);
-    shop.papyra("backup create --path p --to b --name one").must_exit(0).must_say("the log has 8 anomalies");
+    shop.papyra("backup create --path p --to b --name one").must_exit(2).must_say("the log has 8 anomalies");
     assert_eq!(shop.read("b/one/events.ndjson"), damaged.log);
     shop.papyra("backup verify b/one").must_exit(2).must_say("is intact").must_say("the log had 8 anomalies then");
     shop.papyra("backup restore b/one --to new").must_exit(0).must_say("to repair:");
@@ -188,7 +188,7 @@ fn a_backup_waits_for_a_recovery_and_then_says_so() {
     shop.papyra("backup create --path p --to b --wait 0").must_exit(75).must_complain("compaction or recovery");
     // One that nobody has touched for long was left by a crash, and may be all that there is of these records.
     shell(&shop, "touch -d '2 hours ago' p/rot.log.compact.tmp").must_exit(0);
-    shop.papyra("backup create --path p --to b --name one --wait 0").must_exit(0).must_say("the log has 1 anomaly");
+    shop.papyra("backup create --path p --to b --name one --wait 0").must_exit(2).must_say("the log has 1 anomaly");
     assert_eq!(shop.read("b/one/rot.log.compact.tmp"), logs::lines(0..2).into_bytes());
 }
 

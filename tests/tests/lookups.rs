@@ -137,7 +137,7 @@ fn settings_come_from_flag_then_environment_then_file() {
     assert_eq!(lines("", Some("b.ndjson")), 2);
     assert_eq!(lines("--path a.ndjson", Some("b.ndjson")), 1);
     workshop.write("papyra.toml", "pth = \"c.ndjson\"\n");
-    workshop.papyra("persistence scan").must_exit(78).must_complain("papyra.toml").must_complain("pth");
+    workshop.papyra("persistence scan").must_exit(78).must_complain("papyra.toml").must_complain("did you mean path?");
     workshop.papyra("persistence scan --config none.toml").must_exit(78).must_complain("none.toml");
 }
 

@@ -25,11 +25,32 @@ fn on(shop: &Workshop, text: &str) -> String {
 }
 
 /// Runs a piece of shell, with the settings that the file around it gives.
-fn run(shop: &Workshop, script: &str, settings: &[(&str, &str)]) {
+fn run(shop: &Workshop, script: &str, settings: &[(&str, &str)]) -> papyra_tests::Run {
+    attempt(shop, script, settings).must_exit(0)
+}
+
+fn attempt(shop: &Workshop, script: &str, settings: &[(&str, &str)]) -> papyra_tests::Run {
     let mut command = Command::new("sh");
     command.args(["-ec", &on(shop, script)]).current_dir(shop.path("."));
     command.envs(settings.iter().map(|(name, value)| (name, on(shop, value))));
-    papyra_tests::run(command, script).must_exit(0);
+    papyra_tests::run(command, script)
+}
+
+/// Turns a byte of a log in the newest backup.
+fn damage_the_backup(shop: &Workshop) {
+    let backups = std::fs::read_dir(shop.path("srv/backups")).unwrap();
+    let folders = backups.map(|entry| entry.unwrap().path()).filter(|path| path.join("manifest.json").exists());
+    let log = folders.max().expect("a backup").join("events.ndjson");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+}
+
+/// The crontab's commands.
+fn crontab() -> Vec<String> {
+    let text = std::fs::read_to_string(ops().join("crontab")).unwrap();
+    let lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+    lines.map(|line| line.splitn(6, ' ').nth(5).unwrap().to_owned()).collect()
 }
 
 const BACKUP: [(&str, &str); 2] = [("PAPYRA_PATH", "/srv/app/persistence"), ("PAPYRA_BACKUPS", "/srv/backups")];
@@ -79,17 +100,42 @@ fn systemd_finds_nothing_wrong_with_the_units() {
 }
 
 #[test]
-fn every_line_of_the_crontab_runs() {
+fn every_line_of_the_crontab_runs_and_says_nothing_while_all_is_well() {
     let text = std::fs::read_to_string(ops().join("crontab")).unwrap();
     let shop = server();
-    let mut lines = 0;
-    for line in text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())) {
-        let command = line.splitn(6, ' ').nth(5).unwrap();
-        run(&shop, command, &BACKUP);
-        lines += 1;
+    for command in crontab() {
+        let run = run(&shop, &command, &BACKUP);
+        assert_eq!((&*run.stdout, &*run.stderr), ("", ""), "{command}");
     }
-    assert_eq!(lines, 4);
+    assert_eq!(crontab().len(), 4);
     assert!(BACKUP.iter().all(|(name, value)| text.contains(&format!("{name}={value}\n"))));
+}
+
+#[test]
+fn jobs_make_noise_about_a_damaged_backup_and_a_damaged_log() {
+    let shop = server();
+    run(&shop, &crontab()[0], &BACKUP);
+    damage_the_backup(&shop);
+    let units = ["papyra-backup.service", "papyra-drill.service"]
+        .map(|unit| std::fs::read_to_string(ops().join(unit)).unwrap());
+    let units = units.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("ExecStart="));
+    let looks =
+        |command: &str| ["backup verify", "backup drill", "backup list"].iter().any(|verb| command.contains(verb));
+    let commands: Vec<String> =
+        crontab().into_iter().skip(1).chain(units.map(str::to_owned)).filter(|it| looks(it)).collect();
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    let verify = attempt(&shop, "/usr/local/bin/papyra backup verify --quiet --latest", &BACKUP).must_exit(2);
+    assert!(verify.stdout.is_empty() && verify.stderr.contains("events.ndjson"), "{verify:?}");
+    for command in commands {
+        let run = attempt(&shop, &command, &BACKUP);
+        assert_ne!(run.code, Some(0), "{command}");
+        assert!(run.stdout.is_empty() && run.stderr.contains('✖'), "{run:?}");
+    }
+    let shop = server();
+    shop.write("srv/app/persistence/events.ndjson", logs::damaged().log);
+    let create = attempt(&shop, "/usr/local/bin/papyra backup create --quiet", &BACKUP).must_exit(2);
+    assert!(create.stdout.is_empty() && create.stderr.contains("anomalies"), "{create:?}");
+    attempt(&shop, "/usr/local/bin/papyra backup create --quiet --accept-damage", &BACKUP).must_exit(0);
 }
 
 /// The lines of the one block after `marker`, without their indent.

@@ -61,7 +61,8 @@ fn backups_of_streams_are_judged_as_the_command_does() {
     play(&mut server, 3, 150);
     let shop = Workshop::default();
     for (name, how) in [("dump", "--method dump"), ("rdb", "--method bgsave"), ("packed", "--compress zstd")] {
-        shop.on(&server.url(), &format!("backup create --to b --name {name} --system-id orders {how}")).must_exit(0);
+        shop.on(&server.url(), &format!("backup create --to b --name {name} --system-id orders --accept-damage {how}"))
+            .must_exit(0);
         let folder = format!("b/{name}");
         let whole = same(&shop, &folder, "whole");
         assert_eq!(whole["damage"], json!([]));
@@ -90,7 +91,7 @@ fn streams_that_the_manifest_tells_otherwise_are_found_out() {
     play(&mut server, 5, 150);
     let shop = Workshop::default();
     for (name, method) in [("dump", "dump"), ("rdb", "bgsave")] {
-        let how = format!("backup create --to b --name {name} --system-id orders --method {method}");
+        let how = format!("backup create --to b --name {name} --system-id orders --accept-damage --method {method}");
         shop.on(&server.url(), &how).must_exit(0);
         let folder = format!("b/{name}");
         shop.forge(&folder, |manifest| {

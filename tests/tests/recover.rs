@@ -156,7 +156,6 @@ fn wrong_usage_is_64_and_names_the_right_spelling() {
         .must_complain("--quarantine-dir");
     workshop.papyra(&format!("{RECOVER} events.ndjson --mode mend")).must_exit(64).must_complain("repair, quarantine");
     workshop.papyra(&format!("{RECOVER} events.ndjson --dryrun")).must_exit(64).must_complain("--dry-run");
-    workshop.papyra("persistence").must_exit(64);
     assert_eq!(workshop.names(), ["events.ndjson"]);
 }
 

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Verdict;
-use super::backup::seconds;
 use super::out::Out;
 use super::scan;
 use super::settings::{Common, Format, Settings};
+use super::when::seconds;
 use crate::checklist::{Wanted, check};
 use crate::error::Result;
 use crate::redis::{self, checklist::Limits};
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     };
     items.extend(check(&wanted, Timestamp::now()));
     let failed = items.iter().filter(|item| item.passed == Some(false)).count();
-    match args.common.format {
+    match out.format() {
         Format::Json => out.json(&json!({
             "schema": "papyra.checklist/1", "tool": crate::TOOL, "passed": failed == 0, "items": items,
         }))?,

@@ -7,6 +7,7 @@ use super::Verdict;
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
+use super::when::seconds;
 use crate::compact;
 use crate::error::{Code, Error, Result, show};
 use crate::redis;
@@ -47,17 +48,6 @@ pub(super) struct Args {
     force: bool,
 }
 
-/// Reads a duration such as `30d` or `1h30m`; a bare number is seconds, as in Papyra.
-pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return if seconds > 0.0 && seconds.is_finite() { Ok(seconds) } else { Err("must be above 0".into()) };
-    }
-    let span: jiff::Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let seconds = span.total((jiff::Unit::Second, days)).map_err(|error| error.to_string())?;
-    if seconds > 0.0 { Ok(seconds) } else { Err("must be above 0".into()) }
-}
-
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let now = jiff::Timestamp::now().as_millisecond() as f64 / 1e3;
@@ -68,10 +58,10 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     };
     let target = settings.target()?;
     if let Target::Redis(store) = &target {
-        let progress = Progress::over(args.common.quiet, &target, 1);
+        let progress = Progress::over(args.common.output.quiet, &target, 1);
         let trimmed = redis::compact::compact(store, policy_of(args)?, settings.effort(&progress))?;
         drop(progress);
-        print_trimmed(args, &trimmed, out)?;
+        print_trimmed(&trimmed, out)?;
         return Ok(Verdict::Fine);
     }
     if args.approx || args.exact || args.force {
@@ -80,10 +70,10 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let mut outcomes = Vec::new();
     let each = || -> Result<()> {
         for history in settings.histories(target, "compact")? {
-            let progress = Progress::new(args.common.quiet, None);
+            let progress = Progress::new(args.common.output.quiet, None);
             let outcome = compact::compact(&history, policy, now, args.dry_run, settings.effort(&progress))?;
             drop(progress);
-            if args.common.format == Format::Text {
+            if out.format() == Format::Text {
                 print(&outcome, out);
             }
             outcomes.push(outcome);
@@ -92,7 +82,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     };
     let done = each();
     // What was done before a log could not be compacted is told all the same.
-    if let (Format::Json, Some(all)) = (args.common.format, compact::Outcome::of_all(outcomes)) {
+    if let (Format::Json, Some(all)) = (out.format(), compact::Outcome::of_all(outcomes)) {
         out.json(&all)?;
     }
     done.map(|()| Verdict::Fine)
@@ -113,8 +103,8 @@ fn policy_of(args: &Args) -> Result<Trim> {
     })
 }
 
-fn print_trimmed(args: &Args, trimmed: &Trimmed, out: &mut Out) -> Result<()> {
-    if args.common.format == Format::Json {
+fn print_trimmed(trimmed: &Trimmed, out: &mut Out) -> Result<()> {
+    if out.format() == Format::Json {
         return out.json(trimmed);
     }
     out.info(if trimmed.dry_run { "Dry run: nothing was written" } else { "Compaction completed" });

@@ -83,7 +83,7 @@ pub(super) fn doctor(args: &Args, out: &mut Out) -> Result<Verdict> {
 fn check(args: &Args, out: &mut Out) -> Result<End> {
     let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
     let end = decide(args, &settings)?;
-    if args.common.format == Format::Json {
+    if out.format() == Format::Json {
         match &end {
             End::NothingYet => out.json(&serde_json::json!({
                 "schema": "papyra.check/1", "checked": false,
@@ -142,7 +142,7 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
     {
         return Ok(End::NothingYet);
     }
-    let progress = Progress::over(args.common.quiet, &target, 1);
+    let progress = Progress::over(args.common.output.quiet, &target, 1);
     let effort = settings.effort(&progress);
     let before = scan::report(&target, settings, effort)?;
     let clean = scan::verdict(&before) == Verdict::Fine;

@@ -1,6 +1,7 @@
 //! `papyra inspect events|audits|dead-letters|summary`; `groups` and `pending` are in [`super::inspect_groups`]
 
-use std::collections::VecDeque;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
 use papyra_core::escape::escape;
@@ -12,9 +13,10 @@ use serde_json::json;
 
 use super::out::{self, Out};
 use super::progress::Progress;
-use super::settings::{self, Common, Format, Settings};
+use super::settings::{Common, Format, Settings};
+use super::when::{Period, Within};
 use super::{Verdict, inspect_groups};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::offline::{self, entries::Streams};
 use crate::records;
 use crate::redis;
@@ -29,15 +31,18 @@ const PAYLOAD: usize = 2_000;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
     /// Actors' lives
+    #[command(alias = "event")]
     Events(Filters),
     /// Snapshots of the registry
+    #[command(alias = "audit")]
     Audits(Filters),
     /// Messages that could not be delivered
-    #[command(name = "dead-letters")]
+    #[command(name = "dead-letters", aliases = ["dead-letter", "dead_letters", "dead_letter"])]
     DeadLetters(Filters),
     /// The last audit, in two lines
     Summary(Filters),
     /// A Redis backup's consumer groups; with --format json, what `papyra redis groups ensure --from` reads
+    #[command(alias = "group")]
     Groups(inspect_groups::Args),
     /// A Redis backup's entries that were delivered and not acknowledged
     Pending(inspect_groups::Args),
@@ -52,11 +57,10 @@ pub(super) struct Filters {
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
 
-    /// Only records of this time or later, in seconds of the log's own clock
-    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = settings::time)]
-    since: Option<f64>,
+    #[command(flatten)]
+    period: Period,
 
-    /// Only events of this type
+    /// Only events of this type, in upper or lower case
     #[arg(long, value_name = "TYPE")]
     event_type: Option<String>,
 
@@ -64,12 +68,20 @@ pub(super) struct Filters {
     #[arg(long, value_name = "ADDRESS")]
     target: Option<String>,
 
+    /// Only records about this actor: its events, dead letters to it, audits that name it as an orphan or as dead
+    #[arg(long, value_name = "ADDRESS")]
+    actor: Option<String>,
+
     /// Newest first
     #[arg(long)]
     reverse: bool,
 }
 
 pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
+    let is_of_records = matches!(what, What::Events(_) | What::Audits(_) | What::DeadLetters(_));
+    if out.is_lines() && !is_of_records {
+        return Err(super::no_lines());
+    }
     match what {
         What::Events(filters) => list(Kind::Event, filters, out, "No events recorded.")?,
         What::Audits(filters) => list(Kind::Audit, filters, out, "No audit reports recorded.")?,
@@ -83,72 +95,95 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
 
 /// Says that what was listed may not be all.
 pub(super) fn passed_over(anomalies: u64, common: &Common, out: &mut Out) {
-    if anomalies > 0 && !common.quiet {
+    if anomalies > 0 && !common.output.quiet {
         let anomalies = out::anomalies(anomalies);
         out.message(&format!("{anomalies} passed over, so this may not be all: `papyra persistence scan` says where"));
     }
 }
 
 fn list(kind: Kind, filters: &Filters, out: &mut Out, none: &str) -> Result<()> {
-    let json = filters.common.format == Format::Json;
-    let mut shown = 0_usize;
+    let mut listing = Listing { shown: 0 };
+    let mut search = Search::new(kind, filters)?;
     // Without a limit and in file order, nothing needs to be held back.
-    if filters.limit == 0 && !filters.reverse && !json {
-        let damage = each(kind, filters, |line| {
-            shown += 1;
-            out.info(&line.text());
-            if out.raw(b"") { Flow::Continue(()) } else { Flow::Break(()) }
+    if filters.limit == 0 && !filters.reverse {
+        search.each(|line| listing.show(&line, out))?;
+    } else {
+        let mut held = VecDeque::new();
+        search.each(|line| {
+            if filters.limit > 0 && held.len() == filters.limit {
+                held.pop_front();
+            }
+            held.push_back(line);
+            Flow::Continue(())
         })?;
-        if shown == 0 {
-            out.info(none);
+        if filters.reverse {
+            held.make_contiguous().reverse();
         }
-        passed_over(damage, &filters.common, out);
-        return Ok(());
+        _ = held.iter().try_for_each(|line| listing.show(line, out));
     }
-    let mut held = VecDeque::new();
-    let damage = each(kind, filters, |line| {
-        if filters.limit > 0 && held.len() == filters.limit {
-            held.pop_front();
-        }
-        held.push_back(line);
-        Flow::Continue(())
-    })?;
-    if filters.reverse {
-        held.make_contiguous().reverse();
+    listing.end(none, out);
+    if listing.shown == 0 {
+        search.tell_of_nothing(out);
     }
-    passed_over(damage, &filters.common, out);
-    if json {
-        return out.json(&held.iter().map(Line::json).collect::<Vec<_>>());
-    }
-    if held.is_empty() {
-        out.info(none);
-    }
-    held.iter().for_each(|line| out.info(&line.text()));
+    passed_over(search.damage, &filters.common, out);
     Ok(())
+}
+
+/// Records as they are printed: lines for people, JSON as one array that is written while they come, or JSON lines.
+struct Listing {
+    shown: u64,
+}
+
+impl Listing {
+    fn show(&mut self, line: &Line, out: &mut Out) -> Flow {
+        let first = self.shown == 0;
+        self.shown += 1;
+        match out.format() {
+            Format::Text => out.listed(&line.text()),
+            Format::Json if out.is_lines() => out.line(&line.json().to_string()),
+            Format::Json => {
+                out.raw(if first { b"[\n  " } else { b",\n  " });
+                out.raw(line.json().to_string().as_bytes());
+            }
+        }
+        if out.raw(b"") { Flow::Continue(()) } else { Flow::Break(()) }
+    }
+
+    fn end(&self, none: &str, out: &mut Out) {
+        match out.format() {
+            Format::Text if self.shown == 0 => out.listed(none),
+            Format::Json if !out.is_lines() => out.line(if self.shown == 0 { "[]" } else { "\n]" }),
+            _ => {}
+        }
+    }
 }
 
 fn summary(filters: &Filters, out: &mut Out) -> Result<()> {
     let mut last = None;
-    let damage = each(Kind::Audit, filters, |line| {
+    let mut search = Search::new(Kind::Audit, filters)?;
+    search.each(|line| {
         last = Some(line);
         Flow::Continue(())
     })?;
-    passed_over(damage, &filters.common, out);
-    if filters.common.format == Format::Json {
+    passed_over(search.damage, &filters.common, out);
+    if out.format() == Format::Json {
         return out.json(&last.as_ref().map(Line::json));
     }
     match last {
-        None => out.info("No audit data available."),
+        None => {
+            out.listed("No audit data available.");
+            search.tell_of_nothing(out);
+        }
         Some(line) => {
             let field = |name: &str| line.field(name);
-            out.info(&format!(
+            out.listed(&format!(
                 "Actors: total={} alive={} stopping={} restarting={}",
                 field("total_actors"),
                 field("alive_actors"),
                 field("stopping_actors"),
                 field("restarting_actors")
             ));
-            out.info(&format!("Dead letters: {}", field("dead_letters_count")));
+            out.listed(&format!("Dead letters: {}", field("dead_letters_count")));
         }
     }
     Ok(())
@@ -161,67 +196,142 @@ struct Line {
     bytes: Vec<u8>,
 }
 
-/// Calls `show` with each record of a kind that the filters let through. Returns how many anomalies were passed over.
-fn each(kind: Kind, filters: &Filters, mut show: impl FnMut(Line) -> Flow) -> Result<u64> {
-    let settings = Settings::of(&filters.common, None)?;
-    let progress = Progress::new(true, None);
-    let wanted = |facts: &RecordFacts| {
-        let too_old = filters.since.is_some_and(|since| !facts.timestamp.is_some_and(|time| time >= since));
-        facts.kind == kind && !too_old
-    };
-    let fits = |line: &Line| {
-        let fits = |name: &str, value: &Option<String>| {
-            value.as_ref().is_none_or(|value| line.address(name).as_deref() == Some(value))
-        };
-        fits("event_type", &filters.event_type) && fits("target", &filters.target)
-    };
-    let target = settings.target()?;
-    if let Target::Redis(store) = &target {
-        return redis::scan::each_record(store, |facts, bytes| {
-            if !wanted(facts) {
-                return Ok(true);
+/// A search for records of a kind, and what it came across.
+struct Search<'a> {
+    kind: Kind,
+    filters: &'a Filters,
+    within: Within<'a>,
+    /// Records of the kind that were looked at.
+    looked_at: Cell<u64>,
+    /// The types of events that were come across, for somebody who asked for one that is not among them.
+    types: RefCell<BTreeSet<String>>,
+    /// Anomalies that were passed over.
+    damage: u64,
+}
+
+/// So many types of events are told.
+const TYPES: usize = 20;
+
+impl<'a> Search<'a> {
+    fn new(kind: Kind, filters: &'a Filters) -> Result<Search<'a>> {
+        let for_kinds = [
+            (filters.event_type.is_some(), "--event-type", Kind::Event, "events"),
+            (filters.target.is_some(), "--target", Kind::DeadLetter, "dead-letters"),
+        ];
+        if let Some((_, flag, _, verb)) = for_kinds.iter().find(|(given, _, of, _)| *given && *of != kind) {
+            return Err(Error::new(Code::Usage, format!("{flag} is for `papyra inspect {verb}`")));
+        }
+        let within = filters.period.within();
+        let (looked_at, types) = (Cell::new(0), RefCell::default());
+        Ok(Search { kind, filters, within, looked_at, types, damage: 0 })
+    }
+
+    /// Calls `show` with each record that the filters let through.
+    fn each(&mut self, show: impl FnMut(Line) -> Flow) -> Result<()> {
+        self.damage = self.every(show)?;
+        self.within.end()
+    }
+
+    /// Whether to look at a record's fields.
+    fn wants(&self, facts: &RecordFacts) -> bool {
+        let wanted = facts.kind == self.kind;
+        if wanted {
+            self.looked_at.set(self.looked_at.get() + 1);
+        }
+        wanted && self.within.holds(facts.timestamp)
+    }
+
+    /// Whether a record's fields are those that are wanted.
+    fn fits(&self, line: &Line) -> bool {
+        let Filters { event_type, target, actor, .. } = self.filters;
+        let is_type = event_type.as_ref().is_none_or(|wanted| {
+            let named = line.address("event_type").unwrap_or_default();
+            let fits = named.eq_ignore_ascii_case(wanted);
+            let mut types = self.types.borrow_mut();
+            if !fits && types.len() < TYPES {
+                types.insert(named);
             }
-            let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.trim_ascii_end().to_vec() };
-            Ok(!fits(&line) || show(line).is_continue())
+            fits
         });
+        is_type
+            && target.as_ref().is_none_or(|target| line.address("target").as_ref() == Some(target))
+            && actor.as_ref().is_none_or(|actor| line.is_about(actor))
     }
-    if let Target::Backup(backup) = &target {
-        let mut judging = Judging {
-            check: RecordCheck::default(),
-            bad: 0,
-            each: |facts: &RecordFacts, bytes: &[u8]| {
-                if !wanted(facts) {
-                    return Flow::Continue(());
-                }
-                let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.to_vec() };
-                if fits(&line) { show(line) } else { Flow::Continue(()) }
-            },
+
+    /// Says what was looked at when nothing was found.
+    fn tell_of_nothing(&self, out: &mut Out) {
+        let looked_at = self.looked_at.get();
+        let Filters { event_type, target, actor, period, .. } = self.filters;
+        if looked_at == 0 || (event_type.is_none() && target.is_none() && actor.is_none() && period.is_all()) {
+            return;
+        }
+        let (one, many) = match self.kind {
+            Kind::Event => ("event", "events"),
+            Kind::Audit => ("audit", "audits"),
+            Kind::DeadLetter | Kind::Other => ("dead letter", "dead letters"),
         };
-        let damage = offline::entries::each(backup, &settings.scope()?, settings.effort(&progress), &mut judging)?;
-        return Ok(damage + judging.bad);
+        out.message(&format!("none of {} matches", out::counted(looked_at, one, many)));
+        let types = self.types.borrow();
+        if let Some(wanted) = event_type.as_ref().filter(|_| !types.is_empty()) {
+            let types: Vec<String> = types.iter().map(|name| escape(name.as_bytes())).collect();
+            let more = if types.len() == TYPES { " and others" } else { "" };
+            let wanted = escape(wanted.as_bytes());
+            out.message(&format!("there is no event type {wanted}; there are {}{more}", types.join(", ")));
+        }
     }
-    let mut damage = 0;
-    for history in settings.histories(target, "list records of")? {
-        let summaries = records::each_of(&history, settings.effort(&progress), |found| {
-            let (facts, span) = (found.record.facts, found.record.span);
-            if !wanted(&facts) {
-                return Ok(Flow::Continue(()));
-            }
-            let bytes = if span.length > SHOWN {
-                let text = format!("{{\"payload\": \"… {} bytes at offset {} …\"}}", span.length, span.offset);
-                text.into_bytes()
-            } else {
-                found.bytes()?.into_owned()
+
+    fn every(&self, mut show: impl FnMut(Line) -> Flow) -> Result<u64> {
+        let kind = self.kind;
+        let settings = Settings::of(&self.filters.common, None)?;
+        let progress = Progress::new(true, None);
+        let target = settings.target()?;
+        if let Target::Redis(store) = &target {
+            return redis::scan::each_record(store, |facts, bytes| {
+                if !self.wants(facts) {
+                    return Ok(true);
+                }
+                let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.trim_ascii_end().to_vec() };
+                Ok(!self.fits(&line) || show(line).is_continue())
+            });
+        }
+        if let Target::Backup(backup) = &target {
+            let mut judging = Judging {
+                check: RecordCheck::default(),
+                bad: 0,
+                each: |facts: &RecordFacts, bytes: &[u8]| {
+                    if !self.wants(facts) {
+                        return Flow::Continue(());
+                    }
+                    let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.to_vec() };
+                    if self.fits(&line) { show(line) } else { Flow::Continue(()) }
+                },
             };
-            let line = Line { kind, timestamp: facts.timestamp, bytes };
-            if !fits(&line) {
-                return Ok::<_, io::Error>(Flow::Continue(()));
-            }
-            Ok(show(line))
-        })?;
-        damage += summaries.iter().map(|summary| summary.anomalies).sum::<u64>();
+            let damage = offline::entries::each(backup, &settings.scope()?, settings.effort(&progress), &mut judging)?;
+            return Ok(damage + judging.bad);
+        }
+        let mut damage = 0;
+        for history in settings.histories(target, "list records of")? {
+            let summaries = records::each_of(&history, settings.effort(&progress), |found| {
+                let (facts, span) = (found.record.facts, found.record.span);
+                if !self.wants(&facts) {
+                    return Ok(Flow::Continue(()));
+                }
+                let bytes = if span.length > SHOWN {
+                    let text = format!("{{\"payload\": \"… {} bytes at offset {} …\"}}", span.length, span.offset);
+                    text.into_bytes()
+                } else {
+                    found.bytes()?.into_owned()
+                };
+                let line = Line { kind, timestamp: facts.timestamp, bytes };
+                if !self.fits(&line) {
+                    return Ok::<_, io::Error>(Flow::Continue(()));
+                }
+                Ok(show(line))
+            })?;
+            damage += summaries.iter().map(|summary| summary.anomalies).sum::<u64>();
+        }
+        Ok(damage)
     }
-    Ok(damage)
 }
 
 /// Hands on the entries of a backup that are records.
@@ -257,6 +367,21 @@ impl Line {
     fn address(&self, name: &str) -> Option<String> {
         let text = View::of(&self.bytes).address(name)?;
         Some(if text == "null" { "None".into() } else { text.into_owned() })
+    }
+
+    /// Whether it is about an actor.
+    fn is_about(&self, actor: &str) -> bool {
+        let names = |field: &str| {
+            let view = View::of(&self.bytes);
+            let listed: Vec<String> =
+                view.raw(field).and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
+            listed.iter().any(|name| name == actor)
+        };
+        match self.kind {
+            Kind::Event => self.address("actor_address").as_deref() == Some(actor),
+            Kind::Audit => names("registry_orphans") || names("registry_dead"),
+            Kind::DeadLetter | Kind::Other => self.address("target").as_deref() == Some(actor),
+        }
     }
 
     fn field(&self, name: &str) -> String {

@@ -29,7 +29,7 @@ pub(super) struct Args {
 /// Lists streams and groups; with JSON, what `papyra redis groups ensure` reads.
 pub(super) fn list(args: &Args, out: &mut Out) -> Result<()> {
     let list = gather(args, out)?;
-    if args.common.format == Format::Json {
+    if out.format() == Format::Json {
         return out.json(&list);
     }
     for stream in &list.streams {
@@ -48,7 +48,7 @@ pub(super) fn pending(args: &Args, out: &mut Out) -> Result<()> {
     let groups = list.streams.iter().flat_map(|stream| stream.groups.iter().map(move |group| (stream, group)));
     let all =
         groups.flat_map(|(stream, group)| group.pending.iter().map(move |entry| (&stream.key, &group.name, entry)));
-    if args.common.format == Format::Json {
+    if out.format() == Format::Json {
         let entries: Vec<_> =
             all.map(|(key, group, entry)| json!({"key": key, "group": group, "entry": entry})).collect();
         return out.json(&json!({"schema": "papyra.pending/1", "tool": TOOL, "pending": entries}));
@@ -121,7 +121,7 @@ fn gather(args: &Args, out: &mut Out) -> Result<GroupsFile> {
     };
     let mut gatherer =
         Gatherer { only: args.group.as_deref(), open: None, streams: Vec::new(), cut: Vec::new(), unlisted: 0 };
-    let progress = Progress::new(args.common.quiet, Some(backup.size()));
+    let progress = Progress::new(args.common.output.quiet, Some(backup.size()));
     let damage = entries::each(&backup, &settings.scope()?, settings.effort(&progress), &mut gatherer)?;
     gatherer.cut();
     passed_over(damage, &args.common, out);

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::Verdict;
-use super::out::{Out, bytes};
+use super::out::{Out, bytes, message};
 use crate::error::{Code, Error, Result, show};
 
 #[derive(Debug, clap::Args)]
@@ -123,7 +123,7 @@ fn open_browser(url: &str) {
     let mut command = Command::new(program);
     command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if !command.status().is_ok_and(|status| status.success()) {
-        Out::new().message("no browser could be started here: open the address yourself");
+        message("no browser could be started here: open the address yourself");
     }
 }
 

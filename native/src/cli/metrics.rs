@@ -23,12 +23,8 @@ pub(super) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// As JSON
-    #[arg(long, conflicts_with = "prometheus")]
-    json: bool,
-
     /// In Prometheus's text format
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     prometheus: bool,
 }
 
@@ -43,20 +39,20 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
     };
     let settings = Settings::of(&args.common, None)?;
     let target = settings.target()?;
-    let progress = Progress::over(args.common.quiet, &target, 1);
+    let progress = Progress::over(args.common.output.quiet, &target, 1);
     let report = scan::report(&target, &settings, settings.effort(&progress))?;
     drop(progress);
     if args.prometheus {
         prometheus(&report, out);
-    } else if args.json || args.common.format == Format::Json {
+    } else if out.format() == Format::Json {
         let mut figures: Map<String, Value> =
             papyras(&report).map(|(name, value)| (name.into(), json!(value))).into_iter().collect();
         figures.insert("totals".into(), json!(report.totals));
         out.json(&figures)?;
     } else {
-        out.info("Persistence Metrics");
+        out.listed("Persistence Metrics");
         for (name, value) in papyras(&report) {
-            out.info(&format!("{name}: {value}"));
+            out.listed(&format!("{name}: {value}"));
         }
     }
     Ok(Verdict::Fine)

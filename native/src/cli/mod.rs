@@ -1,8 +1,10 @@
 //! The command line: one file a verb. Words and exit codes live here and nowhere else.
 
+mod arguments;
 mod backup;
 mod checklist;
 mod compact;
+mod config;
 mod consumer_groups;
 mod doctor;
 mod inspect;
@@ -20,17 +22,18 @@ mod redis_flags;
 mod replay;
 mod scan;
 mod settings;
+mod when;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use out::Out;
 
 /// Backup, verification and recovery for Papyra's event, audit and dead-letter logs.
 #[derive(Debug, Parser)]
-#[command(name = "papyra", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "papyra", version = VERSION, propagate_version = true, disable_version_flag = true, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 clean or done, 1 anomalies (startup-check, doctor), 2 anomalies (scan, backup) or \
 anomalies remain (doctor), 3 recovered but anomalies remain, 64 wrong usage, 65 wrong data, 66 no input, \
@@ -40,7 +43,15 @@ anomalies remain (doctor), 3 recovered but anomalies remain, 64 wrong usage, 65 
 struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    /// Print version
+    #[arg(long, short = 'V', short_alias = 'v', global = true, action = ArgAction::Version)]
+    version: Option<bool>,
 }
+
+/// Which tool this is, too: Papyra's own command has the same name.
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (backup, verification and recovery; not the command of Papyra itself)");
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -49,6 +60,7 @@ enum Command {
     Persistence(Persistence),
     /// Make, verify, list, restore, prune and try out backups
     #[command(subcommand)]
+    #[command(alias = "backups")]
     Backup(backup::What),
     /// Check what is stored before a start, and repair it if told to
     #[command(subcommand)]
@@ -63,14 +75,18 @@ enum Command {
     Redis(redis::Verb),
     /// Figures for monitoring
     #[command(subcommand)]
+    #[command(alias = "metric")]
     Metrics(metrics::What),
+    /// Show the settings in force
+    #[command(subcommand)]
+    Config(config::What),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual, or write a page for each verb
+    Man(meta::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,18 +129,20 @@ enum Verdict {
 
 /// Runs the command line; the exit codes are listed in its help.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; clap's own code for the rest, 2, would mean anomalies here.
-            let code = if error.use_stderr() { Code::Usage as u8 } else { 0 };
-            _ = error.print();
-            return ExitCode::from(code);
-        }
+    let (cli, matches) = match arguments::parse(Cli::command().name(out::called()), std::env::args_os().collect()) {
+        Ok(parsed) => parsed,
+        Err(code) => return code,
     };
-    let mut out = Out::new();
+    let mut verb = &matches;
+    while let Some((_, below)) = verb.subcommand() {
+        verb = below;
+    }
+    let mut out = Out::new(verb);
     match run(cli.command, &mut out).and_then(|verdict| out.close().map(|()| verdict)) {
-        Ok(verdict) => ExitCode::from(verdict as u8),
+        Ok(verdict) => {
+            out.verdict(verdict as u8);
+            ExitCode::from(verdict as u8)
+        }
         Err(error) => {
             out.failure(&error);
             ExitCode::from(error.code as u8)
@@ -132,7 +150,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// JSON lines are for records.
+fn no_lines() -> Error {
+    let text = "--format ndjson is for records: papyra inspect events, audits or dead-letters";
+    Error::new(Code::Usage, text)
+}
+
 fn run(command: Command, out: &mut Out) -> Result<Verdict> {
+    if out.is_lines() && !matches!(command, Command::Inspect(_)) {
+        return Err(no_lines());
+    }
     match command {
         Command::Persistence(Persistence::Scan(args)) => scan::run(&args, out),
         Command::Persistence(Persistence::Recover(args)) => recover::run(&args, out),
@@ -147,7 +174,8 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Inspector(args) => inspector::run(&args, out),
         Command::Redis(verb) => redis::run(&verb, out),
         Command::Metrics(what) => metrics::run(&what, out),
+        Command::Config(what) => config::run(&what, out),
         Command::Completions { shell } => meta::completions(shell, out),
-        Command::Man => meta::man(out),
+        Command::Man(args) => meta::man(&args, out),
     }
 }

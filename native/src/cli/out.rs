@@ -1,36 +1,137 @@
-//! Text for people: Papyra's symbols, safe characters, figures that can be read.
+//! Text for people: Papyra's symbols, safe characters, figures that can be read. One place decides what goes where.
 //!
 //! What comes from a log reaches a terminal only through [`Out`]'s callers having escaped it; colour only where a
-//! terminal wants it. A reader that goes away (`| head`) ends the output, not the verdict.
+//! terminal wants it. A reader that goes away (`| head`) ends the output, not the verdict. What went wrong is told on
+//! standard error too unless a person has just read it, so that `>/dev/null` in a job does not silence it.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
 
+use clap::{ArgMatches, Args, ValueEnum};
 use papyra_core::report::Report;
 use papyra_core::summary::Counts;
 use serde::Serialize;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, ErrorReport, Result};
 pub(super) use crate::figures::{bytes, counted, duration, duration_ms, thousands};
+
+/// Flags of every verb that has something to say.
+#[derive(Debug, Args)]
+pub(super) struct Output {
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
+    format: FormatName,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+
+    /// Print nothing unless something is wrong, and then on standard error; what was asked for as data (JSON, records)
+    /// is printed all the same
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+/// What to print, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    /// For people, and for scripts written for Papyra's own tool
+    Text,
+    /// One JSON document
+    Json,
+    /// A JSON document a line; for `inspect` of records
+    Ndjson,
+}
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// JSON.
+    Json,
+}
+
+/// The name that this command was called by: in a virtual environment `papyra` would be Papyra's own tool.
+pub(super) fn called() -> &'static str {
+    let name = std::env::args_os().next().unwrap_or_default();
+    let name = std::path::Path::new(&name).file_stem().unwrap_or_default();
+    if name == "papyractl" { "papyractl" } else { "papyra" }
+}
+
+/// A text with the commands in it as they have to be typed here.
+fn spoken(text: &str) -> Cow<'_, str> {
+    if called() == "papyra" || !text.contains("papyra ") {
+        return text.into();
+    }
+    let groups = ["persistence", "backup", "doctor", "inspect", "inspector", "redis", "metrics", "config"];
+    let replace = |text: String, group| text.replace(&format!("papyra {group}"), &format!("papyractl {group}"));
+    groups.into_iter().fold(text.to_owned(), replace).into()
+}
 
 /// A message on standard error.
 pub(super) fn message(text: &str) {
+    let text = spoken(text);
     let mut stderr = anstream::AutoStream::auto(io::stderr());
     // Nowhere left to complain to.
     _ = writeln!(stderr, "\x1b[34mℹ\x1b[0m {text}");
 }
 
+/// What is said of a bad verdict where the verb itself said nothing.
+const FOUND: &str = "anomalies were found: the output says where";
+
+/// A line of JSON on standard error.
+pub(super) fn report(report: &ErrorReport<'_>) {
+    if let Ok(text) = serde_json::to_string(report) {
+        // Nowhere left to complain to.
+        _ = writeln!(io::stderr(), "{}", spoken(&text));
+    }
+}
+
 /// Standard output, and messages on standard error.
 pub(super) struct Out {
     stdout: io::BufWriter<io::Stdout>,
+    format: Format,
+    lines: bool,
     colour: bool,
     gone: bool,
     failed: Option<io::Error>,
+    /// With --quiet, what would have been said.
+    held: Option<Vec<u8>>,
+    /// The first bad news.
+    worst: Option<String>,
 }
 
 impl Out {
-    pub(super) fn new() -> Out {
-        let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
-        Out { stdout: io::BufWriter::with_capacity(1 << 16, io::stdout()), colour, gone: false, failed: None }
+    /// The output of a verb with these arguments.
+    pub(super) fn new(verb: &ArgMatches) -> Out {
+        let format = verb.try_get_one("format").ok().flatten().copied().unwrap_or(FormatName::Text);
+        let is_set = |flag: &str| verb.try_get_one(flag).ok().flatten().copied().unwrap_or(false);
+        let quiet = is_set("quiet");
+        let colour = match quiet {
+            true => anstream::AutoStream::choice(&io::stderr()),
+            false => anstream::AutoStream::choice(&io::stdout()),
+        };
+        Out {
+            stdout: io::BufWriter::with_capacity(1 << 16, io::stdout()),
+            format: if is_set("json") || format != FormatName::Text { Format::Json } else { Format::Text },
+            lines: format == FormatName::Ndjson,
+            colour: colour != anstream::ColorChoice::Never,
+            gone: false,
+            failed: None,
+            held: quiet.then(Vec::new),
+            worst: None,
+        }
+    }
+
+    /// What to print.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether JSON is to be a document a line.
+    pub(super) fn is_lines(&self) -> bool {
+        self.lines
     }
 
     /// Good news.
@@ -45,21 +146,40 @@ impl Out {
 
     /// Bad news.
     pub(super) fn bad(&mut self, text: &str) {
+        self.worst.get_or_insert_with(|| text.to_owned());
         self.marked("31", "✖", text);
     }
 
     fn marked(&mut self, colour: &str, symbol: &str, text: &str) {
-        if self.colour {
-            self.line(&format!("\x1b[{colour}m{symbol}\x1b[0m {text}"));
-        } else {
-            self.line(&format!("{symbol} {text}"));
+        let line = self.with_mark(colour, symbol, text);
+        self.say(&line);
+    }
+
+    fn with_mark(&self, colour: &str, symbol: &str, text: &str) -> String {
+        let text = spoken(text);
+        if self.colour { format!("\x1b[{colour}m{symbol}\x1b[0m {text}") } else { format!("{symbol} {text}") }
+    }
+
+    fn say(&mut self, line: &str) {
+        match &mut self.held {
+            Some(held) => {
+                held.extend_from_slice(line.as_bytes());
+                held.push(b'\n');
+            }
+            None => self.line(line),
         }
+    }
+
+    /// A line of what was asked for, with the mark of news; --quiet does not hold it back.
+    pub(super) fn listed(&mut self, text: &str) {
+        let line = self.with_mark("34", "ℹ", text);
+        self.line(&line);
     }
 
     /// More about the line before.
     pub(super) fn detail(&mut self, text: &str) {
         let (dim, normal) = if self.colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
-        self.line(&format!("    {dim}{text}{normal}"));
+        self.say(&format!("    {dim}{}{normal}", spoken(text)));
     }
 
     /// A line as it is.
@@ -89,7 +209,9 @@ impl Out {
 
     /// A message that is no part of the output.
     pub(super) fn message(&mut self, text: &str) {
-        message(text);
+        if self.held.is_none() {
+            message(text);
+        }
     }
 
     /// Shows what was said so far, for a command that goes on.
@@ -101,8 +223,35 @@ impl Out {
     /// Why the command failed.
     pub(super) fn failure(&mut self, error: &Error) {
         _ = self.stdout.flush();
+        let held = self.held.take().unwrap_or_default();
         let mut stderr = anstream::AutoStream::auto(io::stderr());
-        _ = writeln!(stderr, "\x1b[31m✖\x1b[0m {error}");
+        _ = stderr.write_all(&held);
+        match self.format {
+            Format::Text => _ = writeln!(stderr, "\x1b[31m✖\x1b[0m {}", spoken(&error.to_string())),
+            Format::Json => report(&error.report()),
+        }
+    }
+
+    /// Tells standard error of bad news: with --quiet all that was held back, else the first of it, unless a person at a
+    /// terminal has read it already. The exit code is 0 where the verdict is a good one.
+    pub(super) fn verdict(&mut self, code: u8) {
+        let held = self.held.take();
+        if self.format == Format::Json {
+            if code != 0 {
+                report(&ErrorReport::verdict(code, FOUND));
+            }
+            return;
+        }
+        let mut stderr = anstream::AutoStream::auto(io::stderr());
+        match held {
+            Some(held) if code != 0 || self.worst.is_some() => _ = stderr.write_all(&held),
+            Some(_) => {}
+            None if code == 0 || io::stdout().is_terminal() && io::stderr().is_terminal() => {}
+            None => {
+                let worst = self.worst.as_deref().unwrap_or(FOUND);
+                _ = writeln!(stderr, "\x1b[31m✖\x1b[0m {}", worst.trim_end_matches(':'));
+            }
+        }
     }
 
     /// Flushes; fails when the output could not be written for a reason other than a reader that went away.

@@ -37,14 +37,14 @@ struct Inspected {
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let target = settings.target()?;
-    let progress = Progress::over(args.common.quiet, &target, 1);
+    let progress = Progress::over(args.common.output.quiet, &target, 1);
     let report = scan::report(&target, &settings, settings.effort(&progress))?;
     drop(progress);
     let streams = match &target {
         Target::Redis(store) => store.groups(false)?.streams,
         _ => Vec::new(),
     };
-    if args.common.format == Format::Json {
+    if out.format() == Format::Json {
         if streams.is_empty() {
             out.json(&report)?;
         } else {

@@ -86,8 +86,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let target = settings.target()?;
     // A server's streams are gone through three times: to see, to mend, to see again.
     let progress = match &target {
-        Target::Redis(_) => Progress::over(args.common.quiet, &target, 3),
-        _ => Progress::new(args.common.quiet, None),
+        Target::Redis(_) => Progress::over(args.common.output.quiet, &target, 3),
+        _ => Progress::new(args.common.output.quiet, None),
     };
     let after = After { keep: args.keep_later, truncate: args.truncate };
     if !matches!(target, Target::Backup(_)) && (after.keep || after.truncate) {
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let mut outcomes = Vec::new();
     let rejects_dir = args.rejects_dir.as_deref();
     let done = each(&settings, target, &options, after, rejects_dir, settings.effort(&progress), |outcome| {
-        if args.common.format == Format::Text {
+        if out.format() == Format::Text {
             print(&outcome, out);
         }
         outcomes.push(outcome);
@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     drop(progress);
     let remains = outcomes.iter().any(Outcome::remains);
     // What was done before a log could not be recovered is told all the same.
-    if let (Format::Json, Some(all)) = (args.common.format, Outcome::of_all(outcomes)) {
+    if let (Format::Json, Some(all)) = (out.format(), Outcome::of_all(outcomes)) {
         out.json(&all)?;
     }
     done.map(|()| if remains { Verdict::Remain } else { Verdict::Fine })

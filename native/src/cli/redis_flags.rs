@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use papyra_core::redis::Scope;
-use serde::Deserialize;
 
-use super::compact::seconds;
+use super::when::seconds;
 use crate::error::{Code, Error, Result};
 use crate::redis::{Location, Settings, Systems, Tls};
 
@@ -63,14 +62,13 @@ pub(super) struct RedisFlags {
     tls_key: Option<PathBuf>,
 }
 
-/// The same in `papyra.toml`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The same in `papyra.toml`, under `[redis]`.
+#[derive(Debug, Default)]
 pub(super) struct RedisFile {
-    url: Option<String>,
-    prefix: Option<String>,
-    system_id: Option<OneOrMore>,
-    quarantine_prefix: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) system_id: Option<Vec<String>>,
+    pub(super) quarantine_prefix: Option<String>,
     pub(super) tls_ca: Option<PathBuf>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
@@ -83,21 +81,12 @@ pub(super) struct Named {
     pub(super) systems: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(String),
-    More(Vec<String>),
-}
-
 impl RedisFlags {
     /// Which streams of a backup to take for Papyra's: all of them unless flags, environment or settings name some.
     pub(super) fn scope(&self, file: &RedisFile) -> Option<Scope> {
         let systems = match &file.system_id {
-            _ if !self.system_id.is_empty() || self.all_systems => self.system_id.clone(),
-            Some(OneOrMore::One(system)) => vec![system.clone()],
-            Some(OneOrMore::More(systems)) => systems.clone(),
-            None => Vec::new(),
+            Some(systems) if self.system_id.is_empty() && !self.all_systems => systems.clone(),
+            _ => self.system_id.clone(),
         };
         let prefix = self.prefix.clone().or_else(|| file.prefix.clone());
         (systems.len() <= 1).then(|| Scope { prefix, system_id: systems.into_iter().next() })
@@ -107,10 +96,8 @@ impl RedisFlags {
     pub(super) fn destination(&self, file: RedisFile) -> Result<(Settings, Named)> {
         let systems = match &file.system_id {
             _ if self.all_systems => Vec::new(),
-            _ if !self.system_id.is_empty() => self.system_id.clone(),
-            Some(OneOrMore::One(system)) => vec![system.clone()],
-            Some(OneOrMore::More(systems)) => systems.clone(),
-            None => Vec::new(),
+            Some(systems) if self.system_id.is_empty() => systems.clone(),
+            _ => self.system_id.clone(),
         };
         let prefix = self.prefix.clone().or_else(|| file.prefix.clone());
         Ok((self.settings(file)?, Named { prefix, systems }))
@@ -127,11 +114,7 @@ impl RedisFlags {
         };
         let mut named = self.system_id.clone();
         if named.is_empty() {
-            named = match file.system_id {
-                Some(OneOrMore::One(system)) => vec![system],
-                Some(OneOrMore::More(systems)) if !systems.is_empty() => systems,
-                _ => vec!["local".into()],
-            };
+            named = file.system_id.filter(|systems| !systems.is_empty()).unwrap_or_else(|| vec!["local".into()]);
         }
         if named.iter().any(String::is_empty) {
             return Err(Error::new(Code::Config, "a system's name is empty: give --system-id a name"));

@@ -7,7 +7,8 @@ use papyra_core::scan::Flow;
 use super::Verdict;
 use super::out::{Out, counted};
 use super::progress::Progress;
-use super::settings::{self, Common, Settings};
+use super::settings::{Common, Settings};
+use super::when::Period;
 use crate::error::Result;
 use crate::records;
 use crate::redis;
@@ -18,31 +19,32 @@ pub(super) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// Only records of this time or later, in seconds of the log's own clock
-    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = settings::time)]
-    since: Option<f64>,
+    #[command(flatten)]
+    period: Period,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let progress = Progress::new(true, None);
+    let within = args.period.within();
     let mut damaged = 0;
     let target = settings.target()?;
     if let Target::Redis(store) = &target {
         damaged = redis::scan::each_record(store, |facts, bytes| {
-            if args.since.is_some_and(|since| !facts.timestamp.is_some_and(|time| time >= since)) {
+            if !within.holds(facts.timestamp) {
                 return Ok(true);
             }
             Ok(out.raw(bytes))
         })?;
-        if damaged > 0 && !args.common.quiet {
+        within.end()?;
+        if damaged > 0 && !args.common.output.quiet {
             out.message(&format!("passed over: {}", counted(damaged, "damaged entry", "damaged entries")));
         }
         return Ok(Verdict::Fine);
     }
     for history in settings.histories(target, "replay")? {
         let summaries = records::each_of(&history, settings.effort(&progress), |found| {
-            if args.since.is_some_and(|since| !found.record.facts.timestamp.is_some_and(|time| time >= since)) {
+            if !within.holds(found.record.facts.timestamp) {
                 return Ok(Flow::Continue(()));
             }
             let mut read_on = true;
@@ -55,7 +57,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         })?;
         damaged += summaries.iter().map(|summary| summary.anomalies).sum::<u64>();
     }
-    if damaged > 0 && !args.common.quiet {
+    within.end()?;
+    if damaged > 0 && !args.common.output.quiet {
         out.message(&format!(
             "passed over: {}; whole records in them are printed",
             counted(damaged, "damaged line", "damaged lines")

@@ -31,17 +31,17 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let target = settings.target()?;
-    let progress = Progress::over(args.common.quiet, &target, 1);
+    let progress = Progress::over(args.common.output.quiet, &target, 1);
     let report = report(&target, &settings, settings.effort(&progress))?;
     drop(progress);
     if let Target::Folder(logs) = &target
         && !logs.passed_over.is_empty()
-        && !args.common.quiet
+        && !args.common.output.quiet
     {
         let names: Vec<String> = logs.passed_over.iter().map(|name| escape(name.as_bytes())).collect();
         out.message(&format!("not looked at, since they hold no records: {}", names.join(", ")));
     }
-    match args.common.format {
+    match out.format() {
         Format::Json => out.json(&report)?,
         Format::Text => {
             print(&report, advice(&target, &report, &settings)?.as_deref(), out);

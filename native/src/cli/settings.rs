@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use papyra_core::escape::escape;
 use papyra_core::redis::Scope;
-use serde::Deserialize;
 
+use super::config::Config;
 use super::out;
+pub(super) use super::out::{Format, Output};
 use super::progress::Progress;
-use super::redis_flags::{Named, RedisFile, RedisFlags};
-use crate::backup::remote;
+use super::redis_flags::RedisFlags;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
@@ -25,6 +25,10 @@ pub(super) struct Common {
     #[arg(long, env = "PAPYRA_PATH", value_name = "PATH")]
     path: Option<PathBuf>,
 
+    /// The same as --path
+    #[arg(value_name = "PATH")]
+    plain_path: Option<PathBuf>,
+
     /// How the log is stored; auto takes a rotation set where rotated files stand beside the log
     #[arg(long, env = "PAPYRA_BACKEND", value_name = "BACKEND", ignore_case = true)]
     backend: Option<Backend>,
@@ -33,9 +37,8 @@ pub(super) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_files: Option<u32>,
 
-    /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
-    pub(super) format: Format,
+    #[command(flatten)]
+    pub(super) output: Output,
 
     /// Let notes about intact records spoil the verdict too
     #[arg(long)]
@@ -49,20 +52,14 @@ pub(super) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 
-    /// No progress, no hints
-    #[arg(long, short)]
-    pub(super) quiet: bool,
-
-    /// The settings file; by default papyra.toml in the working folder, if there is one
-    #[arg(long, env = "PAPYRA_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: Config,
 
     #[command(flatten)]
     redis: RedisFlags,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Backend {
     Auto,
     Json,
@@ -70,34 +67,11 @@ pub(super) enum Backend {
     Redis,
 }
 
-/// What to print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people, and for scripts written for Papyra's own tool
-    Text,
-    /// One JSON document
-    Json,
-}
-
-/// `papyra.toml`. Relative paths in it start at its folder.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    path: Option<PathBuf>,
-    backend: Option<Backend>,
-    max_files: Option<u32>,
-    quarantine_dir: Option<PathBuf>,
-    backups: Option<PathBuf>,
-    strict: Option<bool>,
-    threads: Option<u16>,
-    #[serde(default)]
-    redis: RedisFile,
-}
-
-/// Reads a time in seconds. No record is of the time NaN or later.
-pub(super) fn time(text: &str) -> std::result::Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|error: std::num::ParseFloatError| error.to_string())?;
-    if seconds.is_nan() { Err("must be a number of seconds".into()) } else { Ok(seconds) }
+impl Backend {
+    /// Its name on the command line.
+    pub(super) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 /// The settings in force.
@@ -118,11 +92,17 @@ pub(super) struct Settings {
 impl Settings {
     /// Resolves the settings for `common`, and the quarantine folder that a verb's own flag named.
     pub(super) fn of(common: &Common, quarantine_dir: Option<&PathBuf>) -> Result<Settings> {
-        let file = File::find(common.config.as_deref())?;
+        let file = common.config.file()?;
         let backend = common.backend.or(file.backend).unwrap_or(Backend::Auto);
         // A path that was set for good, for other commands, is no mistake; one that was given to this command is.
         let is_set = |path: &&PathBuf| std::env::var_os("PAPYRA_PATH").is_some_and(|set| set == path.as_os_str());
-        let given = common.path.as_ref().filter(|path| !is_set(path));
+        let given = match (common.path.as_ref().filter(|path| !is_set(path)), &common.plain_path) {
+            (Some(path), Some(plain)) => {
+                let text = format!("two paths: --path {} and {}; name one", show(path), show(plain));
+                return Err(Error::new(Code::Usage, text));
+            }
+            (path, plain) => path.or(plain.as_ref()),
+        };
         if let Some(path) = given.filter(|_| backend == Backend::Redis) {
             let text = format!(
                 "--path {} names files, but the backend is a Redis server: leave out one of the two (--backend auto for files)",
@@ -137,7 +117,7 @@ impl Settings {
         };
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
-            path: common.path.clone().or(file.path),
+            path: given.or(common.path.as_ref()).cloned().or(file.path),
             choice,
             scope: common.redis.scope(&file.redis),
             redis: (backend == Backend::Redis).then(|| common.redis.settings(file.redis)).transpose()?,
@@ -151,13 +131,8 @@ impl Settings {
     }
 
     /// The server to work on, for verbs that know nothing else.
-    pub(super) fn store(flags: &RedisFlags, config: Option<&Path>) -> Result<Store> {
-        Store::open(flags.settings(File::find(config)?.redis)?)
-    }
-
-    /// The server to restore to: of the systems, only those that were named.
-    pub(super) fn destination(flags: &RedisFlags, config: Option<&Path>) -> Result<(redis::Settings, Named)> {
-        flags.destination(File::find(config)?.redis)
+    pub(super) fn store(flags: &RedisFlags, config: &Config) -> Result<Store> {
+        Store::open(flags.settings(config.file()?.redis)?)
     }
 
     /// Whether there is anything to work on, and what it is called.
@@ -194,12 +169,7 @@ impl Settings {
 
     /// The folder of backups: the one that was named, else the settings file's.
     pub(super) fn backups<'a>(&'a self, named: Option<&'a PathBuf>) -> Result<&'a Path> {
-        named.or(self.backups.as_ref()).map(PathBuf::as_path).ok_or_else(|| {
-            Error::new(
-                Code::Config,
-                "no folder of backups given: name it, set PAPYRA_BACKUPS, or write backups = \"FOLDER\" into papyra.toml",
-            )
-        })
+        named.or(self.backups.as_ref()).map(PathBuf::as_path).ok_or_else(no_backups)
     }
 
     /// What the path leads to.
@@ -266,23 +236,9 @@ impl Settings {
     }
 }
 
-impl File {
-    fn find(named: Option<&Path>) -> Result<File> {
-        let default = Path::new("papyra.toml");
-        let path = match named {
-            Some(path) => path,
-            None if default.exists() => default,
-            None => return Ok(File::default()),
-        };
-        let wrong = |why: String| Error::new(Code::Config, format!("cannot use {}: {why}", show(path)));
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let mut file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let RedisFile { tls_ca, tls_cert, tls_key, .. } = &mut file.redis;
-        let relatives = [&mut file.path, &mut file.quarantine_dir, &mut file.backups, tls_ca, tls_cert, tls_key];
-        for relative in relatives.into_iter().flatten().filter(|path| !remote::is_remote(path)) {
-            *relative = folder.join(&*relative);
-        }
-        Ok(file)
-    }
+/// No folder of backups is named anywhere.
+pub(super) fn no_backups() -> Error {
+    let text =
+        "no folder of backups given: name it, set PAPYRA_BACKUPS, or write backups = \"FOLDER\" into papyra.toml";
+    Error::new(Code::Config, text)
 }

@@ -8,9 +8,10 @@ use super::{Reading, tell};
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::{Backup, newest};
 use crate::cli::Verdict;
+use crate::cli::config::Config;
 use crate::cli::out::Out;
-use crate::cli::settings::Format;
-use crate::error::{Code, Error, Result};
+use crate::cli::settings::{Format, no_backups};
+use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 
 /// Which backup.
@@ -20,9 +21,10 @@ pub(super) struct Which {
     #[arg(value_name = "BACKUP", required_unless_present = "latest", conflicts_with = "latest")]
     backup: Option<PathBuf>,
 
-    /// The newest backup in this folder, or in s3://BUCKET/PREFIX
-    #[arg(long, value_name = "FOLDER")]
-    latest: Option<PathBuf>,
+    /// The newest backup in this folder, or in s3://BUCKET/PREFIX; without a value, in the one that PAPYRA_BACKUPS or
+    /// papyra.toml names
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    latest: Option<Option<PathBuf>>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,14 +51,14 @@ impl Checking {
         print: impl FnOnce(&Backup, &T, &mut Out),
     ) -> Result<Verdict> {
         let attempt = || -> Result<(Backup, T)> {
-            let backup = self.which.open()?;
+            let backup = self.which.open(&self.reading.config)?;
             let progress = self.reading.progress(backup.manifest.bytes());
             let done = check(&backup, self.reading.effort(&progress))?;
             Ok((backup, done))
         };
         let told = tell(self.prometheus.as_ref(), operation, attempt(), |(backup, done)| figures(backup, done));
         let (backup, done) = told?;
-        match self.reading.format {
+        match out.format() {
             Format::Json => out.json(&done)?,
             Format::Text => print(&backup, &done, out),
         }
@@ -76,7 +78,7 @@ impl Checking {
         let progress = self.reading.progress(size);
         let done = tell(self.prometheus.as_ref(), operation, attempt(self.reading.effort(&progress)), &figures)?;
         drop(progress);
-        match self.reading.format {
+        match out.format() {
             Format::Json => out.json(&done)?,
             Format::Text => print(&done, out),
         }
@@ -91,12 +93,26 @@ impl Checking {
 
 impl Which {
     /// The backup that was named, or the newest one.
-    pub(super) fn open(&self) -> Result<Backup> {
+    pub(super) fn open(&self, config: &Config) -> Result<Backup> {
         match (&self.backup, &self.latest) {
-            (Some(backup), _) => Backup::open(backup),
-            (None, Some(folder)) => Backup::open(&newest(folder)?),
+            (Some(backup), _) => Backup::open(backup).map_err(|error| match newest(backup) {
+                Ok(newest) => {
+                    error.and(&format!("it holds backups, the newest is {}: --latest takes it", show(&newest)))
+                }
+                Err(_) => error,
+            }),
+            (None, Some(folder)) => Backup::open(&newest(&folder_of_backups(folder.as_ref(), config)?)?),
             (None, None) => Err(Error::new(Code::Usage, "name a backup, or the folder of backups with --latest")),
         }
+    }
+}
+
+/// The folder of backups: the one that was named, else the environment's, else the settings file's.
+pub(super) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Result<PathBuf> {
+    let variable = || std::env::var_os("PAPYRA_BACKUPS").filter(|value| !value.is_empty()).map(PathBuf::from);
+    match named.cloned().or_else(variable) {
+        Some(folder) => Ok(folder),
+        None => config.file()?.backups.ok_or_else(no_backups),
     }
 }
 

@@ -80,6 +80,10 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     pause_check: bool,
 
+    /// Exit with 0 also when what is backed up has anomalies; without it, the backup is made and the exit code is 2
+    #[arg(long)]
+    accept_damage: bool,
+
     /// Seconds to wait for a recovery or compaction under way before giving up with 75
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     wait: u64,
@@ -114,7 +118,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         patience: Duration::from_secs(args.wait),
     };
     let make = |to: &Path| {
-        let progress = Progress::new(args.common.quiet, scan::size(&settings.target()?));
+        let progress = Progress::new(args.common.output.quiet, scan::size(&settings.target()?));
         let options = Options { to: to.to_owned(), ..options.clone() };
         create::create(&|| settings.target(), &options, settings.effort(&progress))
     };
@@ -155,13 +159,13 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
     make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
         let options =
             streams::Options { to: to.to_owned(), name: args.name.clone(), compression, method, rdb: args.rdb.clone() };
-        let progress = Progress::new(args.common.quiet, None);
+        let progress = Progress::new(args.common.output.quiet, None);
         streams::create(&settings.open_store()?, &options, settings.effort(&progress))
     })
 }
 
 fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) -> Result<Verdict> {
-    match args.common.format {
+    match out.format() {
         Format::Json => {
             out.json(&json!({
                 "schema": "papyra.create/1", "tool": crate::TOOL, "path": created.path,
@@ -170,7 +174,8 @@ fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) ->
         }
         Format::Text => print(created, settings, out),
     }
-    Ok(Verdict::Fine)
+    let damaged = created.manifest.scan.verdict == ReportVerdict::Anomalies;
+    Ok(if damaged && !args.accept_damage { Verdict::Anomalies } else { Verdict::Fine })
 }
 
 /// Makes the backup where it is to lie, or in the scratch folder, to be sent.
@@ -184,7 +189,7 @@ fn make_or_send(
         return make(to);
     }
     let progress = |bytes| -> Box<dyn Fn(u64)> {
-        let progress = Progress::new(args.common.quiet, Some(bytes));
+        let progress = Progress::new(args.common.output.quiet, Some(bytes));
         Box::new(move |bytes| progress.tick()(bytes))
     };
     remote::send(&Sending {

@@ -1,38 +1,43 @@
 //! `papyra backup list`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 use serde_json::json;
 
+use super::checking::folder_of_backups;
 use super::command;
+use crate::backup::Backup;
 use crate::backup::list::{Entry, list};
 use crate::cli::Verdict;
+use crate::cli::config::Config;
 use crate::cli::out::{self, Out, counted, duration};
-use crate::cli::settings::Format;
+use crate::cli::settings::{Format, Output};
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The folder that holds the backups, or s3://BUCKET/PREFIX
+    /// The folder that holds the backups, or s3://BUCKET/PREFIX; by default the one that papyra.toml names
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
-    backups: PathBuf,
+    backups: Option<PathBuf>,
 
     /// How old the newest may be: 26h, 8d
-    #[arg(long, value_name = "DURATION", value_parser = super::seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::cli::when::seconds)]
     max_age: Option<f64>,
 
-    /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
-    format: Format,
+    #[command(flatten)]
+    config: Config,
+
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let entries = list(&args.backups, Timestamp::now())?;
+    let entries = entries(&folder_of_backups(args.backups.as_ref(), &args.config)?)?;
     let warnings = warnings(&entries, args);
-    match args.format {
+    match out.format() {
         Format::Json => out.json(&json!({
             "schema": "papyra.backups/1", "tool": crate::TOOL, "backups": entries, "warnings": warnings,
         }))?,
@@ -42,6 +47,20 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
     }
     Ok(if warnings.is_empty() { Verdict::Fine } else { Verdict::Anomalies })
+}
+
+/// The backups in the folder; the one alone, where the folder is a backup itself.
+fn entries(folder: &Path) -> Result<Vec<Entry>> {
+    let entries = list(folder, Timestamp::now())?;
+    if entries.is_empty()
+        && let Ok(backup) = Backup::open(folder)
+        && let (Some(parent), Some(name)) = (backup.path.parent(), backup.path.file_name())
+    {
+        let mut beside = list(parent, Timestamp::now())?;
+        beside.retain(|entry| *entry.name == *name);
+        return Ok(beside);
+    }
+    Ok(entries)
 }
 
 /// What an operator must not overlook.

@@ -11,9 +11,10 @@ mod verify;
 use std::path::PathBuf;
 
 use super::Verdict;
+use super::config::Config;
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
-use super::settings::Format;
+use super::settings::Output;
 use crate::backup::Backup;
 use crate::backup::prometheus::{self, Figures, Operation};
 use crate::error::Result;
@@ -38,9 +39,11 @@ pub(super) enum What {
 /// Flags of the verbs that read a backup.
 #[derive(Debug, clap::Args)]
 struct Reading {
-    /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
-    format: Format,
+    #[command(flatten)]
+    config: Config,
+
+    #[command(flatten)]
+    output: Output,
 
     /// How many findings to list for a file; the counts are always whole
     #[arg(long, value_name = "N", default_value_t = 1_000)]
@@ -49,15 +52,11 @@ struct Reading {
     /// Threads to work with; by default as many as the machine has
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-
-    /// No progress, no hints
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 impl Reading {
     fn progress(&self, total: u64) -> Progress {
-        Progress::new(self.quiet, Some(total))
+        Progress::new(self.output.quiet, Some(total))
     }
 
     fn effort<'a>(&self, progress: &'a Progress) -> Effort<'a> {
@@ -128,11 +127,6 @@ fn describe_stream(key: &str, facts: &papyra_core::redis::StreamFacts) -> String
     let range = facts.first_id.map(|first| format!(", {first} to {}", facts.last_id)).unwrap_or_default();
     let key = papyra_core::escape::escape(key.as_bytes());
     format!("{key}: {}{range}{groups}", counted(facts.length, "entry", "entries"))
-}
-
-/// A duration such as `26h` or `8d`, in seconds; a bare number is seconds.
-pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
-    super::compact::seconds(text)
 }
 
 /// A command that the operator may want next.

@@ -6,19 +6,21 @@ use jiff::Timestamp;
 use papyra_core::escape::escape;
 use serde_json::json;
 
+use super::checking::folder_of_backups;
 use crate::backup::at;
 use crate::backup::list::list;
 use crate::backup::prune::{Decision, Keep, apply, decide};
 use crate::cli::Verdict;
+use crate::cli::config::Config;
 use crate::cli::out::{self, Out, thousands};
-use crate::cli::settings::Format;
+use crate::cli::settings::{Format, Output};
 use crate::error::{Code, Error, Result};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The folder that holds the backups, or s3://BUCKET/PREFIX
+    /// The folder that holds the backups, or s3://BUCKET/PREFIX; by default the one that papyra.toml names
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
-    backups: PathBuf,
+    backups: Option<PathBuf>,
 
     /// Keep the newest N
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -40,9 +42,11 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     apply: bool,
 
-    /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
-    format: Format,
+    #[command(flatten)]
+    config: Config,
+
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
@@ -52,11 +56,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         let text = "say what to keep: --keep-last, --keep-daily, --keep-weekly or --keep-monthly with a number above 0";
         return Err(Error::new(Code::Usage, text));
     }
-    let mut decisions = decide(&list(&args.backups, Timestamp::now())?, keep);
+    let backups = folder_of_backups(args.backups.as_ref(), &args.config)?;
+    let mut decisions = decide(&list(&backups, Timestamp::now())?, keep);
     if args.apply {
-        apply(&*at(&args.backups)?, &mut decisions)?;
+        apply(&*at(&backups)?, &mut decisions)?;
     }
-    match args.format {
+    match out.format() {
         Format::Json => out.json(&json!({
             "schema": "papyra.prune/1", "tool": crate::TOOL, "applied": args.apply, "backups": decisions,
         }))?,

@@ -12,9 +12,10 @@ use crate::backup::redis::restore as streams;
 use crate::backup::remote;
 use crate::backup::restore::{self, Options, Restored};
 use crate::cli::Verdict;
+use crate::cli::config::File;
 use crate::cli::out::{self, Out};
 use crate::cli::redis_flags::RedisFlags;
-use crate::cli::settings::{Backend, Format, Settings};
+use crate::cli::settings::{Backend, Format};
 use crate::error::{Code, Error, Result, show};
 use crate::recover;
 use crate::redis::{self, Store, Systems};
@@ -40,10 +41,6 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     dry_run: bool,
 
-    /// The settings file; by default papyra.toml in the working folder, if there is one
-    #[arg(long, env = "PAPYRA_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-
     #[command(flatten)]
     redis: RedisFlags,
 
@@ -56,7 +53,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         let text = format!("{} is no folder: a restore writes files that Papyra can use", remote::called(to));
         return Err(Error::new(Code::Usage, text));
     }
-    let backup = args.which.open()?;
+    let file = args.reading.config.file()?;
+    let backup = args.which.open(&args.reading.config)?;
     let progress = args.reading.progress(backup.manifest.bytes());
     let options = Options { replace: args.replace, dry_run: args.dry_run };
     let effort = args.reading.effort(&progress);
@@ -66,7 +64,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             let repair = recover::command(&done.to, None);
             (done, repair)
         }
-        None if args.backend != Some(Backend::Redis) => {
+        None if args.backend.or(file.backend) != Some(Backend::Redis) => {
             let text = match &backup.manifest.source.redis {
                 Some(_) => "the backup is one of streams: --backend redis and --redis-url say where to restore them",
                 None => "name the folder to restore into with --to",
@@ -74,12 +72,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             return Err(Error::new(Code::Usage, text));
         }
         None => {
-            let store = store(args, &backup)?;
+            let store = store(args, file, &backup)?;
             (streams::restore(&backup, &store, options, effort)?, redis::recover::command(&store.settings))
         }
     };
     drop(progress);
-    match args.reading.format {
+    match out.format() {
         Format::Json => out.json(&done)?,
         Format::Text => print(&backup, &done, &repair, out),
     }
@@ -87,8 +85,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
 }
 
 /// The server, with the systems of the backup that are meant.
-fn store(args: &Args, backup: &Backup) -> Result<Store> {
-    let (mut settings, named) = Settings::destination(&args.redis, args.config.as_deref())?;
+fn store(args: &Args, file: File, backup: &Backup) -> Result<Store> {
+    let (mut settings, named) = args.redis.destination(file.redis)?;
     let redis = streams::source(backup)?;
     if let Some(prefix) = named.prefix.filter(|prefix| *prefix != redis.prefix) {
         let text = format!(

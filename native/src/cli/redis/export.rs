@@ -31,11 +31,11 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         );
         return Err(Error::new(Code::Usage, text));
     };
-    let progress = Progress::new(args.common.quiet, Some(backup.size()));
+    let progress = Progress::new(args.common.output.quiet, Some(backup.size()));
     let done = export(&backup, &args.to, &settings.scope()?, settings.effort(&progress))?;
     drop(progress);
     let verdict = if done.is_whole() { Verdict::Fine } else { Verdict::Anomalies };
-    if args.common.format == Format::Json {
+    if out.format() == Format::Json {
         out.json(&done)?;
         return Ok(verdict);
     }

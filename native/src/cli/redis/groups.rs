@@ -79,7 +79,7 @@ pub(in crate::cli) fn run(verb: &Verb, out: &mut Out) -> Result<()> {
 }
 
 fn list(args: &List, out: &mut Out) -> Result<()> {
-    let json = args.common.format == Format::Json;
+    let json = out.format() == Format::Json;
     let groups = args.common.store()?.groups(json)?;
     if json {
         return out.json(&groups);
@@ -95,7 +95,7 @@ fn make(args: &Ensure, out: &mut Out) -> Result<()> {
         None => by_flags(args, &store),
     };
     let ensured = ensure::ensure(&store, &wanted)?;
-    if args.common.format == Format::Json {
+    if out.format() == Format::Json {
         return out.json(&ensured);
     }
     for group in &ensured.groups {
@@ -151,7 +151,7 @@ fn delete(args: &Delete, out: &mut Out) -> Result<()> {
     let store = args.common.store()?;
     let key = the_stream(&store, args.kind)?;
     let deleted = ensure::delete(&store, &key, &args.group, args.force)?;
-    if args.common.format == Format::Json {
+    if out.format() == Format::Json {
         return out.json(&serde_json::json!({
             "schema": "papyra.delete/1", "tool": crate::TOOL, "key": key, "group": args.group, "deleted": deleted,
         }));

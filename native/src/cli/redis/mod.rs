@@ -6,17 +6,16 @@ mod export;
 mod groups;
 mod pending;
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand, ValueEnum};
 use papyra_core::escape::escape;
 
 use super::Verdict;
-use super::compact::seconds;
+use super::config::Config;
 use super::consumer_groups;
 use super::out::{Out, thousands};
 use super::redis_flags::RedisFlags;
-use super::settings::{Format, Settings};
+use super::settings::{Format, Output, Settings};
+use super::when::seconds;
 use crate::error::{Code, Error, Result};
 use crate::redis::pending::{Filter, Settled};
 use crate::redis::{Naming, PapyraKey, Store, StreamId, StreamKind};
@@ -24,7 +23,7 @@ use crate::redis::{Naming, PapyraKey, Store, StreamId, StreamKind};
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// List, make or remove consumer groups
-    #[command(subcommand)]
+    #[command(subcommand, alias = "group")]
     Groups(groups::Verb),
     /// List entries that were delivered and not acknowledged
     Pending(pending::Args),
@@ -53,18 +52,16 @@ struct Common {
     #[command(flatten)]
     redis: RedisFlags,
 
-    /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 
-    /// The settings file; by default papyra.toml in the working folder, if there is one
-    #[arg(long, env = "PAPYRA_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: Config,
 }
 
 impl Common {
     fn store(&self) -> Result<Store> {
-        Settings::store(&self.redis, self.config.as_deref())
+        Settings::store(&self.redis, &self.config)
     }
 }
 
@@ -133,7 +130,7 @@ impl OneGroup {
     }
 
     fn print(&self, settled: &Settled, done: &str, out: &mut Out) -> Result<()> {
-        if self.common.format == Format::Json {
+        if out.format() == Format::Json {
             return out.json(settled);
         }
         let (count, key, group) =

@@ -52,14 +52,14 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
         };
         for group in groups {
             store.waiting(&key, &group, &filter, |page| {
-                if args.common.format == Format::Json {
+                if out.format() == Format::Json {
                     held.extend(page);
                     return Ok(());
                 }
                 for waiting in page {
                     shown += 1;
                     let entry = &waiting.entry;
-                    out.info(&format!(
+                    out.listed(&format!(
                         "{} {} {}: held by {}, delivered {}, last {} ago{}",
                         escape(waiting.key.as_bytes()),
                         escape(waiting.group.as_bytes()),
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
             })?;
         }
     }
-    if args.common.format == Format::Json {
+    if out.format() == Format::Json {
         return out.json(&serde_json::json!({
             "schema": "papyra.pending/1", "tool": crate::TOOL, "pending": held,
         }));
