@@ -2,6 +2,7 @@
 //!
 //! The tests read as sentences over [`Workshop`]; what a log holds is made in [`logs`].
 
+pub mod docs;
 pub mod forge;
 pub mod logs;
 pub mod redis;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use papyra_tests::redis::{Cluster, Redis, event, number, wait_until};
 use papyra_tests::redis_history::play;
 use papyra_tests::redis_state::{State, assert_same, live, without_times};
-use papyra_tests::{Run, Workshop, binary};
+use papyra_tests::{Run, Workshop, binary, docs};
 use serde_json::Value;
 
 /// The streams of a system, those aside left out.
@@ -21,7 +21,7 @@ fn system(server: &mut Redis, name: &str) -> State {
 }
 
 fn create(shop: &Workshop, server: &Redis, more: &str) -> Run {
-    shop.on(&server.url(), &format!("backup create --to b --name one {more}")).must_exit(0)
+    shop.on(&server.url(), &format!("backup create --to b --name one --accept-damage {more}")).must_exit(0)
 }
 
 /// Two groups with pending entries, of which one waits for a message that is gone; a stream that was emptied; bad
@@ -60,7 +60,8 @@ fn any_history_comes_back_on_another_server_by_every_method() {
             ways.push(("path", format!("--method bgsave --rdb {}", rdb.display())));
         }
         for (name, how) in &ways {
-            shop.on(&url, &format!("backup create --to b --name {name} --system-id orders {how}")).must_exit(0);
+            shop.on(&url, &format!("backup create --to b --name {name} --system-id orders --accept-damage {how}"))
+                .must_exit(0);
         }
         drop(lost);
         for (name, _) in &ways {
@@ -243,7 +244,8 @@ fn a_stream_that_is_too_large_for_one_argument_is_written_anew_whatever_the_back
     server.script(MANY);
     let shop = Workshop::default();
     for method in ["dump", "bgsave"] {
-        shop.on(&server.url(), &format!("backup create --to b --name {method} --method {method}")).must_exit(0);
+        let create = format!("backup create --to b --name {method} --method {method} --accept-damage");
+        shop.on(&server.url(), &create).must_exit(0);
     }
     let all = system(&mut server, "s");
     let mut expected = all.clone();
@@ -344,17 +346,15 @@ fn what_cannot_be_backed_up_is_said() {
     assert_eq!(std::fs::read_dir(shop.path("b")).map_or(0, Iterator::count), 0, "nothing is left of what failed");
 }
 
-/// A block of the README with this tag, for another server.
-fn readme(tag: &str, server: &Redis) -> String {
-    let opening = format!("```sh {tag}\n");
-    let rest = include_str!("../../README.md").split_once(&opening).expect("the block is there").1;
-    let block = rest.split_once("\n```").expect("it ends").0;
+/// A block of the handbook with this tag, for another server.
+fn handbook(tag: &str, server: &Redis) -> String {
+    let block = docs::blocks(&format!("sh {tag}")).remove(0);
     assert!(block.contains("redis://localhost/0"));
     block.replace("redis://localhost/0", &server.url())
 }
 
 #[test]
-fn a_server_is_lost_and_its_streams_come_back_as_the_readme_says() {
+fn a_server_is_lost_and_its_streams_come_back_as_the_handbook_says() {
     let Some(mut lost) = Redis::start(&[]) else { return };
     for number in 0..40 {
         lost.add("papyra:orders:events", &[("data", &event(number))]);
@@ -364,7 +364,7 @@ fn a_server_is_lost_and_its_streams_come_back_as_the_readme_says() {
     let before = live(&mut lost);
     let shop = Workshop::default();
     let follow = |tag: &str, server: &Redis| {
-        let block = readme(tag, server);
+        let block = handbook(tag, server);
         let mut shell = std::process::Command::new("bash");
         let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
         shell.args(["-euo", "pipefail", "-c", &block]).current_dir(shop.path(".")).env("PATH", path);
@@ -374,5 +374,5 @@ fn a_server_is_lost_and_its_streams_come_back_as_the_readme_says() {
     drop(lost);
     let Some(mut new) = Redis::start(&[]) else { return };
     follow("after", &new).must_say("Persistence is healthy").must_say("c1");
-    assert_same(&live(&mut new), &before, "as the README says");
+    assert_same(&live(&mut new), &before, "as the handbook says");
 }

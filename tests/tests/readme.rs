@@ -1,20 +1,13 @@
-//! The README's commands, run as they stand and in their order.
+//! The README's and the handbook's commands, run as they stand and in their order, and their links.
 
 use std::path::Path;
 use std::process::Command;
 
-use papyra_tests::{Workshop, binary, run};
+use papyra_tests::docs::{anchors, blocks, pages};
+use papyra_tests::{Run, Workshop, binary, run};
 
-const README: &str = include_str!("../../README.md");
-
-/// The README's code blocks with this tag.
-fn blocks(tag: &str) -> Vec<&'static str> {
-    let opening = format!("```{tag}\n");
-    README.split(&opening).skip(1).map(|rest| rest.split("\n```").next().expect("a block ends")).collect()
-}
-
-#[test]
-fn every_example_works_on_a_folder_of_real_logs() {
+/// A folder `persistence/` with real logs in it.
+fn real_logs() -> Workshop {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let workshop = Workshop::default();
     for folder in ["json", "rotating"] {
@@ -24,22 +17,53 @@ fn every_example_works_on_a_folder_of_real_logs() {
             workshop.write(&format!("persistence/{name}"), std::fs::read(&path).unwrap());
         }
     }
+    workshop
+}
+
+/// Runs a block; our command is the first on the path.
+fn shell(workshop: &Workshop, block: &str) -> Run {
+    let mut shell = Command::new("bash");
+    let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
+    shell.args(["-euo", "pipefail", "-c", block]).current_dir(workshop.path(".")).env("PATH", path);
+    run(shell, block)
+}
+
+#[test]
+fn every_example_works_on_a_folder_of_real_logs() {
+    let workshop = real_logs();
     let blocks = blocks("sh");
     assert!(blocks.len() >= 6, "{blocks:?}");
     let mut said = String::new();
     for block in blocks {
-        let mut shell = Command::new("bash");
-        let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
-        shell.args(["-euo", "pipefail", "-c", block]).current_dir(workshop.path(".")).env("PATH", path);
-        said += &run(shell, block).must_exit(0).stdout;
+        said += &shell(&workshop, &block).must_exit(0).stdout;
     }
     assert!(said.contains("damaged, exit code 2"), "{said}");
     assert!(said.contains("events.ndjson.quarantine."), "{said}");
 }
 
 #[test]
+fn every_runbook_goes_as_it_is_written() {
+    for (tag, said) in [
+        ("runbook torn", ["exit code 2", "✔ Persistence is healthy."]),
+        ("runbook gap", ["exit code 3", "✔ Persistence is healthy."]),
+        ("runbook verify", ["is damaged", "restored to"]),
+        ("runbook source", ["exit code 2", "repaired"]),
+        ("runbook again", ["Persistence is healthy", ""]),
+        ("nightly", ["", "not"]),
+        ("monitoring", ["papyra_backup_", "papyra_records{"]),
+        ("settings", ["path = persistence/events.ndjson", "✔ Persistence is healthy."]),
+        ("scripts", ["ActorStarted", "\"kind\":\"no_input\""]),
+    ] {
+        let block = &blocks(&format!("sh {tag}"))[0];
+        let run = shell(&real_logs(), block).must_exit(0);
+        assert!(tag == "nightly" || said.iter().all(|said| run.stdout.contains(said)), "{run:#?}");
+    }
+}
+
+#[test]
 fn the_first_command_gives_a_verdict_on_a_log_in_the_repository() {
-    let command = blocks("sh clone")[0].strip_prefix("cargo run --release -- ").expect("the first command");
+    let blocks = blocks("sh clone");
+    let command = blocks[0].strip_prefix("cargo run --release -- ").expect("the first command");
     let mut papyra = Command::new(binary());
     papyra.args(command.split_whitespace()).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     run(papyra, command)
@@ -50,7 +74,34 @@ fn the_first_command_gives_a_verdict_on_a_log_in_the_repository() {
 
 #[test]
 fn the_exit_codes_are_those_of_the_code() {
+    let pages = pages();
+    let (_, text) = pages.iter().find(|(path, _)| path.ends_with("exit-codes.md")).expect("the page");
     for code in [64, 65, 66, 69, 73, 74, 75, 78] {
-        assert!(README.contains(&format!("\n| {code} |")), "{code}");
+        assert!(text.contains(&format!("\n| {code} |")), "{code}");
     }
+}
+
+#[test]
+fn every_link_leads_to_a_page_and_a_heading_that_are_there() {
+    let mut links = 0;
+    let pages = pages();
+    let summary = &pages.iter().find(|(path, _)| path.ends_with("SUMMARY.md")).expect("the summary").1;
+    for (path, text) in &pages {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(["README.md", "SUMMARY.md"].contains(&name) || summary.contains(&format!("({name})")), "{name}");
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if link.starts_with("http") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {link}", path.display());
+            if let Some(anchor) = anchor {
+                let headings = anchors(&std::fs::read_to_string(&target).unwrap());
+                assert!(headings.iter().any(|heading| heading == anchor), "{}: {link}: {headings:?}", path.display());
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 40, "{links}");
 }
