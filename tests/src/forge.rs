@@ -1,7 +1,7 @@
 //! Backups changed by hand, with checksums that hold all the same: what somebody could do who means harm, or another
 //! version of the tools.
 
-use papyra_core::redis::seal_dump;
+use papyra_core::redis::StreamPayload;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -28,18 +28,18 @@ impl Workshop {
         self.write(&format!("{folder}/SHA256SUMS"), sums);
     }
 
-    /// Gives the payloads of a backup the version of a server that is newer than any.
+    /// Writes the payloads of a backup as ones of a type that only Redis 8.8 and later know.
     pub fn forge_newer(&self, folder: &str) {
         self.forge(folder, |manifest| {
             let files = manifest["files"].as_array_mut().expect("files").iter_mut();
             for file in files.filter(|file| file["content"] == "dump") {
                 let name = format!("{folder}/{}", file["stored"].as_str().expect("a name"));
-                let mut bytes = self.read(&name);
-                bytes.truncate(bytes.len() - 10);
-                seal_dump(&mut bytes, *papyra_core::redis::REDIS_VERSIONS.end() as u16);
+                let bytes = self.read(&name);
+                let bytes = StreamPayload::of(&bytes, usize::MAX).expect("a stream").as_type(27);
                 assert!(bytes.len() < 1 << 20, "one stretch");
                 file["blocks"]["crc32"] = json!(format!("{:08x}", crc32fast::hash(&bytes)));
                 (file["sha256"], file["stored_sha256"]) = (json!(sha256(&bytes)), json!(sha256(&bytes)));
+                (file["bytes"], file["stored_bytes"]) = (json!(bytes.len()), json!(bytes.len()));
                 self.write(&name, bytes);
             }
         });

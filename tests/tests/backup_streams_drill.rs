@@ -40,13 +40,37 @@ fn a_drill_restores_on_a_server_of_its_own_and_leaves_nothing() {
 }
 
 #[test]
-fn a_drill_on_an_older_server_says_what_cannot_be_brought_back() {
+fn a_drill_on_an_older_server_brings_back_what_that_has_a_place_for() {
     let shop = Workshop::default();
     if backed_up(&shop, "one", "").is_none() {
         return;
     }
     shop.forge_newer("b/one");
-    shop.papyra("backup drill b/one").must_exit(0).must_say("not brought back: 1 consumer's idle time");
+    shop.papyra("backup drill b/one").must_exit(0).must_say("can be restored").must_not_say("note:");
+}
+
+#[test]
+fn a_server_that_is_too_old_for_a_file_or_does_not_start_gives_no_verdict() {
+    if !has("redis-server") {
+        return;
+    }
+    let shop = Workshop::default();
+    // Version 99 of the format would be refused by us; the newest that is known is beyond every server here.
+    let mut newer = std::fs::read(Path::new(FIXTURES).join("dump.rdb")).unwrap();
+    newer[5..9].copy_from_slice(b"0015");
+    let end = newer.len() - 8;
+    newer[end..].fill(0);
+    shop.write("newer.rdb", newer);
+    let run = shop.papyra("backup drill newer.rdb --scratch t").must_exit(69);
+    run.must_complain("version 15 of Redis's format").must_complain("--redis-server PATH").must_complain("no verdict");
+    shop.papyra("backup drill newer.rdb --redis-server nowhere").must_exit(66).must_complain("nowhere");
+    shop.write("broken", "#!/bin/sh\necho no library >&2\nexit 127\n");
+    std::fs::set_permissions(shop.path("broken"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for what in ["newer.rdb".to_owned(), format!("{FIXTURES}/dump.rdb")] {
+        let run = shop.papyra(&format!("backup drill {what} --redis-server broken --scratch t")).must_exit(69);
+        run.must_complain("broken does not start").must_complain("no library");
+    }
+    assert_eq!(std::fs::read_dir(shop.path("t")).map_or(9, Iterator::count), 0);
 }
 
 #[test]
@@ -77,7 +101,7 @@ fn without_a_server_program_a_drill_says_so() {
     }
     let mut command = shop.command("backup drill b/one");
     command.env("PATH", shop.path("."));
-    papyra_tests::run(command, "without a server").must_exit(78).must_complain("redis-server");
+    papyra_tests::run(command, "without a server").must_exit(69).must_complain("--redis-server PATH");
 }
 
 #[test]

@@ -106,6 +106,7 @@ impl<P> StreamState<P> {
             consumers: self.groups.values().map(|group| group.consumers.len() as u64).sum(),
             pending: self.groups.values().map(|group| group.pending.len() as u64).sum(),
             producers: 0,
+            idempotency: None,
         }
     }
 }

@@ -20,6 +20,13 @@ use super::visit::{Flow, Key, Visitor};
 /// The type codes of streams: Redis 5, 7.0, 7.2, 8.6 and 8.8.
 pub const STREAM_TYPES: [u8; 5] = [15, 19, 21, 26, 27];
 
+/// The lowest RDB version under which a stream's type is known: what the footer of a DUMP payload of it has to say at least (redis and
+/// valkey `rdb.h`). `None` for what is no stream's type.
+pub fn dump_version(rdb_type: u8) -> Option<u16> {
+    let at = STREAM_TYPES.iter().position(|known| *known == rdb_type)?;
+    [9, 10, 11, 13, 14].get(at).copied()
+}
+
 /// What a stream says of itself, and how many entries it was found to hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StreamFacts {
@@ -44,6 +51,23 @@ pub struct StreamFacts {
     /// Identified producers whose recent entries are remembered (Redis 8.6 and later).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub producers: u64,
+    /// How entries are told apart, where it was set otherwise than servers do (Redis 8.6 and later).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What XCFGSET sets of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idempotency {
+    /// How long a producer's IDs are remembered, in seconds.
+    pub duration_s: u64,
+    /// How many IDs of each producer are.
+    pub max_ids: u64,
+}
+
+impl Idempotency {
+    /// What a stream has unless it was told otherwise.
+    const DEFAULT: Self = Self { duration_s: 100, max_ids: 100 };
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
@@ -193,7 +217,9 @@ impl StreamReader {
                 Phase::GivenBack { left: left - 1, groups }
             }
             Phase::Trailer => {
-                let (_duration, _most, producers) = (length(cur)?, length(cur)?, length(cur)?);
+                let settings = Idempotency { duration_s: length(cur)?, max_ids: length(cur)? };
+                let producers = length(cur)?;
+                self.facts.idempotency = Some(settings).filter(|settings| *settings != Idempotency::DEFAULT);
                 self.facts.producers = producers;
                 Phase::Producer { left: producers }
             }

@@ -121,11 +121,13 @@ impl Drop for Scratch {
     }
 }
 
-/// Restores a backup into a new folder in `scratch` and compares it with its manifest. Nothing stays behind.
-pub fn drill(backup: &Backup, scratch: &Path, effort: Effort<'_>) -> Result<Drill> {
+/// Restores a backup into a new folder in the scratch folder, or on a server there, and compares it with its manifest.
+/// Nothing stays behind.
+pub fn drill(backup: &Backup, trial: redis::Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
     if backup.manifest.source.redis.is_some() {
-        return redis::drill::drill(backup, scratch, effort);
+        return redis::drill::drill(backup, trial, effort);
     }
+    let scratch = trial.scratch;
     let (_scratch, folder) = Scratch::new(scratch)?;
     let needed = backup.manifest.bytes();
     if let Some(free) = folder.free_bytes().filter(|free| *free < needed) {

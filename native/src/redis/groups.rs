@@ -145,6 +145,7 @@ impl Store {
             consumers: groups.iter().map(|group| group.consumers.len() as u64).sum(),
             pending: groups.iter().map(|group| group.pending_count).sum(),
             producers: 0,
+            idempotency: None,
         };
         let db = self.db();
         Ok(StreamReport { key, db, papyra: stream.clone(), stream: facts, memory_bytes, groups })

@@ -13,6 +13,10 @@ use super::wire::{Stream, Wire, trust};
 use super::{Store, failure};
 use crate::error::{Code, Error, Result};
 
+/// The version of Valkey up to whose files we read. Valkey 9 writes files for the oldest replica that does not say its own, and
+/// cannot where a hash has fields that expire (valkey `replication.c`, `replicaRdbVersion`).
+const VALKEY_VERSION: &str = "9.2.0";
+
 /// The bytes that stand behind a file of unknown length.
 const MARK: usize = 40;
 
@@ -37,8 +41,9 @@ impl Store {
         let trust = location.is_tls().then(|| trust(&self.settings.tls)).transpose()?;
         let wire = Wire::open(location, trust.as_ref(), self.settings.timeout);
         let mut wire = wire.map_err(|error| failure::unreachable(location, &error))?;
-        wire.wait_at_most(self.settings.timeout.max(PATIENCE)).map_err(|error| refused(error.into()))?;
-        for words in [["REPLCONF", "capa", "eof"], ["REPLCONF", "rdb-only", "1"]] {
+        wire.wait_at_most(self.settings.timeout.max(PATIENCE));
+        let options = [["capa", "eof"], ["rdb-only", "1"], ["version", VALKEY_VERSION]];
+        for words in options.map(|[name, value]| ["REPLCONF", name, value]) {
             match wire.say(&words) {
                 Err(error) if error.is_io_error() => return Err(refused(error)),
                 // Servers that do not know these send the file all the same.

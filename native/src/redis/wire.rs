@@ -1,14 +1,14 @@
 //! A connection to one server: a socket, TLS over it where asked for, and RESP as the `redis` crate writes and reads it.
 //!
-//! The crate's own connection breaks when the process is stopped and continued (Ctrl-Z and `fg`, a debugger): a wait on
+//! A reply has to come, and to keep coming: [`Pace`] bounds silence and trickle alike. The crate's own connection breaks when the process is stopped and continued (Ctrl-Z and `fg`, a debugger): a wait on
 //! a socket with a time limit then ends early, see signal(7). Here it goes on. Which server is meant, what is asked and
 //! what a refusal means is not decided here.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, Parser, RedisError, RedisResult, Value};
 use rustls::pki_types::pem::PemObject;
@@ -24,12 +24,42 @@ const LINE: u64 = 4096;
 /// How much later than the time limit a connection is given up from outside: it may be about to say why it failed.
 const SLACK: Duration = Duration::from_millis(200);
 
+/// Bytes that are to come, or to go, within the time limit, unless all that is wanted comes before.
+const STRETCH: usize = 1 << 16;
+
 /// An open connection.
 pub(super) struct Wire {
     stream: BufReader<Box<dyn Stream>>,
     parser: Parser,
-    /// The same socket, to limit how long it waits.
-    socket: Socket,
+    /// How long it waits.
+    pace: Arc<Mutex<Pace>>,
+}
+
+/// How long a server may take. Only time in which the process waits counts: one that was stopped and continued has lost none.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    limit: Duration,
+    left: Duration,
+    bytes: usize,
+}
+
+impl Pace {
+    fn new(limit: Duration) -> Pace {
+        Pace { limit, left: limit, bytes: 0 }
+    }
+
+    /// What is wanted next has all of the time.
+    fn begin(&mut self) {
+        *self = Pace::new(self.limit);
+    }
+
+    fn went(&mut self, bytes: usize, waited: Duration) {
+        self.left = self.left.saturating_sub(waited);
+        self.bytes += bytes;
+        if self.bytes >= STRETCH {
+            self.begin();
+        }
+    }
 }
 
 pub(super) trait Stream: Read + Write + Send {}
@@ -47,9 +77,8 @@ impl Wire {
     }
 
     fn connect(info: &ConnectionInfo, trust: Option<Arc<ClientConfig>>, timeout: Duration) -> RedisResult<Wire> {
-        let socket = Socket::open(info.addr(), timeout)?;
-        socket.wait_at_most(timeout)?;
-        let plain = socket.try_clone()?;
+        let pace = Arc::new(Mutex::new(Pace::new(timeout)));
+        let plain = Paced { socket: Socket::open(info.addr(), timeout)?, pace: pace.clone() };
         let stream: Box<dyn Stream> = match (info.addr(), trust) {
             (ConnectionAddr::TcpTls { host, .. }, Some(trust)) => {
                 let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
@@ -58,7 +87,7 @@ impl Wire {
             }
             _ => Box::new(plain),
         };
-        let mut wire = Wire { stream: BufReader::with_capacity(1 << 16, stream), parser: Parser::new(), socket };
+        let mut wire = Wire { stream: BufReader::with_capacity(1 << 16, stream), parser: Parser::new(), pace };
         wire.log_in(info.redis_settings())?;
         Ok(wire)
     }
@@ -68,35 +97,54 @@ impl Wire {
             let mut words = vec!["AUTH"];
             words.extend(settings.username());
             words.push(password);
-            self.say(&words).map_err(|error| match error.detail() {
-                Some(detail) => (ErrorKind::AuthenticationFailed, "AUTH", detail.to_owned()).into(),
-                None => error,
+            self.agree(&words).map_err(|error| match error.detail() {
+                Some(detail) if error.code().is_some() => {
+                    (ErrorKind::AuthenticationFailed, "AUTH", detail.to_owned()).into()
+                }
+                _ => error,
             })?;
         }
         if settings.db() != 0 {
-            self.say(&["SELECT", &settings.db().to_string()])?;
+            self.agree(&["SELECT", &settings.db().to_string()])?;
         }
         Ok(())
     }
 
-    /// From now on the server has so long for each part of what it says.
-    pub(super) fn wait_at_most(&self, timeout: Duration) -> io::Result<()> {
-        self.socket.wait_at_most(timeout)
+    /// Sends a command that only OK or a refusal answers.
+    fn agree(&mut self, words: &[&str]) -> RedisResult<()> {
+        match &*self.say(words)? {
+            "+OK" => Ok(()),
+            _ => Err((ErrorKind::Parse, "what answers is no Redis server").into()),
+        }
+    }
+
+    /// From now on the server has so long for each reply, and for each 64 KiB of it.
+    pub(super) fn wait_at_most(&self, timeout: Duration) {
+        *self.pace() = Pace::new(timeout);
+    }
+
+    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends commands and reads as many replies, refusals among them. After an error the connection is of no use: what
     /// is left in it belongs to a question that nobody asks any more.
     pub(super) fn ask(&mut self, commands: &[u8], replies: usize) -> RedisResult<Vec<Value>> {
         self.send(commands)?;
-        (0..replies).map(|_| self.parser.parse_value(&mut self.stream)).collect()
+        let one = |_| {
+            self.pace().begin();
+            self.parser.parse_value(&mut self.stream)
+        };
+        (0..replies).map(one).collect()
     }
 
-    /// Sends a command that a line answers. Empty lines say that the server is still there.
+    /// Sends a command that a line answers. Empty lines say that the server is still there, and saves (SYNC).
     pub(super) fn say(&mut self, words: &[&str]) -> RedisResult<String> {
         let mut command = redis::Cmd::new();
         words.iter().for_each(|word| _ = command.arg(word));
         self.send(&command.get_packed_command())?;
         loop {
+            self.pace().begin();
             let mut line = Vec::new();
             self.stream.by_ref().take(LINE).read_until(b'\n', &mut line)?;
             match line.trim_ascii_end() {
@@ -116,12 +164,12 @@ impl Wire {
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.pace().begin();
         self.stream.get_mut().write_all(bytes)?;
         self.stream.get_mut().flush()
     }
 }
 
-/// A socket whose waits go on when the process does.
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -148,49 +196,61 @@ impl Socket {
         }
     }
 
-    fn try_clone(&self) -> io::Result<Socket> {
-        match self {
-            Socket::Tcp(socket) => socket.try_clone().map(Socket::Tcp),
-            Socket::Unix(socket) => socket.try_clone().map(Socket::Unix),
-        }
-    }
-
     fn wait_at_most(&self, timeout: Duration) -> io::Result<()> {
+        let timeout = Some(timeout.max(Duration::from_millis(1)));
         match self {
             Socket::Tcp(socket) => {
-                socket.set_write_timeout(Some(timeout))?;
-                socket.set_read_timeout(Some(timeout))
+                socket.set_write_timeout(timeout)?;
+                socket.set_read_timeout(timeout)
             }
             Socket::Unix(socket) => {
-                socket.set_write_timeout(Some(timeout))?;
-                socket.set_read_timeout(Some(timeout))
+                socket.set_write_timeout(timeout)?;
+                socket.set_read_timeout(timeout)
             }
         }
     }
 }
 
-/// Does it again when it was only interrupted.
-fn steadily(mut step: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match step() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done,
+/// A socket that keeps to a pace.
+struct Paced {
+    socket: Socket,
+    pace: Arc<Mutex<Pace>>,
+}
+
+impl Paced {
+    /// Does it again when it was only interrupted, and gives up when the time is over.
+    fn steadily(&mut self, mut step: impl FnMut(&mut Socket) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            let left = self.pace.lock().unwrap_or_else(PoisonError::into_inner).left;
+            if left.is_zero() {
+                return Err(io::Error::from(io::ErrorKind::TimedOut));
+            }
+            self.socket.wait_at_most(left)?;
+            let begun = Instant::now();
+            match step(&mut self.socket) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(bytes) => {
+                    self.pace.lock().unwrap_or_else(PoisonError::into_inner).went(bytes, begun.elapsed());
+                    return Ok(bytes);
+                }
+                failed => return failed,
+            }
         }
     }
 }
 
-impl Read for Socket {
+impl Read for Paced {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        steadily(|| match self {
+        self.steadily(|socket| match socket {
             Socket::Tcp(socket) => socket.read(buffer),
             Socket::Unix(socket) => socket.read(buffer),
         })
     }
 }
 
-impl Write for Socket {
+impl Write for Paced {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        steadily(|| match self {
+        self.steadily(|socket| match socket {
             Socket::Tcp(socket) => socket.write(bytes),
             Socket::Unix(socket) => socket.write(bytes),
         })
@@ -225,11 +285,26 @@ pub(super) fn trust(tls: &Tls) -> Result<Arc<ClientConfig>> {
     let config = ClientConfig::builder().with_root_certificates(roots);
     match (&tls.certificate, &tls.key) {
         (Some(certificate), Some(key)) => {
-            let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error.to_string()))?;
+            let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, unusable_key(key, &error)))?;
             let config = config.with_client_auth_cert(certificates(certificate)?, private);
             config.map(Arc::new).map_err(|error| wrong(certificate, error.to_string()))
         }
         (None, None) => Ok(Arc::new(config.with_no_client_auth())),
         _ => Err(Error::new(Code::Config, "--tls-cert and --tls-key go together: name both files")),
+    }
+}
+
+/// Why a file holds no key that can be used, and what to do about it.
+fn unusable_key(path: &std::path::Path, error: &rustls::pki_types::pem::Error) -> String {
+    let text = std::fs::read(path).unwrap_or_default();
+    let has = |words: &str| text.windows(words.len()).any(|part| part == words.as_bytes());
+    if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
+        return "the key in it is encrypted, and no passphrase is asked for; `openssl pkey -in FILE -out PLAIN` writes a \
+                plain one, which only its user should be able to read"
+            .into();
+    }
+    match error {
+        rustls::pki_types::pem::Error::NoItemsFound => "it holds no private key in PEM".into(),
+        other => other.to_string(),
     }
 }

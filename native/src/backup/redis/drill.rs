@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use papyra_core::redis::{GroupsFile, Scope, StreamGroups};
+use papyra_core::redis::{GroupsFile, Header, Scope, StreamGroups};
 use papyra_core::report::{Backend, Report};
 
 use super::look::{Found, Payload, look};
 use super::restore::{restore, source, systems};
-use super::scratch::Server;
+use super::scratch::{Server, Trial};
 use crate::TOOL;
 use crate::backup::drill::Drill;
 use crate::backup::restore::Options;
@@ -21,9 +21,11 @@ use crate::reading::Effort;
 use crate::redis::{Store, scan};
 
 /// Restores a backup of streams for trial. Nothing stays behind.
-pub(in crate::backup) fn drill(backup: &Backup, scratch: &Path, effort: Effort<'_>) -> Result<Drill> {
+pub(in crate::backup) fn drill(backup: &Backup, trial: Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
     let redis = source(backup)?;
-    let server = Server::start(scratch, |_| Ok(vec!["--appendonly".into(), "no".into()]))?;
+    // An older server takes the streams too, and what it has no place for is noted.
+    let program = trial.at_best_for(&headers(&backup.manifest.scan))?;
+    let server = Server::start(&program, trial.scratch, |_| Ok(vec!["--appendonly".into(), "no".into()]))?;
     let store = server.store(redis.db.min(15), &redis.prefix, systems(backup, &[])?)?;
     let mut done = Drill::of(backup);
     let begun = Instant::now();
@@ -69,6 +71,11 @@ pub(in crate::backup) fn drill(backup: &Backup, scratch: &Path, effort: Effort<'
     Ok(done.recorded_beside(backup))
 }
 
+/// The headers of the files that a report tells of.
+fn headers(report: &Report) -> Vec<Header> {
+    report.files.iter().filter_map(|file| file.backup.as_ref()?.header).collect()
+}
+
 /// A stream as the server has it now.
 fn read(store: &Store, prefix: &str, key: &str, effort: Effort<'_>) -> Result<Option<Found>> {
     let Some(dumped) = store.dump(&[key.to_owned()])?.pop().flatten() else { return Ok(None) };
@@ -90,7 +97,7 @@ fn groups(backup: &Backup) -> Result<Vec<StreamGroups>> {
 }
 
 /// Has a server load a copy of an RDB file or of append-only files, and times it.
-pub fn load(of: &offline::Backup, path: &Path, scratch: &Path, effort: Effort<'_>) -> Result<Drill> {
+pub fn load(of: &offline::Backup, path: &Path, trial: Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
     let report = Report::new(TOOL, Backend::Redis, offline::scan::scan(of, &Scope::default(), effort)?, false);
     let mut done = Drill::new(path, of.size());
     done.created = std::fs::metadata(path)
@@ -100,7 +107,8 @@ pub fn load(of: &offline::Backup, path: &Path, scratch: &Path, effort: Effort<'_
         .map(rfc3339)
         .unwrap_or_default();
     let mut files = 0;
-    let server = Server::start(scratch, |folder| {
+    let program = trial.that_reads(&headers(&report))?;
+    let server = Server::start(&program, trial.scratch, |folder| {
         let (copied, arguments) = copy(of, folder)?;
         files = copied;
         Ok(arguments)

@@ -2,13 +2,14 @@
 //!
 //! - [`create`] copies streams by DUMP in one transaction, or has the server save ([`saved`]).
 //! - [`look`] reads stored bytes, for every verb.
-//! - [`restore`] brings streams back: each is built under a name of its own ([`stage`], and [`replay`] where the server
-//!   refuses the payload), and all of a system change places in one transaction ([`swap`]).
+//! - [`restore`] brings streams back: each is built under a name of its own ([`stage`]; by commands where the server takes
+//!   no payload of that size, [`replay`]; what it has no place for is counted, [`losses`]), and all of a system change places in one transaction ([`swap`]).
 //! - [`drill`] restores into a server started for it ([`scratch`]).
 
 pub mod create;
 pub mod drill;
 mod look;
+mod losses;
 mod piece;
 mod replay;
 pub mod restore;
@@ -18,8 +19,9 @@ mod stage;
 mod swap;
 
 pub(super) use look::{Payload, Streams, look};
-pub use replay::Losses;
+pub use losses::Losses;
 pub use restore::RestoredStream;
+pub use scratch::Trial;
 
 /// The largest payload that a server takes as one argument, in bytes, unless it was told otherwise (redis
 /// `proto-max-bulk-len`).

@@ -1,53 +1,54 @@
 //! One stream of a backup, as it is sent to a server: read once more, and compared with the manifest once more.
 
-use std::cell::RefCell;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 use papyra_core::manifest::{Content, StoredFile, StoredStream};
-use papyra_core::redis::{Limits, RdbReader, Visitor, seal_dump};
+use papyra_core::redis::{Limits, RdbReader, Visitor, dump_version, seal_dump};
 
 use super::look::{Found, Payload, look};
 use crate::archive;
 use crate::backup::Backup;
-use crate::backup::files::Bytes;
 use crate::backup::stored::unpacked;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 
 /// Pending entries and consumers of one group that can be told one by one.
-const LISTED: usize = 20_000_000;
+pub(super) const LISTED: usize = 20_000_000;
+
+/// Bytes of version and checksum at a payload's end.
+const SEAL: usize = 10;
 
 /// A stream's bytes.
-pub(super) enum Piece {
+pub(super) enum Piece<'a> {
     /// A DUMP payload.
     Whole(Vec<u8>),
-    /// A value in an RDB file that is too large to be sent as one.
-    Slice { value: RefCell<io::Take<Box<dyn Bytes>>>, rdb_type: u8, at: u64, path: PathBuf },
+    /// A value in an RDB file that is too large to be sent as one: where it begins, and how many bytes it has.
+    Slice { backup: &'a Backup, stored: &'a str, rdb_type: u8, at: u64, length: u64 },
 }
 
-impl Piece {
+impl<'a> Piece<'a> {
     /// Reads a stream that was found in a stored file, for a server that takes no argument above `largest` bytes.
     pub(super) fn of(
-        backup: &Backup,
-        stored: &StoredFile,
+        backup: &'a Backup,
+        stored: &'a StoredFile,
         stream: &StoredStream,
         found: &Found,
         largest: u64,
-    ) -> Result<Piece> {
+    ) -> Result<Piece<'a>> {
         let path = backup.files.join(&stored.stored);
         let mut bytes = Vec::new();
         if stored.content == Content::Rdb {
             let at = found.value.start;
-            let mut file = backup.files.read_from(&stored.stored, at)?;
             let length = found.value.end.saturating_sub(at);
             if length > largest {
-                return Ok(Piece::Slice { value: RefCell::new(file.take(length)), rdb_type: found.rdb_type, at, path });
+                return Ok(Piece::Slice { backup, stored: &stored.stored, rdb_type: found.rdb_type, at, length });
             }
+            let mut file = backup.files.read_from(&stored.stored, at)?;
             bytes.push(found.rdb_type);
             let read = (&mut file).take(length).read_to_end(&mut bytes);
             read.map_err(|error| file.failed(&path, at, &error))?;
-            seal_dump(&mut bytes, found.version);
+            bytes.extend([0; SEAL]);
         } else {
             let mut file = backup.files.read(&stored.stored)?;
             let most = stored.bytes.saturating_add(1);
@@ -57,6 +58,7 @@ impl Piece {
             };
             read.map_err(|error| file.failed(&path, 0, &error))?;
         }
+        seal_for_the_oldest(&mut bytes, found.version);
         let failed = |error: io::Error| Error::cannot_read(&path, 0, &error);
         let payload = Payload { key: Some(&stream.key), db: 0, prefix: "papyra" };
         let effort = Effort { threads: 1, max_findings: 0, progress: &|_| {} };
@@ -77,7 +79,7 @@ impl Piece {
         }
     }
 
-    /// Reads it as entries and groups.
+    /// Reads it as entries and groups, from its start each time.
     pub(super) fn read(&self, visitor: &mut impl Visitor) -> Result<()> {
         let limits = Limits { listed: LISTED, ..Limits::default() };
         let mut reader = RdbReader::dump(b"", limits);
@@ -90,19 +92,31 @@ impl Piece {
                 }
                 Ok(())
             }
-            Piece::Slice { value, rdb_type, at, path } => {
+            Piece::Slice { backup, stored, rdb_type, at, length } => {
+                let mut value = backup.files.read_from(stored, *at)?.take(*length);
                 let mut flow = reader.push(&[*rdb_type], visitor);
                 let mut buffer = vec![0; 1 << 18];
                 while flow.is_continue() {
-                    let mut value = value.borrow_mut();
                     match value.read(&mut buffer) {
                         Ok(0) => break,
                         Ok(read) => flow = reader.push(&buffer[..read], visitor),
-                        Err(error) => return Err(value.get_mut().failed(path, *at, &error)),
+                        Err(error) => {
+                            let path: PathBuf = backup.files.join(stored);
+                            return Err(value.get_mut().failed(&path, *at, &error));
+                        }
                     }
                 }
                 Ok(())
             }
         }
+    }
+}
+
+/// Gives a payload the lowest version under which its type is known: a server refuses those above its own.
+fn seal_for_the_oldest(payload: &mut Vec<u8>, version: u16) {
+    let lowest = payload.first().and_then(|rdb_type| dump_version(*rdb_type)).unwrap_or(version);
+    if payload.len() > SEAL {
+        payload.truncate(payload.len() - SEAL);
+        seal_dump(payload, lowest);
     }
 }

@@ -14,8 +14,8 @@ use serde::Serialize;
 use super::LARGEST;
 use super::create::wanted;
 use super::look::Found;
+use super::losses::Losses;
 use super::piece::Piece;
-use super::replay::Losses;
 use super::stage::{Staged, forget, stage};
 use super::swap::{occupied, swap};
 use crate::TOOL;
@@ -37,7 +37,7 @@ pub struct RestoredStream {
     pub groups: u64,
     /// Their pending entries.
     pub pending: u64,
-    /// The server refused the payload, so it was written anew by commands, and this was lost.
+    /// The server refused the payload, so the stream was written in an older form or by commands, and this was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Losses>,
 }
@@ -194,20 +194,24 @@ impl<'a> Plan<'a> {
         // What has its place has this name no more.
         placed.inspect_err(|_| staged.iter().for_each(|waiting| forget(store, &waiting.name)))?;
         for (stream, staged) in self.streams.iter().zip(staged) {
-            if let Some(losses) = staged.replayed.as_ref().and_then(Losses::sentence) {
+            if let Some(losses) = &staged.changed {
+                let key = escape(stream.key.as_bytes());
                 let refused = match staged.was_too_large {
                     true => "of that size".to_owned(),
                     false => format!("of {}", escape(source(backup)?.version.as_bytes())),
                 };
-                done.notes.push(format!(
-                    "{}: the server takes no payload {refused}, so the stream was written anew; not brought back: {losses}",
-                    escape(stream.key.as_bytes())
-                ));
+                done.notes.extend(losses.sentence().map(|losses| {
+                    format!(
+                        "{key}: the server takes no payload {refused}, so the stream was written anew; not brought back: \
+                         {losses}"
+                    )
+                }));
+                done.notes.extend(losses.released().map(|released| format!("{key}: {released}")));
             }
             if stream.expire_ms.is_some() {
                 done.notes.push(format!("{} was to expire, and does not any more", escape(stream.key.as_bytes())));
             }
-            done.streams.push(restored(stream, staged.replayed));
+            done.streams.push(restored(stream, staged.changed));
         }
         Ok(())
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use papyra_core::escape::escape;
 use papyra_core::manifest::StoredStream;
+use papyra_core::redis::StreamPayload;
 
-use super::piece::Piece;
-use super::replay::{Losses, replay};
+use super::losses::Losses;
+use super::piece::{LISTED, Piece};
+use super::replay::replay;
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
 
@@ -23,17 +25,23 @@ pub(super) struct Staged {
     pub(super) key: String,
     /// It was too large for the server to take as one.
     pub(super) was_too_large: bool,
-    /// It was written anew, command by command, and this could not be brought back.
-    pub(super) replayed: Option<Losses>,
+    /// The server refused it as it was, and this could not be brought back.
+    pub(super) changed: Option<Losses>,
 }
 
 /// Brings a stream to the server, which takes no argument above `largest` bytes. `mark` tells this run's names from
 /// those of others.
-pub(super) fn stage(store: &Store, stream: &StoredStream, piece: &Piece, largest: u64, mark: &str) -> Result<Staged> {
+pub(super) fn stage(
+    store: &Store,
+    stream: &StoredStream,
+    piece: &Piece<'_>,
+    largest: u64,
+    mark: &str,
+) -> Result<Staged> {
     let key = &stream.key;
     let name = store.beside(key, &format!("restoring:{mark}"));
-    let replayed = bring(store, stream, piece, largest, &name).inspect_err(|_| forget(store, &name))?;
-    Ok(Staged { name, key: key.clone(), was_too_large: piece.is_beyond(largest), replayed })
+    let changed = bring(store, stream, piece, largest, &name).inspect_err(|_| forget(store, &name))?;
+    Ok(Staged { name, key: key.clone(), was_too_large: piece.is_beyond(largest), changed })
 }
 
 /// Removes what waits; if that fails it goes by itself.
@@ -41,19 +49,23 @@ pub(super) fn forget(store: &Store, name: &str) {
     _ = store.try_command(name, redis::cmd("UNLINK").arg(name));
 }
 
-fn bring(store: &Store, stream: &StoredStream, piece: &Piece, largest: u64, name: &str) -> Result<Option<Losses>> {
-    let replayed = match piece {
-        Piece::Whole(payload) if !piece.is_beyond(largest) && restore(store, name, payload)? => None,
-        piece => Some(replay(store, name, piece, &stream.entries_sha256)?),
+fn bring(store: &Store, stream: &StoredStream, piece: &Piece<'_>, largest: u64, name: &str) -> Result<Option<Losses>> {
+    let changed = match piece {
+        Piece::Whole(payload) if !piece.is_beyond(largest) => match restore_as_known(store, name, payload)? {
+            Known::AsItIs => None,
+            Known::Older(losses) => Some(losses),
+            Known::Not => Some(replay(store, name, piece, stream.facts.groups > 0, &stream.entries_sha256)?),
+        },
+        piece => Some(replay(store, name, piece, stream.facts.groups > 0, &stream.entries_sha256)?),
     };
     let extent = store.extent(name)?.unwrap_or_default();
     let mut same = (extent.length, extent.last_id, extent.groups)
         == (stream.facts.length, stream.facts.last_id, stream.facts.groups);
-    if replayed.is_some() && same {
+    if changed.is_some() && same {
         same = store.entries_sha256(name)? == stream.entries_sha256;
     }
     if same {
-        return Ok(replayed);
+        return Ok(changed);
     }
     let text = format!(
         "{} did not arrive at {} as it is in the backup; it was not put in place",
@@ -61,6 +73,28 @@ fn bring(store: &Store, stream: &StoredStream, piece: &Piece, largest: u64, name
         store.settings.location
     );
     Err(Error::new(Code::Io, text))
+}
+
+/// What a server made of a payload.
+enum Known {
+    AsItIs,
+    /// Written as one of an older type.
+    Older(Losses),
+    Not,
+}
+
+/// Sends a payload, of an older type if the server does not know its own.
+fn restore_as_known(store: &Store, name: &str, payload: &[u8]) -> Result<Known> {
+    if restore(store, name, payload)? {
+        return Ok(Known::AsItIs);
+    }
+    let Some(stream) = StreamPayload::of(payload, LISTED) else { return Ok(Known::Not) };
+    for older in stream.older_types() {
+        if restore(store, name, &stream.as_type(older))? {
+            return Ok(Known::Older(Losses::of_type(&stream, older)));
+        }
+    }
+    Ok(Known::Not)
 }
 
 /// Sends a payload. `false`: the server does not know its format, which a newer one wrote.

@@ -10,6 +10,7 @@ use super::{describe, pace, source};
 use crate::backup::Backup;
 use crate::backup::drill::{self, Drill};
 use crate::backup::prometheus::{Figures, Operation};
+use crate::backup::redis::Trial;
 use crate::backup::redis::drill::load;
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out};
@@ -27,18 +28,23 @@ pub(in crate::cli) struct Args {
     /// The folder to restore into for trial; by default the system's for temporary files
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
+
+    /// The server program to restore Redis streams with; by default redis-server or valkey-server on the PATH
+    #[arg(long, value_name = "PATH", help_heading = "Redis")]
+    redis_server: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let trial = Trial { scratch: &scratch, program: args.redis_server.as_deref() };
     if let Some(path) = args.checking.named()
         && let Some(plain) = plain(path)?
     {
-        let attempt = |effort: Effort<'_>| load(&plain, path, &scratch, effort);
+        let attempt = |effort: Effort<'_>| load(&plain, path, trial, effort);
         let print = |done: &Drill, out: &mut Out| print(None, done, out);
         return args.checking.show(Operation::Drill, out, plain.size(), attempt, figures, print);
     }
-    let check = |backup: &Backup, effort: Effort<'_>| drill::drill(backup, &scratch, effort);
+    let check = |backup: &Backup, effort: Effort<'_>| drill::drill(backup, trial, effort);
     let print = |backup: &Backup, done: &Drill, out: &mut Out| print(Some(backup), done, out);
     args.checking.run(Operation::Drill, out, check, |_, done| figures(done), print)
 }

@@ -1,0 +1,227 @@
+//! Stream values written anew, as a payload for RESTORE: of another type, for a server that does not know this one, or with one
+//! group more.
+//!
+//! All types of streams pack entries alike, so that the nodes are copied as they are; what differs is what stands behind them (see
+//! `stream`, which reads it). What an older type has no place for is left out: whoever asks knows the types.
+
+use super::crc::seal_dump;
+use super::cursor::{Cursor, Read};
+use super::group::{Consumer, Group};
+use super::header::Limits;
+use super::id::StreamId;
+use super::rdb::RdbReader;
+use super::stream::{STREAM_TYPES, StreamFacts, dump_version};
+use super::text::{length, string};
+use super::visit::{Flow, Key, Visitor};
+
+/// Bytes of version and checksum at a payload's end.
+const SEAL: usize = 10;
+
+/// Who holds entries that nobody did (XNACK, Redis 8.8), where the type has no place for such.
+pub const NOBODY: &str = "papyra:released";
+
+/// What stands behind the groups of a stream whose settings are the server's own: 100 s, 100 IDs, no producer, nothing counted.
+const NO_PRODUCERS: [u8; 7] = [0x40, 100, 0x40, 100, 0, 0, 0];
+
+/// A stream's value, taken apart.
+pub struct StreamPayload<'a> {
+    rdb_type: u8,
+    /// The nodes, their number before them.
+    nodes: &'a [u8],
+    trailer: &'a [u8],
+    /// What the stream says of itself.
+    pub facts: StreamFacts,
+    /// Its groups.
+    pub groups: Vec<Group>,
+}
+
+impl<'a> StreamPayload<'a> {
+    /// Takes a DUMP payload apart; `None` when it is no intact stream, or a group has more pending entries than `listed`.
+    pub fn of(payload: &'a [u8], listed: usize) -> Option<Self> {
+        let rdb_type = *payload.first().filter(|rdb_type| STREAM_TYPES.contains(rdb_type))?;
+        let mut parts = Parts::default();
+        let mut reader = RdbReader::dump(b"", Limits { listed, ..Limits::default() });
+        _ = reader.push(payload, &mut parts);
+        reader.finish(&mut parts).ok()?;
+        let facts = parts.facts.filter(|_| !parts.is_damaged && parts.groups.iter().all(Group::is_complete))?;
+        let value = payload.get(1..payload.len().checked_sub(SEAL)?)?;
+        let (nodes, trailer) = split(value, rdb_type).ok()?;
+        Some(Self { rdb_type, nodes: value.get(..nodes)?, trailer: value.get(trailer..)?, facts, groups: parts.groups })
+    }
+
+    /// The value's type.
+    pub fn rdb_type(&self) -> u8 {
+        self.rdb_type
+    }
+
+    /// The older types, newest first.
+    pub fn older_types(&self) -> impl Iterator<Item = u8> {
+        let own = self.rdb_type;
+        STREAM_TYPES.into_iter().rev().filter(move |rdb_type| *rdb_type < own)
+    }
+
+    /// The payload as one of another type, an older or a newer one.
+    pub fn as_type(&self, rdb_type: u8) -> Vec<u8> {
+        let mut out = vec![rdb_type];
+        out.extend_from_slice(self.nodes);
+        let facts = &self.facts;
+        push_length(&mut out, facts.length);
+        push_id(&mut out, facts.last_id);
+        if rdb_type >= 19 {
+            push_id(&mut out, facts.first_id.unwrap_or(StreamId::MIN));
+            push_id(&mut out, facts.max_deleted_id);
+            push_length(&mut out, facts.entries_added);
+        }
+        push_length(&mut out, self.groups.len() as u64);
+        self.groups.iter().for_each(|group| push_group(&mut out, group, rdb_type));
+        if rdb_type >= 26 {
+            out.extend_from_slice(if self.trailer.is_empty() { &NO_PRODUCERS } else { self.trailer });
+        }
+        seal_dump(&mut out, dump_version(rdb_type).unwrap_or(u16::MAX));
+        out
+    }
+
+    /// Entries that no consumer holds, and that [`NOBODY`] holds in a payload of a type before 27.
+    pub fn released(&self) -> u64 {
+        let pending = self.groups.iter().flat_map(|group| &group.pending);
+        pending.filter(|pending| pending.consumer.is_none()).count() as u64
+    }
+}
+
+/// Where the nodes end and where what follows the groups begins.
+fn split(value: &[u8], rdb_type: u8) -> Read<(usize, usize)> {
+    let mut cur = Cursor::new(value);
+    let any = u64::MAX;
+    for _ in 0..length(&mut cur)? {
+        string(&mut cur, any)?;
+        string(&mut cur, any)?;
+    }
+    let nodes = cur.pos();
+    for _ in 0..if rdb_type >= 19 { 8 } else { 3 } {
+        length(&mut cur)?;
+    }
+    let ids = |cur: &mut Cursor<'_>| -> Read<()> {
+        for _ in 0..length(cur)? {
+            cur.take(16)?;
+        }
+        Ok(())
+    };
+    for _ in 0..length(&mut cur)? {
+        string(&mut cur, any)?;
+        for _ in 0..if rdb_type >= 19 { 3 } else { 2 } {
+            length(&mut cur)?;
+        }
+        for _ in 0..length(&mut cur)? {
+            cur.take(24)?;
+            length(&mut cur)?;
+        }
+        for _ in 0..length(&mut cur)? {
+            string(&mut cur, any)?;
+            cur.take(if rdb_type >= 21 { 16 } else { 8 })?;
+            ids(&mut cur)?;
+        }
+        if rdb_type >= 27 {
+            ids(&mut cur)?;
+        }
+    }
+    Ok((nodes, cur.pos()))
+}
+
+fn push_group(out: &mut Vec<u8>, group: &Group, rdb_type: u8) {
+    push_text(out, &group.name);
+    push_id(out, group.last_delivered);
+    if rdb_type >= 19 {
+        // -1 for unknown, as the server has it.
+        push_length(out, group.entries_read.unwrap_or(-1) as u64);
+    }
+    push_length(out, group.pending.len() as u64);
+    for pending in &group.pending {
+        out.extend(pending.id.to_be_bytes());
+        out.extend(pending.delivery_time.to_le_bytes());
+        push_length(out, pending.delivery_count);
+    }
+    let mut held = vec![Vec::new(); group.consumers.len()];
+    let mut released = Vec::new();
+    for pending in &group.pending {
+        let holder = pending.consumer.and_then(|at| held.get_mut(at as usize));
+        holder.unwrap_or(&mut released).push(pending.id);
+    }
+    let mut consumers: Vec<(&Consumer, Vec<StreamId>)> = group.consumers.iter().zip(held).collect();
+    let nobody = Consumer { name: NOBODY.into(), ..Consumer::default() };
+    if rdb_type < 27 && !released.is_empty() {
+        let released = std::mem::take(&mut released);
+        match consumers.iter_mut().find(|(consumer, _)| consumer.name == nobody.name) {
+            Some((_, ids)) => {
+                ids.extend(released);
+                ids.sort_unstable();
+            }
+            None => consumers.push((&nobody, released)),
+        }
+    }
+    push_length(out, consumers.len() as u64);
+    for (consumer, ids) in consumers {
+        push_text(out, &consumer.name);
+        out.extend(consumer.seen_time.to_le_bytes());
+        if rdb_type >= 21 {
+            out.extend(consumer.active_time.unwrap_or(consumer.seen_time).to_le_bytes());
+        }
+        push_ids(out, &ids);
+    }
+    if rdb_type >= 27 {
+        push_ids(out, &released);
+    }
+}
+
+fn push_length(out: &mut Vec<u8>, length: u64) {
+    match (length, u32::try_from(length)) {
+        (0..=0x3f, _) => out.push(length as u8),
+        (0x40..=0x3fff, _) => out.extend((length as u16 | 0x4000).to_be_bytes()),
+        (_, Ok(length)) => {
+            out.push(0x80);
+            out.extend(length.to_be_bytes());
+        }
+        (_, Err(_)) => {
+            out.push(0x81);
+            out.extend(length.to_be_bytes());
+        }
+    }
+}
+
+fn push_id(out: &mut Vec<u8>, id: StreamId) {
+    push_length(out, id.ms);
+    push_length(out, id.seq);
+}
+
+fn push_ids(out: &mut Vec<u8>, ids: &[StreamId]) {
+    push_length(out, ids.len() as u64);
+    ids.iter().for_each(|id| out.extend(id.to_be_bytes()));
+}
+
+fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+    push_length(out, text.len() as u64);
+    out.extend_from_slice(text);
+}
+
+#[derive(Default)]
+struct Parts {
+    groups: Vec<Group>,
+    facts: Option<StreamFacts>,
+    is_damaged: bool,
+}
+
+impl Visitor for Parts {
+    fn group(&mut self, _key: &Key<'_>, group: Group) -> Flow {
+        self.groups.push(group);
+        Flow::Continue(())
+    }
+
+    fn stream(&mut self, _key: &Key<'_>, facts: &StreamFacts) -> Flow {
+        self.facts = Some(facts.clone());
+        Flow::Continue(())
+    }
+
+    fn finding(&mut self, _finding: super::finding::Finding) -> Flow {
+        self.is_damaged = true;
+        Flow::Continue(())
+    }
+}
