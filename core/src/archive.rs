@@ -39,6 +39,14 @@ impl Format {
     }
 }
 
+/// The ends that compressing tools give a name, those of formats that are not read here among them.
+const SUFFIXES: [&str; 11] = [".gz", ".zst", ".xz", ".bz2", ".lz4", ".lzma", ".lzo", ".Z", ".br", ".zip", ".7z"];
+
+/// The name that a file had before it was compressed, by its end alone.
+pub fn without_suffix(name: &str) -> Option<&str> {
+    SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix))
+}
+
 /// Why compressed data could not be unpacked to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {

@@ -3,7 +3,7 @@
 
 use crate::finding::{AnomalyType, Finding, Reason};
 use crate::report::{Backend, FileReport, Role};
-use crate::rotation::{self, Member, Orphan, RotationSet, Temporary, member_name};
+use crate::rotation::{self, Member, Orphan, Renamed, RotationSet, Temporary, log_of, member_name};
 use crate::summary::Summary;
 
 /// Files that someone names together, sorted by what they are to each other.
@@ -26,6 +26,8 @@ pub enum Place {
     Member(Member),
     /// A leftover temporary.
     Temporary(Temporary),
+    /// A member that another tool has renamed or compressed.
+    Renamed(Renamed),
     /// No member.
     Orphan(Orphan),
 }
@@ -33,9 +35,9 @@ pub enum Place {
 impl Arrangement {
     /// Sorts names that were given in any order. Files that bear different names are logs of their own.
     pub fn of(names: &[&str]) -> Arrangement {
-        let base = names.iter().map(|name| base_of(name)).min_by_key(|base| base.len()).unwrap_or_default();
+        let base = names.iter().map(|name| log_of(name)).min_by_key(|base| base.len()).unwrap_or_default();
         let set = RotationSet::of(base, names.iter().copied(), None);
-        let one_log = names.len() > 1 && names.iter().all(|name| base_of(name) == base) && set.is_rotated();
+        let one_log = names.len() > 1 && names.iter().all(|name| log_of(name) == base) && set.is_rotated();
         if !one_log {
             let member = |(at, name): (usize, &&str)| (at, Place::Member(Member { index: 0, name: (*name).into() }));
             let mut files: Vec<_> = names.iter().enumerate().map(member).collect();
@@ -45,16 +47,11 @@ impl Arrangement {
         let at = |name: &str| names.iter().position(|given| *given == name).unwrap_or_default();
         let members = set.members.into_iter().map(|member| (at(&member.name), Place::Member(member)));
         let temporaries = set.temporaries.into_iter().map(|file| (at(&file.name), Place::Temporary(file)));
+        let renamed = set.renamed.into_iter().map(|file| (at(&file.name), Place::Renamed(file)));
         let orphans = set.orphans.into_iter().map(|orphan| (at(&orphan.name), Place::Orphan(orphan)));
-        let files = members.chain(temporaries).chain(orphans).collect();
+        let files = members.chain(temporaries).chain(renamed).chain(orphans).collect();
         Arrangement { backend: Backend::Rotating, base: Some(base.into()), files, gaps: set.gaps }
     }
-}
-
-/// The log that a name speaks of: `rot.log.3` and `rot.log.3.compact.tmp` of `rot.log`.
-fn base_of(name: &str) -> &str {
-    let name = name.strip_suffix(".compact.tmp").or_else(|| name.strip_suffix(".recovered.tmp")).unwrap_or(name);
-    rotation::base_of(name).map_or(name, |(base, _)| base)
 }
 
 impl Place {
@@ -75,11 +72,17 @@ impl Place {
                 let role = if member.index == 0 { Role::Active } else { Role::Rotated };
                 FileReport::new(&member.name, role, member.index, summary)
             }
-            Place::Temporary(file) => {
-                let kind = match backend {
-                    Backend::Json | Backend::Redis => AnomalyType::UnexpectedFile,
-                    Backend::Rotating => AnomalyType::OrphanedRotatedFile,
+            Place::Renamed(file) => {
+                let what = match file.reason {
+                    Reason::PackedMember => "an older part of the log that was compressed: Papyra does not read it",
+                    _ => "an older part of the log that was renamed: Papyra does not read it",
                 };
+                let detail = format!("{what}, and it is not recovered; {holds}");
+                let finding = Finding::of_file(unexpected(backend), file.reason, detail);
+                FileReport::outside(&file.name, Role::Orphan, 0, summary, finding)
+            }
+            Place::Temporary(file) => {
+                let kind = unexpected(backend);
                 let detail = format!("left behind by an interrupted compaction or recovery; {holds}");
                 let finding = Finding::of_file(kind, Reason::LeftoverTemporary, detail);
                 FileReport::outside(&file.name, Role::Temporary, file.index, summary, finding)
@@ -94,6 +97,14 @@ impl Place {
                 FileReport::outside(&orphan.name, Role::Orphan, 0, summary, finding)
             }
         }
+    }
+}
+
+/// What Papyra calls a file that should not be there.
+fn unexpected(backend: Backend) -> AnomalyType {
+    match backend {
+        Backend::Json | Backend::Redis => AnomalyType::UnexpectedFile,
+        Backend::Rotating => AnomalyType::OrphanedRotatedFile,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::finding::{AnomalyType, Finding, Reason};
 use crate::record::{Kind, Note, RecordFacts};
 use crate::redis::{NoRecord, RecordCheck};
 use crate::report::{FileReport, NoteReport, Role};
+use crate::sniff::names_a_field;
 use crate::summary::Summary;
 
 /// The field that holds the record.
@@ -134,6 +135,8 @@ impl EntryScanner {
             excerpt: Some(excerpt.text()).filter(|text| !text.is_empty()),
             ..Finding::of_file(AnomalyType::CorruptedLine, flaw.reason, flaw.detail)
         };
+        let named = data_of(fields).is_some_and(names_a_field);
+        self.summary.looks.add(flaw.reason, excerpt.head(), named);
         self.summary.add_finding(finding, self.max_findings);
     }
 

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::name;
+
 /// Escapes bytes for people: printable text stays, the rest becomes `\n`, `\x1b`, `\u{202e}` and the like.
 ///
 /// A backslash stays as it is: excerpts are JSON text, full of them, and are looked at, not parsed back.
@@ -16,7 +18,11 @@ pub fn escape(bytes: &[u8]) -> String {
                 '\t' => text.push_str("\\t"),
                 // Writing to a String cannot fail.
                 '\0'..='\x1f' | '\x7f' => _ = write!(text, "\\x{:02x}", u32::from(character)),
-                character if is_unsafe(character) => _ = write!(text, "\\u{{{:x}}}", u32::from(character)),
+                character if is_unsafe(character) => match name::byte_of(character) {
+                    // What stands for a byte of a name shows as that byte.
+                    Some(byte) => _ = write!(text, "\\x{byte:02x}"),
+                    None => _ = write!(text, "\\u{{{:x}}}", u32::from(character)),
+                },
                 character => text.push(character),
             }
         }
@@ -53,6 +59,11 @@ impl Excerpt {
         self.head.extend_from_slice(head);
         self.tail.extend_from_slice(&rest[rest.len().saturating_sub(Self::TAIL)..]);
         self.tail.drain(..self.tail.len().saturating_sub(Self::TAIL));
+    }
+
+    /// The line's first bytes, all of them when there are few.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     pub(crate) fn text(&self) -> String {

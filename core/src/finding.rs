@@ -64,6 +64,10 @@ pub enum Reason {
     BeyondRotation,
     /// A file that bears the log's name and is neither a member nor a known temporary.
     ForeignFile,
+    /// A member that another tool has compressed: Papyra does not read it.
+    PackedMember,
+    /// A member that another tool has given a name of its own: Papyra does not read it.
+    RenamedMember,
     /// A number is absent from the middle of a rotation set.
     RotationGap,
     /// The file could not be opened, or not be read to its end.
@@ -92,6 +96,8 @@ impl Reason {
             Reason::LeftoverTemporary => "leftover_temporary",
             Reason::BeyondRotation => "beyond_rotation",
             Reason::ForeignFile => "foreign_file",
+            Reason::PackedMember => "packed_member",
+            Reason::RenamedMember => "renamed_member",
             Reason::RotationGap => "rotation_gap",
             Reason::Unreadable => "unreadable",
             Reason::DamagedArchive => "damaged_archive",
@@ -169,21 +175,6 @@ impl Finding {
             salvaged: Vec::new(),
         }
     }
-
-    /// Whether what could not be read looks like what is left of a record: it begins as one, or names the field that
-    /// all of them have. `None` where looks say nothing.
-    pub(crate) fn looks_like_a_record(&self) -> Option<bool> {
-        let wiped = self.reason == Reason::NulBytes;
-        if !wiped && !matches!(self.reason, Reason::InvalidJson | Reason::InvalidUtf8 | Reason::TornTail) {
-            return None;
-        }
-        let text = self.excerpt.as_ref()?.trim_start_matches("\\x00").trim_start();
-        if wiped && (text.is_empty() || text.starts_with('…')) {
-            return None;
-        }
-        let begins = text.starts_with("{\"") || (text.starts_with('{') && self.reason == Reason::TornTail);
-        Some(begins || text.contains("\"system_id\""))
-    }
 }
 
 /// A damaged line, on its way to being a [`Finding`].
@@ -194,13 +185,14 @@ pub(crate) struct DamagedLine {
     pub(crate) fault: Fault,
     pub(crate) broke_at: u64,
     pub(crate) nul_bytes: u64,
+    pub(crate) is_utf16: bool,
     pub(crate) salvaged: Vec<Span>,
     pub(crate) salvaged_count: u64,
     pub(crate) excerpt: String,
 }
 
 impl DamagedLine {
-    fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self.fault {
             Fault::NulBytes => Reason::NulBytes,
             Fault::InvalidUtf8 => Reason::InvalidUtf8,
@@ -221,8 +213,13 @@ impl DamagedLine {
         };
         let end = if self.terminated { "" } else { ", and the line has no newline" };
         match self.reason() {
+            Reason::NulBytes if self.is_utf16 => {
+                format!("this is UTF-16 text, and a log is UTF-8: convert it with iconv -f UTF-16 -t UTF-8{end}{whole}")
+            }
             Reason::NulBytes => match self.nul_bytes {
-                1 => format!("a NUL byte, as a power cut leaves them{end}{whole}"),
+                1 => format!("a NUL byte{end}{whole}"),
+                // So few are what stands beside a line end in UTF-16 or UTF-32.
+                n @ 2..=3 => format!("{n} NUL bytes{end}{whole}"),
                 n => format!("{n} NUL bytes, as a power cut leaves them{end}{whole}"),
             },
             Reason::InvalidUtf8 => format!("not UTF-8 from byte {} of the line on{end}{whole}", place(self.broke_at)),

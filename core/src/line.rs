@@ -1,8 +1,8 @@
 //! One line read with care: is it a record, and if not, what in it certainly is?
 //!
 //! Salvage. A line breaks when a writer was torn off and a restart appended to the stump. What can be told with
-//! certainty: objects of a known kind that follow one another from the line's very start (the *chain*), and the one
-//! object that ends exactly where the line's newline stands and has every field its kind requires (the *suffix*).
+//! certainty: objects that follow one another from the line's very start (the *chain*), and the one object that ends
+//! exactly where the line's newline stands (the *suffix*), as far as each has every field that its kind requires.
 //!
 //! The suffix is found in one pass and in constant memory. Every `{` might begin it, but two machines see them all:
 //! one that reads a byte as structure has every `{` it meets among its levels, and only a `{` inside what it takes
@@ -12,7 +12,7 @@
 use memchr::{memchr, memchr_iter};
 
 use crate::json::machine::{Closed, Machine, Step};
-use crate::record::{Kind, RecordFacts};
+use crate::record::RecordFacts;
 use crate::utf8::Utf8;
 
 /// A whole record inside a damaged line: offsets in the file, the end exclusive and without a newline.
@@ -172,7 +172,7 @@ impl Line {
                 self.chain = Chain::Open;
             }
             Chain::Closed(closed) => {
-                let known = closed.object && closed.facts.kind != Kind::Other;
+                let known = closed.object && closed.facts.is_complete();
                 if known {
                     kept.push(Segment { start: closed.start, end: closed.end, facts: closed.facts });
                     self.handed_out = true;
@@ -220,7 +220,7 @@ impl Line {
         }
         let last = match self.chain {
             Chain::Closed(closed) if closed.object && !self.handed_out => return Outcome::Record(closed.facts),
-            Chain::Closed(closed) if closed.object && closed.facts.kind != Kind::Other => Some(closed),
+            Chain::Closed(closed) if closed.object && closed.facts.is_complete() => Some(closed),
             Chain::Closed(_) | Chain::Blank => None,
             Chain::Open | Chain::Broken if terminated => self.suffix(),
             Chain::Open | Chain::Broken => None,

@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name;
 use crate::report::{Report, Role};
 use crate::sums::is_hash;
 
@@ -335,5 +336,6 @@ fn is_path(path: &str) -> bool {
 }
 
 fn is_component(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && name.len() <= 255 && !name.contains(['/', '\0'])
+    let fits = name::is_canonical(name) && name::bytes(name).len() <= 255;
+    fits && !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Reason};
+use crate::folder::PassedOver;
 use crate::record::Note;
 use crate::redis::{BackupReport, StreamReport};
 use crate::summary::{Counts, Looks, Summary};
@@ -85,8 +86,11 @@ pub struct Report {
     pub verdict: Verdict,
     /// Sums over the history's members.
     pub totals: Totals,
-    /// The files, oldest member first, then the missing, the temporaries and the orphans.
+    /// The files, oldest member first, then the missing, the temporaries, renamed members and the orphans.
     pub files: Vec<FileReport>,
+    /// What lies beside them and was not looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub passed_over: Vec<PassedOver>,
 }
 
 /// Sums over the members of a history. Orphans and temporaries count only in `anomalies`.
@@ -258,7 +262,7 @@ impl Report {
         }
         let clean = totals.anomalies == 0 && (!strict || totals.notes.is_empty());
         let verdict = if clean { Verdict::Clean } else { Verdict::Anomalies };
-        Report { schema: SCHEMA.into(), tool: tool.into(), backend, verdict, totals, files }
+        Report { schema: SCHEMA.into(), tool: tool.into(), backend, verdict, totals, files, passed_over: Vec::new() }
     }
 
     /// Whether the bytes look like something else altogether: not one whole record, and no damaged line that looks

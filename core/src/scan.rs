@@ -12,6 +12,7 @@ use crate::finding::{AnomalyType, DamagedLine, Finding, Reason, Span};
 use crate::json::fast;
 use crate::line::{Line, Outcome, Segment};
 use crate::record::RecordFacts;
+use crate::sniff::{self, LONGEST_FIELD, names_a_field};
 use crate::summary::Summary;
 
 /// UTF-8 is checked this many bytes at a time, just ahead of the reader, while they are in the nearest cache.
@@ -77,6 +78,7 @@ struct OpenLine {
     start: u64,
     line: Line,
     excerpt: Excerpt,
+    fields: Fields,
     salvaged: Vec<Span>,
     salvaged_count: u64,
     /// A carriage return has ended the line; a line feed that follows belongs to it.
@@ -197,6 +199,9 @@ impl Scanner {
         let mut segments = std::mem::take(&mut self.segments);
         open.line.feed(text, &mut segments);
         open.excerpt.feed(text);
+        if newline.is_none() || open.start < chunk.offset {
+            open.fields.feed(text);
+        }
         self.at += text.len() as u64;
         for segment in segments.drain(..) {
             self.salvage(&mut open, segment, segment.end, chunk, sink)?;
@@ -266,10 +271,14 @@ impl Scanner {
                     fault,
                     broke_at,
                     nul_bytes,
+                    is_utf16: sniff::is_utf16(open.excerpt.head()),
                     salvaged: open.salvaged,
                     salvaged_count: open.salvaged_count,
                     excerpt: open.excerpt.text(),
                 };
+                // A line that lies in one piece is looked through only now that it matters.
+                let named = open.fields.named || chunk.slice(span).is_some_and(names_a_field);
+                self.summary.looks.add(damaged.reason(), open.excerpt.head(), named);
                 self.found(damaged.into_finding(), sink)
             }
         }
@@ -343,12 +352,35 @@ impl Scanner {
     }
 }
 
+/// Whether a line that comes in pieces holds text that only a record would hold.
+#[derive(Debug, Default)]
+struct Fields {
+    named: bool,
+    tail: Vec<u8>,
+}
+
+impl Fields {
+    fn feed(&mut self, piece: &[u8]) {
+        if self.named {
+            return;
+        }
+        self.tail.extend_from_slice(&piece[..piece.len().min(LONGEST_FIELD)]);
+        self.named = names_a_field(&self.tail) || names_a_field(piece);
+        if piece.len() > LONGEST_FIELD {
+            self.tail.clear();
+            self.tail.extend_from_slice(&piece[piece.len() - LONGEST_FIELD..]);
+        }
+        self.tail.drain(..self.tail.len().saturating_sub(LONGEST_FIELD));
+    }
+}
+
 impl OpenLine {
     fn new(start: u64) -> OpenLine {
         OpenLine {
             start,
             line: Line::new(start),
             excerpt: Excerpt::default(),
+            fields: Fields::default(),
             salvaged: Vec::new(),
             salvaged_count: 0,
             returned: false,

@@ -5,7 +5,9 @@
 //! [`redis::sniff`] knows.
 
 use crate::archive;
+use crate::name;
 use crate::redis::{self, Format};
+use crate::shell::quoted;
 
 /// How many bytes from a file's start [`sniff`] can make use of.
 pub const HEAD: usize = 512;
@@ -27,6 +29,8 @@ pub enum Looks {
     Aof,
     /// The manifest in a Redis `appendonlydir`.
     AofManifest,
+    /// An archive: its name, with its article, and the command that unpacks it.
+    Archive(&'static str, &'static str),
     /// Some other well-known format, by name, with its article.
     Other(&'static str),
     /// Readable text without a `{` at its start.
@@ -41,10 +45,10 @@ const MAGICS: &[(usize, &[u8], Looks)] = &[
     (0, b"\xff\xd8\xff", Looks::Other("a JPEG picture")),
     (0, b"GIF8", Looks::Other("a GIF picture")),
     (0, b"%PDF-", Looks::Other("a PDF document")),
-    (0, b"PK\x03\x04", Looks::Other("a ZIP archive")),
-    (0, b"7z\xbc\xaf\x27\x1c", Looks::Other("a 7-Zip archive")),
-    (0, b"\xfd7zXZ\0", Looks::Other("an xz archive")),
-    (0, b"BZh", Looks::Other("a bzip2 archive")),
+    (0, b"PK\x03\x04", Looks::Archive("a ZIP archive", "unzip")),
+    (0, b"7z\xbc\xaf\x27\x1c", Looks::Archive("a 7-Zip archive", "7z x")),
+    (0, b"\xfd7zXZ\0", Looks::Archive("xz data", "unxz -k")),
+    (0, b"BZh", Looks::Archive("bzip2 data", "bunzip2 -k")),
     (0, b"\x7fELF", Looks::Other("a Linux program")),
     (0, b"MZ", Looks::Other("a Windows program")),
     (0, b"SQLite format 3\0", Looks::Other("an SQLite database")),
@@ -52,8 +56,11 @@ const MAGICS: &[(usize, &[u8], Looks)] = &[
     (0, b"\x00asm", Looks::Other("a WebAssembly module")),
     (0, b"\xff\xfe", Looks::Other("UTF-16 text")),
     (0, b"\xfe\xff", Looks::Other("UTF-16 text")),
-    (257, b"ustar", Looks::Other("a tar archive")),
+    (0, b"\x04\x22\x4d\x18", Looks::Archive("LZ4 data", "unlz4")),
+    (257, b"ustar", TAR),
 ];
+
+const TAR: Looks = Looks::Archive("a tar archive", "tar -xf");
 
 /// Looks at the first bytes of a file, [`HEAD`] of them if it has as many.
 pub fn sniff(head: &[u8]) -> Looks {
@@ -69,6 +76,9 @@ pub fn sniff(head: &[u8]) -> Looks {
         if head.get(offset..).is_some_and(|rest| rest.starts_with(magic)) {
             return looks;
         }
+    }
+    if is_utf16(head) {
+        return Looks::Other("UTF-16 text");
     }
     match redis::sniff(head) {
         Some(Format::Rdb) => return Looks::Rdb,
@@ -87,7 +97,69 @@ pub fn sniff(head: &[u8]) -> Looks {
     }
 }
 
+/// Whether these bytes are text in which every character takes two bytes, as some editors and PowerShell write it: then every second byte
+/// is NUL as long as the text is English, which a record's names of fields are. A power cut leaves runs of NUL bytes.
+pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
+    let is_text = |byte: u8| matches!(byte, 0x20..=0x7e);
+    let bytes = bytes.strip_prefix(b"\xff\xfe").or_else(|| bytes.strip_prefix(b"\xfe\xff")).unwrap_or(bytes);
+    let pairs = || bytes.chunks_exact(2).take(32);
+    let one_way = pairs().all(|pair| is_text(pair[0]) && pair[1] == 0);
+    let other_way = pairs().all(|pair| pair[0] == 0 && is_text(pair[1]));
+    bytes.len() >= 8 && (one_way || other_way)
+}
+
+/// Whether these bytes hold text that only a record of Papyra's would hold.
+pub(crate) fn names_a_field(bytes: &[u8]) -> bool {
+    FIELDS.iter().any(|field| memchr::memmem::find(bytes, field).is_some())
+}
+
+/// As long as the longest of [`FIELDS`].
+pub(crate) const LONGEST_FIELD: usize = 23;
+
+/// Fields of records that other formats hardly have, and the kinds. Source: Papyra 0.3.0, `persistence/models.py`.
+const FIELDS: [&[u8]; 15] = [
+    b"\"system_id\"",
+    b"\"actor_address\"",
+    b"\"total_actors\"",
+    b"\"alive_actors\"",
+    b"\"stopping_actors\"",
+    b"\"restarting_actors\"",
+    b"\"registry_orphans\"",
+    b"\"registry_dead\"",
+    b"\"dead_letters_count\"",
+    b"\"kind\": \"event\"",
+    b"\"kind\": \"audit\"",
+    b"\"kind\": \"dead_letter\"",
+    b"\"kind\":\"event\"",
+    b"\"kind\":\"audit\"",
+    b"\"kind\":\"dead_letter\"",
+];
+
 impl Looks {
+    /// Whether it is an archive that has to be unpacked before anything in it can be looked at.
+    pub fn is_archive(self) -> bool {
+        matches!(self, Self::Archive(..))
+    }
+
+    /// What a compressed file is whose content looks so.
+    pub fn packed(self, format: archive::Format) -> Looks {
+        match (self, format) {
+            (TAR, archive::Format::Gzip) => Self::Archive("a tar archive, compressed with gzip", "tar -xzf"),
+            (TAR, archive::Format::Zstd) => Self::Archive("a tar archive, compressed with zstd", "tar --zstd -xf"),
+            (_, archive::Format::Gzip) => Self::Archive("an archive, compressed with gzip", "gunzip -k"),
+            (_, archive::Format::Zstd) => Self::Archive("an archive, compressed with zstd", "unzstd"),
+        }
+    }
+
+    /// What is said of a file called `name` that was passed over: what it is, and how to have what is in it looked at.
+    pub fn passed_over(self, name: &str) -> String {
+        match self {
+            Self::Archive(what, command) => format!("{what}; unpack it with: {command} {}", quoted(&name::bytes(name))),
+            Self::Log => "nothing at its start looks like a record".into(),
+            other => other.describe().into(),
+        }
+    }
+
     /// In words that follow "this looks like".
     pub fn describe(self) -> &'static str {
         match self {
@@ -98,7 +170,7 @@ impl Looks {
             Self::Rdb => "a Redis snapshot (RDB)",
             Self::Aof => "a Redis append-only file",
             Self::AofManifest => "the manifest of a Redis append-only folder",
-            Self::Other(name) => name,
+            Self::Archive(name, _) | Self::Other(name) => name,
             Self::Text => "some other text",
             Self::Unknown => "binary data",
         }
@@ -135,6 +207,9 @@ mod tests {
             (b"<!doctype html>", Looks::Other("an HTML or XML document")),
             (b"2026-01-01 12:00:00 INFO started \xc3", Looks::Text),
             (b"\x07\xc0\x12\x99", Looks::Unknown),
+            (b"{\0\"\0k\0i\0n\0", Looks::Other("UTF-16 text")),
+            (b"\0{\0\"\0k\0i\0n", Looks::Other("UTF-16 text")),
+            (b"{\"k\0i\0\0\0\0\0\0\0", Looks::Log),
         ] {
             assert_eq!(sniff(head), looks, "{head:?}");
         }
@@ -143,7 +218,7 @@ mod tests {
     #[test]
     fn no_prefix_of_anything_panics() {
         let tar = [&[b'x'; 257][..], b"ustar\0"].concat();
-        assert_eq!(sniff(&tar), Looks::Other("a tar archive"));
+        assert_eq!(sniff(&tar), TAR);
         for end in 0..tar.len() {
             sniff(&tar[..end]);
         }

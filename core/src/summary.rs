@@ -67,6 +67,27 @@ pub struct Looks {
 }
 
 impl Looks {
+    /// Adds a damaged line, or the data of an entry, that begins with `head` and of which nothing could be kept; `names_a_field`, see
+    /// [`names_a_field`](crate::sniff::names_a_field).
+    pub(crate) fn add(&mut self, reason: Reason, head: &[u8], names_a_field: bool) {
+        if !matches!(reason, Reason::NulBytes | Reason::InvalidJson | Reason::InvalidUtf8 | Reason::TornTail) {
+            return;
+        }
+        let mut text = head;
+        while let Some(rest) = text.strip_prefix(b"\xef\xbb\xbf").or_else(|| text.strip_prefix(b"\0")) {
+            text = rest;
+        }
+        let text = text.trim_ascii_start();
+        // Of what was wiped, or begins with more white space than is looked at, nothing can be said.
+        let says_nothing = text.is_empty() && reason == Reason::NulBytes;
+        let begins = text.starts_with(b"{\"") || (text.starts_with(b"{") && reason == Reason::TornTail);
+        if begins || names_a_field {
+            self.like_records += 1;
+        } else if !says_nothing {
+            self.alien += 1;
+        }
+    }
+
     /// Adds others to these.
     pub fn merge(&mut self, other: Looks) {
         self.like_records += other.like_records;
@@ -172,11 +193,6 @@ impl Summary {
     pub(crate) fn add_finding(&mut self, finding: Finding, most: usize) {
         self.anomalies += 1;
         *self.reasons.entry(finding.reason).or_default() += 1;
-        match finding.looks_like_a_record() {
-            Some(true) => self.looks.like_records += 1,
-            Some(false) => self.looks.alien += 1,
-            None => {}
-        }
         if self.findings.len() < most {
             self.findings.push(finding);
         }

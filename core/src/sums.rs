@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::name;
+
 /// Hashes by file name, each 64 lower-case hexadecimal digits.
 pub type Sums = BTreeMap<String, String>;
 
-/// The file's text.
-pub fn write(sums: &Sums) -> String {
+/// The file's bytes; a name stands in them as the bytes that it has on the disk.
+pub fn write(sums: &Sums) -> Vec<u8> {
     let mut text = String::new();
     for (name, hash) in sums {
         let escaped = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
@@ -21,13 +23,13 @@ pub fn write(sums: &Sums) -> String {
         text.push_str(&escaped);
         text.push('\n');
     }
-    text
+    name::bytes(&text).into_owned()
 }
 
-/// Reads such a text; `Err` says which line (from 1) is none, or names a file twice.
-pub fn parse(text: &str) -> Result<Sums, usize> {
+/// Reads such bytes; `Err` says which line (from 1) is none, or names a file twice.
+pub fn parse(bytes: &[u8]) -> Result<Sums, usize> {
     let mut sums = Sums::new();
-    for (i, line) in text.lines().enumerate() {
+    for (i, line) in name::text(bytes).lines().enumerate() {
         let (name, hash) = parse_line(line).ok_or(i + 1)?;
         if sums.insert(name, hash).is_some() {
             return Err(i + 1);
@@ -76,16 +78,27 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let hash = "0123456789abcdef".repeat(4);
-        let names = ["manifest.json", "rot.log.1", "a b", "back\\slash", "two\nlines\r", "zoë", " lead", "*star"];
+        let names = [
+            "manifest.json",
+            "rot.log.1",
+            "a b",
+            "back\\slash",
+            "two\nlines\r",
+            "zoë",
+            "zo\u{10ffeb}",
+            " lead",
+            "*star",
+        ];
         let sums: Sums = names.iter().map(|name| ((*name).to_owned(), hash.clone())).collect();
         assert_eq!(parse(&write(&sums)), Ok(sums));
-        assert_eq!(write(&Sums::from([("a\\b".to_owned(), hash.clone())])), format!("\\{hash}  a\\\\b\n"));
+        assert_eq!(write(&Sums::from([("a\\b".to_owned(), hash.clone())])), format!("\\{hash}  a\\\\b\n").into_bytes());
+        assert!(write(&Sums::from([("zo\u{10ffeb}".to_owned(), hash)])).ends_with(b"  zo\xeb\n"));
     }
 
     #[test]
     fn a_line_that_is_none_is_named() {
         let hash = "0123456789abcdef".repeat(4);
-        assert_eq!(parse(&format!("{hash} *binary\n")).map(|sums| sums.len()), Ok(1));
+        assert_eq!(parse(format!("{hash} *binary\n").as_bytes()).map(|sums| sums.len()), Ok(1));
         let upper = hash.to_uppercase();
         for bad in [
             format!("{hash}  a\nnonsense\n"),
@@ -96,7 +109,7 @@ mod tests {
             format!("{hash}  a\n{hash}  \n"),
             format!("{hash}  a\n\n"),
         ] {
-            assert_eq!(parse(&bad), Err(2), "{bad:?}");
+            assert_eq!(parse(bad.as_bytes()), Err(2), "{bad:?}");
         }
     }
 }

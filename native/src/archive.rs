@@ -1,17 +1,18 @@
 //! Compressed logs: recognised by content, read as a stream, never written.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use flate2::bufread::GzDecoder;
 use papyra_core::archive::{self, Broken};
 use papyra_core::report::{FileReport, Role};
+use papyra_core::sniff::HEAD;
 use papyra_core::summary::Summary;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::disk;
 
 pub use papyra_core::archive::Format;
 
@@ -19,19 +20,65 @@ pub use papyra_core::archive::Format;
 /// spend. It is what the `zstd` tool itself allows without being told otherwise.
 const WINDOW: u64 = 128 << 20;
 
+/// What can be read at an offset.
+pub(crate) trait ReadAt {
+    /// Reads at `offset`; 0 at the end.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl ReadAt for std::fs::File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
+    }
+}
+
+impl ReadAt for disk::File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        disk::File::read_at(self, buffer, offset)
+    }
+}
+
 /// The format of an open file.
-pub fn of_file(file: &File) -> io::Result<Option<Format>> {
+pub(crate) fn of_file(file: &impl ReadAt) -> io::Result<Option<Format>> {
     let mut head = [0; Format::HEAD];
+    let filled = read_at(file, &mut head, 0)?;
+    Ok(Format::of(&head[..filled]))
+}
+
+/// Fills `buffer` from `offset` on, as far as the file goes.
+pub(crate) fn read_at(file: &impl ReadAt, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < head.len() {
-        match file.read_at(&mut head[filled..], filled as u64) {
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(Format::of(&head[..filled]))
+    Ok(filled)
+}
+
+/// The first [`HEAD`] bytes of what an open file unpacks to, or as many as can be had.
+pub(crate) fn head(format: Format, file: &impl ReadAt) -> Vec<u8> {
+    let mut head = Vec::new();
+    // What is wrong with it is for a scan to say.
+    _ = unpack(format, Behind { file, at: 0 }).take(HEAD as u64).read_to_end(&mut head);
+    head
+}
+
+/// Reads a file from its start without moving the place where others read it.
+struct Behind<'a, F> {
+    file: &'a F,
+    at: u64,
+}
+
+impl<F: ReadAt> Read for Behind<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 /// The content of `input`. Where unpacking fails, the error is a [`Broken`]; where reading does, it is the reader's.

@@ -176,6 +176,11 @@ pub fn show(path: &Path) -> String {
 /// What to do about a write that failed.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
+        // Unlike EACCES, it is not about permission bits.
+        _ if error.raw_os_error() == Some(libc::EPERM) => {
+            "permission bits are not the reason: the file or its folder may have the immutable or append-only attribute (lsattr \
+             shows it, chattr -i or -a removes it), or belong to somebody else"
+        }
         io::ErrorKind::StorageFull => "free some space and try again",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "the folder must be writable",
         _ => "try again once that is mended",
@@ -183,7 +188,7 @@ fn advice(error: &io::Error) -> &'static str {
 }
 
 /// The system's words without Rust's "(os error N)".
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::NotFound {
         return "no such file or folder".into();
     }

@@ -7,14 +7,17 @@ use crate::disk::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use papyra_core::assembly::{self, Place};
 use papyra_core::finding::{AnomalyType, Finding, Reason};
+use papyra_core::folder::{Log, PassedOver, beside};
 use papyra_core::report::{Backend, FileReport, Role};
-use papyra_core::rotation::RotationSet;
+use papyra_core::rotation::{RotationSet, member_name};
 use papyra_core::scan::Sink;
 use papyra_core::summary::Summary;
 
+use crate::archive;
 use crate::disk::{Folder, Identity, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::{self, Effort};
@@ -23,20 +26,10 @@ use crate::recover::own_leftovers;
 /// How often a set that is being rotated, or a tail that is being written, is looked at again.
 const TRIES: usize = 10;
 
-/// Which backend to assume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Choice {
-    /// A set when rotated files stand beside the log, one file otherwise.
-    #[default]
-    Auto,
-    /// One file.
-    Json,
-    /// A set.
-    Rotating,
-}
+pub use papyra_core::rotation::Choice;
 
 /// A log and its folder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct History {
     /// The folder that its files are in.
     pub folder: Folder,
@@ -45,6 +38,16 @@ pub struct History {
     /// How it is stored.
     pub backend: Backend,
     max_files: Option<u32>,
+    /// How the folder was when it was listed for all logs in it together.
+    listed: Option<Listed>,
+}
+
+/// A listing that logs share, so that a folder of many is not listed for each of them.
+#[derive(Debug, Clone)]
+struct Listed {
+    set: RotationSet,
+    /// All names, sorted.
+    names: Arc<Vec<String>>,
 }
 
 /// A file of a history, held open: whatever happens to its name, these are its bytes.
@@ -91,17 +94,48 @@ impl History {
         let parent = path.parent().unwrap_or(Path::new(""));
         let base = file_name(path)?;
         let folder = Folder::open(parent).map_err(|error| error.and("is the path right?"))?;
-        let mut history = History { folder, base, backend: Backend::Rotating, max_files };
-        let set = history.set()?;
-        history.backend = match choice {
-            Choice::Rotating => Backend::Rotating,
-            Choice::Auto if set.is_rotated() => Backend::Rotating,
-            Choice::Auto | Choice::Json => Backend::Json,
-        };
-        if set.members.is_empty() && set.temporaries.is_empty() {
+        let mut history = History { folder, base, backend: Backend::Rotating, max_files, listed: None };
+        let (backend, set) = history.set()?.as_chosen(choice);
+        if set.is_empty() && set.renamed.is_empty() {
             return Err(Error::cannot_open(path, io::Error::from(io::ErrorKind::NotFound)));
         }
+        history.backend = backend;
         Ok(history)
+    }
+
+    /// A log of a folder that was listed for all logs in it; `names` are all that there are, sorted.
+    pub(crate) fn listed(folder: Folder, log: Log, names: Arc<Vec<String>>, max_files: Option<u32>) -> History {
+        let Log { base, backend, set, .. } = log;
+        History { folder, base, backend, max_files, listed: Some(Listed { set, names }) }
+    }
+
+    /// The same history, of which nothing is known from an earlier listing.
+    pub(crate) fn anew(&self) -> History {
+        History { listed: None, ..self.clone() }
+    }
+
+    /// The hidden names in the folder that may have to do with this log.
+    pub(crate) fn hidden(&self) -> Result<Vec<String>> {
+        let prefix = format!(".{}", self.base);
+        let Some(Listed { names, .. }) = &self.listed else {
+            let mut names = self.folder.names()?;
+            names.retain(|name| name.starts_with(&prefix));
+            return Ok(names);
+        };
+        let mut hidden = Vec::new();
+        let from = names.partition_point(|name| *name < prefix);
+        for name in names[from..].iter().take_while(|name| name.starts_with(&prefix)) {
+            // Another papyra may have finished what was begun.
+            if self.folder.stat(name)?.is_some() {
+                hidden.push(name.clone());
+            }
+        }
+        Ok(hidden)
+    }
+
+    /// What lies beside the log, may have been a part of it, and is not read with it.
+    pub fn passed_over(&self) -> Result<Vec<PassedOver>> {
+        Ok(beside(&self.base, self.backend, &self.folder.names()?))
     }
 
     /// The path of the log.
@@ -112,14 +146,34 @@ impl History {
     /// The history's files by name, as they are now.
     pub fn set(&self) -> Result<RotationSet> {
         let names = self.folder.names()?;
-        let mut set = RotationSet::of(&self.base, names.iter().map(String::as_str), self.max_files);
-        if self.backend == Backend::Json {
-            set.members.retain(|member| member.index == 0);
-            set.temporaries.retain(|temporary| temporary.index == 0);
-            set.gaps.clear();
-            set.orphans.clear();
+        let set = RotationSet::of(&self.base, names.iter().map(String::as_str), self.max_files);
+        Ok(if self.backend == Backend::Json { set.as_chosen(Choice::Json).1 } else { set })
+    }
+
+    /// The same, or as they were when the folder was listed for all logs in it.
+    pub(crate) fn known_set(&self) -> Result<RotationSet> {
+        self.listed.as_ref().map_or_else(|| self.set(), |listed| Ok(listed.set.clone()))
+    }
+
+    /// Whether the names that were listed are there, and no rotation has made another one since.
+    fn has_still(&self, set: &RotationSet) -> Result<bool> {
+        for name in set.names() {
+            if self.folder.stat(name)?.is_none() {
+                return Ok(false);
+            }
         }
-        Ok(set)
+        if self.backend == Backend::Json {
+            return Ok(true);
+        }
+        let oldest = set.members.first().map_or(0, |member| member.index);
+        let active = set.members.last().is_none_or(|member| member.index > 0).then_some(0);
+        for index in set.gaps.iter().copied().chain(active).chain([oldest + 1]) {
+            let is_beyond = self.max_files.is_some_and(|max_files| index >= max_files);
+            if !is_beyond && self.folder.stat(member_name(&self.base, index))?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The folder and name that a member really has: a link's target is what is read and repaired.
@@ -144,8 +198,9 @@ impl History {
 
     /// Opens every member such that together they are the set of one moment, though a writer may be rotating it.
     pub fn pin(&self) -> Result<Listing> {
-        for _ in 0..TRIES {
-            let set = self.set()?;
+        for tries in 0..TRIES {
+            let listed = self.listed.as_ref().filter(|_| tries == 0);
+            let set = if listed.is_some() { self.known_set()? } else { self.set()? };
             let mut members = Vec::new();
             for member in &set.members {
                 let file = self.read(&member.name);
@@ -160,7 +215,8 @@ impl History {
                     identity,
                 });
             }
-            if self.set()? == set && members.iter().all(|member| self.is_still(member)) {
+            let stands = if listed.is_some() { self.has_still(&set)? } else { self.set()? == set };
+            if stands && members.iter().all(|member| self.is_still(member)) {
                 return Ok(Listing { set, members });
             }
         }
@@ -185,6 +241,10 @@ impl History {
     pub fn scan(&self, effort: Effort<'_>) -> Result<Vec<FileReport>> {
         self.report(&self.pin()?, &mut |part| {
             let most = if part.is_member { effort.max_findings } else { 0 };
+            if let Some(format) = part.packed()? {
+                let effort = Effort { max_findings: most, ..effort };
+                return Ok(reading::scan_stream(archive::unpack(format, part.file), effort, &mut ()).0);
+            }
             scan_settled(part.file, &self.folder.join(part.name), Effort { max_findings: most, ..effort })
         })
     }
@@ -219,6 +279,9 @@ impl History {
             let finding = Finding::of_file(AnomalyType::UnexpectedFile, Reason::LeftoverTemporary, detail);
             files.push(FileReport::outside(hidden, Role::Temporary, 0, Summary::default(), finding));
         }
+        for renamed in &listing.set.renamed {
+            files.push(self.beside(&renamed.name, 0, Place::Renamed(renamed.clone()), read)?);
+        }
         for orphan in &listing.set.orphans {
             files.push(self.beside(&orphan.name, 0, Place::Orphan(orphan.clone()), read)?);
         }
@@ -237,6 +300,16 @@ impl History {
         let seen = Identity::of_file(&file).ok();
         let summary = read(Part { name, index, file: &file, seen, is_member: false })?;
         Ok(place.report(self.backend, summary))
+    }
+}
+
+impl Part<'_> {
+    /// How it is compressed; a member never is.
+    pub(crate) fn packed(&self) -> Result<Option<archive::Format>> {
+        if self.is_member {
+            return Ok(None);
+        }
+        archive::of_file(self.file).map_err(|error| Error::cannot_read(Path::new(self.name), 0, &error))
     }
 }
 

@@ -1,18 +1,19 @@
 //! What a path on the command line leads to: a log, a set, a compressed log, a Redis backup, a pipe, or a folder of these.
 //!
-//! Told by content, not by name, so that a wrong file is not taken for a clean log.
+//! Here the bytes are fetched; what they and the names say is decided in [`papyra_core::folder`].
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use papyra_core::redis::AofNames;
-use papyra_core::rotation;
+use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, START, Survey};
+use papyra_core::report::{Backend, FileReport};
+use papyra_core::sniff;
 
 use crate::archive::{self, Format};
-use crate::disk::{Folder, file_name};
-use crate::error::{Code, Error, Result, show};
+use crate::disk::{Folder, name_of, os};
+use crate::error::{Code, Error, Result, reason, show};
 use crate::history::{Choice, History};
 use crate::offline::{AofSet, Backup};
 use crate::redis::Store;
@@ -37,17 +38,25 @@ pub enum Target {
     Redis(Box<Store>),
 }
 
-/// The logs of a folder.
+/// What a folder holds.
 #[derive(Debug)]
 pub struct Logs {
+    /// The folder.
+    pub folder: Folder,
     /// Logs and sets, by name.
     pub histories: Vec<History>,
     /// Compressed logs, by name.
     pub archives: Vec<(PathBuf, Format)>,
     /// Redis backups, by name.
     pub backups: Vec<Backup>,
-    /// Files that hold no log, by name.
-    pub passed_over: Vec<String>,
+    /// Where a log may be, and could not be read.
+    pub unread: Vec<PassedOver>,
+    /// What is no log.
+    pub passed_over: Vec<PassedOver>,
+    /// The backend that a report on all of it names.
+    pub backend: Backend,
+    /// The size of the logs, in bytes.
+    pub bytes: u64,
 }
 
 impl Target {
@@ -56,34 +65,135 @@ impl Target {
         if path == Path::new("-") {
             return Ok(Target::Stream(path.into()));
         }
-        let history = || History::open(path, choice, max_files).map(Target::History);
-        // A set may be without its active file, for good or while a writer rotates.
-        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let metadata = match std::fs::metadata(path) {
-            Ok(metadata) => metadata,
-            Err(error) if is_gone(&error) => return history(),
-            Err(error) => return Err(Error::cannot_open(path, error)),
+        let history = || History::open(path, choice, max_files);
+        let file = match look(path) {
+            // A set may be without its active file, for good or while a writer rotates.
+            Found::Nothing => return history().map(Target::History),
+            Found::File(file) => file,
+            Found::Entry(Entry::Folder) => {
+                let mut logs = Logs::in_folder(path, choice, max_files)?;
+                let alone = logs.histories.is_empty() && logs.archives.is_empty() && logs.unread.is_empty();
+                return Ok(match if alone && logs.backups.len() == 1 { logs.backups.pop() } else { None } {
+                    Some(backup) => Target::Backup(backup),
+                    None => Target::Folder(logs),
+                });
+            }
+            // What a shell makes of `<(command)`.
+            Found::Entry(Entry::Special(_)) if path.starts_with("/dev/fd") || path.starts_with("/proc") => {
+                return Ok(Target::Stream(path.into()));
+            }
+            Found::Entry(Entry::Special(_)) if path == Path::new("/dev/stdin") => {
+                return Ok(Target::Stream(path.into()));
+            }
+            Found::Entry(Entry::Special(what)) => return closed(path, what, history()),
+            Found::Entry(Entry::Closed(why)) => return closed(path, &why, history()),
         };
-        if metadata.is_dir() {
-            let mut logs = Logs::in_folder(path, choice, max_files)?;
-            let alone = logs.histories.is_empty() && logs.archives.is_empty() && logs.backups.len() == 1;
-            return Ok(match if alone { logs.backups.pop() } else { None } {
-                Some(backup) => Target::Backup(backup),
-                None => Target::Folder(logs),
-            });
+        let failed = |error: io::Error| Error::cannot_open(path, error);
+        if let Some(format) = archive::of_file(&file).map_err(failed)? {
+            return match sniff::sniff(&archive::head(format, &file)) {
+                looks if looks.is_archive() => Err(unpack_first(path, looks.packed(format))),
+                _ => Ok(Target::Archive(path.into(), format)),
+            };
         }
-        if !metadata.is_file() {
-            return Ok(Target::Stream(path.into()));
+        let mut start = [0; sniff::HEAD];
+        let read = file.read_at(&mut start, 0).map_err(failed)?;
+        let looks = sniff::sniff(&start[..read]);
+        if looks.is_archive() {
+            return Err(unpack_first(path, looks));
         }
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if is_gone(&error) => return history(),
-            Err(error) => return Err(Error::cannot_open(path, error)),
+        match Backup::of(&file, path, true)? {
+            Some(backup) => Ok(Target::Backup(backup)),
+            None => history().map(Target::History),
+        }
+    }
+}
+
+impl Target {
+    /// What lies beside what is looked at, or in the folder, and is passed over.
+    pub fn passed_over(&self) -> Result<Vec<PassedOver>> {
+        match self {
+            Target::Folder(logs) => Ok(logs.passed_over.clone()),
+            Target::History(history) => history.passed_over(),
+            Target::Archive(..) | Target::Stream(_) | Target::Backup(_) | Target::Redis(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The set whose active file cannot be read, if there is more of it.
+fn closed(path: &Path, why: &str, history: Result<History>) -> Result<Target> {
+    match history {
+        Ok(history) if history.backend == Backend::Rotating => Ok(Target::History(history)),
+        _ => Err(Error::new(Code::NoInput, format!("cannot read {}: it is {why}; nothing was looked at", show(path)))),
+    }
+}
+
+fn unpack_first(path: &Path, looks: sniff::Looks) -> Error {
+    let what = looks.passed_over(&papyra_core::name::text(path.as_os_str().as_encoded_bytes()));
+    Error::new(Code::Data, format!("{} is {what}; nothing was looked at", show(path)))
+}
+
+/// Why what comes in a pipe cannot be worked on, when it has to be a file.
+pub(crate) fn refuse_stream(path: &Path, verb: &str) -> Error {
+    let mut first = [0];
+    let is_empty = path == Path::new("-") && matches!(io::stdin().lock().read(&mut first), Ok(0));
+    if is_empty {
+        return nothing_came(path);
+    }
+    Error::new(Code::Usage, format!("cannot {verb} the stream {}: save it to a file first", show(path)))
+}
+
+/// A pipe that ended before its first byte: the command that should have filled it failed.
+pub(crate) fn nothing_came(path: &Path) -> Error {
+    let what = if path == Path::new("-") { "standard input".into() } else { show(path) };
+    let text = format!("nothing came on {what}: did the command before it fail? Nothing was looked at");
+    Error::new(Code::NoInput, text)
+}
+
+/// What is found at a path.
+enum Found {
+    Nothing,
+    File(File),
+    Entry(Entry),
+}
+
+/// Opens what is at `path`, links followed, without waiting for anybody.
+fn look(path: &Path) -> Found {
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let closed = |error: &io::Error| {
+        let why = match std::fs::read_link(path) {
+            Ok(target) if is_gone(error) => format!("a link to {}, which does not exist", show(&target)),
+            Ok(target) => format!("a link to {}: {}", show(&target), reason(error)),
+            Err(_) => format!("a file that cannot be opened: {}", reason(error)),
         };
-        match archive::of_file(&file).map_err(|error| Error::cannot_open(path, error))? {
-            Some(format) => Ok(Target::Archive(path.into(), format)),
-            None => Backup::of(&file, path, true)?.map_or_else(history, |backup| Ok(Target::Backup(backup))),
-        }
+        Found::Entry(Entry::Closed(why))
+    };
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if is_gone(&error) && path.symlink_metadata().is_err() => return Found::Nothing,
+        Err(error) => return closed(&error),
+        Ok(metadata) => metadata,
+    };
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Found::Entry(Entry::Folder);
+    }
+    if !kind.is_file() {
+        let null = rustix::fs::makedev(1, 3);
+        return Found::Entry(match () {
+            () if kind.is_fifo() => Entry::Special("a named pipe"),
+            () if kind.is_socket() => Entry::Special("a socket"),
+            () if kind.is_char_device() && metadata.rdev() == null => {
+                Entry::Closed("/dev/null, which keeps nothing of what is written to it".into())
+            }
+            () => Entry::Special("a device"),
+        });
+    }
+    // Should it have become a pipe meanwhile.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    match file.and_then(|file| Ok((file.metadata()?.is_file(), file))) {
+        Ok((true, file)) => Found::File(file),
+        Ok((false, _)) => Found::Nothing,
+        Err(error) if is_gone(&error) => Found::Nothing,
+        Err(error) => closed(&error),
     }
 }
 
@@ -92,154 +202,107 @@ impl Logs {
     pub fn left_out(&self) -> Option<Vec<String>> {
         let archives = self.archives.iter().map(|(path, _)| path.clone());
         let backups = self.backups.iter().map(Backup::path);
-        let name = |path: PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let names: Vec<String> = archives.chain(backups).filter_map(name).collect();
+        let names: Vec<String> = archives.chain(backups).filter_map(|path| name_of(&path)).collect();
         (!names.is_empty()).then_some(names)
+    }
+
+    /// The reports on what could not be read.
+    pub fn unread_reports(&self) -> impl Iterator<Item = FileReport> {
+        self.unread.iter().map(PassedOver::report)
     }
 
     /// Looks again when a name vanished on the way, as it does when a writer rotates.
     fn in_folder(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Logs> {
+        let folder = Folder::open(path)?;
         let mut tries = 1;
         loop {
-            let (logs, vanished) = Logs::look(path, choice, max_files)?;
-            let is_known = |name: &String| logs.histories.iter().any(|history| name.starts_with(&history.base));
-            if tries < TRIES && !vanished.iter().all(is_known) {
+            let names = folder.names()?;
+            let contents = survey(&folder, names.clone())?.decide(choice, max_files);
+            let is_known = |name: &String| contents.logs.iter().any(|log| name.starts_with(&log.base));
+            if tries < TRIES && !contents.vanished.iter().all(is_known) {
                 tries += 1;
                 continue;
             }
-            if logs.histories.is_empty() && logs.archives.is_empty() && logs.backups.is_empty() {
-                let text = format!(
-                    "no logs in {}: looked at {} files and none holds records; name the log itself if it is one of \
-                     them",
-                    show(path),
-                    logs.passed_over.len()
-                );
-                return Err(Error::new(Code::NoInput, text));
+            if contents.is_empty() {
+                return Err(no_logs(path, &contents));
             }
-            return Ok(logs);
+            return Ok(Logs::of(folder, names, contents, max_files));
         }
     }
 
-    /// Fails on what holds records under a name that is not UTF-8, which no report can tell: it would pass unseen.
-    fn name_all(folder: &Path) -> Result<()> {
-        let entries = std::fs::read_dir(folder).map_err(|error| Error::cannot_open(folder, error))?;
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()) {
-            let Err(error) = file_name(&path) else { continue };
-            let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            if !is_hidden && !matches!(Content::of(&path)?, None | Some(Content::Nothing)) {
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// The logs, and the names that were listed and then gone.
-    fn look(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<(Logs, Vec<String>)> {
-        let mut names = Folder::open(path)?.names()?;
-        Logs::name_all(path)?;
-        names.retain(|name| !name.starts_with('.') && !matches!(&**name, "manifest.json" | "SHA256SUMS"));
+    fn of(folder: Folder, mut names: Vec<String>, contents: Contents, max_files: Option<u32>) -> Logs {
         names.sort();
-        let mut logs =
-            Logs { histories: Vec::new(), archives: Vec::new(), backups: Vec::new(), passed_over: Vec::new() };
-        let mut taken: Vec<String> = Vec::new();
-        let mut vanished = Vec::new();
-        // A manifest says which files belong together, whatever their names.
-        for full in names.iter().map(|name| path.join(name)).filter(|full| full.is_file()) {
-            // One that cannot be opened, or is gone, is met again below.
-            let Ok(file) = File::open(&full) else { continue };
-            if let Some(Backup::Aof(set)) = Backup::of(&file, &full, false)?
-                && set.manifest.is_some()
-            {
-                taken.extend(names.iter().filter(|name| set.holds(name)).cloned());
-                logs.backups.push(Backup::Aof(set));
-            }
+        let names = std::sync::Arc::new(names);
+        let backend = contents.backend();
+        let at = |name: &str| folder.join(name);
+        let set = |names| Backup::Aof(AofSet { folder: folder.path().to_owned(), names });
+        let backups = contents.backups.into_iter().map(|backup| match backup {
+            RedisFiles::Rdb(name) => Backup::Rdb(at(&name)),
+            RedisFiles::Dump(name) => Backup::Dump(at(&name)),
+            RedisFiles::Aof(names) => set(names),
+        });
+        let backups: Vec<Backup> = backups.collect();
+        let bytes = contents.logs.iter().map(|log| log.size).chain(backups.iter().map(Backup::size)).sum();
+        let history = |log| History::listed(folder.clone(), log, names.clone(), max_files);
+        Logs {
+            histories: contents.logs.into_iter().map(history).collect(),
+            archives: contents.archives.into_iter().map(|(name, format)| (at(&name), format)).collect(),
+            backups,
+            unread: contents.unread,
+            passed_over: contents.passed_over,
+            backend,
+            bytes,
+            folder,
         }
-        let free: Vec<String> = names.iter().filter(|name| !taken.contains(name)).cloned().collect();
-        for stem in AofNames::stems(&free) {
-            // Files that no manifest speaks for.
-            let manifest = format!("{stem}.manifest");
-            if !names.contains(&manifest) {
-                let set = AofSet::without_manifest(path, &stem)?;
-                taken.extend(names.iter().filter(|name| set.holds(name)).cloned());
-                logs.backups.push(Backup::Aof(set));
-            }
-        }
-        for name in &names {
-            let full = path.join(name);
-            if taken.contains(name) {
-                continue;
-            }
-            match full.metadata() {
-                Ok(metadata) if metadata.is_file() => {}
-                Ok(_) => continue,
-                Err(_) => {
-                    vanished.push(name.clone());
-                    continue;
-                }
-            }
-            let Some(content) = Content::of(&full)? else {
-                vanished.push(name.clone());
-                continue;
-            };
-            match content {
-                Content::Archive(format) => logs.archives.push((full, format)),
-                Content::Backup(backup) => logs.backups.push(*backup),
-                Content::Nothing => logs.passed_over.push(name.clone()),
-                Content::Log => {
-                    let base = rotation::base_of(name).map_or(&**name, |(base, _)| base);
-                    // A name that a rotation has given anew since its set was listed.
-                    if logs.histories.iter().any(|history| history.base == base) {
-                        continue;
-                    }
-                    let history = match History::open(&path.join(base), choice, max_files) {
-                        Err(error) if error.code == Code::NoInput && choice != Choice::Json => {
-                            vanished.push(name.clone());
-                            continue;
-                        }
-                        history => history?,
-                    };
-                    let set = history.set()?;
-                    taken.extend(set.members.into_iter().map(|member| member.name));
-                    taken.extend(set.temporaries.into_iter().map(|temporary| temporary.name));
-                    taken.extend(set.orphans.into_iter().map(|orphan| orphan.name));
-                    logs.histories.push(history);
-                }
-            }
-        }
-        logs.passed_over.retain(|name| !taken.contains(name));
-        Ok((logs, vanished))
     }
 }
 
-/// What the first bytes of a file say.
-enum Content {
-    Log,
-    Archive(Format),
-    Backup(Box<Backup>),
-    Nothing,
+fn no_logs(path: &Path, contents: &Contents) -> Error {
+    const MOST: usize = 5;
+    let others = &contents.passed_over;
+    let mut named: Vec<String> = others.iter().take(MOST).map(ToString::to_string).collect();
+    if others.len() > MOST {
+        named.push("…".into());
+    }
+    let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
+    let text = format!(
+        "no logs in {}: looked at {} files and none holds records{named}; name the log itself if it is one of them",
+        show(path),
+        others.len()
+    );
+    Error::new(Code::NoInput, text)
 }
 
-impl Content {
-    /// A log's first lines hold an object that opens with a key, unless damage has wiped them: then its name counts. `None`: there is no
-    /// such file any more. Under a writer that rotates, the name may be another file's by now: what is open is what is looked at.
-    fn of(path: &Path) -> Result<Option<Content>> {
-        let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(|error| Error::cannot_open(path, error))?,
-        };
-        let mut head = vec![0; 1 << 16];
-        let read = file.read_at(&mut head, 0).map_err(|error| Error::cannot_read(path, 0, &error))?;
-        let head = &head[..read];
-        if let Some(format) = Format::of(head) {
-            return Ok(Some(Content::Archive(format)));
+/// Fetches what is asked of a folder with these names in it.
+fn survey(folder: &Folder, names: Vec<String>) -> Result<Survey> {
+    let mut survey = Survey::of(names);
+    let asked: Vec<(usize, PathBuf)> = survey.names().map(|(at, name)| (at, folder.path().join(os(name)))).collect();
+    let mut start = vec![0; START];
+    for (at, path) in asked {
+        match look(&path) {
+            Found::Nothing => {}
+            Found::Entry(entry) => survey.entry(at, entry),
+            Found::File(file) => {
+                if let Err(error) = fetch(&mut survey, at, &file, &mut start) {
+                    survey.entry(at, Entry::Closed(format!("a file that cannot be read: {}", reason(&error))));
+                }
+            }
         }
-        if let Some(backup) = Backup::of(&file, path, false)? {
-            return Ok(Some(Content::Backup(Box::new(backup))));
-        }
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let base = rotation::base_of(&name).map_or(&*name, |(base, _)| base);
-        let named = [".ndjson", ".jsonl"].iter().any(|end| base.ends_with(end));
-        let holds = head.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| line.trim_ascii().starts_with(b"{\""));
-        Ok(Some(if named || holds { Content::Log } else { Content::Nothing }))
     }
+    Ok(survey)
+}
+
+fn fetch(survey: &mut Survey, at: usize, file: &File, start: &mut [u8]) -> io::Result<()> {
+    let size = file.metadata()?.len();
+    let read = archive::read_at(file, start, 0)?;
+    let start = &start[..read];
+    let unpacked = Format::of(start).map(|format| archive::head(format, file)).unwrap_or_default();
+    let mut end = [0; END];
+    let read = archive::read_at(file, &mut end, size.saturating_sub(END as u64))?;
+    if survey.file(at, &Ends { size, start, unpacked: &unpacked, end: &end[..read] }) {
+        let mut bytes = Vec::new();
+        file.take(size).read_to_end(&mut bytes)?;
+        survey.content(at, &bytes);
+    }
+    Ok(())
 }

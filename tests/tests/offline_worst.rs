@@ -37,7 +37,14 @@ fn everything(path: &Path, all: bool) -> Option<Vec<FileReport>> {
             clear(error.code);
         }
         _ = std::fs::remove_dir_all(&out);
-        let options = Options { mode: Mode::Repair, quarantine_dir: None, discard_rejects: false, dry_run: true };
+        let options = Options {
+            mode: Mode::Repair,
+            quarantine_dir: None,
+            discard_rejects: false,
+            dry_run: true,
+            not_a_log: false,
+            close_gap: false,
+        };
         let after = After { keep: true, truncate: false };
         if let Err(error) = recover(&backup, &options, after, &Scope::default(), EFFORT) {
             clear(error.code);

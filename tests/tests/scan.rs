@@ -226,17 +226,6 @@ fn the_command_in_the_advice_can_be_pasted_whatever_the_name() {
 }
 
 #[test]
-fn a_log_whose_name_is_not_utf8_does_not_pass_unseen() {
-    use std::os::unix::ffi::OsStrExt;
-    let workshop = Workshop::with("logs/events.ndjson", logs::clean(2));
-    let odd = |name: &[u8]| workshop.path("logs").join(std::ffi::OsStr::from_bytes(name));
-    std::fs::write(odd(b"picture\xff"), "\x01").unwrap();
-    workshop.papyra(&format!("{SCAN} logs")).must_exit(0);
-    std::fs::write(odd(b"ev\xff.ndjson"), "{\"ki").unwrap();
-    workshop.papyra(&format!("{SCAN} logs")).must_exit(66).must_complain("ev\\xff.ndjson has a name that is not UTF-8");
-}
-
-#[test]
 fn a_compressed_log_in_a_pipe_is_told_like_one_in_a_file() {
     if !papyra_tests::has("gzip") {
         return;

@@ -69,7 +69,7 @@ impl Attestation {
 
 /// Where a backup lies, and its folder's name there.
 fn place(backup: &Backup) -> Option<(Box<dyn Files>, String)> {
-    Some((backup.files.parent().ok()?, backup.path.file_name()?.to_str()?.to_owned()))
+    Some((backup.files.parent().ok()?, crate::disk::name_of(&backup.path)?))
 }
 
 /// Keeps a record; `Err` says why that could not be, which is no failure of the verification.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use papyra_core::folder::PassedOver;
 use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origin, Source};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::summary::Summary;
@@ -18,8 +19,8 @@ use super::snapshot::{self, Archive, Snapshot};
 use super::stored::Inside;
 use super::unfinished::{About, Attributes, Incoming, Unfinished};
 use crate::TOOL;
-use crate::disk::Folder;
 use crate::disk::lease;
+use crate::disk::{Folder, name_of};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{self, History, Part};
 use crate::reading::Effort;
@@ -57,6 +58,8 @@ pub struct Created {
     pub manifest: Manifest,
     /// What the operator should know.
     pub warnings: Vec<String>,
+    /// Where a log may be, and could not be read.
+    pub unread: Vec<PassedOver>,
 }
 
 /// Backs up what `find` leads to.
@@ -120,22 +123,30 @@ impl<'a> Making<'a> {
         let folder = self.snapshot.folder.path();
         let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let source = Source {
-            folder: folder.to_string_lossy().into_owned(),
+            folder: papyra_core::name::text(folder.as_os_str().as_encoded_bytes()),
             mode: stat.mode & 0o777,
             uid: stat.owner,
             gid: stat.group,
             redis: None,
         };
-        let Snapshot { left_out, warnings, .. } = self.snapshot;
+        let Snapshot { mut left_out, unread, warnings, .. } = self.snapshot;
+        let named = unread.iter().cloned().map(|PassedOver { path, reason }| LeftOut { path, reason });
+        left_out.extend(named);
         let scan = Report::new(TOOL, backend, reports, false);
         let about = About { source, compression: self.options.compression, left_out, scan };
         let (path, manifest) = self.to.finish(about)?;
-        Ok(Created { path, manifest, warnings })
+        Ok(Created { path, manifest, warnings, unread })
     }
 
     /// Copies a file of lines.
     fn log(&mut self, history: &History, part: Part<'_>) -> Result<Summary> {
         let path = history.folder.join(part.name);
+        if part.packed()?.is_some() {
+            let end = identity(part.file, &path)?.size;
+            let mut source = Stretch { file: part.file, at: 0, end };
+            let inside = self.store(part.name, Content::Archive, part.file, &mut source, &path, None)?.1;
+            return Ok(if let Inside::Archive(summary, _) = inside { summary } else { Summary::default() });
+        }
         let most = if part.is_member { self.effort.max_findings } else { 0 };
         let seen = match part.seen {
             Some(seen) => seen,
@@ -188,7 +199,7 @@ impl<'a> Making<'a> {
         let quarantine = self.options.quarantine_dir.clone().and_then(|folder| {
             let inside =
                 std::fs::canonicalize(folder.parent()?).ok()? == self.snapshot.folder.path().canonicalize().ok()?;
-            inside.then(|| folder.file_name()?.to_str().map(str::to_owned)).flatten()
+            inside.then(|| name_of(&folder)).flatten()
         });
         for name in [Some(rejects::FOLDER.to_owned()), quarantine].into_iter().flatten() {
             let Ok(folder) = self.snapshot.folder.existing_subfolder(&name) else { continue };

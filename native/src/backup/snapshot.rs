@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use papyra_core::escape::escape;
+use papyra_core::folder::PassedOver;
 use papyra_core::manifest::LeftOut;
 
 use crate::archive::Format;
@@ -17,7 +18,7 @@ use crate::disk::{Folder, Identity, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Listing};
 use crate::recover::own_leftovers;
-use crate::target::Target;
+use crate::target::{Target, refuse_stream};
 
 /// A temporary of Papyra's that was written to so recently belongs to a compaction or recovery under way.
 const FRESH: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ pub(super) struct Snapshot {
     pub(super) histories: Vec<(History, Listing)>,
     pub(super) archives: Vec<Archive>,
     pub(super) left_out: Vec<LeftOut>,
+    /// Where a log may be, and could not be read.
+    pub(super) unread: Vec<PassedOver>,
     /// What the operator should know.
     pub(super) warnings: Vec<String>,
 }
@@ -115,7 +118,8 @@ fn try_take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Result<(Sn
             left_out.push(LeftOut { path: hidden, reason: reason.into() });
         }
     }
-    let snapshot = Snapshot { folder: found.folder, histories, archives, left_out, warnings: Vec::new() };
+    let snapshot =
+        Snapshot { folder: found.folder, histories, archives, left_out, unread: found.unread, warnings: Vec::new() };
     Ok((snapshot, unsettled))
 }
 
@@ -125,37 +129,40 @@ struct Found {
     histories: Vec<History>,
     archives: Vec<(PathBuf, Format)>,
     left_out: Vec<LeftOut>,
+    unread: Vec<PassedOver>,
 }
 
 impl Found {
     fn of(target: Target) -> Result<Found> {
+        let left_out = target.passed_over()?.into_iter();
+        let left_out = left_out.map(|PassedOver { path, reason }| LeftOut { path, reason }).collect();
         let mut found = match target {
             Target::History(history) => Found {
                 folder: Folder::open(history.folder.path())?,
                 histories: vec![history],
                 archives: Vec::new(),
-                left_out: Vec::new(),
+                left_out,
+                unread: Vec::new(),
             },
             Target::Archive(path, format) => {
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
                 let folder = Folder::open(parent.unwrap_or(std::path::Path::new(".")))?;
-                Found { folder, histories: Vec::new(), archives: vec![(path, format)], left_out: Vec::new() }
+                Found { folder, histories: Vec::new(), archives: vec![(path, format)], left_out, unread: Vec::new() }
             }
             Target::Folder(logs) => {
-                let any = logs.histories.first().map(|history| history.folder.path().to_owned());
-                let any = any.or_else(|| logs.archives.first()?.0.parent().map(PathBuf::from)).unwrap_or_default();
-                let left_out = |path: String| LeftOut { path, reason: "it holds no records".into() };
+                if logs.histories.is_empty() && logs.archives.is_empty() {
+                    let text = format!("no log in {} can be read", show(logs.folder.path()));
+                    return Err(Error::new(Code::NoInput, text));
+                }
                 Found {
-                    folder: Folder::open(&any)?,
+                    folder: logs.folder,
                     histories: logs.histories,
                     archives: logs.archives,
-                    left_out: logs.passed_over.into_iter().map(left_out).collect(),
+                    left_out,
+                    unread: logs.unread,
                 }
             }
-            Target::Stream(path) => {
-                let text = format!("cannot back up the stream {}: save it to a file first", show(&path));
-                return Err(Error::new(Code::Usage, text));
-            }
+            Target::Stream(path) => return Err(refuse_stream(&path, "back up")),
             Target::Redis(_) | Target::Backup(_) => {
                 let text = "backups are made of logs: `redis-cli --rdb FILE` saves a server's dump, and a dump is copied as it is";
                 return Err(Error::new(Code::Usage, text));

@@ -168,7 +168,7 @@ impl<'a> Unfinished<'a> {
     pub(super) fn finish(mut self, about: About) -> Result<(PathBuf, Manifest)> {
         let mode = about.source.mode;
         let manifest = self.manifest(about)?;
-        self.write_text(manifest::NAME, &json(&manifest)?, mode)?;
+        self.write_text(manifest::NAME, json(&manifest)?.as_bytes(), mode)?;
         let sums = sums_of(&manifest, &sha256(json(&manifest)?.as_bytes()));
         self.write_text(manifest::SUMS, &sums::write(&sums), mode)?;
         let path = self.path();
@@ -206,10 +206,10 @@ impl<'a> Unfinished<'a> {
             .map_err(|why| Error::new(Code::Data, format!("these files cannot be backed up: {why}")))
     }
 
-    fn write_text(&mut self, name: &str, text: &str, mode: u32) -> Result<()> {
+    fn write_text(&mut self, name: &str, text: &[u8], mode: u32) -> Result<()> {
         let mut file = self.folder.create_new(name)?;
         let mode = mode & 0o666 | 0o400;
-        let written = file.write_all(text.as_bytes()).and_then(|()| {
+        let written = file.write_all(text).and_then(|()| {
             rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))?;
             Ok(())
         });

@@ -13,7 +13,7 @@ use crate::error::{Code, Error};
 
 /// Parses what was typed. `Err` is the end of it: help and version were printed, or the error was.
 pub(super) fn parse(command: Command, typed: Vec<OsString>) -> Result<(Cli, clap::ArgMatches), ExitCode> {
-    let mut command = command;
+    let mut command = without_values(command);
     let arguments = with_group(&command, typed);
     let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
@@ -30,6 +30,11 @@ pub(super) fn parse(command: Command, typed: Vec<OsString>) -> Result<(Cli, clap
         anstream::print!("{}", error.render().ansi());
         ExitCode::SUCCESS
     })
+}
+
+/// The help names the variables of the environment; what is in them goes to no terminal.
+fn without_values(command: Command) -> Command {
+    command.mut_args(|argument| argument.hide_env_values(true)).mut_subcommands(without_values)
 }
 
 /// Puts the group before a verb that only one group has.

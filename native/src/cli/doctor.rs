@@ -83,6 +83,15 @@ pub(super) fn doctor(args: &Args, out: &mut Out) -> Result<Verdict> {
 fn check(args: &Args, out: &mut Out) -> Result<End> {
     let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
     let end = decide(args, &settings)?;
+    match &end {
+        End::Healthy(report) | End::Passed(report, _) | End::Failed(report, _) if !args.common.output.quiet => {
+            scan::name_passed_over(&report.passed_over);
+        }
+        End::Recovered(report) | End::Remain(report) if !args.common.output.quiet => {
+            scan::name_passed_over(&report.passed_over);
+        }
+        _ => {}
+    }
     if out.format() == Format::Json {
         match &end {
             End::NothingYet => out.json(&serde_json::json!({
@@ -129,6 +138,8 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         quarantine_dir: settings.quarantine_dir.clone(),
         discard_rejects: false,
         dry_run: false,
+        not_a_log: false,
+        close_gap: false,
     };
     if args.mode == Mode::Recover {
         recover::check(settings, &options)?;

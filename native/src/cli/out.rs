@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use clap::{ArgMatches, Args, ValueEnum};
+use papyra_core::escape::escape;
 use papyra_core::report::Report;
 use papyra_core::summary::Counts;
 use serde::Serialize;
@@ -74,7 +75,13 @@ pub(super) fn message(text: &str) {
     let text = spoken(text);
     let mut stderr = anstream::AutoStream::auto(io::stderr());
     // Nowhere left to complain to.
-    _ = writeln!(stderr, "\x1b[34mℹ\x1b[0m {text}");
+    _ = writeln!(stderr, "\x1b[34mℹ\x1b[0m {}", safe(&text));
+}
+
+/// Whatever a message was put together from, a library's words included, no line of it moves a cursor.
+fn safe(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| escape(line.as_bytes())).collect();
+    lines.join("\n")
 }
 
 /// What is said of a bad verdict where the verb itself said nothing.
@@ -227,7 +234,7 @@ impl Out {
         let mut stderr = anstream::AutoStream::auto(io::stderr());
         _ = stderr.write_all(&held);
         match self.format {
-            Format::Text => _ = writeln!(stderr, "\x1b[31m✖\x1b[0m {}", spoken(&error.to_string())),
+            Format::Text => _ = writeln!(stderr, "\x1b[31m✖\x1b[0m {}", safe(&spoken(&error.to_string()))),
             Format::Json => report(&error.report()),
         }
     }

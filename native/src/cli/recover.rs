@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use papyra_core::escape::escape;
-use papyra_core::report::Backend;
+use papyra_core::report::{Backend, Report};
 
-use super::Verdict;
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
+use super::{Verdict, scan};
+use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 use crate::recover::aof::After;
@@ -65,6 +66,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "FOLDER", conflicts_with = "discard_rejects")]
     rejects_dir: Option<PathBuf>,
 
+    /// Accept that members are missing from a rotation set: rename the older ones down, with the writer stopped
+    #[arg(long)]
+    close_gap: bool,
+
+    /// Recover what holds no record and nothing that looks like one; all of it goes to the rejects
+    #[arg(long)]
+    not_a_log: bool,
+
     /// Append-only files: keep commands after the damage that are on keys other than Papyra's streams
     #[arg(long, conflicts_with = "truncate")]
     keep_later: bool,
@@ -81,9 +90,14 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         quarantine_dir: settings.quarantine_dir.clone(),
         discard_rejects: args.discard_rejects,
         dry_run: args.dry_run,
+        not_a_log: args.not_a_log,
+        close_gap: args.close_gap,
     };
     check(&settings, &options)?;
     let target = settings.target()?;
+    if !args.common.output.quiet {
+        scan::name_passed_over(&target.passed_over()?);
+    }
     // A server's streams are gone through three times: to see, to mend, to see again.
     let progress = match &target {
         Target::Redis(_) => Progress::over(args.common.output.quiet, &target, 3),
@@ -135,10 +149,28 @@ pub(super) fn each(
         show(recover::aof::recover(backup, options, after, &settings.scope()?, effort)?);
         return Ok(());
     }
+    let unread = match &target {
+        Target::Folder(logs) if !logs.unread.is_empty() => {
+            Some(Report::new(TOOL, logs.backend, logs.unread_reports().collect(), false))
+        }
+        _ => None,
+    };
+    let mut failed = None;
     for history in settings.histories(target, "recover")? {
-        show(recover::recover(&history, options, effort)?);
+        match recover::recover(&history, options, effort) {
+            Ok(outcome) => show(outcome),
+            // The others are recovered all the same.
+            Err(error) => {
+                if let Some(earlier) = failed.replace(error) {
+                    out::message(&earlier.to_string());
+                }
+            }
+        }
     }
-    Ok(())
+    if let Some(unread) = unread {
+        show(Outcome::begin(options, unread));
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 pub(super) fn print(outcome: &Outcome, out: &mut Out) {

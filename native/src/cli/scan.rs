@@ -6,6 +6,7 @@ use std::path::Path;
 
 use papyra_core::escape::escape;
 use papyra_core::finding::{AnomalyType, Finding, Reason};
+use papyra_core::folder::PassedOver;
 use papyra_core::redis::Remedy;
 use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
 
@@ -15,12 +16,13 @@ use super::settings::{Common, Format, Settings};
 use super::{Verdict, redis_backup};
 use crate::TOOL;
 use crate::archive;
-use crate::error::{Error, Result};
+use crate::disk::name_of;
+use crate::error::{Code, Error, Result};
 use crate::history::History;
-use crate::offline::{self, Backup};
+use crate::offline;
 use crate::reading::{self, Effort};
 use crate::redis;
-use crate::target::Target;
+use crate::target::{Target, nothing_came};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -34,12 +36,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let progress = Progress::over(args.common.output.quiet, &target, 1);
     let report = report(&target, &settings, settings.effort(&progress))?;
     drop(progress);
-    if let Target::Folder(logs) = &target
-        && !logs.passed_over.is_empty()
-        && !args.common.output.quiet
-    {
-        let names: Vec<String> = logs.passed_over.iter().map(|name| escape(name.as_bytes())).collect();
-        out.message(&format!("not looked at, since they hold no records: {}", names.join(", ")));
+    if !args.common.output.quiet {
+        name_passed_over(&report.passed_over);
     }
     match out.format() {
         Format::Json => out.json(&report)?,
@@ -48,6 +46,18 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
     }
     Ok(verdict(&report))
+}
+
+/// Says what was not looked at.
+pub(super) fn name_passed_over(passed_over: &[PassedOver]) {
+    const MOST: usize = 20;
+    let mut names: Vec<String> = passed_over.iter().take(MOST).map(ToString::to_string).collect();
+    if passed_over.len() > MOST {
+        names.push(format!("and {} more", passed_over.len() - MOST));
+    }
+    if !names.is_empty() {
+        out::message(&format!("not looked at: {}", names.join(", ")));
+    }
 }
 
 /// The command that would mend what a scan of the target found.
@@ -76,9 +86,7 @@ pub(super) fn size(target: &Target) -> Option<u64> {
     match target {
         Target::History(history) => Some(of(history)),
         Target::Backup(backup) => Some(backup.size()),
-        Target::Folder(logs) if logs.archives.is_empty() => {
-            Some(logs.histories.iter().map(of).chain(logs.backups.iter().map(Backup::size)).sum())
-        }
+        Target::Folder(logs) if logs.archives.is_empty() => Some(logs.bytes),
         _ => None,
     }
 }
@@ -94,7 +102,14 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
         Target::Folder(logs) => {
             let mut files = Vec::new();
             for history in &logs.histories {
-                files.extend(history.scan(effort)?);
+                match history.scan(effort) {
+                    // One that cannot be read must not keep the others from being looked at.
+                    Err(error) if error.code == Code::NoInput => {
+                        let (path, reason) = (history.base.clone(), error.to_string());
+                        files.push(PassedOver { path, reason }.report());
+                    }
+                    scanned => files.extend(scanned?),
+                }
             }
             for (path, format) in &logs.archives {
                 files.push(archive_report(path, *format, effort)?);
@@ -102,19 +117,17 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
             for backup in &logs.backups {
                 files.extend(offline::scan::scan(backup, &settings.scope()?, effort)?);
             }
-            if logs.histories.is_empty() && logs.archives.is_empty() {
-                return Ok(Report::new(TOOL, Backend::Redis, files, settings.strict));
-            }
-            let rotating = logs.histories.iter().any(|history| history.backend == Backend::Rotating);
-            (if rotating { Backend::Rotating } else { Backend::Json }, files)
+            files.extend(logs.unread_reports());
+            (logs.backend, files)
         }
     };
-    Ok(Report::new(TOOL, backend, files, settings.strict))
+    let passed_over = target.passed_over()?;
+    Ok(Report { passed_over, ..Report::new(TOOL, backend, files, settings.strict) })
 }
 
 fn archive_report(path: &Path, format: archive::Format, effort: Effort<'_>) -> Result<FileReport> {
     let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name_of(path).unwrap_or_default();
     Ok(unpacked_report(name, format, file, effort))
 }
 
@@ -133,8 +146,11 @@ fn stream_report(path: &Path, effort: Effort<'_>) -> Result<FileReport> {
     let mut head = Vec::new();
     let most = archive::Format::HEAD as u64;
     input.by_ref().take(most).read_to_end(&mut head).map_err(|error| Error::cannot_read(path, 0, &error))?;
+    if head.is_empty() {
+        return Err(nothing_came(path));
+    }
     let input = (&head[..]).chain(input);
-    let name = path.to_string_lossy().into_owned();
+    let name = papyra_core::name::text(path.as_os_str().as_encoded_bytes());
     if let Some(format) = archive::Format::of(&head) {
         return Ok(unpacked_report(name, format, input, effort));
     }

@@ -16,7 +16,7 @@ use crate::history::{Choice, History};
 use crate::reading::Effort;
 use crate::recover;
 use crate::redis::{self, Store};
-use crate::target::Target;
+use crate::target::{Target, refuse_stream};
 
 /// Flags that every verb on stored data takes.
 #[derive(Debug, Args)]
@@ -190,8 +190,12 @@ impl Settings {
     pub(super) fn histories(&self, target: Target, verb: &str) -> Result<Vec<History>> {
         let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
         match target {
+            // What is left of it was renamed or compressed by another tool.
+            Target::History(history) if verb != "recover" && history.set()?.is_empty() => {
+                Err(Error::cannot_open(&history.path(), std::io::Error::from(std::io::ErrorKind::NotFound)))
+            }
             Target::History(history) => Ok(vec![history]),
-            Target::Folder(logs) if logs.histories.is_empty() => no(
+            Target::Folder(logs) if logs.histories.is_empty() && logs.unread.is_empty() => no(
                 show(self.path()?),
                 "it holds no plain log; unpack compressed ones, and name Redis backups one by one",
             ),
@@ -201,12 +205,15 @@ impl Settings {
                     let text = "name Redis backups one by one, unpack compressed logs";
                     out::message(&format!("this does not {verb} {}: {text}", left.join(", ")));
                 }
+                for unread in &logs.unread {
+                    out::message(&format!("cannot be read: {unread}"));
+                }
                 Ok(logs.histories)
             }
             Target::Archive(path, format) => {
                 no(format!("{}, which is {} data", show(&path), format.name()), "unpack it first")
             }
-            Target::Stream(path) => no(format!("the stream {}", show(&path)), "save it to a file first"),
+            Target::Stream(path) => Err(refuse_stream(&path, verb)),
             Target::Backup(_) => no(
                 format!("{}, which is a Redis backup", show(self.path()?)),
                 "`papyra redis export` writes its streams as logs",

@@ -1,12 +1,15 @@
 //! A folder held open, and what is done in it. Names are relative to it, so that nobody can move it away underneath, and
 //! no call follows a link in the last component.
 
-use std::ffi::OsStr;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use papyra_core::name;
 use rustix::io::Errno;
 
 use super::File;
@@ -64,7 +67,7 @@ impl Folder {
     /// whom `like` belongs to, and is open to nobody whom `like` is not open to.
     pub(crate) fn subfolder_like(&self, name: &str, like: Option<&Stat>) -> Result<Folder> {
         let path = self.join(name);
-        match self.handle.make_folder(OsStr::new(name), 0o700) {
+        match self.handle.make_folder(&os(name), 0o700) {
             Ok(()) => {
                 let folder = self.existing_subfolder(name)?;
                 if let Some(like) = like {
@@ -75,7 +78,7 @@ impl Folder {
             }
             Err(Errno::EXIST) => {
                 let failed = |error| Error::cannot_create("use the folder", &path, error);
-                let handle = self.handle.open_folder(OsStr::new(name)).map_err(failed)?;
+                let handle = self.handle.open_folder(&os(name)).map_err(failed)?;
                 Ok(Folder { handle: Arc::new(handle), path })
             }
             Err(error) => Err(Error::cannot_create("create the folder", &path, error)),
@@ -106,13 +109,13 @@ impl Folder {
 
     /// The path of `name` in it.
     pub fn join(&self, name: impl AsRef<OsStr>) -> PathBuf {
-        self.path.join(name.as_ref())
+        self.path.join(os(&name))
     }
 
-    /// The names in it that are UTF-8 (no log of Papyra's has another), in no order.
+    /// The names in it, as [`papyra_core::name`] spells them, in no order.
     pub fn names(&self) -> Result<Vec<String>> {
         let names = self.handle.names().map_err(|error| Error::cannot_open(&self.path, error))?;
-        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+        Ok(names.iter().map(|name| name::text(name.as_bytes())).collect())
     }
 
     /// Takes the lock that keeps two of us apart: `flock` on the folder itself, which leaves nothing behind.
@@ -165,14 +168,14 @@ impl Folder {
     /// Opens a folder in this one, which must be there; a link is refused.
     pub fn existing_subfolder(&self, name: &str) -> Result<Folder> {
         let path = self.join(name);
-        let handle = self.handle.open_folder(OsStr::new(name)).map_err(|error| Error::cannot_open(&path, error))?;
+        let handle = self.handle.open_folder(&os(name)).map_err(|error| Error::cannot_open(&path, error))?;
         Ok(Folder { handle: Arc::new(handle), path })
     }
 
     /// Makes a folder in this one, which must not be there yet, readable by its owner only.
     pub fn new_subfolder(&self, name: &str) -> Result<Folder> {
         self.handle
-            .make_folder(OsStr::new(name), 0o700)
+            .make_folder(&os(name), 0o700)
             .map_err(|error| Error::cannot_create("create the folder", &self.join(name), error))?;
         self.existing_subfolder(name)
     }
@@ -219,7 +222,7 @@ impl Folder {
 
     /// Gives two names each other's file or folder in one step. `false`: that cannot be done here.
     pub fn exchange(&self, one: impl AsRef<OsStr>, other: impl AsRef<OsStr>) -> Result<bool> {
-        match self.handle.rename(one.as_ref(), &self.handle, other.as_ref(), Rename::Exchange) {
+        match self.handle.rename(&os(&one), &self.handle, &os(&other), Rename::Exchange) {
             Ok(()) => Ok(true),
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV | Errno::BUSY) => Ok(false),
             Err(error) => Err(Error::cannot_write("swap in", &self.join(other), error)),
@@ -229,22 +232,18 @@ impl Folder {
     /// Removes a folder and all that is in it; links are removed, not followed.
     pub fn remove_tree(&self, name: &str) -> Result<()> {
         let inside = self.existing_subfolder(name)?;
-        for name in inside.handle.names().map_err(|error| Error::cannot_open(&inside.path, error))? {
-            let failed = |error: Errno| Error::cannot_write("remove", &inside.join(&name), error);
-            match inside.handle.unlink(&name) {
-                Err(Errno::ISDIR | Errno::PERM) => {
-                    let text = name.to_str().ok_or_else(|| failed(Errno::ILSEQ))?;
-                    inside.remove_tree(text)?;
-                }
-                other => other.map_err(failed)?,
+        for name in inside.names()? {
+            match inside.handle.unlink(&os(&name)) {
+                Err(Errno::ISDIR | Errno::PERM) => inside.remove_tree(&name)?,
+                other => other.map_err(|error| Error::cannot_write("remove", &inside.join(&name), error))?,
             }
         }
-        let name = OsStr::new(name);
+        let name = &os(name);
         self.handle.remove_folder(name).map_err(|error| Error::cannot_write("remove", &self.join(name), error))
     }
 
     fn opened(&self, name: impl AsRef<OsStr>, how: Open) -> io::Result<File> {
-        let file = File { handle: super::file::retry(|| self.handle.open(name.as_ref(), how))? };
+        let file = File { handle: super::file::retry(|| self.handle.open(&os(&name), how))? };
         if file.stat()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 
@@ -275,7 +274,7 @@ impl Folder {
 
     /// What `name` is, a link not followed; `None` when there is nothing.
     pub fn stat(&self, name: impl AsRef<OsStr>) -> Result<Option<Stat>> {
-        match self.handle.stat_at(name.as_ref()) {
+        match self.handle.stat_at(&os(&name)) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(Error::cannot_open(&self.join(name), error)),
@@ -296,7 +295,7 @@ impl Folder {
         to: impl AsRef<OsStr>,
         how: Rename,
     ) -> sys::Result<()> {
-        self.handle.rename(from.as_ref(), &folder.handle, to.as_ref(), how)
+        self.handle.rename(&os(&from), &folder.handle, &os(&to), how)
     }
 
     /// Moves a file to another folder without replacing anything. `false`: it lies on another file system.
@@ -317,7 +316,7 @@ impl Folder {
 
     /// Gives a file a second name in another folder. `false`: that cannot be done there.
     pub fn link_to(&self, name: impl AsRef<OsStr>, folder: &Folder, to: impl AsRef<OsStr>) -> Result<bool> {
-        match self.handle.link(name.as_ref(), &folder.handle, to.as_ref()) {
+        match self.handle.link(&os(&name), &folder.handle, &os(&to)) {
             Ok(()) => Ok(true),
             Err(Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK) => Ok(false),
             Err(error) => Err(Error::cannot_create("keep the original as", &folder.join(to), error)),
@@ -326,7 +325,7 @@ impl Folder {
 
     /// Removes a name.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<()> {
-        self.handle.unlink(name.as_ref()).map_err(|error| Error::cannot_write("remove", &self.join(name), error))
+        self.handle.unlink(&os(&name)).map_err(|error| Error::cannot_write("remove", &self.join(name), error))
     }
 
     /// Makes what was done to the names in this folder survive a power cut.
@@ -345,10 +344,21 @@ impl Folder {
     }
 }
 
-/// The last component of a path as text.
+/// A name as the system takes it: what stands for a byte becomes that byte.
+pub fn os<'a>(name: &'a (impl AsRef<OsStr> + ?Sized)) -> Cow<'a, OsStr> {
+    let name = name.as_ref();
+    match name.to_str().map(name::bytes) {
+        Some(Cow::Owned(bytes)) => Cow::Owned(OsString::from_vec(bytes)),
+        Some(Cow::Borrowed(_)) | None => Cow::Borrowed(name),
+    }
+}
+
+/// The last component of a path, as [`papyra_core::name`] spells it.
 pub fn file_name(path: &Path) -> Result<String> {
-    let no = |why: &str| Error::new(Code::NoInput, format!("{} {why}", show(path)));
-    let name = path.file_name().ok_or_else(|| no("does not name a file"))?;
-    let text = name.to_str().ok_or_else(|| no("has a name that is not UTF-8: rename it, nothing was looked at"))?;
-    Ok(text.into())
+    name_of(path).ok_or_else(|| Error::new(Code::NoInput, format!("{} does not name a file", show(path))))
+}
+
+/// The same, if there is one.
+pub fn name_of(path: &Path) -> Option<String> {
+    Some(name::text(path.file_name()?.as_bytes()))
 }

@@ -13,6 +13,6 @@ pub mod sys;
 
 pub(crate) use file::Leased;
 pub use file::{File, Identity};
-pub use folder::{Folder, Lock, file_name};
+pub use folder::{Folder, Lock, file_name, name_of, os};
 pub use sys::Stat;
 pub(crate) use sys::{Lease, Rename, Seek};

@@ -11,14 +11,14 @@ pub mod scan;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Deref;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use papyra_core::escape::escape;
 use papyra_core::redis::{self, AofNames, Flow, Format, SNIFF_END, SNIFF_START, Seems, is_whole_dump};
 
-use crate::disk::Folder;
+use crate::archive::read_at;
+use crate::disk::{self, Folder};
 use crate::error::{Code, Error, Result, show};
 
 pub(crate) use aof::survey;
@@ -78,9 +78,7 @@ impl Backup {
     pub fn path(&self) -> PathBuf {
         match self {
             Backup::Rdb(path) | Backup::Dump(path) => path.clone(),
-            Backup::Aof(set) => {
-                set.folder.join(set.manifest.iter().chain(&set.files).next().map_or("", String::as_str))
-            }
+            Backup::Aof(set) => set.path(set.manifest.iter().chain(&set.files).next().map_or("", String::as_str)),
         }
     }
 
@@ -123,14 +121,9 @@ impl AofSet {
         if is { AofSet::of_manifest(path).map(Some) } else { Ok(None) }
     }
 
-    /// The set of the files in `folder` that are called `stem`, which has no manifest.
-    pub(crate) fn without_manifest(folder: &Path, stem: &str) -> Result<AofSet> {
-        Ok(AofSet { folder: folder.to_owned(), names: Box::new(AofNames::without_manifest(stem, &names_in(folder)?)) })
-    }
-
     /// The path of one of the files.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.folder.join(&*disk::os(name))
     }
 
     /// The paths of all, in the order in which they are read.
@@ -161,21 +154,7 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
 
 /// The name that reports give a file.
 pub(crate) fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// Fills `buffer` from `offset` on, as far as the file goes.
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+    disk::name_of(path).unwrap_or_default()
 }
 
 /// Hands the bytes of a stretch of a file on, piece by piece, until `push` has enough. A thread reads ahead.

@@ -4,6 +4,7 @@
 //! new one at its path, and the next run finishes the job.
 
 pub mod aof;
+mod gap;
 mod interrupted;
 mod late;
 mod manifest;
@@ -54,6 +55,10 @@ pub struct Options {
     pub discard_rejects: bool,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
+    /// Recover it though nothing in it looks like a record of Papyra's.
+    pub not_a_log: bool,
+    /// Accept the loss of members that are missing from a rotation set: rename the older ones down.
+    pub close_gap: bool,
 }
 
 /// What was done: schema `papyra.recover/1`.
@@ -172,18 +177,22 @@ const TRIES: usize = 5;
 /// Recovers a history.
 pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Result<Outcome> {
     let keeping = options.keeping()?;
-    let report = || Ok(Report::new(TOOL, history.backend, history.scan(effort)?, false));
+    let report = |history: &History| Ok(Report::new(TOOL, history.backend, history.scan(effort)?, false));
     let writes = !options.dry_run && options.mode != Mode::Ignore;
     let _locks = if writes { lock(history)? } else { Vec::new() };
-    let mut outcome = Outcome::begin(options, report()?);
+    let mut outcome = Outcome::begin(options, report(history)?);
     if outcome.before.totals.anomalies == 0 {
         return Ok(outcome);
     }
-    if outcome.before.is_no_log() {
+    if outcome.before.is_no_log() && !options.not_a_log {
         return Err(no_log(history));
     }
+    let history = &history.anew();
     if !writes {
         outcome.plan = plans(history, &outcome.before.files, effort)?;
+        if options.close_gap && options.dry_run {
+            gap::close(history, true, &mut outcome)?;
+        }
         return Ok(outcome);
     }
     finish_own(history, &keeping, &mut outcome)?;
@@ -201,20 +210,33 @@ pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Resu
             }
         }
     }
-    outcome.after = report()?;
+    if options.close_gap {
+        gap::close(history, false, &mut outcome)?;
+    }
+    outcome.after = report(history)?;
     Ok(outcome)
 }
 
 /// A mistyped path must not empty somebody's picture.
 pub(crate) fn no_log(history: &History) -> Error {
     let path = show(&history.path());
-    let text = format!("{path} does not look like a Papyra log: all of it would be removed; nothing was changed");
+    let text = format!(
+        "{path} does not look like a Papyra log: all of it would be removed; nothing was changed; `recover --not-a-log` \
+         insists"
+    );
     Error::new(Code::Data, text)
 }
 
 /// What compaction does first: finishes what was interrupted. Returns what the operator should know.
 pub(crate) fn finish_interrupted(history: &History, effort: Effort<'_>) -> Result<Vec<String>> {
-    let options = Options { mode: Mode::Repair, quarantine_dir: None, discard_rejects: false, dry_run: false };
+    let options = Options {
+        mode: Mode::Repair,
+        quarantine_dir: None,
+        discard_rejects: false,
+        dry_run: false,
+        not_a_log: false,
+        close_gap: false,
+    };
     let mut outcome = Outcome::begin(&options, Report::new(TOOL, history.backend, Vec::new(), false));
     finish_own(history, &Keeping::Rejects, &mut outcome)?;
     interrupted::settle(history, &Keeping::Rejects, effort, &mut outcome)?;
@@ -251,7 +273,7 @@ impl Options {
 pub(crate) fn lock(history: &History) -> Result<Vec<Lock>> {
     let mut locked = vec![history.folder.identity()?];
     let mut locks = vec![history.folder.lock()?];
-    for member in history.set()?.members {
+    for member in history.known_set()?.members {
         if let Some((folder, _)) = history.place(&member.name)?
             && !locked.contains(&folder.identity()?)
         {
@@ -360,14 +382,14 @@ fn aside(folder: &Folder, keeping: &Keeping) -> Result<Folder> {
 /// Hidden files of interrupted runs of ours: the folder when it is not the history's, the log's name, and theirs.
 pub(crate) fn own_leftovers(history: &History) -> Result<Vec<(Option<Folder>, String, String)>> {
     let mut leftovers = Vec::new();
-    for hidden in history.folder.names()? {
+    for hidden in history.hidden()? {
         if let Some(log) = swap::log_of(&hidden)
             && RotationSet::of(&history.base, [log], None).members.len() == 1
         {
             leftovers.push((None, log.to_owned(), hidden));
         }
     }
-    for member in history.set()?.members {
+    for member in history.known_set()?.members {
         let Some((folder, log)) = history.place(&member.name)? else { continue };
         for hidden in folder.names()?.into_iter().filter(|hidden| swap::log_of(hidden) == Some(&log)) {
             leftovers.push((Some(Folder::open(folder.path())?), log.clone(), hidden));
@@ -385,19 +407,5 @@ pub fn command(path: &Path, quarantine_dir: Option<&Path>) -> String {
 
 /// A path as a shell takes it.
 pub(crate) fn quoted(path: &Path) -> String {
-    let (text, bytes) = (show(path), path.as_os_str().as_encoded_bytes());
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text;
-    }
-    if text.as_bytes() == bytes {
-        return format!("'{}'", text.replace('\'', r"'\''"));
-    }
-    // What is not safe to show, in the way that bash, zsh and ksh read.
-    let escaped = bytes.iter().map(|byte| match byte {
-        b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
-        b' '..=b'~' => char::from(*byte).to_string(),
-        _ => format!("\\x{byte:02x}"),
-    });
-    format!("$'{}'", escaped.collect::<String>())
+    papyra_core::shell::quoted(path.as_os_str().as_encoded_bytes())
 }

@@ -327,6 +327,6 @@ impl Making<'_> {
         let scan = Report::new(TOOL, Backend::Redis, self.reports, false);
         let compression = self.options.compression;
         let (path, manifest) = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
-        Ok(Created { path, manifest, warnings: self.warnings })
+        Ok(Created { path, manifest, warnings: self.warnings, unread: Vec::new() })
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn send(sending: &Sending<'_>) -> Result<Created> {
     home.names()?;
     let staging = Staging::open(sending.scratch, home.path())?;
     let found = sending.name.map(|name| staging.find(name)).transpose()?.flatten();
-    let mut warnings = Vec::new();
+    let (mut warnings, mut unread) = (Vec::new(), Vec::new());
     let (name, journal, lock) = match (sending.name, found) {
         (Some(name), Some((journal, lock))) => {
             if journal.source != sending.source {
@@ -69,6 +69,7 @@ pub(super) fn send(sending: &Sending<'_>) -> Result<Created> {
             refuse_taken(&home, sending.name)?;
             let created = (sending.make)(staging.folder.path())?;
             warnings = created.warnings;
+            unread = created.unread;
             let name = created.manifest.name;
             let (journal, lock) = staging.begin(&name, sending.source)?;
             (name, journal, lock)
@@ -87,7 +88,7 @@ pub(super) fn send(sending: &Sending<'_>) -> Result<Created> {
         );
         if matches!(error.code, Code::CannotCreate | Code::Data) { error } else { error.and(&text) }
     })?;
-    Ok(Created { path, manifest, warnings })
+    Ok(Created { path, manifest, warnings, unread })
 }
 
 /// Takes back what earlier runs began to send and nobody will finish.

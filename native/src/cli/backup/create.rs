@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use papyra_core::escape::escape;
+use papyra_core::finding::Reason;
 use papyra_core::manifest::{self, Compression};
 use papyra_core::report::Verdict as ReportVerdict;
 use serde_json::json;
@@ -175,7 +176,15 @@ fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) ->
         Format::Text => print(created, settings, out),
     }
     let damaged = created.manifest.scan.verdict == ReportVerdict::Anomalies;
-    Ok(if damaged && !args.accept_damage { Verdict::Anomalies } else { Verdict::Fine })
+    let is_bad = !is_complete(created) || damaged && !args.accept_damage;
+    Ok(if is_bad { Verdict::Anomalies } else { Verdict::Fine })
+}
+
+/// Whether the backup holds every part of the log that Papyra would read, as far as it shows.
+fn is_complete(created: &Created) -> bool {
+    let is_part = |reason| matches!(reason, Reason::PackedMember | Reason::RenamedMember);
+    let mut findings = created.manifest.scan.files.iter().flat_map(|file| &file.anomalies);
+    created.unread.is_empty() && !findings.any(|finding| is_part(finding.reason))
 }
 
 /// Makes the backup where it is to lie, or in the scratch folder, to be sent.
@@ -226,8 +235,10 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
     for stream in manifest.source.redis.iter().flat_map(|redis| &redis.streams) {
         out.detail(&describe_stream(&stream.key, &stream.facts));
     }
+    let is_unread = |path: &str| created.unread.iter().any(|unread| unread.path == path);
     for left in &manifest.left_out {
-        out.info(&format!("not in it: {} ({})", escape(left.path.as_bytes()), left.reason));
+        let text = format!("not in it: {} ({})", escape(left.path.as_bytes()), escape(left.reason.as_bytes()));
+        if is_unread(&left.path) { out.bad(&text) } else { out.info(&text) }
     }
     for warning in &created.warnings {
         out.info(&format!("note: {warning}"));
