@@ -74,15 +74,14 @@ def contents(data: bytes) -> list[bytes]:
 def salvage(line: bytes, *, terminated: bool) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """The records of a damaged line that are certain to be real, and the pieces that go.
 
-    Whole records of a known kind that follow one another from the very start of the line (JSON
-    white space aside), and the one that runs exactly to the line's newline if it has every
-    field of its kind.
+    Those that follow one another from the very start of the line (JSON white space aside), and
+    the one that runs exactly to the line's newline, if they have every field of their kind.
     """
     spans, end = [], 0
     while True:
         start = len(line) - len(line[end:].lstrip(b" \t"))
         after = _object_end(line, start)
-        if not after or _kind(line[start:after]) not in REQUIRED:
+        if not after or not _is_a_whole_record(line[start:after]):
             break
         spans.append((start, after))
         end = after

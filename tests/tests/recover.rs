@@ -191,3 +191,77 @@ fn the_startup_check_and_the_doctor_decide_as_told() {
         none.papyra(verb).must_exit(78);
     }
 }
+
+#[test]
+fn a_gap_is_closed_when_that_is_asked_for_and_the_set_is_clean_from_then_on() {
+    let workshop = Workshop::with("rot.log", logs::lines(9..12))
+        .and("rot.log.1", logs::lines(6..9))
+        .and("rot.log.3", [logs::lines(3..6).as_bytes(), b"{\"torn"].concat())
+        .and("rot.log.5", logs::lines(0..3));
+    workshop
+        .papyra(&format!("{RECOVER} rot.log --close-gap --dry-run"))
+        .must_exit(0)
+        .must_say("rot.log.3 to rot.log.2");
+    assert!(workshop.path("rot.log.5").exists());
+    let run = workshop.papyra(&format!("{RECOVER} rot.log --close-gap")).must_exit(0);
+    run.must_say("renaming rot.log.3 to rot.log.2, rot.log.5 to rot.log.3");
+    let names = workshop.names();
+    assert_eq!(names, [".papyra-rejected", "rot.log", "rot.log.1", "rot.log.2", "rot.log.3"]);
+    let replay = workshop.papyra("persistence replay --path rot.log").must_exit(0);
+    assert_eq!(replay.stdout, logs::lines(0..12));
+    workshop.papyra("persistence scan --path rot.log").must_exit(0);
+    workshop.papyra(&format!("{RECOVER} rot.log --close-gap")).must_exit(0).must_say("nothing was wrong");
+    let kept = std::fs::read_dir(workshop.path(".papyra-rejected")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut kept: Vec<String> = kept.map(|name| name.into_string().unwrap()).collect();
+    kept.retain(|name| name.ends_with(".gap.json") || name.ends_with(".moving"));
+    let [note] = &kept[..] else { panic!("{kept:?}") };
+    let note: serde_json::Value =
+        serde_json::from_slice(&workshop.read(&format!(".papyra-rejected/{note}"))).expect("a note");
+    assert_eq!(note["lost"], serde_json::json!([2, 4]));
+    // What is moved keeps no second name, which a later repair in place could not stand.
+    assert_eq!(std::fs::metadata(workshop.path("rot.log.3")).unwrap().nlink(), 1);
+}
+
+#[test]
+fn a_gap_is_left_as_it_is_when_somebody_may_be_at_work() {
+    let workshop = Workshop::with("rot.log", logs::clean(1)).and("rot.log.2", logs::clean(2));
+    let held = std::fs::File::options().append(true).open(workshop.path("rot.log")).unwrap();
+    workshop.papyra(&format!("{RECOVER} rot.log --close-gap")).must_exit(75).must_complain("open for writing");
+    drop(held);
+    std::fs::hard_link(workshop.path("rot.log"), workshop.path("rot.log.4")).unwrap();
+    workshop.papyra(&format!("{RECOVER} rot.log --close-gap")).must_exit(75).must_complain("are one file");
+    assert_eq!(workshop.names(), ["rot.log", "rot.log.2", "rot.log.4"]);
+    std::fs::remove_file(workshop.path("rot.log.4")).unwrap();
+    workshop.papyra(&format!("{RECOVER} rot.log --close-gap")).must_exit(0);
+}
+
+#[test]
+fn a_log_whose_only_record_is_damaged_is_a_log_and_what_is_none_needs_the_word_of_the_operator() {
+    let whole = logs::audit(1) + "\n";
+    let kind = whole.find("system_id").unwrap();
+    let damaged = |at: usize| [&whole.as_bytes()[..at], b"\x80", &whole.as_bytes()[at..]].concat();
+    let wide: Vec<u8> = whole.bytes().flat_map(|byte| [byte, 0]).collect();
+    for (mark, at) in
+        [(&b"\xef\xbb\xbf"[..], kind + 1), (b"x", kind + 1), (b"\0\0\0", 3), (b"\x80\x80", kind), (b"", 1)]
+    {
+        for name in ["events.ndjson", "rot.log"] {
+            let log = [mark, &damaged(at)].concat();
+            let workshop = Workshop::with(&format!("p/{name}"), &log);
+            // In a folder, it is told from other files by the same text.
+            workshop.papyra("persistence scan --path p").must_exit(2).must_say(name);
+            workshop.papyra(&format!("{RECOVER} p")).must_exit(0);
+            workshop.papyra(&format!("persistence scan --path p/{name}")).must_exit(0).must_say("0 records");
+            assert!(workshop.contents("p/.papyra-rejected").iter().any(|bytes| *bytes == log));
+        }
+    }
+    for no_log in [&b"dear diary\nnothing happened\n"[..], &wide, b"{\n  \"kind\": \"Deployment\",\n  \"x\":\n"] {
+        let workshop = Workshop::with("diary", no_log);
+        workshop.papyra(&format!("{RECOVER} diary")).must_exit(65).must_complain("--not-a-log");
+        assert_eq!(workshop.read("diary"), no_log);
+        workshop.papyra(&format!("{RECOVER} diary --not-a-log")).must_exit(0);
+        assert_eq!(workshop.read("diary"), b"");
+        assert!(workshop.contents(".papyra-rejected").iter().any(|bytes| *bytes == no_log));
+    }
+    let scan = Workshop::with("events.ndjson", &wide).papyra("persistence scan --path events.ndjson").must_exit(2);
+    scan.must_say("UTF-16").must_not_say("power cut");
+}

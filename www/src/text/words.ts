@@ -33,6 +33,14 @@ const REASONS: Record<string, Explained> = {
     meaning: "A compaction or a recovery was interrupted and left its working file behind. It may be the only copy.",
   },
   beyond_rotation: { title: "Outside the rotation", meaning: "The file's number lies beyond the rotation set; Papyra will not read it." },
+  packed_member: {
+    title: "Compressed part of the log",
+    meaning: "Another tool has compressed this older part of the log; Papyra does not read it, and neither does recovery.",
+  },
+  renamed_member: {
+    title: "Renamed part of the log",
+    meaning: "Another tool has renamed this older part of the log; Papyra does not read it, and neither does recovery.",
+  },
   foreign_file: {
     title: "A file that does not belong",
     meaning: "It bears the log's name, but is neither a member of the rotation set nor a known temporary file.",
