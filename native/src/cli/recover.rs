@@ -66,6 +66,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FOLDER", conflicts_with = "discard_rejects")]
     rejects_dir: Option<PathBuf>,
 
+    /// Compressed logs: write what can be unpacked, recovered, to this file; the compressed one stays as it is
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+
     /// Accept that members are missing from a rotation set: rename the older ones down, with the writer stopped
     #[arg(long)]
     close_gap: bool,
@@ -108,8 +112,20 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         let text = "--keep-later and --truncate are for append-only files: leave them out";
         return Err(Error::new(Code::Usage, text));
     }
+    if args.to.is_some() && !matches!(target, Target::Archive(..)) {
+        return Err(Error::new(Code::Usage, "--to is for compressed logs: others are recovered where they are"));
+    }
     let mut outcomes = Vec::new();
     let rejects_dir = args.rejects_dir.as_deref();
+    if let (Target::Archive(path, format), Some(to)) = (&target, &args.to) {
+        let outcome = recover::packed::recover_to(path, *format, to, &options, settings.effort(&progress))?;
+        drop(progress);
+        match out.format() {
+            Format::Text => print(&outcome, out),
+            Format::Json => out.json(&outcome)?,
+        }
+        return Ok(if outcome.remains() { Verdict::Remain } else { Verdict::Fine });
+    }
     let done = each(&settings, target, &options, after, rejects_dir, settings.effort(&progress), |outcome| {
         if out.format() == Format::Text {
             print(&outcome, out);

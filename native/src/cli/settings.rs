@@ -211,7 +211,12 @@ impl Settings {
                 Ok(logs.histories)
             }
             Target::Archive(path, format) => {
-                no(format!("{}, which is {} data", show(&path), format.name()), "unpack it first")
+                let advice = if verb == "recover" {
+                    "unpack it first, or name a file for what can be unpacked with --to"
+                } else {
+                    "unpack it first"
+                };
+                no(format!("{}, which is {} data", show(&path), format.name()), advice)
             }
             Target::Stream(path) => Err(refuse_stream(&path, verb)),
             Target::Backup(_) => no(

@@ -9,6 +9,7 @@ mod interrupted;
 mod late;
 mod manifest;
 mod member;
+pub mod packed;
 mod quarantine;
 pub mod rejects;
 mod rewrite;
