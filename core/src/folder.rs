@@ -101,7 +101,7 @@ pub struct Contents {
 }
 
 /// A look at a folder, under way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Survey {
     /// All names, sorted.
     names: Vec<String>,
@@ -109,13 +109,13 @@ pub struct Survey {
     what: Vec<Option<What>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct What {
     size: u64,
     is: Is,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Is {
     Log,
     Archive(archive::Format),

@@ -18,7 +18,7 @@ export function backup({ damaged = false, compress = "none", rejects = false } =
     mkdirSync(join(source, ".papyra-rejected"));
     writeFileSync(join(source, ".papyra-rejected", "rot.log.1.bytes"), '{"torn');
   }
-  const options = ["--compress", compress, ...(rejects ? ["--include-rejects"] : [])];
+  const options = ["--compress", compress, ...(rejects ? ["--include-rejects"] : []), ...(damaged ? ["--accept-damage"] : [])];
   const made = run("backup", "create", "--path", source, "--to", join(folder, "kept"), "--name", "one", ...options);
   assert.equal(made.code, 0, made.errors);
   return join(folder, "kept", "one");

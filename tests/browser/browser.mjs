@@ -58,6 +58,12 @@ export async function settled(page) {
   return page.locator("#verdict-title").innerText();
 }
 
+/** Waits until all that was opened has been read, not only its first part. */
+export async function overall(page) {
+  await page.locator("#verdict-title").waitFor({ timeout: 60_000 });
+  await page.waitForFunction(() => document.querySelector(".reading") === null && document.querySelector(".tree-entry:disabled") === null);
+}
+
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** What a reader who cannot see, or not well, would stumble over. */

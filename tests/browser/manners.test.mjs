@@ -76,15 +76,14 @@ describe("ways in", () => {
     await close();
   });
 
-  test("a second drop asks before it replaces", async () => {
-    const { page, close } = await openPage(browser);
-    await drop(page, logs.clean());
-    await settled(page);
+  test("a second drop asks before it stops a reading, and only then", async () => {
+    const { page, close } = await openPage(browser, fileUrl("#chunk=256"));
+    await drop(page, logs.write("asks/events.ndjson", logs.lines(0, 20_000)));
+    await page.locator(".reading").waitFor();
     await drop(page, logs.torn());
     await page.getByRole("button", { name: "Keep this" }).click();
     assert.equal(await verdictOf(page), "Valid backup");
     await drop(page, logs.torn());
-    await page.getByRole("button", { name: "Open", exact: true }).click();
     await page.getByText("Torn last line").first().waitFor();
     await close();
   });

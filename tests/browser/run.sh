@@ -62,6 +62,12 @@ test_types() {
   (cd "$papyra_root/www" && trap 'rm -f src/types.check.ts' EXIT && npx tsc --noEmit)
 }
 
+# The parts of the page that need no browser.
+test_parts() {
+  say "the page's parts"
+  (cd "$papyra_root/www" && npm run --silent test)
+}
+
 # The command that the page is held against, with the page inside; unless the environment names one.
 build_command() {
   if [ -z "${PAPYRA_INSPECTOR_BIN:-}" ]; then
@@ -79,9 +85,9 @@ test_page() {
 }
 
 case ${1:-all} in
-  all) install_browsers && "$papyra_root/www/build.sh" && install_packages && (test_wasm) && (test_types) && (test_page) ;;
+  all) install_browsers && "$papyra_root/www/build.sh" && install_packages && (test_wasm) && (test_types) && (test_parts) && (test_page) ;;
   wasm) install_browsers && test_wasm ;;
-  page) install_browsers && "$papyra_root/www/build.sh" && install_packages && (test_types) && (test_page) ;;
+  page) install_browsers && "$papyra_root/www/build.sh" && install_packages && (test_types) && (test_parts) && (test_page) ;;
   shots) install_browsers && "$papyra_root/www/build.sh" && install_packages && build_command && cd "$here" && node shots.mjs ;;
   bench) install_browsers && "$papyra_root/www/build.sh" && install_packages && cd "$here" && node bench.mjs ;;
   *) say "usage: tests/browser/run.sh [wasm|page|shots|bench]"; exit 64 ;;

@@ -51,10 +51,11 @@ fn page(files: &Files<'_>, step: usize) -> String {
 
 /// The same, and the records that it lists of the first file.
 fn page_and_records(files: &Files<'_>, step: usize) -> (String, Option<Vec<u8>>) {
-    let mut opening = Opening::new();
-    for (at, (name, bytes)) in files.iter().enumerate() {
-        let (start, end) = (&bytes[..bytes.len().min(512)], &bytes[bytes.len().saturating_sub(10)..]);
-        if opening.add((*name).to_owned(), bytes.len() as f64, start, end, files.len() == 1) {
+    let names: Vec<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut opening = if names.len() == 1 { Opening::new(names) } else { Opening::of_folder(names, Vec::new()) };
+    for (at, (_, bytes)) in files.iter().enumerate() {
+        let (start, end) = (&bytes[..bytes.len().min(1 << 16)], &bytes[bytes.len().saturating_sub(10)..]);
+        if opening.add(at, bytes.len() as f64, start, end) {
             opening.content(at, bytes);
         }
     }
@@ -64,7 +65,7 @@ fn page_and_records(files: &Files<'_>, step: usize) -> (String, Option<Vec<u8>>)
         arranged["order"].as_array().expect("a list").iter().map(|at| at.as_u64().expect("a place") as usize).collect();
     let mut redis = opening.backups();
     let sizes = order.iter().map(|at| files[*at].1.len() as f64).collect();
-    let mut scanner = papyra_web::Scanner::new(Vec::new(), sizes);
+    let mut scanner = papyra_web::Scanner::new(&opening, Vec::new(), sizes);
     while let Some(want) = redis.want() {
         let want: Value = serde_json::from_str(&want).expect("JSON");
         let number = |name: &str| want[name].as_u64().expect("a number") as usize;

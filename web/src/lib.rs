@@ -3,6 +3,7 @@
 //! Structured answers travel as JSON text, which both sides read and write fast; long lists of numbers travel as
 //! typed arrays. The types on the other side are in `www/src/engine/`.
 
+mod archive;
 mod backup;
 mod details;
 mod opening;
@@ -19,6 +20,7 @@ use papyra_core::search::{self, Matcher};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+pub use archive::{Archive, archive};
 pub use backup::backup;
 pub use opening::Opening;
 pub use redis::RedisBackups;

@@ -1,44 +1,60 @@
-//! What was opened together, told by content: logs, and Redis backups of one or more files.
+//! What was opened together, told by content: logs and sets of them, and Redis backups of one or more files. Which files of a
+//! folder are what, core decides.
 
 use std::convert::Infallible;
 
-use papyra_core::assembly::Arrangement;
+use papyra_core::assembly::Place;
+use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, START, Survey};
 use papyra_core::redis::{AofNames, BackupScan, Format, Scope, Seems, is_whole_dump};
 use papyra_core::report::Backend;
-use papyra_core::scan;
+use papyra_core::rotation::{Choice, Member};
+use papyra_core::unpack::Input;
+use papyra_core::{scan, sniff};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::redis::{Backup, RedisBackups};
 use crate::text;
 
-/// Files in the order in which they were opened.
+/// Files that were opened together, meant by their places in the order in which they were named.
 #[wasm_bindgen]
-#[derive(Default)]
 pub struct Opening {
-    files: Vec<File>,
+    names: Vec<String>,
+    sizes: Vec<u64>,
+    asked: Asked,
 }
 
-struct File {
-    name: String,
-    size: u64,
-    what: What,
+/// What was asked: what one file is, or what is in a folder.
+enum Asked {
+    One(One),
+    Folder(Box<Folder>),
 }
 
-enum What {
+struct Folder {
+    survey: Survey,
+    /// Where each file stands in the survey.
+    places: Vec<Option<usize>>,
+}
+
+enum One {
     Log,
-    Rdb,
-    Dump,
-    Aof,
-    Manifest(Box<AofNames>),
-    /// Its whole content is needed: a manifest's, that of what may be a payload, or of what is called a manifest and does not look like one.
+    Redis(RedisFiles),
+    /// All of its content is needed.
     Unsure(Seems),
 }
 
 /// A file that is only called a manifest is looked at up to this many bytes.
 const MOST_MANIFEST: u64 = 1 << 20;
 
-/// Where the files of a backup stand among those that were opened.
+/// A log or a set, by the places of its files.
+pub(crate) struct Set {
+    pub(crate) base: String,
+    pub(crate) backend: Backend,
+    pub(crate) files: Vec<(usize, Place)>,
+    pub(crate) gaps: Vec<u32>,
+}
+
+/// Where the files of a Redis backup stand among those that were opened.
 struct Group {
     what: &'static str,
     names: AofNames,
@@ -48,12 +64,30 @@ struct Group {
     beside: Vec<usize>,
 }
 
+/// What all of it is.
+pub(crate) struct Whole {
+    /// In the order of the report.
+    pub(crate) sets: Vec<Set>,
+    pub(crate) backend: Backend,
+    pub(crate) passed_over: Vec<PassedOver>,
+    groups: Vec<Group>,
+}
+
 #[derive(Serialize)]
 struct Arranged<'a> {
     order: &'a [usize],
     logs: usize,
     rotation: bool,
+    sets: Vec<ToldSet<'a>>,
     backups: Vec<Told<'a>>,
+    aside: &'a [PassedOver],
+}
+
+#[derive(Serialize)]
+struct ToldSet<'a> {
+    base: &'a str,
+    rotating: bool,
+    files: Vec<usize>,
 }
 
 #[derive(Serialize)]
@@ -66,67 +100,116 @@ struct Told<'a> {
 
 #[wasm_bindgen]
 impl Opening {
-    /// Nothing opened yet.
+    /// A file that was named by itself.
     #[wasm_bindgen(constructor)]
-    pub fn new() -> Opening {
-        Opening::default()
+    pub fn new(names: Vec<String>) -> Opening {
+        Opening { sizes: vec![0; names.len()], names, asked: Asked::One(One::Log) }
     }
 
-    /// One more file, by its first 512 and its last 10 bytes; `alone` if nothing else is opened with it. Whether all of its content is
+    /// The files of a folder, and the names of the folders in it.
+    pub fn of_folder(names: Vec<String>, folders: Vec<String>) -> Opening {
+        let survey = Survey::of(names.iter().chain(&folders).cloned().collect());
+        let mut folder = Folder { places: vec![None; names.len()], survey };
+        let listed: Vec<(usize, String)> = folder.survey.names().map(|(at, name)| (at, name.to_owned())).collect();
+        for (at, name) in listed {
+            match names.iter().position(|own| *own == name) {
+                Some(file) => folder.places[file] = Some(at),
+                None => folder.survey.entry(at, Entry::Folder),
+            }
+        }
+        Opening { sizes: vec![0; names.len()], names, asked: Asked::Folder(Box::new(folder)) }
+    }
+
+    /// What a file is like: its size, its first bytes (64 KiB in a folder, else 512) and its last ten. Whether all of its content is
     /// needed, see [`Opening::content`].
-    pub fn add(&mut self, name: String, size: f64, start: &[u8], end: &[u8], alone: bool) -> bool {
-        let size = size as u64;
-        let what = match Seems::of(&name, start, end, size, alone) {
-            Seems::Is(Format::Rdb) => What::Rdb,
-            Seems::Is(Format::Dump) => What::Dump,
-            Seems::Is(Format::Aof) => What::Aof,
-            Seems::Other if !name.ends_with(".manifest") || size > MOST_MANIFEST => What::Log,
-            unsure => What::Unsure(unsure),
-        };
-        let unsure = matches!(what, What::Unsure(_));
-        self.files.push(File { name, size, what });
-        unsure
+    pub fn add(&mut self, file: usize, size: f64, start: &[u8], end: &[u8]) -> bool {
+        let (Some(name), Some(own)) = (self.names.get(file), self.sizes.get_mut(file)) else { return false };
+        *own = size as u64;
+        let end = &end[end.len().saturating_sub(END)..];
+        match &mut self.asked {
+            Asked::Folder(folder) => {
+                let start = &start[..start.len().min(START)];
+                let mut unpacked = Vec::new();
+                Input::default().push(start, &mut |plain, packed_at| {
+                    let room = sniff::HEAD.saturating_sub(unpacked.len());
+                    if packed_at.is_some() {
+                        unpacked.extend_from_slice(&plain[..plain.len().min(room)]);
+                    }
+                });
+                let ends = Ends { size: *own, start, unpacked: &unpacked, end };
+                folder.places[file].is_some_and(|at| folder.survey.file(at, &ends))
+            }
+            Asked::One(one) => {
+                *one = match Seems::of(name, start, end, *own, true) {
+                    Seems::Is(Format::Rdb) => One::Redis(RedisFiles::Rdb(name.clone())),
+                    Seems::Is(Format::Dump) => One::Redis(RedisFiles::Dump(name.clone())),
+                    Seems::Is(Format::Aof) => One::Redis(RedisFiles::Aof(Box::new(AofNames::one(name)))),
+                    Seems::Other if !name.ends_with(".manifest") || *own > MOST_MANIFEST => One::Log,
+                    unsure => One::Unsure(unsure),
+                };
+                matches!(one, One::Unsure(_))
+            }
+        }
     }
 
     /// All bytes of a file that asked for it.
     pub fn content(&mut self, file: usize, bytes: &[u8]) {
-        let names = || Ok::<_, Infallible>(self.names());
-        let Some(File { name, what: What::Unsure(seems), .. }) = self.files.get(file) else { return };
-        let is_manifest = || *seems == Seems::Is(Format::Manifest) || AofNames::seems_manifest(name, names) == Ok(true);
-        let what = match AofNames::of_manifest(name, bytes, names) {
-            _ if *seems == Seems::IfWhole && is_whole_dump(bytes) => What::Dump,
-            Ok(set) if is_manifest() => What::Manifest(Box::new(set)),
-            _ => What::Log,
-        };
-        self.files[file].what = what;
+        match &mut self.asked {
+            Asked::Folder(folder) => {
+                if let Some(Some(at)) = folder.places.get(file) {
+                    folder.survey.content(*at, bytes);
+                }
+            }
+            Asked::One(one) => {
+                let (One::Unsure(seems), Some(name)) = (&*one, self.names.get(file)) else { return };
+                let names = || Ok::<_, Infallible>(self.names.clone());
+                let is_manifest =
+                    || *seems == Seems::Is(Format::Manifest) || AofNames::seems_manifest(name, names) == Ok(true);
+                *one = match AofNames::of_manifest(name, bytes, names) {
+                    _ if *seems == Seems::IfWhole && is_whole_dump(bytes) => One::Redis(RedisFiles::Dump(name.clone())),
+                    Ok(set) if is_manifest() => One::Redis(RedisFiles::Aof(Box::new(set))),
+                    _ => One::Log,
+                };
+            }
+        }
     }
 
-    /// The order in which the files are to be shown and the logs to be read: positions, logs first; how many of them are logs; whether
-    /// those are a rotation set; and the backups, by places in that order.
+    /// The order in which the files are to be shown and the logs to be read: places, logs first; how many of them are logs; whether
+    /// there is a rotation set; the sets and the backups, by places in that order; and what is not looked at.
     pub fn arrange(&self) -> String {
-        let (order, logs, rotation) = self.order();
+        let whole = self.whole();
+        let order = whole.order();
         let place = |at: &usize| order.iter().position(|other| other == at);
-        let groups = self.groups();
-        let backups = groups
-            .iter()
-            .map(|group| {
-                let files: Vec<_> = group.files.iter().flatten().filter_map(place).collect();
-                let beside: Vec<_> = group.beside.iter().filter_map(place).collect();
-                // Only one that is there can be named to the command line.
-                let manifest = group.names.manifest.as_ref().filter(|_| group.names.is_there);
-                Told { what: group.what, manifest, files, beside }
-            })
-            .collect();
-        text(&Arranged { order: &order, logs, rotation, backups })
+        let backups = whole.groups.iter().map(|group| {
+            let files: Vec<_> = group.files.iter().flatten().filter_map(place).collect();
+            let beside: Vec<_> = group.beside.iter().filter_map(place).collect();
+            // Only one that is there can be named to the command line.
+            let manifest = group.names.manifest.as_ref().filter(|_| group.names.is_there);
+            Told { what: group.what, manifest, files, beside }
+        });
+        let sets = whole.sets.iter().map(|set| ToldSet {
+            base: &set.base,
+            rotating: set.backend == Backend::Rotating,
+            files: set.files.iter().filter_map(|(at, _)| place(at)).collect(),
+        });
+        text(&Arranged {
+            logs: whole.sets.iter().map(|set| set.files.len()).sum(),
+            rotation: whole.sets.iter().any(|set| set.backend == Backend::Rotating),
+            sets: sets.collect(),
+            backups: backups.collect(),
+            order: &order,
+            aside: &whole.passed_over,
+        })
     }
 
     /// The backups, to be scanned; files are meant by their places in the order that [`Opening::arrange`] gives.
     pub fn backups(&self) -> RedisBackups {
-        let (order, ..) = self.order();
+        let whole = self.whole();
+        let order = whole.order();
         let place = |at: &Option<usize>| at.and_then(|at| order.iter().position(|other| *other == at));
         let (scope, most) = (Scope::default(), scan::Scanner::MAX_FINDINGS);
-        let backups = self.groups().into_iter().map(|group| {
-            let sizes: Vec<Option<u64>> = group.files.iter().map(|at| at.map(|at| self.files[at].size)).collect();
+        let backups = whole.groups.into_iter().map(|group| {
+            let sizes: Vec<Option<u64>> = group.files.iter().map(|at| at.map(|at| self.sizes[at])).collect();
             let size = sizes.first().copied().flatten().unwrap_or_default();
             let name = group.names.files.first().cloned().unwrap_or_default();
             let places = group.files.iter().map(place).collect();
@@ -143,65 +226,80 @@ impl Opening {
 }
 
 impl Opening {
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.files.iter().map(|file| file.name.clone()).collect();
-        names.sort();
-        names
-    }
-
-    fn groups(&self) -> Vec<Group> {
-        let mut by_name: Vec<usize> = (0..self.files.len()).collect();
-        by_name.sort_by_key(|&at| &self.files[at].name);
-        let at_name = |name: &String| by_name.iter().copied().find(|&at| self.files[at].name == *name);
-        let mut groups = Vec::new();
-        let mut taken: Vec<usize> = Vec::new();
-        // A manifest says which files belong together, whatever their names.
-        for &at in &by_name {
-            let What::Manifest(names) = &self.files[at].what else { continue };
-            let beside: Vec<usize> = std::iter::once(at).chain(names.history.iter().filter_map(at_name)).collect();
-            let files: Vec<Option<usize>> = names.files.iter().map(at_name).collect();
-            taken.extend(beside.iter().chain(files.iter().flatten()));
-            groups.push(Group { what: "aof", names: (**names).clone(), files, beside });
-        }
-        let names = self.names();
-        let free: Vec<String> =
-            names.iter().filter(|name| !at_name(name).is_some_and(|at| taken.contains(&at))).cloned().collect();
-        for stem in AofNames::stems(&free) {
-            // Files that no manifest speaks for.
-            if !names.contains(&format!("{stem}.manifest")) {
-                let set = AofNames::without_manifest(&stem, &names);
-                let files: Vec<Option<usize>> = set.files.iter().map(at_name).collect();
-                taken.extend(files.iter().flatten());
-                groups.push(Group { what: "aof", names: set, files, beside: Vec::new() });
+    /// What all of it is.
+    pub(crate) fn whole(&self) -> Whole {
+        let contents = match &self.asked {
+            Asked::Folder(folder) => folder.survey.clone().decide(Choice::Auto, None),
+            Asked::One(One::Redis(files)) => Contents { backups: vec![files.clone()], ..Contents::default() },
+            Asked::One(One::Log | One::Unsure(_)) => {
+                let alone = |at, name: &String| Set {
+                    base: name.clone(),
+                    backend: Backend::Json,
+                    files: vec![(at, member(0, name))],
+                    gaps: Vec::new(),
+                };
+                let sets = self.names.iter().enumerate().map(|(at, name)| alone(at, name)).collect();
+                return Whole { sets, backend: Backend::Json, passed_over: Vec::new(), groups: Vec::new() };
             }
+        };
+        let backend = contents.backend();
+        let at = |name: &str| self.names.iter().position(|own| own == name);
+        let mut sets: Vec<Set> = Vec::new();
+        for log in contents.logs {
+            let members = log.set.members.into_iter().map(|file| (at(&file.name), Place::Member(file)));
+            let temporaries = log.set.temporaries.into_iter().map(|file| (at(&file.name), Place::Temporary(file)));
+            let renamed = log.set.renamed.into_iter().map(|file| (at(&file.name), Place::Renamed(file)));
+            let orphans = log.set.orphans.into_iter().map(|file| (at(&file.name), Place::Orphan(file)));
+            let files = members.chain(temporaries).chain(renamed).chain(orphans);
+            let files = files.filter_map(|(at, place)| Some((at?, place))).collect();
+            sets.push(Set { base: log.base, backend: log.backend, files, gaps: log.set.gaps });
         }
-        for &at in &by_name {
-            let what = match self.files[at].what {
-                _ if taken.contains(&at) => continue,
-                What::Rdb => "rdb",
-                What::Dump => "dump",
-                What::Aof => "aof",
-                What::Log | What::Manifest(_) | What::Unsure(_) => continue,
+        for (name, _) in contents.archives {
+            let files = at(&name).map(|at| (at, member(0, &name))).into_iter().collect();
+            sets.push(Set { base: name, backend: Backend::Json, files, gaps: Vec::new() });
+        }
+        let groups = contents.backups.into_iter().map(|files| {
+            let one = |what, name: &String| Group {
+                what,
+                names: AofNames::one(name),
+                files: vec![at(name)],
+                beside: Vec::new(),
             };
-            let names = AofNames::one(&self.files[at].name);
-            groups.push(Group { what, names, files: vec![Some(at)], beside: Vec::new() });
-        }
-        groups
+            match files {
+                RedisFiles::Rdb(name) => one("rdb", &name),
+                RedisFiles::Dump(name) => one("dump", &name),
+                RedisFiles::Aof(names) => Group {
+                    what: "aof",
+                    files: names.files.iter().map(|name| at(name)).collect(),
+                    beside: names.manifest.iter().chain(&names.history).filter_map(|name| at(name)).collect(),
+                    names: *names,
+                },
+            }
+        });
+        Whole { sets, backend, passed_over: contents.passed_over, groups: groups.collect() }
+    }
+}
+
+impl Whole {
+    /// What the report says was passed over: as on the command line, nothing where a Redis backup is all there is.
+    pub(crate) fn reported(&self) -> &[PassedOver] {
+        if self.sets.is_empty() && self.groups.len() == 1 { &[] } else { &self.passed_over }
     }
 
-    /// Positions in the order of reading, logs first; the number of logs, and whether they are a rotation set.
-    fn order(&self) -> (Vec<usize>, usize, bool) {
-        let groups = self.groups();
-        let mut rest = Vec::new();
-        for at in groups.iter().flat_map(|group| group.files.iter().flatten().chain(&group.beside)) {
-            if !rest.contains(at) {
-                rest.push(*at);
+    /// Places in the order of reading, logs first.
+    fn order(&self) -> Vec<usize> {
+        let logs = self.sets.iter().flat_map(|set| set.files.iter().map(|(at, _)| at));
+        let redis = self.groups.iter().flat_map(|group| group.files.iter().flatten().chain(&group.beside));
+        let mut order: Vec<usize> = Vec::new();
+        for at in logs.chain(redis) {
+            if !order.contains(at) {
+                order.push(*at);
             }
         }
-        let logs: Vec<usize> = (0..self.files.len()).filter(|at| !rest.contains(at)).collect();
-        let names: Vec<&str> = logs.iter().map(|&at| &*self.files[at].name).collect();
-        let arrangement = Arrangement::of(&names);
-        let order = arrangement.files.iter().map(|(at, _)| logs[*at]).chain(rest).collect();
-        (order, logs.len(), arrangement.backend == Backend::Rotating)
+        order
     }
+}
+
+fn member(index: u32, name: &str) -> Place {
+    Place::Member(Member { index, name: name.to_owned() })
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use papyra_core::archive;
-use papyra_core::assembly::{self, Arrangement, Place};
+use papyra_core::assembly::{self, Place};
 use papyra_core::browse::LineIndex;
 use papyra_core::finding::{Finding, Reason};
 use papyra_core::plan::{Action, Plan};
 use papyra_core::redis::{Lines, Remedy};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::sniff::{self, Looks};
+use papyra_core::summary::Summary;
 use papyra_core::timeline::Timeline;
 use papyra_core::unpack::Input;
 use papyra_core::verification;
@@ -18,6 +19,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::backup::Backup;
 use crate::details::{Described, Details, Listing, Told};
+use crate::opening::{Opening, Set, Whole};
 use crate::redis::RedisBackups;
 use crate::stored::Stored;
 use crate::text;
@@ -30,8 +32,10 @@ const DAY: f64 = 86_400.0;
 /// Scans files one after the other, in the order in which they were named.
 #[wasm_bindgen]
 pub struct Scanner {
-    arrangement: Arrangement,
-    places: Vec<Place>,
+    /// Which sets the files make, and what lies beside them.
+    whole: Whole,
+    /// For each file that is read, its set and its place in it.
+    places: Vec<(usize, Place)>,
     /// The backup that the files belong to; then it says what they are.
     backup: Option<Backup>,
     sizes: Vec<u64>,
@@ -87,17 +91,23 @@ pub(crate) struct Done {
 
 #[wasm_bindgen]
 impl Scanner {
-    /// Names in reading order, and sizes in bytes; more sizes than names when Redis backups come after.
+    /// For files that were opened together: the places of the logs in reading order, and sizes in bytes in the same order; more
+    /// sizes than places when Redis backups come after.
     #[wasm_bindgen(constructor)]
-    pub fn new(names: Vec<String>, sizes: Vec<f64>) -> Scanner {
-        let given: Vec<&str> = names.iter().map(String::as_str).collect();
-        let arrangement = Arrangement::of(&given);
-        let mut places = arrangement.files.clone();
-        places.sort_by_key(|(at, _)| *at);
+    pub fn new(opening: &Opening, order: Vec<u32>, sizes: Vec<f64>) -> Scanner {
+        let whole = opening.whole();
+        let place = |at: &u32| {
+            let of_set = |(number, set): (usize, &Set)| {
+                let found = set.files.iter().find(|(file, _)| *file == *at as usize)?;
+                Some((number, found.1.clone()))
+            };
+            whole.sets.iter().enumerate().find_map(of_set)
+        };
+        let places = order.iter().filter_map(place).collect();
         let sizes: Vec<u64> = sizes.into_iter().map(|size| size as u64).collect();
         Scanner {
-            arrangement,
-            places: places.into_iter().map(|(_, place)| place).collect(),
+            whole,
+            places,
             backup: None,
             timeline: Timeline::new(sizes.iter().sum()),
             sizes,
@@ -119,7 +129,7 @@ impl Scanner {
     /// [`crate::backup()`] gives.
     pub fn of_backup(manifest: &[u8], sums: &[u8], paths: Vec<String>, sizes: Vec<f64>) -> Result<Scanner, String> {
         let backup = Backup::open(manifest, sums, &paths)?;
-        Ok(Scanner { backup: Some(backup), ..Scanner::new(Vec::new(), sizes) })
+        Ok(Scanner { backup: Some(backup), ..Scanner::new(&Opening::new(Vec::new()), Vec::new(), sizes) })
     }
 
     /// The next bytes of the file that is being read.
@@ -193,19 +203,11 @@ impl Scanner {
                 report
             }
             None => {
-                // Files that reading did not come to are no part of what was seen; gaps stand behind the members.
-                let members = self.places.iter().take(files.len());
-                let members = members.filter(|place| matches!(place, Place::Member(_))).count();
-                if let Some(base) = &self.arrangement.base {
-                    let gaps = self.arrangement.gaps.iter().map(|index| assembly::gap(base, *index));
-                    files.splice(members..members, gaps);
-                    sources.splice(members..members, self.arrangement.gaps.iter().map(|_| None));
-                }
+                self.add_gaps(&mut files, &mut sources);
                 files.extend(self.backups.iter().flatten().cloned());
                 sources.extend(&self.backup_places);
-                let only_redis = self.places.is_empty() && !self.backups.is_empty();
-                let backend = if only_redis { Backend::Redis } else { self.arrangement.backend };
-                Report::new(crate::TOOL, backend, files, false)
+                let passed_over = self.whole.reported().to_vec();
+                Report { passed_over, ..Report::new(crate::TOOL, self.whole.backend, files, false) }
             }
         };
         self.sources = sources;
@@ -248,6 +250,23 @@ impl Scanner {
 }
 
 impl Scanner {
+    /// Puts the gaps of each set behind its members. Of files that reading did not come to nothing is told.
+    fn add_gaps(&self, files: &mut Vec<FileReport>, sources: &mut Vec<Option<usize>>) {
+        let mut behind: Vec<Option<usize>> = vec![None; self.whole.sets.len()];
+        for (at, (set, place)) in self.places.iter().take(files.len()).enumerate() {
+            if matches!(place, Place::Member(_)) {
+                behind[*set] = Some(at + 1);
+            }
+        }
+        let mut behind: Vec<(usize, &Set)> =
+            behind.into_iter().zip(&self.whole.sets).filter_map(|(at, set)| Some((at?, set))).collect();
+        behind.sort_by_key(|(at, _)| *at);
+        for (at, set) in behind.into_iter().rev() {
+            files.splice(at..at, set.gaps.iter().map(|index| assembly::gap(&set.base, *index)));
+            sources.splice(at..at, set.gaps.iter().map(|_| None));
+        }
+    }
+
     /// Records of the Redis dump at this place, as lines, when so many of its bytes were read.
     pub(crate) fn list(&mut self, file: usize, Lines { text, times }: &Lines, read: u64) {
         let base = self.base_of(file);
@@ -300,7 +319,7 @@ impl Scanner {
         let bytes = summary.bytes;
         let report = match source {
             Source::File(input) => match self.places.get(at) {
-                Some(place) => Some(told(place.report(self.arrangement.backend, summary), &input)),
+                Some((set, place)) => Some(told(place, self.whole.sets[*set].backend, summary, &input)),
                 None => return,
             },
             Source::Stored(stored) => match self.backup.as_mut() {
@@ -329,9 +348,10 @@ impl Scanner {
     }
 }
 
-/// Says in the report on a packed file how unpacking it ended.
-fn told(mut report: FileReport, input: &Input) -> FileReport {
-    if let (Some(format), Some(why)) = (input.format(), input.failed()) {
+/// The report on a file; on a packed log it says how unpacking ended.
+fn told(place: &Place, backend: Backend, summary: Summary, input: &Input) -> FileReport {
+    let mut report = place.report(backend, summary);
+    if let (Place::Member(_), Some(format), Some(why)) = (place, input.format(), input.failed()) {
         report.add(archive::finding(format, report.bytes, &why));
     }
     report

@@ -4,14 +4,18 @@
 
 mod cases;
 
-use cases::{Case, cases, redis_cases, report};
-use papyra_web::{Opening, Scanner, Search, about, rows};
+use cases::{Case, cases, opened, redis_cases, report};
+use papyra_web::{Archive, Opening, Scanner, Search, about, archive, rows};
 use serde_json::Value;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+fn alone(name: &str) -> Opening {
+    Opening::new(vec![name.to_owned()])
+}
 
 fn golden() -> Option<Value> {
     let text = include_str!(concat!(env!("OUT_DIR"), "/golden.json"));
@@ -33,14 +37,19 @@ fn reports_are_the_native_ones_to_the_byte_in_any_portions() {
 #[test]
 fn a_plan_tiles_the_file_and_what_it_keeps_is_clean() {
     for case in cases() {
-        let names = case.files.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let mut scanner = Scanner::new(names, case.files.iter().map(|(_, bytes)| bytes.len() as f64).collect());
-        for (_, bytes) in &case.files {
+        let opening = opened(&case);
+        let arranged: Value = serde_json::from_str(&opening.arrange()).expect("JSON");
+        let order = arranged["order"].as_array().expect("an order").iter().filter_map(Value::as_u64);
+        let order: Vec<u32> = order.map(|at| at as u32).collect();
+        let files: Vec<_> = order.iter().map(|at| &case.files[*at as usize]).collect();
+        let sizes = files.iter().map(|(_, bytes)| bytes.len() as f64).collect();
+        let mut scanner = Scanner::new(&opening, order, sizes);
+        for (_, bytes) in &files {
             scanner.push(bytes);
             scanner.end_file();
         }
         scanner.finish(true);
-        for (file, (_, bytes)) in case.files.iter().enumerate() {
+        for (file, (_, bytes)) in files.into_iter().enumerate() {
             let (mut at, mut kept) = (0, Vec::new());
             for part in scanner.plan(file).chunks(3) {
                 let (action, offset, length) = (part[0], part[1] as usize, part[2] as usize);
@@ -84,7 +93,7 @@ fn packed_logs_give_the_plain_report_but_for_a_cut() {
 #[test]
 fn fresh_findings_come_once_and_only_as_many_as_are_listed() {
     let case = cases().into_iter().find(|case| case.name == "many_anomalies").expect("a case");
-    let mut scanner = Scanner::new(vec!["a".into()], vec![case.files[0].1.len() as f64]);
+    let mut scanner = Scanner::new(&alone("a"), vec![0], vec![case.files[0].1.len() as f64]);
     let mut seen = 0;
     for chunk in case.files[0].1.chunks(10_000) {
         scanner.push(chunk);
@@ -98,7 +107,7 @@ fn fresh_findings_come_once_and_only_as_many_as_are_listed() {
 #[test]
 fn what_is_cut_by_stopping_is_not_called_torn() {
     let log = "{\"kind\": \"event\"}\n{\"kind\": \"au";
-    let mut scanner = Scanner::new(vec!["a".into()], vec![1000.0]);
+    let mut scanner = Scanner::new(&alone("a"), vec![0], vec![1000.0]);
     scanner.push(log.as_bytes());
     let report: Value = serde_json::from_str(&scanner.finish(false)).expect("JSON");
     assert_eq!((&report["totals"]["anomalies"], &report["totals"]["lines"]), (&0.into(), &1.into()));
@@ -109,13 +118,7 @@ fn what_is_cut_by_stopping_is_not_called_torn() {
 #[test]
 fn redis_backups_are_put_together_by_content() {
     let case = redis_cases().into_iter().find(|case| case.name == "redis_folder").expect("a case");
-    let mut opening = Opening::new();
-    for (at, (name, bytes)) in case.files.iter().enumerate() {
-        let (start, end) = (&bytes[..bytes.len().min(512)], &bytes[bytes.len() - 10..]);
-        if opening.add((*name).to_owned(), bytes.len() as f64, start, end, false) {
-            opening.content(at, bytes);
-        }
-    }
+    let opening = opened(&case);
     let arranged: Value = serde_json::from_str(&opening.arrange()).expect("JSON");
     assert_eq!((&arranged["order"], &arranged["logs"]), (&serde_json::json!([2, 0, 1]), &0.into()));
     let folder = &arranged["backups"][0];
@@ -126,11 +129,10 @@ fn redis_backups_are_put_together_by_content() {
 #[test]
 fn a_stopped_dump_is_no_damaged_one() {
     let case = redis_cases().into_iter().find(|case| case.name == "redis_dump").expect("a case");
-    let (name, bytes) = &case.files[0];
-    let mut opening = Opening::new();
-    opening.add((*name).to_owned(), bytes.len() as f64, &bytes[..512], &bytes[bytes.len() - 10..], true);
+    let bytes = &case.files[0].1;
+    let opening = opened(&case);
     let mut redis = opening.backups();
-    let mut scanner = Scanner::new(Vec::new(), vec![bytes.len() as f64]);
+    let mut scanner = Scanner::new(&alone("a"), Vec::new(), vec![bytes.len() as f64]);
     assert!(redis.want().is_some() && redis.push(&bytes[..9000], &mut scanner));
     scanner.add(redis, false);
     let report: Value = serde_json::from_str(&scanner.finish(false)).expect("JSON");
@@ -145,11 +147,10 @@ fn a_stopped_dump_is_no_damaged_one() {
 fn a_dump_is_listed_and_stands_in_the_history() {
     for (name, is_dump) in [("redis_dump", true), ("redis_commands_after_a_dump", false)] {
         let case = redis_cases().into_iter().find(|case| case.name == name).expect("a case");
-        let (file, bytes) = &case.files[0];
-        let mut opening = Opening::new();
-        opening.add((*file).to_owned(), bytes.len() as f64, &bytes[..512], &bytes[bytes.len() - 10..], true);
+        let bytes = &case.files[0].1;
+        let opening = opened(&case);
         let mut redis = opening.backups();
-        let mut scanner = Scanner::new(Vec::new(), vec![bytes.len() as f64]);
+        let mut scanner = Scanner::new(&alone("a"), Vec::new(), vec![bytes.len() as f64]);
         let mut text = Vec::new();
         while let Some(want) = redis.want() {
             let want: Value = serde_json::from_str(&want).expect("JSON");
@@ -184,8 +185,9 @@ fn a_dump_is_listed_and_stands_in_the_history() {
 
 #[test]
 fn names_lines_and_hits_come_through() {
-    let mut opening = Opening::new();
-    ["r.log", "r.log.2", "r.log.1"].into_iter().for_each(|name| _ = opening.add(name.into(), 0.0, b"", b"", false));
+    let record = b"{\"kind\": \"event\"}\n".to_vec();
+    let set = ["r.log", "r.log.2", "r.log.1"].map(|name| (name, record.clone()));
+    let opening = opened(&Case { name: "a set", files: set.to_vec() });
     let order: Value = serde_json::from_str(&opening.arrange()).expect("JSON");
     assert_eq!((&order["order"], &order["rotation"]), (&serde_json::json!([1, 2, 0]), &true.into()));
     let log = "{\"kind\": \"event\", \"event_type\": \"A\", \"timestamp\": 2}\n{\"kind\": \"audit\"}\n";
@@ -200,4 +202,24 @@ fn names_lines_and_hits_come_through() {
     assert_eq!((search.take(), search.total()), (vec![2.0, 53.0, 17.0], 1.0));
     let about: Value = serde_json::from_str(&about()).expect("JSON");
     assert!(about["notes"]["duplicate_key"].is_string());
+}
+
+#[test]
+fn an_archive_is_told_file_by_file_with_its_bytes_or_its_places() {
+    let mut zip = b"PK\x03\x04\x0a\0\0\0\0\0\0\0\0\0".to_vec();
+    zip.extend(crc32fast_of(b"hello").to_le_bytes());
+    zip.extend([5, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0]);
+    zip.extend(b"ahelloPK\x01\x02");
+    assert_eq!((archive(&zip).as_deref(), archive(b"{\"kind\"")), (Some("zip"), None));
+    let mut opened = Archive::new(&zip);
+    assert!(opened.push(&zip));
+    let seen: Value = serde_json::from_str(&opened.take_seen()).expect("JSON");
+    assert_eq!(seen, serde_json::json!([{"begin": "a", "place": [31, 36]}, {"end": true}]));
+    assert_eq!((opened.take_bytes().len(), opened.finish()), (0, None));
+}
+
+fn crc32fast_of(bytes: &[u8]) -> u32 {
+    let mut crc = papyra_core::crc32::Crc32::default();
+    crc.update(bytes);
+    crc.value()
 }

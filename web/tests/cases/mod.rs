@@ -55,21 +55,29 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// The report of a case whose files come in portions of so many bytes, or why there is none.
-pub(crate) fn report(case: &Case, step: usize) -> String {
-    let mut opening = Opening::new();
-    for (at, (name, bytes)) in case.files.iter().enumerate() {
-        let (start, end) = (&bytes[..bytes.len().min(512)], &bytes[bytes.len().saturating_sub(10)..]);
-        if opening.add((*name).to_owned(), bytes.len() as f64, start, end, case.files.len() == 1) {
+/// The files of a case, looked at: as a folder when they are more than one.
+pub(crate) fn opened(case: &Case) -> Opening {
+    let names: Vec<String> = case.files.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut opening = if names.len() == 1 { Opening::new(names) } else { Opening::of_folder(names, Vec::new()) };
+    for (at, (_, bytes)) in case.files.iter().enumerate() {
+        let (start, end) = (&bytes[..bytes.len().min(1 << 16)], &bytes[bytes.len().saturating_sub(10)..]);
+        if opening.add(at, bytes.len() as f64, start, end) {
             opening.content(at, bytes);
         }
     }
+    opening
+}
+
+/// The report of a case whose files come in portions of so many bytes, or why there is none.
+pub(crate) fn report(case: &Case, step: usize) -> String {
+    let opening = opened(case);
     let arranged: serde_json::Value = serde_json::from_str(&opening.arrange()).expect("JSON");
     let order = arranged["order"].as_array().expect("an order").iter().filter_map(serde_json::Value::as_u64);
     let files: Vec<_> = order.map(|at| &case.files[at as usize]).collect();
     let logs = &files[..arranged["logs"].as_u64().expect("a number") as usize];
-    let names = logs.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let mut scanner = Scanner::new(names, files.iter().map(|(_, bytes)| bytes.len() as f64).collect());
+    let places = arranged["order"].as_array().expect("an order").iter().filter_map(serde_json::Value::as_u64);
+    let places = places.take(logs.len()).map(|at| at as u32).collect();
+    let mut scanner = Scanner::new(&opening, places, files.iter().map(|(_, bytes)| bytes.len() as f64).collect());
     for (_, bytes) in logs {
         bytes.chunks(step).for_each(|chunk| scanner.push(chunk));
         scanner.end_file();

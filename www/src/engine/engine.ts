@@ -4,7 +4,7 @@ import type { BackupFiles, Describing } from "./backup";
 import type { Source } from "../read/source";
 import { endsOf } from "../read/look";
 import type { Want } from "./redis";
-import { type FromWorker, type NewFinding, type Order, type Row, type ScanResult, type ScannedFile, type ToWorker } from "./protocol";
+import { type FromWorker, type NewFinding, type Order, type Row, type ScanResult, type ScannedFile, type ToWorker, type Unpacked } from "./protocol";
 import { unpack } from "./unpack";
 
 /** A worker that a policy forbids is built all the same and only never answers. */
@@ -26,7 +26,7 @@ export class Engine {
   tool = "";
   notes: Readonly<Record<string, string>> = {};
   /** Told of findings as they come in. */
-  onFound: (job: number, found: readonly NewFinding[], records: number) => void = () => undefined;
+  onFound: (job: number, found: readonly NewFinding[], records: number, packed: boolean) => void = () => undefined;
   onHits: (job: number, hits: Hits) => void = () => undefined;
   /** Told that the rest of what was wanted is not needed. */
   onEnough: (job: number) => void = () => undefined;
@@ -83,16 +83,17 @@ export class Engine {
   }
 
   /** Tells what files are by their content, and how they belong together. */
-  async order(files: readonly Source[]): Promise<Order> {
+  async order(files: readonly Source[], folders: readonly string[], isFolder: boolean): Promise<Order> {
     let ask = this.job();
-    const looked = await this.#ask(ask, { do: "look", ask, files: await Promise.all(files.map(endsOf)) });
+    const ends = await Promise.all(files.map((source) => endsOf(source, isFolder)));
+    const looked = await this.#ask(ask, { do: "look", ask, files: ends, folders, isFolder });
     const contents: { file: number; bytes: ArrayBuffer }[] = [];
     for (const file of looked.did === "look" ? looked.unsure : []) {
       contents.push({ file, bytes: (await files[file]?.file.arrayBuffer()) ?? new ArrayBuffer() });
     }
     ask = this.job();
     const answer = await this.#ask(ask, { do: "order", ask, contents });
-    return answer.did === "order" ? answer : { order: files.map((_, index) => index), logs: files.length, rotation: false, backups: [] };
+    return answer.did === "order" ? answer : { order: [], logs: 0, rotation: false, backups: [], sets: [], aside: [] };
   }
 
   /** What is to be read of the Redis backups next; nothing when they are done. */
@@ -102,6 +103,25 @@ export class Engine {
     if (answer.did !== "want") return null;
     if (answer.refused !== null) throw new Refused(answer.refused);
     return answer.want;
+  }
+
+  /** Which of the files with these first bytes are archives of files, and of which kind. */
+  async archives(heads: readonly Uint8Array[]): Promise<readonly (string | null)[]> {
+    const ask = this.job();
+    const answer = await this.#ask(ask, { do: "archives", ask, heads });
+    return answer.did === "archives" ? answer.archives : heads.map(() => null);
+  }
+
+  unpack(job: number, head: Uint8Array): void {
+    this.#send({ do: "unpack", job, head });
+  }
+
+  /** The archive is over: the files in it. */
+  async endUnpack(job: number): Promise<Unpacked> {
+    const ask = this.job();
+    const answer = await this.#ask(ask, { do: "end-unpack", job, ask });
+    if (answer.did !== "unpacked") throw new Error("The archive could not be unpacked");
+    return answer.unpacked;
   }
 
   async rows(bytes: ArrayBuffer, offset: number, line: number): Promise<Row[]> {
@@ -183,6 +203,8 @@ export class Engine {
       case "ready":
         return this.#answer(-1, message);
       case "look":
+      case "archives":
+      case "unpacked":
       case "order":
       case "backup":
       case "want":
@@ -192,7 +214,7 @@ export class Engine {
         const waiting = this.#returns.shift();
         waiting?.resolve(message.buffer);
         if (message.enough) this.onEnough(message.job);
-        if (message.found.length > 0 || message.records > 0) this.onFound(message.job, message.found, message.records);
+        if (message.found.length > 0 || message.records > 0) this.onFound(message.job, message.found, message.records, message.packed);
         return;
       }
       case "hits": {

@@ -28,7 +28,12 @@ export interface Timeline {
   events: readonly number[];
   deadLetters: readonly number[];
   crashes: readonly number[];
+  restarts: readonly number[];
   anomalies: readonly number[];
+  /** The earliest and the latest time of a record in seconds, outliers left out. */
+  span: readonly [number, number] | null;
+  /** Records whose time is far from all others: they are not on the time axis. */
+  outliers: { count: number; span: readonly [number, number] | null };
 }
 
 export interface FileInfo {
@@ -38,6 +43,8 @@ export interface FileInfo {
 
 /** A file to be scanned. */
 export interface ScannedFile extends FileInfo {
+  /** Its place among the files that were looked at together. */
+  at: number;
   /** Whether its records stand in the history: those of append-only files do not. */
   inHistory: boolean;
 }
@@ -54,6 +61,43 @@ export interface Order {
   logs: number;
   rotation: boolean;
   backups: readonly RedisBackup[];
+  sets: readonly LogSet[];
+  /** What is there and is no log, and why it is not looked at. */
+  aside: readonly PassedOver[];
+}
+
+/** A log, or the files of a rotation set. */
+export interface LogSet {
+  /** The active file's name. */
+  base: string;
+  rotating: boolean;
+  /** Places of its files in the order of reading. */
+  files: readonly number[];
+}
+
+/** Something that is not looked at, in the words of the report. */
+export interface PassedOver {
+  path: string;
+  reason: string;
+}
+
+/** A file of an archive: its bytes where they were unpacked, or where in the archive they lie. */
+export interface ArchiveMember {
+  path: string;
+  bytes: Blob | null;
+  place: readonly [number, number] | null;
+  /** False where its own checksum says otherwise, or it was cut off. */
+  intact: boolean;
+}
+
+export interface Unpacked {
+  members: readonly ArchiveMember[];
+  /** What is no file whose bytes could be read. */
+  others: readonly PassedOver[];
+  /** Why the archive could not be read to its end. */
+  fault: string | null;
+  /** It holds more than is unpacked here. */
+  tooLarge: boolean;
 }
 
 /** Where to start reading for a line: every `stride`-th line's offset. */
@@ -79,7 +123,11 @@ export interface Row {
 export type ToWorker =
   | { do: "start"; wasm: ArrayBuffer }
   /** Files that were opened together; those that the answer names are then wanted whole. */
-  | { do: "look"; ask: number; files: readonly Ends[] }
+  | { do: "look"; ask: number; files: readonly Ends[]; folders: readonly string[]; isFolder: boolean }
+  /** Which of these files are archives of files: tar or zip. */
+  | { do: "archives"; ask: number; heads: readonly Uint8Array[] }
+  | { do: "unpack"; job: number; head: Uint8Array }
+  | { do: "end-unpack"; job: number; ask: number }
   | { do: "order"; ask: number; contents: readonly { file: number; bytes: ArrayBuffer }[] }
   | { do: "backup"; ask: number; describing: Describing }
   /** So many logs; behind them the files of the Redis backups, as they were put in order last. */
@@ -96,12 +144,14 @@ export type ToWorker =
 export type FromWorker =
   | { did: "ready"; tool: string; notes: Record<string, string> }
   | { did: "look"; ask: number; unsure: readonly number[] }
+  | { did: "archives"; ask: number; archives: readonly (string | null)[] }
+  | { did: "unpacked"; ask: number; unpacked: Unpacked }
   | ({ did: "order"; ask: number } & Order)
   | { did: "backup"; ask: number; backup: BackupFiles }
   /** `refused`: why the backup cannot be read, if it cannot. */
   | { did: "want"; ask: number; want: Want | null; refused: string | null }
   /** `enough`: the rest of what was wanted is not needed. */
-  | { did: "chunk"; job: number; buffer: ArrayBuffer; found: readonly NewFinding[]; records: number; enough: boolean }
+  | { did: "chunk"; job: number; buffer: ArrayBuffer; found: readonly NewFinding[]; records: number; enough: boolean; packed: boolean }
   /** The answer to a chunk while filtering: places are triples of line, offset, length; total counts all so far. */
   | { did: "hits"; job: number; buffer: ArrayBuffer | null; places: Float64Array; total: number }
   | { did: "finish"; job: number; result: ScanResult }
@@ -141,4 +191,7 @@ export interface ScanResult {
   backup: BackupTold | null;
   /** For each Redis backup. */
   remedies: readonly Remedy[];
+  /** For each file of the report: which of the files that were read it is, and its anomalies by reason, listed or not. */
+  sources: readonly (number | null)[];
+  reasons: readonly Readonly<Record<string, number>>[];
 }

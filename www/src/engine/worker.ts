@@ -2,7 +2,7 @@
 
 import * as wasm from "../../../web/pkg/papyra_web.js";
 import type { BackupFiles, BackupTold, Describing } from "./backup";
-import type { FromWorker, LineIndex, NewFinding, Order, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
+import type { ArchiveMember, FromWorker, LineIndex, NewFinding, Order, PassedOver, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
 import type { Remedy, Want } from "./redis";
 
 interface Details {
@@ -10,6 +10,8 @@ interface Details {
   noLog: boolean;
   remedies: Remedy[];
   backup: BackupTold | null;
+  sources: (number | null)[];
+  reasons: Record<string, number>[];
   files: { stride: number; packed: boolean; bytes: number; looksLike: string; plan: Omit<Plan, "parts"> }[];
   listings: { file: number; lines: number; stride: number; bytes: number }[];
 }
@@ -35,6 +37,27 @@ interface Unpacked {
   freshBytes: number;
 }
 
+interface Opened {
+  job: number;
+  members: wasm.Archive;
+  /** Each with its bytes, unless they lie in the archive as they are. */
+  files: { member: ArchiveMember; unpacked: Unpacked | null }[];
+  others: PassedOver[];
+  bytes: number;
+  /** More was in it than is unpacked here, or nothing more can be had. */
+  isOver: boolean;
+}
+
+/** What core says of an archive as it goes by, in order; bytes stand one after the other. */
+type Seen =
+  | { begin: string; place: [number, number] | null }
+  | { bytes: number }
+  | { end: boolean }
+  | { other: string; what: string };
+
+/** Bytes that are unpacked of one archive. */
+const MOST_UNPACKED = 2 ** 30;
+
 /** Packed bytes that are unpacked at once: they may grow a thousandfold. */
 const PACKED_STEP = 16 << 10;
 /** Each step is one place in the history, which has fewer bins than that. */
@@ -50,6 +73,8 @@ const scope = self as unknown as DedicatedWorkerGlobalScope;
 /** What was opened last. */
 let opening: wasm.Opening | null = null;
 let scan: Scan | null = null;
+/** The archive that is being unpacked. */
+let archive: Opened | null = null;
 let search: { job: number; search: wasm.Search } | null = null;
 
 scope.onmessage = (event: MessageEvent<ToWorker>) => {
@@ -73,11 +98,19 @@ function hear(message: ToWorker): void {
     }
     case "look": {
       opening?.free();
-      const fresh = (opening = new wasm.Opening());
-      const alone = message.files.length === 1;
-      const unsure = message.files.map(({ path, size, start, end }) => fresh.add(path, size, start, end, alone));
+      const names = message.files.map(({ path }) => path);
+      const fresh = (opening = message.isFolder ? wasm.Opening.of_folder(names, [...message.folders]) : new wasm.Opening(names));
+      const unsure = message.files.map(({ size, start, end }, file) => fresh.add(file, size, start, end));
       return tell({ did: "look", ask: message.ask, unsure: [...unsure.keys()].filter((file) => unsure[file]) });
     }
+    case "archives":
+      return tell({ did: "archives", ask: message.ask, archives: message.heads.map((head) => wasm.archive(head) ?? null) });
+    case "unpack":
+      archive?.members.free();
+      archive = { job: message.job, members: new wasm.Archive(message.head), files: [], others: [], bytes: 0, isOver: false };
+      return;
+    case "end-unpack":
+      return endUnpack(message.ask, message.job);
     case "order": {
       for (const { file, bytes } of message.contents) opening?.content(file, new Uint8Array(bytes));
       const order = JSON.parse(opening?.arrange() ?? "{}") as Order;
@@ -94,20 +127,22 @@ function hear(message: ToWorker): void {
       const backup = JSON.parse(wasm.backup(new Uint8Array(manifest), new Uint8Array(sums), [...paths])) as BackupFiles;
       return tell({ did: "backup", ask: message.ask, backup });
     }
-    case "begin":
+    case "begin": {
       scan?.scanner.free();
       scan?.redis.free();
+      const own = (opening ??= new wasm.Opening([]));
       scan = {
         job: message.job,
-        scanner: scannerOf(message.files, message.logs, message.backup),
+        scanner: scannerOf(own, message.files, message.logs, message.backup),
         files: 0,
         logs: message.logs,
         sizes: message.files.map(({ size }) => size),
-        redis: (message.logs < message.files.length && opening !== null ? opening : new wasm.Opening()).backups(),
+        redis: (message.backup === null ? own : new wasm.Opening([])).backups(),
         plain: message.files.map(() => ({ blobs: [], fresh: [], freshBytes: 0 })),
         wanted: 0,
       };
       return;
+    }
     case "filter":
       search?.search.free();
       search = { job: message.job, search: new wasm.Search(message.query, [...message.kinds]) };
@@ -128,14 +163,18 @@ function hear(message: ToWorker): void {
   }
 }
 
-function scannerOf(files: readonly ScannedFile[], logs: number, backup: Describing | null): wasm.Scanner {
+function scannerOf(own: wasm.Opening, files: readonly ScannedFile[], logs: number, backup: Describing | null): wasm.Scanner {
   const sizes = Float64Array.from(files, ({ size, inHistory }) => (inHistory ? size : 0));
-  if (backup === null) return new wasm.Scanner(files.slice(0, logs).map((file) => file.path), sizes);
+  if (backup === null) return new wasm.Scanner(own, Uint32Array.from(files.slice(0, logs), (file) => file.at), sizes);
   return wasm.Scanner.of_backup(new Uint8Array(backup.manifest), new Uint8Array(backup.sums), [...backup.paths], sizes);
 }
 
 function chunk(job: number, buffer: ArrayBuffer, length: number): void {
   const bytes = new Uint8Array(buffer, 0, length);
+  if (archive?.job === job) {
+    const enough = !pushArchive(archive, bytes);
+    return tell({ did: "chunk", job, buffer, found: [], records: 0, enough, packed: false }, [buffer]);
+  }
   if (search?.job === job) {
     search.search.push(bytes);
     return hits(job, buffer);
@@ -143,6 +182,7 @@ function chunk(job: number, buffer: ArrayBuffer, length: number): void {
   let found: NewFinding[] = [];
   let records = 0;
   let enough = false;
+  let packed = false;
   // A job that was replaced gets its buffers back and nothing else.
   if (scan?.job === job) {
     const logs = scan.files < scan.logs;
@@ -150,8 +190,9 @@ function chunk(job: number, buffer: ArrayBuffer, length: number): void {
     else enough = !pushRedis(scan, bytes);
     found = JSON.parse((logs ? scan.scanner : scan.redis).take_found() ?? "[]") as NewFinding[];
     records = scan.scanner.records() + scan.redis.records();
+    packed = logs && found.length > 0 && scan.scanner.unfolds();
   }
-  tell({ did: "chunk", job, buffer, found, records, enough }, [buffer]);
+  tell({ did: "chunk", job, buffer, found, records, enough, packed }, [buffer]);
 }
 
 function want(ask: number, job: number, ended: boolean): void {
@@ -228,7 +269,7 @@ function finish(job: number, whole: boolean): void {
   // This takes the backups over: they are not to be freed any more.
   scanner.add(redis, whole);
   const json = scanner.finish(whole);
-  const { timeline, files, noLog, backup, remedies, listings } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
+  const { timeline, files, noLog, backup, remedies, listings, sources, reasons } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
   const plans: Plan[] = files.map((file, index) => ({ ...file.plan, parts: scanner.plan(index) }));
   const indexes: LineIndex[] = files.map((file, index) => ({ stride: file.stride, offsets: scanner.line_offsets(index) }));
   const result: ScanResult = {
@@ -247,10 +288,54 @@ function finish(job: number, whole: boolean): void {
     })),
     backup,
     remedies,
+    sources,
+    reasons,
   };
   tell({ did: "finish", job, result }, [...plans.map((plan) => plan.parts.buffer), ...indexes.map((index) => index.offsets.buffer)]);
   scanner.free();
   scan = null;
+}
+
+/** False: the rest of the archive is not needed. */
+function pushArchive(own: Opened, bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length && !own.isOver; at += PACKED_STEP) {
+    own.isOver = !own.members.push(bytes.subarray(at, at + PACKED_STEP)) || own.bytes > MOST_UNPACKED;
+    takeSeen(own);
+  }
+  return !own.isOver;
+}
+
+function takeSeen(own: Opened): void {
+  const seen = JSON.parse(own.members.take_seen()) as Seen[];
+  const plain = own.members.take_bytes();
+  let from = 0;
+  for (const told of seen) {
+    const file = own.files.at(-1);
+    if ("begin" in told) {
+      const member: ArchiveMember = { path: told.begin, bytes: null, place: told.place, intact: false };
+      own.files.push({ member, unpacked: told.place === null ? { blobs: [], fresh: [], freshBytes: 0 } : null });
+    } else if ("other" in told) {
+      own.others.push({ path: told.other, reason: told.what });
+    } else if (file !== undefined && "end" in told) {
+      if (file.unpacked !== null) settlePlain(file.unpacked);
+      file.member = { ...file.member, intact: told.end, bytes: file.unpacked === null ? null : new Blob(file.unpacked.blobs) };
+    } else if (file !== undefined && "bytes" in told) {
+      if (file.unpacked !== null) keepPlain(file.unpacked, plain.slice(from, from + told.bytes));
+      from += told.bytes;
+      own.bytes += told.bytes;
+    }
+  }
+}
+
+function endUnpack(ask: number, job: number): void {
+  if (archive?.job !== job) throw new Error("another archive was opened");
+  const own = archive;
+  const fault = own.members.finish() ?? null;
+  takeSeen(own);
+  own.members.free();
+  archive = null;
+  const tooLarge = own.bytes > MOST_UNPACKED;
+  tell({ did: "unpacked", ask, unpacked: { members: own.files.map(({ member }) => member), others: own.others, fault, tooLarge } });
 }
 
 /** All of these bytes, or null when some of them were too much to keep. */

@@ -3,11 +3,12 @@
 import type { Ends } from "../engine/protocol";
 import type { Source } from "./source";
 
-/** What the engine asks for, in bytes. */
-const START = 512;
+/** What the engine asks for, in bytes: of a file by itself, and of one among others. */
+const ALONE = 512;
+const AMONG = 64 << 10;
 const END = 10;
 
-export async function endsOf({ file, path }: Source): Promise<Ends> {
+export async function endsOf({ file, path }: Source, among: boolean): Promise<Ends> {
   const part = async (from: number, to: number) => {
     try {
       return new Uint8Array(await file.slice(from, to).arrayBuffer());
@@ -15,5 +16,5 @@ export async function endsOf({ file, path }: Source): Promise<Ends> {
       return new Uint8Array();
     }
   };
-  return { path, size: file.size, start: await part(0, START), end: await part(Math.max(0, file.size - END), file.size) };
+  return { path, size: file.size, start: await part(0, among ? AMONG : ALONE), end: await part(Math.max(0, file.size - END), file.size) };
 }

@@ -2,10 +2,12 @@
 
 export interface Source {
   readonly file: File;
-  /** Relative to what was opened: the name, or the path inside the folder. */
+  /** Relative to what is looked at: the name, or the path inside the folder. */
   readonly path: string;
   /** In a backup: the path under which it is stored there. */
   readonly stored?: string;
+  /** Its place among the files that were looked at together. */
+  readonly at?: number;
 }
 
 /** The two files that describe a backup and lie beside its logs. */
@@ -13,24 +15,12 @@ export const MANIFEST = "manifest.json";
 export const SUMS = "SHA256SUMS";
 
 export function sourceOf(file: File, path?: string): Source {
-  return { file, path: path ?? (file.webkitRelativePath !== "" ? insideFolder(file.webkitRelativePath) : file.name) };
+  return { file, path: path ?? (file.webkitRelativePath !== "" ? file.webkitRelativePath : file.name) };
 }
 
-/** What a folder scan looks at: the files directly inside, no dot-files, no manifests. */
-export function logsOf(folder: readonly Source[]): Source[] {
-  return folder.filter(({ path }) => !path.includes("/") && !path.startsWith(".") && !describes(path));
-}
-
-/** Whether these are the files of a backup: then one of the two that describe it is among them. */
-export function isBackup(files: readonly Source[]): boolean {
-  return files.length > 1 && files.some(({ path }) => describes(path));
-}
-
-function describes(path: string): boolean {
+export function describes(path: string): boolean {
   return path === MANIFEST || path === SUMS;
 }
 
-/** "backups/events.ndjson" → "events.ndjson": the folder itself is what was opened. */
-function insideFolder(path: string): string {
-  return path.slice(path.indexOf("/") + 1);
-}
+/** A page must not hang over a tree of a million files. */
+export const MOST_FILES = 20_000;

@@ -1,13 +1,17 @@
 // What the user can do: open, cancel, reorder, select. Each changes signals in session.ts; none touches the document.
 
-import { isBackup, logsOf, type Source } from "../read/source";
+import type { Source } from "../read/source";
+import { type Unit, unitsOf } from "../read/units";
+import { unpacked } from "./archives";
 import { openBackup } from "./backup";
-import { orderOf, reset, scan, stop } from "./scan";
+import { landOn } from "./link";
+import { failed, orderOf, reset, scan, stop } from "./scan";
 import * as session from "./session";
+import * as workspace from "./workspace";
 import { sampleSource } from "../sample";
 
-/** Opens files; asks first when there is something on screen that would go. */
-export async function open(list: readonly Source[] | Promise<readonly Source[]>, folder = false): Promise<void> {
+/** Opens files; asks first when there is something on screen that would be lost: one can open a finished result again. */
+export async function open(list: readonly Source[] | Promise<readonly Source[]>): Promise<void> {
   let files: readonly Source[];
   try {
     files = await list;
@@ -16,17 +20,11 @@ export async function open(list: readonly Source[] | Promise<readonly Source[]>,
     return;
   }
   if (files.length === 0) {
-    session.toast.value = "";
     session.announcement.value = "Nothing to open";
-    if (session.phase.value === "empty") {
-      session.trouble.value = {
-        title: folder ? "No logs in that folder." : "Nothing to open.",
-        text: "The page looks at the files directly inside a folder, as the scan on the command line does.",
-      };
-    }
+    if (session.phase.value === "empty") session.trouble.value = { title: "Nothing to open.", text: "There are no files in it." };
     return;
   }
-  if (session.phase.value === "empty" || session.dialog.value === "replace") return begin(files);
+  if (session.phase.value !== "reading" || session.dialog.value === "replace") return begin(files);
   session.waiting.value = files;
   session.dialog.value = "replace";
 }
@@ -47,13 +45,66 @@ export async function openSample(): Promise<void> {
   await open([sampleSource()]);
 }
 
+let turns = 0;
+
+/** Archives are unpacked first: what is in them is looked at as what lies in folders. Then one after the other is read. */
 async function begin(files: readonly Source[]): Promise<void> {
   stop();
+  turns += 1;
+  const own = turns;
   session.trouble.value = null;
   session.opened.value = files;
+  reset(files, false);
+  session.unitName.value = "";
+  try {
+    const units = await unpacked(unitsOf(files), () => own !== turns);
+    if (own !== turns || units === null) return;
+    workspace.start(units);
+  } catch (error) {
+    return own === turns ? failed(error) : undefined;
+  }
+  for (let index = 0; index < workspace.items.value.length; ) {
+    const unit = workspace.items.value[index]?.unit;
+    if (unit === undefined) break;
+    workspace.turn(index);
+    const held = await look(unit, workspace.items.value.length > 1);
+    if (own !== turns) return;
+    if (!held) {
+      workspace.leaveOut(index);
+      continue;
+    }
+    workspace.settle(index);
+    if (session.phase.value === "cancelled") break;
+    index += 1;
+  }
+  workspace.over();
+  if (workspace.items.value.length === 0) return nothing();
+  workspace.showWorst();
+  landOn();
+}
+
+function nothing(): void {
+  session.phase.value = "empty";
+  session.trouble.value = {
+    title: "No logs in that folder.",
+    text: "None of its files is a log, a Redis backup or an archive of these. To see what a file is, open it by itself.",
+  };
+  session.announcement.value = session.trouble.value.title;
+}
+
+/** Looks at one unit. False: there is nothing in it that could be checked, and there are others. */
+async function look(unit: Unit, among: boolean): Promise<boolean> {
+  session.unitName.value = unit.name;
   session.redis.value = [];
-  if (isBackup(files)) return beginBackup(files);
-  await beginLogs(files);
+  session.sets.value = [];
+  session.aside.value = [];
+  session.archive.value = unit.archive ?? null;
+  session.broken.value = unit.broken ?? null;
+  if (unit.kind === "backup") {
+    await beginBackup(unit.files);
+    return true;
+  }
+  return beginLogs(unit, among);
 }
 
 async function beginBackup(files: readonly Source[]): Promise<void> {
@@ -73,15 +124,28 @@ async function beginBackup(files: readonly Source[]): Promise<void> {
 
 /** Looks at the logs of a backup as they are, whatever its manifest says of them. */
 export async function scanLogsAlone(): Promise<void> {
+  const unit = workspace.items.value[workspace.at.value]?.unit;
+  if (unit === undefined) return;
   session.trouble.value = null;
-  await beginLogs(logsOf(session.opened.value));
+  const files = unit.files.filter(({ path }) => !path.includes("/"));
+  await beginLogs({ ...unit, kind: "folder", files }, false);
+  workspace.settle(workspace.at.value);
 }
 
-async function beginLogs(files: readonly Source[]): Promise<void> {
-  const { order, rotation, backups } = await orderOf(files);
+async function beginLogs({ files, folders, kind }: Unit, among: boolean): Promise<boolean> {
+  const isFolder = kind === "folder" || files.length > 1;
+  const { order, rotation, backups, sets, aside } = await orderOf(files, folders, isFolder);
+  if (order.length === 0 && (among || isFolder)) return false;
   session.rotation.value = rotation;
   session.redis.value = backups;
-  await scan(order.map((index) => files[index]).filter((source) => source !== undefined));
+  session.sets.value = sets;
+  session.aside.value = aside;
+  const list = order.flatMap((at) => {
+    const source = files[at];
+    return source === undefined ? [] : [{ ...source, at }];
+  });
+  await scan(list);
+  return true;
 }
 
 export async function openAgain(): Promise<void> {
@@ -94,7 +158,12 @@ export async function moveSource(index: number, step: -1 | 1): Promise<void> {
   const [moved] = list.splice(index, 1);
   if (moved === undefined) return;
   list.splice(index + step, 0, moved);
+  const unit = workspace.items.value[workspace.at.value]?.unit;
+  if (unit === undefined) return;
+  // The engine knows what it has looked at last.
+  await orderOf(unit.files, unit.folders, unit.kind === "folder" || unit.files.length > 1);
   await scan(list);
+  workspace.settle(workspace.at.value);
 }
 
 export function cancel(): void {
@@ -111,5 +180,6 @@ export function step(by: 1 | -1): void {
   const total = session.shown.value.length;
   if (total === 0) return;
   select((session.selected.value + by + total) % total);
-  document.getElementById("anomalies-title")?.scrollIntoView({ block: "nearest" });
+  // The bytes are what one looks at; a frame later they have their place.
+  requestAnimationFrame(() => document.querySelector(".anomaly .evidence, .anomaly")?.scrollIntoView({ block: "nearest" }));
 }

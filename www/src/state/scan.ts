@@ -8,7 +8,7 @@ import { pump } from "../read/pump";
 import type { Source } from "../read/source";
 import { visible } from "../text/escape";
 import { plural } from "../text/numbers";
-import { chunkSize, landOn } from "./link";
+import { chunkSize } from "./link";
 import { readRedis, type Tell } from "./redis";
 import * as session from "./session";
 import { verdict } from "./verdict";
@@ -42,8 +42,8 @@ export async function readyEngine(): Promise<Engine> {
   return engine;
 }
 
-export async function orderOf(files: readonly Source[]): Promise<Order> {
-  return (await readyEngine()).order(files);
+export async function orderOf(files: readonly Source[], folders: readonly string[], isFolder: boolean): Promise<Order> {
+  return (await readyEngine()).order(files, folders, isFolder);
 }
 
 export function stop(): void {
@@ -59,15 +59,22 @@ export async function scan(list: readonly Source[], describing: Describing | nul
   const worker = await readyEngine();
   const job = worker.job();
   const tell = progressTeller();
-  worker.onFound = (from, found, records) => {
+  worker.onFound = (from, found, records, packed) => {
     if (from !== job) return;
+    const file = found[0]?.file;
+    if (packed && file !== undefined && session.packed.value[file] !== true) {
+      const list = [...session.packed.value];
+      list[file] = true;
+      session.packed.value = list;
+    }
     if (found.length > 0) session.found.value = [...session.found.value, ...found];
     tell.records = records;
   };
   const began = performance.now();
   try {
     const inHistory = (at: number) => at < session.logs.value || session.isDump(at);
-    worker.begin(job, list.map(({ path, file }, at) => ({ path, size: file.size, inHistory: inHistory(at) })), session.logs.value, describing);
+    const files = list.map(({ path, file, at }, place) => ({ path, at: at ?? place, size: file.size, inHistory: inHistory(place) }));
+    worker.begin(job, files, session.logs.value, describing);
     const whole = await readAll(list, worker, job, own.signal, tell.read);
     if (own.signal.aborted && running !== null) return; // another scan has begun
     if (whole === "changed") return changed();
@@ -94,6 +101,8 @@ export function reset(list: readonly Source[], isBackup: boolean): void {
   session.progress.value = { bytes: 0, total, file: 0, fileBytes: 0, rate: 0 };
   session.report.value = null;
   session.reportText.value = "";
+  session.reportSources.value = [];
+  session.reasonCounts.value = [];
   session.plans.value = [];
   session.indexes.value = [];
   session.packed.value = [];
@@ -130,7 +139,7 @@ async function readAll(list: readonly Source[], worker: Engine, job: number, sig
     if (bytes !== blob.size) return "changed" as const;
     worker.endFile(job);
     before += bytes;
-    tell(before, file, bytes, true);
+    tell(before, file, bytes, file + 1 === session.logs.value);
   }
   const redis = await readRedis(list, worker, job, signal, tell).catch((error) => {
     if (isReadError(error)) return "changed" as const;
@@ -138,12 +147,10 @@ async function readAll(list: readonly Source[], worker: Engine, job: number, sig
   });
   if (redis !== "all") return redis;
   // A file of the set may have changed after it was read, while another was: browsers that notice say so here.
-  for (const { file } of list) {
-    try {
-      await file.slice(0, 1).arrayBuffer();
-    } catch {
-      return "changed" as const;
-    }
+  try {
+    await Promise.all(list.map(({ file }) => file.slice(0, 1).arrayBuffer()));
+  } catch {
+    return "changed" as const;
   }
   return "all" as const;
 }
@@ -180,6 +187,8 @@ function progressTeller(): { records: number; read: Tell } {
 
 function settle(result: Awaited<ReturnType<Engine["finish"]>>, whole: boolean): void {
   const report = JSON.parse(result.json) as Report;
+  session.reportSources.value = result.sources;
+  session.reasonCounts.value = result.reasons;
   session.report.value = report;
   session.reportText.value = result.json;
   session.plans.value = result.plans;
@@ -192,16 +201,13 @@ function settle(result: Awaited<ReturnType<Engine["finish"]>>, whole: boolean): 
   session.backup.value = result.backup;
   if (result.backup !== null) session.rotation.value = report.backend === "rotating";
   session.remedies.value = result.remedies;
-  session.found.value = report.files.flatMap((seen, index) => seen.anomalies.map((anomaly) => ({ file: sourceIndex(seen.path, index), anomaly })));
+  // Files of the report that were not opened (missing ones) are counted on behind the sources.
+  session.found.value = report.files.flatMap((seen, index) => {
+    const file = result.sources[index] ?? session.sources.value.length + index;
+    return seen.anomalies.map((anomaly) => ({ file, anomaly }));
+  });
   session.phase.value = whole ? "done" : "cancelled";
   session.announcement.value = `${verdict().title}. ${verdict().sentence}`;
-  landOn();
-}
-
-/** Findings point to sources; files of the report that were not opened (missing ones) are counted on behind them. */
-function sourceIndex(path: string, fallback: number): number {
-  const index = session.sources.value.findIndex((source) => source.path === path);
-  return index === -1 ? session.sources.value.length + fallback : index;
 }
 
 function changed(): void {
@@ -215,7 +221,7 @@ function changed(): void {
   session.announcement.value = session.trouble.value.title;
 }
 
-function failed(error: unknown): void {
+export function failed(error: unknown): void {
   if (error instanceof Refused) return refused(error.message);
   if (engine?.isDead === true) {
     engine = null;

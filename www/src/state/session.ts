@@ -1,8 +1,8 @@
 // What the page knows: one signal per fact, and what follows from them. Who changes them: state/actions.ts.
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal, type Signal } from "@preact/signals";
 import type { BackupTold } from "../engine/backup";
-import type { LineIndex, Listing, Plan, Timeline } from "../engine/protocol";
+import type { LineIndex, Listing, LogSet, PassedOver, Plan, Timeline } from "../engine/protocol";
 import type { Pass, RedisBackup, Remedy } from "../engine/redis";
 import type { Anomaly, FileReport, Report } from "../engine/report";
 import type { Source } from "../read/source";
@@ -60,6 +60,14 @@ export const isBackup = signal(false);
 export const backup = signal<BackupTold | null>(null);
 /** True when the files' names form a rotation set, whose order then matters. */
 export const rotation = signal(false);
+/** The logs and rotation sets among the sources. */
+export const sets = signal<readonly LogSet[]>([]);
+/** What was opened with them and is not looked at, and why. */
+export const aside = signal<readonly PassedOver[]>([]);
+/** The archive that the sources came out of, if they did. */
+export const archive = signal<string | null>(null);
+/** The archive that the sources came out of could not be read to its end; why. */
+export const broken = signal<{ archive: string; why: string } | null>(null);
 /** Redis backups among the sources; their files stand behind the logs. */
 export const redis = signal<readonly RedisBackup[]>([]);
 export const pass = signal<Pass>("read");
@@ -75,6 +83,9 @@ export const looksLike = signal<string | null>(null);
 export const report = signal<Report | null>(null);
 /** The report exactly as core wrote it. */
 export const reportText = signal("");
+/** For each file of the report: which source it is, and its anomalies by reason, listed or not. */
+export const reportSources = signal<readonly (number | null)[]>([]);
+export const reasonCounts = signal<readonly Readonly<Record<string, number>>[]>([]);
 export const plans = signal<readonly Plan[]>([]);
 export const timeline = signal<Timeline | null>(null);
 /** Findings as they arrive; the report's own once there is one. */
@@ -111,10 +122,15 @@ export const shown = computed(() => {
 
 export const current = computed(() => shown.value[Math.min(selected.value, shown.value.length - 1)] ?? null);
 
-/** Findings by reason, most frequent first. */
+/** Findings by reason, most frequent first: all of them once core has counted them, those that came in before. */
 export const reasons = computed(() => {
   const counts = new Map<string, number>();
-  for (const { anomaly } of found.value) counts.set(anomaly.reason, (counts.get(anomaly.reason) ?? 0) + 1);
+  const add = (reason: string, times: number) => counts.set(reason, (counts.get(reason) ?? 0) + times);
+  if (reasonCounts.value.length > 0) {
+    for (const counted of reasonCounts.value) for (const [reason, times] of Object.entries(counted)) add(reason, times);
+  } else {
+    for (const { anomaly } of found.value) add(anomaly.reason, 1);
+  }
   return [...counts].sort((a, b) => b[1] - a[1]);
 });
 
@@ -123,12 +139,34 @@ export const logs = computed(() => sources.value.length - new Set(redis.value.fl
 
 export const totalBytes = computed(() => sources.value.reduce((sum, source) => sum + source.file.size, 0));
 
-/** A short name for what is open: the file's, or the set's. */
+/** A short name for what is open: the folder's or the archive's, else the file's, or the set's. */
+export const unitName = signal("");
 export const title = computed(() => {
+  if (unitName.value !== "") return unitName.value;
   const [first, ...rest] = sources.value;
   if (first === undefined) return "";
   return rest.length === 0 ? first.path : `${first.path} and ${rest.length} more`;
 });
+
+/** All that belongs to what is being looked at: kept aside while something else of what was opened is shown. */
+const OWN = {
+  phase, sources, isBackup, backup, rotation, sets, aside, archive, broken, redis, remedies, pass, progress, trouble, elapsed, looksLike, report, reportText,
+  reportSources, reasonCounts, plans, timeline, found, seenRecords, indexes, packed, plainBytes, listings, unitName,
+};
+
+export type Kept = Readonly<Record<string, unknown>>;
+
+export function keep(): Kept {
+  return Object.fromEntries(Object.entries(OWN).map(([name, held]) => [name, held.peek()]));
+}
+
+export function bring(kept: Kept): void {
+  batch(() => {
+    for (const [name, held] of Object.entries(OWN)) (held as Signal<unknown>).value = kept[name];
+    selected.value = 0;
+    reasonFilter.value = null;
+  });
+}
 
 /** The path of the file that something was found in. */
 export function pathOf(file: number): string {
@@ -143,10 +181,18 @@ export function bytesOf(file: number): Blob | null {
   return packed.value[file] === true ? null : (sources.value[file]?.file ?? null);
 }
 
-/** What the report says of a file. */
+const bySource = computed(() => {
+  const seen = new Map<number, FileReport>();
+  reportSources.value.forEach((source, at) => {
+    const file = report.value?.files[at];
+    if (source !== null && file !== undefined) seen.set(source, file);
+  });
+  return seen;
+});
+
+/** What the report says of a source. Two may have one name: they are told by their place. */
 export function seenOf(file: number): FileReport | undefined {
-  const path = pathOf(file);
-  return report.value?.files.find((seen) => seen.path === path);
+  return bySource.value.get(file) ?? report.value?.files[file - sources.value.length];
 }
 
 /** Whether a file is a Redis dump or payload. */

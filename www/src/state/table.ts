@@ -30,8 +30,12 @@ export const PAGE = 400_000;
 export const query = signal("");
 export const kinds = signal<readonly string[]>([]);
 export const page = signal(0);
-/** The row to show and mark, in the whole list. */
-export const target = signal<number | null>(null);
+/** The row that keys move and a panel shows, in the whole list. */
+export const cursor = signal<number | null>(null);
+/** Counts up when the cursor's row is to be brought into sight and get the focus. */
+export const wanted = signal(0);
+/** Whether the cursor's row is open at the side. */
+export const open = signal(false);
 /** Changes whenever rows have arrived. */
 export const arrived = signal(0);
 export const filtering = signal<{ share: number; total: number; done: boolean } | null>(null);
@@ -46,7 +50,8 @@ export function forgetRows(): void {
   query.value = "";
   kinds.value = [];
   page.value = 0;
-  target.value = null;
+  cursor.value = null;
+  open.value = false;
   filtering.value = null;
   hits.value = [];
 }
@@ -139,7 +144,8 @@ export async function filter(text: string, only: readonly string[]): Promise<voi
   query.value = text;
   kinds.value = only;
   page.value = 0;
-  target.value = null;
+  cursor.value = null;
+  open.value = false;
   if (text.trim() === "" && only.length === 0) {
     filtering.value = null;
     hits.value = [];
@@ -195,9 +201,21 @@ export async function goToLine(file: number, line: number): Promise<boolean> {
   await filter("", []);
   let row = line - 1;
   for (let earlier = 0; earlier < file; earlier += 1) row += linesOf(earlier);
-  page.value = Math.floor(row / PAGE);
-  target.value = row;
+  moveTo(row);
   return true;
+}
+
+/** Puts the cursor on a row of the list as it is shown now, wherever that is. */
+export function moveTo(row: number): void {
+  const last = rowTotal() - 1;
+  if (last < 0) return;
+  cursor.value = Math.max(0, Math.min(last, row));
+  page.value = Math.floor(cursor.value / PAGE);
+  wanted.value += 1;
+}
+
+export function step(by: number): void {
+  moveTo((cursor.value ?? -1) + by);
 }
 
 export async function goToOffset(file: number, offset: number): Promise<boolean> {

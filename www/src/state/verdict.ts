@@ -4,7 +4,8 @@ import type { BackupTold } from "../engine/backup";
 import { type Report, recordTotal } from "../engine/report";
 import { count, plural, size } from "../text/numbers";
 import { hasRedis, ofRedis } from "./redis-verdict";
-import { backup, looksLike, phase, type Phase, progress, report, trouble } from "./session";
+import { visible } from "../text/escape";
+import { backup, broken, looksLike, phase, type Phase, progress, report, trouble } from "./session";
 
 export type Tone = "good" | "mend" | "bad" | "calm";
 
@@ -15,7 +16,19 @@ export interface Verdict {
 }
 
 export function verdict(): Verdict {
-  return judge(phase.value, report.value, looksLike.value, backup.value);
+  const told = judge(phase.value, report.value, looksLike.value, backup.value);
+  const archive = broken.value;
+  if (archive === null || phase.value !== "done") return told;
+  return {
+    tone: told.tone === "bad" ? "bad" : "mend",
+    title: "Damaged archive",
+    sentence: `${visible(archive.archive)} could not be read to its end: ${visible(archive.why)}. What came out before that place was checked. ${told.title}: ${told.sentence}`,
+  };
+}
+
+/** Whether a packed log could not be unpacked to its end: then what followed is lost, whatever recovery does. */
+function isCut(seen: Report): boolean {
+  return seen.files.some((file) => file.anomalies.some((anomaly) => anomaly.reason === "damaged_archive"));
 }
 
 function judge(now: Phase, seen: Report | null, looks: string | null, stored: BackupTold | null): Verdict {
@@ -100,7 +113,8 @@ export function ofReport(seen: Report, looks: string | null): Verdict {
   }
   const gap = seen.files.some((file) => file.anomalies.some((anomaly) => anomaly.reason === "rotation_gap"));
   const saved = totals.salvageable > 0 ? ` and saves ${count(totals.salvageable)} more from damaged lines` : "";
-  const missing = gap ? " What a missing file held is not in this backup." : "";
+  const missing = (gap ? " What a missing file held is not in this backup." : "") +
+    (isCut(seen) ? " The compressed file cannot be unpacked past the damage: all that followed is lost with it." : "");
   return {
     tone: "mend",
     title: `Usable after recovery: ${wrong}`,

@@ -1,8 +1,10 @@
 // The command that does on the server what the page only shows.
 
-import type { Report } from "../engine/report";
+import type { LogSet } from "../engine/protocol";
 import type { RedisBackup, Remedy } from "../engine/redis";
+import { archive, packed, report, seenOf, sets, unitName } from "../state/session";
 import { visible } from "../text/escape";
+import { repairedName } from "./repair";
 
 /** For each Redis backup: repair where core says that it can be repaired, else an export. */
 export function redisCommands(paths: readonly string[], backups: readonly RedisBackup[], remedies: readonly Remedy[]): string[] {
@@ -19,14 +21,27 @@ function folderFor(path: string): string {
   return `exported-${path.replace(/\.(rdb|dump|aof|manifest)$/, "").replaceAll(/[^A-Za-z0-9_.-]/g, "-")}`;
 }
 
-export function command(paths: readonly string[], seen: Report): string {
-  const active = seen.files.find((file) => file.role === "active")?.path ?? paths.at(-1) ?? "events.ndjson";
-  // A set is named by its active file, whatever numbers were opened.
-  const name = seen.backend === "rotating" ? active.replace(/\.\d+$/, "") : active;
-  const backend = seen.backend === "rotating" ? " --backend rotating" : "";
-  const unpacked = name.replace(/\.(gz|zst)$/, "");
-  const unpack = name.endsWith(".gz") ? `gunzip -k ${quote(name)} && ` : name.endsWith(".zst") ? `unzstd ${quote(name)} && ` : "";
-  return `${unpack}papyra persistence recover --path ${quote(unpacked)}${backend}`;
+/** What recovers the logs that are damaged, a command for each log or set. */
+export function logCommands(): string[] {
+  return sets.value.flatMap((set) => {
+    if (!set.files.some((file) => (seenOf(file)?.anomaly_count ?? 0) > 0 || isGap(set))) return [];
+    const path = inFolder(set.base);
+    // What a compressed log holds goes to a file of its own: the archive stays as it is.
+    if (set.files.some((file) => packed.value[file] === true && seenOf(file)?.role === "active")) {
+      return [`papyra persistence recover --path ${quote(path)} --to ${quote(inFolder(repairedName(set.base)))}`];
+    }
+    return [`papyra persistence recover --path ${quote(path)}${set.rotating ? " --backend rotating" : ""}`];
+  });
+}
+
+function isGap({ base }: LogSet): boolean {
+  return report.value?.files.some(({ role, path }) => role === "missing" && path.startsWith(`${base}.`)) === true;
+}
+
+/** A folder is opened by its name, so that commands work from where it lies; what was in an archive, from where it was unpacked. */
+function inFolder(name: string): string {
+  const folder = archive.value === null ? unitName.value : unitName.value.slice(archive.value.length + 1);
+  return folder === "" ? name : `${folder}/${name}`;
 }
 
 /** For a shell. A leading dash would be an option; what does not print is spelled out, as bash and zsh read it. */

@@ -12,6 +12,11 @@ export function repairedOf(file: Blob, plan: Plan): Promise<Blob> {
   return assemble(file, plan.parts, (action) => action !== REJECT);
 }
 
+/** These stretches of a file, one behind the other. */
+export function keptOf(file: Blob, parts: Float64Array): Promise<Blob> {
+  return assemble(file, parts, () => true);
+}
+
 export function rejectedOf(file: Blob, plan: Plan): Promise<Blob> {
   return assemble(file, plan.parts, (action) => action === REJECT);
 }

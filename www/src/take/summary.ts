@@ -1,13 +1,13 @@
 // A few lines of plain text for the incident ticket.
 
 import { recordTotal } from "../engine/report";
-import { backup, found, logs, redis, remedies, report, sources } from "../state/session";
+import { backup, found, redis, remedies, report, sources, timeline } from "../state/session";
 import { hasRedis } from "../state/redis-verdict";
 import { verdict } from "../state/verdict";
 import { count, exactSize, hex, plural, timeSpan } from "../text/numbers";
 import { visible } from "../text/escape";
 import { kindName, reasonTitle } from "../text/words";
-import { command, redisCommands } from "./command";
+import { logCommands, redisCommands } from "./command";
 
 /** More would drown the ticket; the report has them all. */
 const MOST = 10;
@@ -20,7 +20,8 @@ export function summary(): string {
   const kinds = (["event", "dead_letter", "audit", "other"] as const)
     .filter((kind) => (totals.records[kind]) > 0)
     .map((kind) => `${count(totals.records[kind])} ${kindName(kind, totals.records[kind] !== 1)}`);
-  const span = timeSpan(totals.first_timestamp, totals.last_timestamp);
+  const [first, last] = timeline.value?.span ?? [totals.first_timestamp, totals.last_timestamp];
+  const span = timeSpan(first, last);
   const lines = [
     `${title}: ${sources.value.map((source) => visible(source.path)).join(", ")}`,
     sentence,
@@ -38,8 +39,8 @@ export function summary(): string {
   if (more > 0) lines.push(`- and ${plural(more, "more anomaly", "more anomalies")}`);
   const paths = sources.value.map((source) => source.path);
   if (backup.value !== null) lines.push(`Backup ${visible(backup.value.name)}, made ${visible(backup.value.created)} by ${visible(backup.value.madeBy)}.`);
-  else if (seen.verdict !== "clean" && logs.value > 0) lines.push(`To recover: ${command(paths.slice(0, logs.value), seen)}`);
+  else if (seen.verdict !== "clean") lines.push(...logCommands().map((text) => `To recover: ${text}`));
   if (seen.verdict !== "clean") lines.push(...redisCommands(paths, redis.value, remedies.value).map((text) => `To recover: ${text}`));
   lines.push(`Checked with ${seen.tool} in the browser.`);
-  return `${lines.filter((line) => line !== "").join("\n")}\n`;
+  return `${lines.filter((line) => line !== "").join("\n").replaceAll("\u00a0", " ")}\n`;
 }

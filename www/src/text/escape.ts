@@ -1,9 +1,9 @@
 // Bytes of a log as text that is safe to look at: what would not print, or would reorder the line, is spelled out.
 
-/** Control characters, bidi controls, zero-width characters, separators, lone surrogates, tags. */
+/** Control characters, bidi controls, zero-width characters, fillers that look empty, separators, lone surrogates, tags. */
 const HIDDEN =
   // eslint-disable-next-line no-control-regex
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u034f\u115f\u1160\u17b4\u17b5\u200b-\u200f\u2028-\u202f\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e0fff}]/gu;
 
 const NAMED: Record<string, string> = { "\n": "⏎", "\t": "→\t", "\r": "␍" };
 

@@ -28,7 +28,7 @@ export function size(bytes: number): string {
 
 /** "8.5 KiB (8,680 bytes)": for a record of what was seen. */
 export function exactSize(bytes: number): string {
-  return bytes < 1024 ? size(bytes) : `${size(bytes)} (${count(bytes)} bytes)`;
+  return bytes < 1024 ? size(bytes) : `${size(bytes)} (${count(bytes)}\u00a0bytes)`;
 }
 
 /** 311 → "0x137" */
@@ -59,9 +59,21 @@ export function isUnixTime(seconds: number): boolean {
 }
 
 /** A timestamp of the log, as a date where it is one. */
-export function moment(seconds: number): string {
+export function moment(seconds: number, exact = false): string {
   if (!isUnixTime(seconds)) return `${trim(seconds)} s`;
-  return new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
+  const text = new Date(seconds * 1000).toISOString().replace("T", " ");
+  return exact ? `${text.slice(0, 23)} UTC` : text.slice(0, 19);
+}
+
+/** RFC 3339 → "3 h ago" */
+export function age(stamp: string): string {
+  const seconds = (Date.now() - Date.parse(stamp)) / 1000;
+  if (Number.isNaN(seconds)) return "at an unknown time";
+  if (seconds < -60) return "in the future";
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${plural(Math.floor(seconds / 86_400), "day")} ago`;
 }
 
 /** What lies between the first and the last timestamp: a title and, when they are dates, the two ends. */

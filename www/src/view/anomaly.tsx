@@ -89,10 +89,12 @@ function RedisFate({ anomaly }: { anomaly: Anomaly }) {
 
 function Evidence({ entry }: { entry: Found }) {
   const [bytes, setBytes] = useState<Window | "failed" | null>(null);
+  // Of a packed file what was unpacked is there when the reading is over; before, its own bytes would be shown.
   const file = bytesOf(entry.file);
   useEffect(() => {
     let stale = false;
     if (file === null) return setBytes("failed");
+    setBytes(null);
     windowAround(file, entry.anomaly, isBinary(entry)).then(
       (result) => stale || setBytes(result),
       () => stale || setBytes("failed"),
@@ -100,10 +102,16 @@ function Evidence({ entry }: { entry: Found }) {
     return () => {
       stale = true;
     };
-  }, []);
+  }, [file, entry]);
   if (bytes === null) return <div class="bytes-wait" aria-hidden="true" />;
   if (bytes === "failed") {
-    return <pre class="excerpt">{entry.anomaly.excerpt === undefined ? "The bytes can no longer be read." : visible(entry.anomaly.excerpt)}</pre>;
+    const { excerpt } = entry.anomaly;
+    return (
+      <>
+        <pre class="excerpt">{excerpt === undefined ? "" : visible(excerpt)}</pre>
+        <p class="faint small-print">{file === null ? "The first bytes of the damage. Its neighbours can be shown once the file is unpacked." : "The file can no longer be read."}</p>
+      </>
+    );
   }
   return <BytesView window={bytes} />;
 }

@@ -15,6 +15,11 @@ import { History } from "./history";
 import { Reading } from "./reading";
 import { Records } from "./records";
 import { Announcer, Toast } from "./small";
+import { items } from "../state/workspace";
+import { open } from "../state/table";
+import { Aside } from "./aside";
+import { RecordPanel } from "./record";
+import { Tree } from "./tree";
 import { Streams } from "./streams";
 import { TakeAway } from "./takeaway";
 import { VerdictCard } from "./verdict";
@@ -29,7 +34,7 @@ export function App() {
       <a class="skip" href="#main" onClick={skip}>Skip to the verdict</a>
       <Header />
       <main id="main" tabIndex={-1}>
-        {engineState.value === "refused" ? <Refused /> : now === "empty" ? <Empty /> : <Result />}
+        {engineState.value === "refused" ? <Refused /> : now === "empty" ? <Empty /> : <Workspace />}
       </main>
       <Footer />
       <Dialogs />
@@ -37,6 +42,18 @@ export function App() {
       <Toast />
       <Announcer />
     </>
+  );
+}
+
+/** What was opened at the left when it is more than one thing, the result, and a record that is open at the right. */
+function Workspace() {
+  const name = `workspace${items.value.length > 1 ? " with-tree" : ""}${open.value ? " with-record" : ""}`;
+  return (
+    <div class={name}>
+      <Tree />
+      <div class="result"><Result /></div>
+      <RecordPanel />
+    </div>
   );
 }
 
@@ -51,6 +68,7 @@ function Result() {
       <Backup />
       {now === "done" && <TakeAway />}
       {now !== "refused" && <Files />}
+      <Aside />
       {settled && <Streams />}
       <Anomalies />
       {rest && isLog && <History />}

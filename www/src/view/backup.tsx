@@ -4,7 +4,7 @@ import type { BackupTold, Damage } from "../engine/backup";
 import { hasRedis } from "../state/redis-verdict";
 import { backup, phase, report } from "../state/session";
 import { quote } from "../take/command";
-import { count, exactSize, hex, plural } from "../text/numbers";
+import { age, count, exactSize, hex, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { CopyButton } from "./small";
 
@@ -17,7 +17,7 @@ export function Backup() {
     <section class="card backup" aria-labelledby="backup-title">
       <h2 id="backup-title">Backup <span class="mono">{visible(told.name)}</span></h2>
       <p class="faint">
-        Made {visible(told.created)} by {visible(told.madeBy)}{told.compression === "none" ? "" : `, stored as ${told.compression}`};{" "}
+        Made <time dateTime={told.created} title={visible(told.created)}>{age(told.created)}</time> by {visible(told.madeBy)}{told.compression === "none" ? "" : `, stored as ${told.compression}`};{" "}
         {exactSize(told.bytes)} in {plural(told.files, "file")} compared with its manifest.
       </p>
       {told.damage.length > 0 && (

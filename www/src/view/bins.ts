@@ -17,6 +17,7 @@ export function fitted(data: Timeline, width: number): Timeline {
     events: merge(data.events),
     deadLetters: merge(data.deadLetters),
     crashes: merge(data.crashes),
+    restarts: merge(data.restarts),
     anomalies: merge(data.anomalies),
   };
 }

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { fromText } from "../read/gather";
 import { keepResult, open, replaceWithWaiting } from "../state/actions";
 import { KEYS } from "../state/keys";
-import { dialog, logs, phase, singleKeys, sources, waiting } from "../state/session";
+import { dialog, logs, singleKeys, sources, waiting } from "../state/session";
 import { goToLine, goToOffset, listingOf } from "../state/table";
 import { plural } from "../text/numbers";
 import { visible } from "../text/escape";
@@ -143,10 +143,9 @@ function GoTo() {
 }
 
 function Replace() {
-  const what = phase.value === "reading" ? "The scan that is running will be cancelled." : "The result on screen will go.";
   return (
     <Modal title={`Open ${plural(waiting.value.length, "file")} instead?`} onClose={keepResult}>
-      <p>{what} The files themselves are not touched.</p>
+      <p>The scan that is running will be cancelled. The files themselves are not touched.</p>
       <div class="dialog-buttons">
         <button type="button" class="button" onClick={keepResult}>Keep this</button>
         <button type="button" class="button primary" onClick={replaceWithWaiting}>Open</button>

@@ -11,7 +11,7 @@ export function Empty() {
   const link = deepLink.value;
   return (
     <div class="empty">
-      <h1>Is this backup whole?</h1>
+      <h1>Is this backup intact?</h1>
       <p class="lead">
         Open a Papyra log or a Redis backup and see within seconds whether it is intact, what exactly is damaged, and what recovery would keep.
       </p>
@@ -27,9 +27,9 @@ export function Empty() {
         <label class="drop-label">
           <DropDrawing />
           <span class="drop-title">Drop files or a folder anywhere on this page</span>
-          <span class="faint">events.ndjson · a rotation set in any order · .gz and .zst as they are</span>
+          <span class="faint">events.ndjson · rotation sets in any order · backups · .gz, .zst, .tar and .zip as they are</span>
           <span class="faint">Redis: dump.rdb · DUMP payloads · append-only files and folders</span>
-          <input type="file" multiple onChange={(event) => take(event.currentTarget, false)} />
+          <input type="file" multiple onChange={(event) => take(event.currentTarget)} />
         </label>
         <div class="drop-buttons">
           <ChooseFiles class="button primary" />

@@ -1,7 +1,7 @@
 // The files of a set, oldest first: roles, damage where it lies, and buttons that correct the order.
 
 import { moveSource } from "../state/actions";
-import { backup, found, isBackup, logs, phase, progress, redis, report, rotation, sources } from "../state/session";
+import { backup, found, isBackup, logs, packed, phase, progress, redis, report, reportSources, rotation, seenOf, sets, sources } from "../state/session";
 import { recordTotal, type FileReport } from "../engine/report";
 import { count, plural, size, timeSpan } from "../text/numbers";
 import { visible } from "../text/escape";
@@ -19,7 +19,6 @@ const ROLES: Record<string, string> = {
 export function Files() {
   const list = sources.value;
   const files = report.value?.files ?? [];
-  const reportOf = (path: string | undefined) => files.find((file) => file.path === path);
   if (list.length < 2) return null;
   const byManifest = redis.value.some(({ manifest }) => manifest !== null);
   return (
@@ -29,12 +28,12 @@ export function Files() {
       </div>
       <ol class="file-list">
         {list.map((source, index) => (
-          <li key={source.path}>
-            <FileRow index={index} path={source.path} bytes={source.file.size} seen={reportOf(source.path)} before={index === 0 ? undefined : reportOf(list[index - 1]?.path)} last={list.length - 1} />
+          <li key={index}>
+            <FileRow index={index} path={source.path} bytes={source.file.size} seen={seenOf(index)} before={sets.value.length < 2 || sets.value.some(({ files }) => files.includes(index) && files.includes(index - 1)) ? seenOf(index - 1) : undefined} last={list.length - 1} />
           </li>
         ))}
       </ol>
-      {files.filter((file) => !list.some((source) => source.path === file.path)).map((file) => (
+      {files.filter((_, at) => reportSources.value[at] === null).map((file) => (
         <p key={file.path} class="hint warn">
           {file.anomalies.map((anomaly) => <span key={anomaly.detail}><b>{reasonTitle(anomaly.reason)}:</b> {visible(anomaly.detail)} </span>)}
         </p>
@@ -57,6 +56,9 @@ function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
   const busy = phase.value === "reading";
   const isDamaged = backup.value?.damage.some(({ file }) => file === (sources.value[index]?.stored ?? "")) === true;
   const marks = found.value.filter((entry) => entry.file === index && entry.anomaly.offset !== undefined);
+  // Places in a packed file are those of what it unpacks to, whose size is known at its end.
+  const extent = packed.value[index] === true ? (seen?.bytes ?? 0) : bytes;
+  const total = seen?.anomaly_count ?? marks.length;
   const share = busy ? (progress.value.file > index ? 1 : progress.value.file === index ? progress.value.fileBytes / Math.max(1, bytes) : 0) : 1;
   const about = seen?.anomalies.filter((anomaly) => anomaly.offset === undefined) ?? [];
   return (
@@ -67,16 +69,16 @@ function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
         {seen === undefined && backup.value !== null && <span class="faint">kept along, no log</span>}
         {isDamaged && <b class="bad-text">not as written</b>}
       </div>
-      <Strip bytes={bytes} share={share} marks={marks.map((entry) => (entry.anomaly.offset ?? 0) / Math.max(1, bytes))} />
+      <Strip bytes={bytes} share={share} marks={extent === 0 ? [] : marks.map((entry) => (entry.anomaly.offset ?? 0) / extent)} />
       <div class="file-facts faint">
         <span>{size(bytes)}</span>
         {seen !== undefined && !busy && <span>{plural(recordTotal(seen.records), "record")}</span>}
         {seen !== undefined && !busy && <span>{timeSpan(seen.first_timestamp, seen.last_timestamp).ends}</span>}
-        {marks.length > 0 && <b class="bad-text">{plural(marks.length, "anomaly", "anomalies")}</b>}
+        {total > 0 && <b class="bad-text">{plural(total, "anomaly", "anomalies")}</b>}
         {rotation.value && overlaps(before, seen) && <b class="mend-text">starts before the file above ends: in the wrong order, or the clock was restarted</b>}
         {about.map((anomaly) => <b key={anomaly.reason} class="bad-text">{reasonTitle(anomaly.reason)}</b>)}
       </div>
-      {!isBackup.value && index < logs.value && logs.value > 1 && <div class="file-order">
+      {!isBackup.value && index < logs.value && logs.value > 1 && sets.value.length === 1 && <div class="file-order">
         <button type="button" class="button quiet square small" disabled={busy || index === 0} aria-label={`Move ${path} up`}
           onClick={() => moveSource(index, -1)}><Up size={16} /></button>
         <button type="button" class="button quiet square small" disabled={busy || index === Math.min(last, logs.value - 1)} aria-label={`Move ${path} down`}

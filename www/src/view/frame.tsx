@@ -1,6 +1,7 @@
 // Head and foot of the page.
 
 import { phase, dialog, title, totalBytes } from "../state/session";
+import { verdict } from "../state/verdict";
 import { size } from "../text/numbers";
 import { visible } from "../text/escape";
 import { Lock, Mark, Question } from "./icons";
@@ -21,6 +22,7 @@ export function Header() {
             <span class="faint">{size(totalBytes.value)}</span>
           </p>
         )}
+        {open && phase.value !== "reading" && <HeadVerdict />}
         <nav class="head-actions" aria-label="Open and help">
           {open && <ChooseFiles class="button quiet" />}
           {open && <ChooseFolder class="button quiet wide-only" />}
@@ -32,6 +34,12 @@ export function Header() {
       </div>
     </header>
   );
+}
+
+/** The verdict stays in sight while one scrolls. */
+function HeadVerdict() {
+  const { tone, title: words } = verdict();
+  return <p class={`head-verdict ${tone}`}>{words}</p>;
 }
 
 export function Footer() {

@@ -8,7 +8,7 @@ export function ChooseFiles({ class: name }: { class: string }) {
   return (
     <label class={`${name} file-button`}>
       <Open /> <span>Choose files</span>
-      <input type="file" multiple onChange={(event) => take(event.currentTarget, false)} />
+      <input type="file" multiple onChange={(event) => take(event.currentTarget)} />
     </label>
   );
 }
@@ -17,7 +17,7 @@ export function ChooseFolder({ class: name }: { class: string }) {
   return (
     <label class={`${name} file-button`}>
       <Folder /> <span>Choose folder</span>
-      <input type="file" multiple ref={asFolder} onChange={(event) => take(event.currentTarget, true)} />
+      <input type="file" multiple ref={asFolder} onChange={(event) => take(event.currentTarget)} />
     </label>
   );
 }
@@ -26,8 +26,8 @@ function asFolder(input: HTMLInputElement | null) {
   input?.setAttribute("webkitdirectory", "");
 }
 
-export function take(input: HTMLInputElement, folder: boolean) {
-  if (input.files !== null && input.files.length > 0) open(fromPicker(input.files, folder), folder);
+export function take(input: HTMLInputElement) {
+  if (input.files !== null && input.files.length > 0) void open(fromPicker(input.files));
   // The same file may be chosen again.
   input.value = "";
 }

@@ -1,15 +1,19 @@
 // The table of lines: every record of the set in order, filtered as one types, damaged lines among them.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { found, listings, logs, report, sources } from "../state/session";
-import { MOST_HITS, PAGE, arrived, filter, filtering, kinds, linesOf, listingOf, page, placeOf, query, rowAt, rowTotal, target, textOf } from "../state/table";
+import { MOST_HITS, PAGE, arrived, filter, filtering, hits, kinds, linesOf, listingOf, page, open, placeOf, query, rowAt, rowTotal, cursor, step, textOf, wanted } from "../state/table";
 import { count, hex, moment, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { kindName } from "../text/words";
-import { Search } from "./icons";
+import { KEEP_AND_ADD_NEWLINE } from "../engine/protocol";
+import { download, keptOf as linesOfFile } from "../take/repair";
+import { Down, Search } from "./icons";
 import { useVirtual } from "./virtual";
 
-const ROW = 34;
+/** On a phone a row is a card, without a head above. */
+const NARROW = matchMedia("(max-width: 640px)");
+const sizes = () => (NARROW.matches ? { ROW: 84, HEAD: 0 } : { ROW: 34, HEAD: 36 });
 const KINDS = ["event", "dead_letter", "audit", "other"] as const;
 
 export function Records() {
@@ -68,8 +72,20 @@ function FilterBar() {
         {pass === null ? "" : pass.done ? plural(pass.total, "hit") : `${plural(pass.total, "hit")} so far, ${Math.floor(pass.share * 100)} % searched`}
         {pass !== null && pass.total > MOST_HITS && `; the first ${count(MOST_HITS)} are listed`}
       </p>
+      {pass?.done === true && pass.total > 0 && <button type="button" class="button small" onClick={saveHits}><Down size={16} /> Save as NDJSON</button>}
     </div>
   );
+}
+
+/** The records that a filter lists, as a log of their own. */
+async function saveHits() {
+  const parts: Blob[] = [];
+  for (const [file] of sources.value.entries()) {
+    const text = textOf(file);
+    const own = hits.value.filter((hit) => hit.file === file).flatMap(({ offset, length }) => [KEEP_AND_ADD_NEWLINE, offset ?? 0, length ?? 0]);
+    if (text !== null && own.length > 0) parts.push(await linesOfFile(text, Float64Array.from(own)));
+  }
+  download(new Blob(parts, { type: "application/x-ndjson" }), "records.ndjson");
 }
 
 function Table() {
@@ -77,18 +93,38 @@ function Table() {
   const total = rowTotal();
   const first = page.value * PAGE;
   const rows = Math.min(PAGE, Math.max(0, total - first));
-  const virtual = useVirtual(box, rows, ROW);
-  const goal = target.value;
+  const [{ ROW, HEAD }, measure] = useState(sizes);
   useEffect(() => {
-    if (goal === null) return;
+    const change = () => measure(sizes());
+    NARROW.addEventListener("change", change);
+    return () => NARROW.removeEventListener("change", change);
+  }, []);
+  const virtual = useVirtual(box, rows, ROW, HEAD);
+  const goal = cursor.value;
+  const asked = wanted.value;
+  useEffect(() => {
+    if (goal === null || asked === 0) return;
     virtual.show(goal - first);
-    box.current?.scrollIntoView({ block: "center" });
-  }, [goal, first]);
+    // Once it is drawn; a dialog that closes gives the focus back first.
+    const frame = requestAnimationFrame(() => requestAnimationFrame(() => {
+      const row = box.current?.querySelector<HTMLElement>(`[aria-rowindex="${goal + 2}"]`);
+      if (!open.peek()) row?.focus({ preventScroll: true });
+      box.current?.scrollIntoView({ block: "nearest" });
+    }));
+    return () => cancelAnimationFrame(frame);
+  }, [goal, first, asked]);
+  const keys = (event: KeyboardEvent) => {
+    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: 12, PageUp: -12, Home: -Infinity, End: Infinity }[event.key];
+    if (by !== undefined) step(by);
+    else if (event.key === "Enter" && cursor.value !== null) open.value = true;
+    else return;
+    event.preventDefault();
+  };
   const wide = sources.value.length > 1;
   return (
     <>
       {total > PAGE && <Pager total={total} />}
-      <div class={wide ? "table wide" : "table"} ref={box} style={{ height: `min(560px, 72vh, ${Math.max(2, rows) * ROW + 54}px)` }} role="table" tabIndex={0} aria-label="Records" aria-rowcount={total + 1}>
+      <div class={wide ? "table wide" : "table"} ref={box} style={{ height: `min(560px, 72vh, ${Math.max(2, rows) * ROW + 54}px)` }} role="table" tabIndex={0} aria-label="Records: arrow keys move, Enter opens" aria-rowcount={total + 1} onKeyDown={keys}>
         <div class="table-head" role="row" aria-rowindex={1}>
           <span role="columnheader" class="cell number">{listings.value.length === 0 ? "Line" : "No."}</span>
           {wide && <span role="columnheader" class="cell">File</span>}
@@ -113,17 +149,22 @@ function Line({ row, start, wide }: { row: number; start: number; wide: boolean 
   const data = place === undefined ? undefined : rowAt(place);
   // The list of findings is short; further on a line speaks for itself. A last line without a newline cannot.
   const damaged = data?.damaged === true || place !== undefined && found.value.some((entry) => entry.file === place.file && entry.anomaly.line === place.line + 1);
-  const name = `table-row${damaged ? " damaged" : ""}${row === target.value ? " target" : ""}`;
+  const isAt = row === cursor.value;
+  const name = `table-row${damaged ? " damaged" : ""}${isAt ? " target" : ""}`;
+  const choose = () => {
+    cursor.value = row;
+    open.value = true;
+  };
   return (
-    <div class={name} role="row" aria-rowindex={row + 2} style={{ transform: `translateY(${start}px)` }}>
-      <span role="cell" class="cell number" title={data === undefined || listingOf(place?.file ?? 0) !== undefined ? "" : `byte ${data.offset} (${hex(data.offset)})`}>{place === undefined ? "" : count(place.line + 1)}</span>
-      {wide && <span role="cell" class="cell">{visible(sources.value[place?.file ?? 0]?.path ?? "")}</span>}
+    <div class={name} role="row" aria-rowindex={row + 2} tabIndex={-1} aria-current={isAt ? "true" : undefined} onClick={choose} style={{ transform: `translateY(${start}px)` }}>
+      <span role="cell" class="cell number line" title={data === undefined || listingOf(place?.file ?? 0) !== undefined ? "" : `byte ${data.offset} (${hex(data.offset)})`}>{place === undefined ? "" : count(place.line + 1)}</span>
+      {wide && <span role="cell" class="cell path">{visible(sources.value[place?.file ?? 0]?.path ?? "")}</span>}
       <span role="cell" class="cell kind">
         {damaged ? <b class="bad-text">damaged</b> : data !== undefined && <><span class={`swatch ${data.kind}`} aria-hidden="true" />{kindName(data.kind, false)}</>}
       </span>
-      <span role="cell" class={data?.type === "ActorCrashed" ? "cell crashed" : "cell"}>{visible(data?.type ?? "")}</span>
-      <span role="cell" class="cell">{visible(data?.actor ?? "")}</span>
-      <span role="cell" class="cell number">{data === undefined || data.time === null ? "" : moment(data.time)}</span>
+      <span role="cell" class={data?.type === "ActorCrashed" ? "cell what crashed" : "cell what"}>{visible(data?.type ?? "")}</span>
+      <span role="cell" class="cell actor">{visible(data?.actor ?? "")}</span>
+      <span role="cell" class="cell number time">{data === undefined || data.time === null ? "" : moment(data.time)}</span>
       <span role="cell" class="cell mono payload">{data === undefined ? "…" : visible(data.payload)}</span>
     </div>
   );
@@ -134,9 +175,11 @@ function Pager({ total }: { total: number }) {
   const at = page.value;
   return (
     <nav class="pager" aria-label="Pages of the table">
+      <button type="button" class="button small" disabled={at === 0} onClick={() => (page.value = 0)}>First</button>
       <button type="button" class="button small" disabled={at === 0} onClick={() => (page.value = at - 1)}>Previous</button>
       <span>Rows {count(at * PAGE + 1)} to {count(Math.min(total, (at + 1) * PAGE))} of {count(total)}</span>
       <button type="button" class="button small" disabled={at === pages - 1} onClick={() => (page.value = at + 1)}>Next</button>
+      <button type="button" class="button small" disabled={at === pages - 1} onClick={() => (page.value = pages - 1)}>Last</button>
     </nav>
   );
 }

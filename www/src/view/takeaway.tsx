@@ -1,9 +1,9 @@
 // What the operator takes away: repaired files, rejected bytes, the report, a summary, the command for the server.
 
 import { recordTotal } from "../engine/report";
-import { bytesOf, isBackup, logs, looksLike, packed, phase, plans, redis, remedies, report, reportText, sources } from "../state/session";
+import { archive, bytesOf, isBackup, logs, looksLike, packed, phase, plans, redis, remedies, report, reportText, seenOf, sources } from "../state/session";
 import { copy } from "../take/clipboard";
-import { command, redisCommands } from "../take/command";
+import { logCommands, redisCommands } from "../take/command";
 import { download, rejectedName, rejectedOf, repairedName, repairedOf } from "../take/repair";
 import { summary } from "../take/summary";
 import { plural, size } from "../text/numbers";
@@ -24,11 +24,15 @@ export function TakeAway() {
       {ofLogs && <Repairs />}
       {ofLogs && !isBackup.value && (
         <div class="server">
-          <p>On the server, where the log lies:</p>
-          <div class="command-row">
-            <pre class="command" tabIndex={0}>{command(paths.slice(0, logs.value), seen)}</pre>
-            <CopyButton text={command(paths.slice(0, logs.value), seen)} label="the command" class="button" />
-          </div>
+          <p>{archive.value === null
+            ? `On the server, where ${logCommands().length === 1 ? "the log lies" : "the logs lie"}:`
+            : "On the server, once the archive is unpacked:"}</p>
+          {logCommands().slice(0, 50).map((text) => (
+            <div key={text} class="command-row">
+              <pre class="command" tabIndex={0}>{text}</pre>
+              <CopyButton text={text} label="the command" class="button" />
+            </div>
+          ))}
         </div>
       )}
       {(damaged || seen.verdict === "clean") && <OfRedis commands={redisCommands(paths, redis.value, remedies.value)} />}
@@ -64,8 +68,8 @@ function OfRedis({ commands }: { commands: readonly string[] }) {
 function Repairs() {
   const [busy, setBusy] = useState("");
   const [failed, setFailed] = useState("");
-  const work = plans.value.map((plan, index) => ({ plan, source: sources.value[index], bytes: bytesOf(index), isPacked: packed.value[index] === true }))
-    .filter(({ plan, source }) => source !== undefined && isMember(source.path) && (plan.rejected_bytes > 0 || plan.newlines > 0));
+  const work = plans.value.map((plan, index) => ({ plan, index, source: sources.value[index], bytes: bytesOf(index), isPacked: packed.value[index] === true }))
+    .filter(({ plan, source, index }) => source !== undefined && isMember(index) && (plan.rejected_bytes > 0 || plan.newlines > 0));
   const make = async (label: string, build: () => Promise<Blob>, name: string) => {
     setBusy(label);
     setFailed("");
@@ -78,8 +82,8 @@ function Repairs() {
   };
   return (
     <ul class="repairs">
-      {work.map(({ plan, source, bytes, isPacked }) => source !== undefined && (
-        <li key={source.path}>
+      {work.map(({ plan, index, source, bytes, isPacked }) => source !== undefined && (
+        <li key={index}>
           <div class="repair-words">
             {work.length > 1 && <b class="mono">{visible(source.path)}</b>}
             <span>
@@ -113,7 +117,7 @@ function Repairs() {
 }
 
 /** Recovery repairs members of the history; what lies beside it stays as it is. */
-function isMember(path: string): boolean {
-  const role = report.value?.files.find((file) => file.path === path)?.role;
+function isMember(file: number): boolean {
+  const role = seenOf(file)?.role;
   return role === "active" || role === "rotated";
 }

@@ -1,6 +1,6 @@
 // The verdict card: icon, headline, sentence, and the facts beside it.
 
-import { elapsed, phase, progress, report, sources, looksLike } from "../state/session";
+import { elapsed, looksLike, phase, progress, report, sources, timeline } from "../state/session";
 import { type RecordCounts, recordTotal } from "../engine/report";
 import { hasRedis } from "../state/redis-verdict";
 import { type Tone, verdict } from "../state/verdict";
@@ -51,7 +51,7 @@ export function VerdictCard() {
                 {progress.value.bytes > 1e7 && elapsed.value > 0 && <small>{speed(progress.value.bytes / elapsed.value)}</small>}
               </dd>
             </div>
-            <Span first={seen.totals.first_timestamp} last={seen.totals.last_timestamp} />
+            <Span first={timeline.value?.span?.[0] ?? seen.totals.first_timestamp} last={timeline.value?.span?.[1] ?? seen.totals.last_timestamp} />
           </dl>
         </div>
       )}

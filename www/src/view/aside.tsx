@@ -1,0 +1,26 @@
+// What lies beside the logs and was not looked at, with the reason: nothing is left out in silence.
+
+import { aside, phase, unitName } from "../state/session";
+import { items } from "../state/workspace";
+import { visible } from "../text/escape";
+import { plural } from "../text/numbers";
+
+const MOST = 50;
+
+export function Aside() {
+  // Folders with logs in them are looked at by themselves: they stand in the list of what was opened.
+  const isOpened = (path: string) => items.value.some(({ unit }) => `${unit.name}/`.startsWith(`${unitName.value}/${path}`));
+  const list = aside.value.filter(({ path }) => !path.endsWith("/") || !isOpened(path));
+  if (list.length === 0 || phase.value === "reading") return null;
+  return (
+    <section class="card aside" aria-labelledby="aside-title">
+      <h2 id="aside-title">Not looked at <span class="faint">{plural(list.length, "name")}</span></h2>
+      <ul>
+        {list.slice(0, MOST).map(({ path, reason }) => (
+          <li key={path}><span class="mono">{visible(path)}</span> <span class="faint">{path.endsWith("/") ? "a folder without logs" : visible(reason)}</span></li>
+        ))}
+      </ul>
+      {list.length > MOST && <p class="faint">and {plural(list.length - MOST, "more")}: the JSON report has them all.</p>}
+    </section>
+  );
+}

@@ -1,0 +1,43 @@
+// What was opened, when it is more than one thing: each folder, backup and archive with its verdict, to choose from.
+
+import { count, plural } from "../text/numbers";
+import { visible } from "../text/escape";
+import { type Item, at, isBusy, items, leftOut, show } from "../state/workspace";
+import { Check, Cross, Dots, Mend } from "./icons";
+
+const ICONS = { good: Check, mend: Mend, bad: Cross, calm: Dots } as const;
+
+export function Tree() {
+  const list = items.value;
+  if (list.length < 2) return null;
+  const over = list.filter(({ state }) => state === "over").length;
+  return (
+    <nav class="tree card" aria-labelledby="tree-title">
+      <h2 id="tree-title">Opened <span class="faint">{isBusy.value ? `${count(over)} of ${count(list.length)} read` : plural(list.length, "part")}</span></h2>
+      <ul>
+        {list.map((item, index) => <li key={index}><Entry item={item} index={index} /></li>)}
+      </ul>
+      {leftOut.value.length > 0 && (
+        <details class="faint">
+          <summary>{plural(leftOut.value.length, "folder")} without logs</summary>
+          <ul>{leftOut.value.map(({ path }) => <li key={path} class="mono">{visible(path)}</li>)}</ul>
+        </details>
+      )}
+    </nav>
+  );
+}
+
+function Entry({ item, index }: { item: Item; index: number }) {
+  const Picture = ICONS[item.tone];
+  const name = item.unit.name === "" ? visible(item.unit.files.map(({ path }) => path).slice(0, 3).join(", ")) : visible(item.unit.name);
+  return (
+    <button type="button" class={`tree-entry ${item.tone}`} aria-current={index === at.value ? "true" : undefined} disabled={isBusy.value} onClick={() => show(index)}>
+      <span class="tree-icon"><Picture size={18} /></span>
+      <span class="tree-name mono" title={name}>{name}</span>
+      <span class="tree-says faint">
+        {item.state === "waiting" ? "waiting" : item.state === "reading" ? "reading…" : item.says}
+        {item.state === "over" && item.records > 0 && ` · ${plural(item.records, "record")}`}
+      </span>
+    </button>
+  );
+}
