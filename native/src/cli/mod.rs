@@ -7,6 +7,7 @@ mod compact;
 mod config;
 mod consumer_groups;
 mod doctor;
+mod follow;
 mod inspect;
 mod inspect_groups;
 mod inspector;
@@ -152,12 +153,13 @@ pub fn main() -> ExitCode {
 
 /// JSON lines are for records.
 fn no_lines() -> Error {
-    let text = "--format ndjson is for records: papyra inspect events, audits or dead-letters";
+    let text =
+        "--format ndjson is for records (papyra inspect events, audits or dead-letters) and for papyra scan --follow";
     Error::new(Code::Usage, text)
 }
 
 fn run(command: Command, out: &mut Out) -> Result<Verdict> {
-    if out.is_lines() && !matches!(command, Command::Inspect(_)) {
+    if out.is_lines() && !matches!(command, Command::Inspect(_) | Command::Persistence(Persistence::Scan(_))) {
         return Err(no_lines());
     }
     match command {

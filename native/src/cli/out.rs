@@ -225,6 +225,10 @@ impl Out {
     pub(super) fn flush(&mut self) {
         // A failure shows when the output is closed.
         _ = self.stdout.flush();
+        if let Some(held) = self.held.as_mut().filter(|_| self.worst.is_some()) {
+            _ = anstream::AutoStream::auto(io::stderr()).write_all(held);
+            held.clear();
+        }
     }
 
     /// Why the command failed.

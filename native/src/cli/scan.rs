@@ -13,7 +13,7 @@ use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVe
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
-use super::{Verdict, redis_backup};
+use super::{Verdict, follow, redis_backup};
 use crate::TOOL;
 use crate::archive;
 use crate::disk::name_of;
@@ -28,10 +28,25 @@ use crate::target::{Target, nothing_came};
 pub(super) struct Args {
     #[command(flatten)]
     common: Common,
+
+    /// Stay, and validate the log as it grows and is rotated: exit with 2 at the first damage, or with --follow=print
+    /// print each and go on; JSON is a line for each
+    #[arg(long, value_name = "DAMAGE", num_args = 0..=1, require_equals = true, default_missing_value = "exit")]
+    follow: Option<follow::Damage>,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
+    if let Some(damage) = args.follow {
+        if settings.is_redis() || !settings.path()?.is_file() {
+            let text = format!("--follow is for a log in a file; {} is none", settings.source()?);
+            return Err(Error::new(Code::Usage, text));
+        }
+        return follow::run(settings.path()?, damage, out);
+    }
+    if out.is_lines() {
+        return Err(super::no_lines());
+    }
     let target = settings.target()?;
     let progress = Progress::over(args.common.output.quiet, &target, 1);
     let report = report(&target, &settings, settings.effort(&progress))?;
@@ -216,7 +231,7 @@ pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
     }
 }
 
-fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
+pub(super) fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
     let path = escape(path.as_bytes());
     // Papyra's own words for what it knows, so that scripts which look for them go on working.
     let papyra = match (finding.kind, finding.line) {
