@@ -31,13 +31,12 @@ pub(super) fn man(args: &ManArgs, out: &mut Out) -> Result<Verdict> {
     root.build();
     let mut verbs = Vec::new();
     gather(&root, Vec::new(), &mut verbs);
-    let names: Vec<String> = verbs.iter().map(|(path, _)| path.join("-")).collect();
-    for ((path, command), name) in verbs.iter().zip(&names) {
+    for (path, command) in &verbs {
         let mut page = Vec::new();
-        render(command, path, name, &names, &mut page)
+        render(command, path, &verbs, &mut page)
             .map_err(|error| Error::new(Code::Io, format!("cannot write the manual: {error}")))?;
         match &args.to {
-            Some(folder) => write(&folder.join(format!("{name}.1")), &page)?,
+            Some(folder) => write(&folder.join(format!("{}.1", path.join("-"))), &page)?,
             None => _ = out.raw(&page),
         }
     }
@@ -57,8 +56,14 @@ fn gather(command: &Command, mut path: Vec<String>, verbs: &mut Vec<(Vec<String>
     }
 }
 
-fn render(command: &Command, path: &[String], name: &str, names: &[String], page: &mut Vec<u8>) -> std::io::Result<()> {
-    let man = Man::new(command.clone().display_name(name.to_owned())).title(name);
+fn render(
+    command: &Command,
+    path: &[String],
+    verbs: &[(Vec<String>, Command)],
+    page: &mut Vec<u8>,
+) -> std::io::Result<()> {
+    let name = path.join("-");
+    let man = Man::new(command.clone().display_name(name.clone())).title(name).source(crate::TOOL);
     man.render_title(page)?;
     man.render_name_section(page)?;
     Man::new(command.clone().bin_name(path.join(" "))).render_synopsis_section(page)?;
@@ -85,7 +90,7 @@ fn render(command: &Command, path: &[String], name: &str, names: &[String], page
         section(page, "ENVIRONMENT")?;
         writeln!(page, "{}", variables.join("\n"))?;
         section(page, "FILES")?;
-        writeln!(page, ".TP\n./papyra.toml, $XDG_CONFIG_HOME/papyra/papyra.toml, /etc/papyra.toml")?;
+        writeln!(page, ".TP\n\\&./papyra.toml, $XDG_CONFIG_HOME/papyra/papyra.toml, /etc/papyra.toml")?;
         writeln!(page, "The settings; the first that exists is read.")?;
     }
     if !command.has_subcommands() || path.len() == 1 {
@@ -94,11 +99,12 @@ fn render(command: &Command, path: &[String], name: &str, names: &[String], page
             writeln!(page, ".TP\n{code}\n{meaning}")?;
         }
     }
-    let group = path[..path.len().max(2) - 1].join("-");
-    let related = names.iter().filter(|other| {
-        *other != name && (**other == group || other.strip_prefix(&group).is_some_and(|rest| !rest[1..].contains('-')))
+    let group = &path[..path.len().max(2) - 1];
+    let related = verbs.iter().map(|(other, _)| other).filter(|other| {
+        let is_beside = other.len() == group.len() + 1 && other.starts_with(group);
+        other[..] != *path && (other[..] == *group || is_beside)
     });
-    let related: Vec<String> = related.map(|other| format!("{}(1)", other.replace('-', "\\-"))).collect();
+    let related: Vec<String> = related.map(|other| format!("{}(1)", other.join("-").replace('-', "\\-"))).collect();
     section(page, "SEE ALSO")?;
     writeln!(page, "{}", related.join(", "))
 }
@@ -165,9 +171,11 @@ mod tests {
         let names: Vec<String> = verbs.iter().map(|(path, _)| path.join("-")).collect();
         for (path, command) in &verbs {
             let mut page = Vec::new();
-            render(command, path, &path.join("-"), &names, &mut page).expect("a page");
+            render(command, path, &verbs, &mut page).expect("a page");
             let page = String::from_utf8(page).expect("text");
             assert!(page.contains("SEE ALSO\"\npapyra"), "{page}");
+            let line = page.lines().find(|line| line.starts_with('.') && line[1..].starts_with(['/', ' ']));
+            assert_eq!(line, None, "taken for a macro");
         }
         assert!(verbs.len() > 30, "{names:?}");
         for (verb, example) in EXAMPLES {
