@@ -183,7 +183,7 @@ fn advice(error: &io::Error) -> &'static str {
         }
         io::ErrorKind::StorageFull => "free some space and try again",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "the folder must be writable",
-        _ => "try again once that is mended",
+        _ => "solve that, then try again",
     }
 }
 

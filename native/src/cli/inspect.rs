@@ -30,16 +30,16 @@ const PAYLOAD: usize = 2_000;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
-    /// Actors' lives
+    /// Show actor lifecycle events
     #[command(alias = "event")]
     Events(Filters),
-    /// Snapshots of the registry
+    /// Show snapshots of the actor registry
     #[command(alias = "audit")]
     Audits(Filters),
-    /// Messages that could not be delivered
+    /// Show messages that could not be delivered
     #[command(name = "dead-letters", aliases = ["dead-letter", "dead_letters", "dead_letter"])]
     DeadLetters(Filters),
-    /// The last audit, in two lines
+    /// Show the last audit in two lines
     Summary(Filters),
     /// A Redis backup's consumer groups; with --format json, what `papyra redis groups ensure --from` reads
     #[command(alias = "group")]
@@ -53,7 +53,7 @@ pub(super) struct Filters {
     #[command(flatten)]
     common: Common,
 
-    /// The last N that match; 0 for all
+    /// Show only the last N matching records; 0 for all
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
 

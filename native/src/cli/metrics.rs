@@ -12,9 +12,9 @@ use crate::error::Result;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
-    /// Figures of a scan made now
+    /// Print metrics of a scan made now
     Persistence(Box<Args>),
-    /// Accepted for the sake of scripts: there is nothing to reset
+    /// Does nothing; kept for compatibility
     Reset,
 }
 

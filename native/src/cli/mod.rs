@@ -56,10 +56,10 @@ const VERSION: &str =
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Scan, recover, compact, look into and replay what is stored
+    /// Scan, recover, compact, inspect and replay logs and streams
     #[command(subcommand)]
     Persistence(Persistence),
-    /// Make, verify, list, restore, prune and try out backups
+    /// Create, verify, list, restore, prune and drill backups
     #[command(subcommand)]
     #[command(alias = "backups")]
     Backup(backup::What),
@@ -71,10 +71,10 @@ enum Command {
     Inspect(inspect::What),
     /// The inspector page: the same check in a browser, as one file that works without a network
     Inspector(inspector::Args),
-    /// Look after consumer groups on a Redis or Valkey server, and export backups
+    /// Manage consumer groups on a Redis or Valkey server, and export backups
     #[command(subcommand)]
     Redis(redis::Verb),
-    /// Figures for monitoring
+    /// Print metrics
     #[command(subcommand)]
     #[command(alias = "metric")]
     Metrics(metrics::What),
@@ -94,15 +94,15 @@ enum Command {
 enum Persistence {
     /// Read every byte and say what is wrong; writes nothing
     Scan(scan::Args),
-    /// Cut out what is damaged, keep every whole record, and keep what is cut out
+    /// Remove what is damaged, keep every intact record, and keep what is removed
     Recover(recover::Args),
     /// Check before a start; exits with 1 when something is wrong
     StartupCheck(doctor::Args),
     /// Remove the oldest records by count, age or size
     Compact(compact::Args),
-    /// Show what is stored, in a few figures
+    /// Show counts and sizes of what is stored
     Inspect(persistence_inspect::Args),
-    /// Print every whole record, oldest first, byte for byte
+    /// Print every intact record, oldest first, byte for byte
     Replay(replay::Args),
 }
 

@@ -41,7 +41,7 @@ pub(super) struct RedisFlags {
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
 
-    /// Note consumers that were not seen for longer than this
+    /// Report consumers idle for longer than this
     #[arg(long, help_heading = HEADING, value_name = "DURATION", default_value = "1d", value_parser = seconds)]
     max_idle: f64,
 
@@ -53,11 +53,11 @@ pub(super) struct RedisFlags {
     #[arg(long, help_heading = HEADING, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
 
-    /// Our certificate (PEM), for servers that ask for one
+    /// Client certificate (PEM) for mutual TLS
     #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
-    /// Its key (PEM)
+    /// Private key (PEM) of the client certificate
     #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 }

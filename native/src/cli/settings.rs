@@ -40,7 +40,7 @@ pub(super) struct Common {
     #[command(flatten)]
     pub(super) output: Output,
 
-    /// Let notes about intact records spoil the verdict too
+    /// Treat notes about intact records as anomalies
     #[arg(long)]
     strict: bool,
 

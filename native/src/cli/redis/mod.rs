@@ -27,7 +27,7 @@ pub(super) enum Verb {
     Groups(groups::Verb),
     /// List entries that were delivered and not acknowledged
     Pending(pending::Args),
-    /// Give entries that wait for a consumer to another
+    /// Reassign pending entries to another consumer (XCLAIM)
     Claim(claim::Args),
     /// Acknowledge entries, so that their group waits for them no longer
     Ack(ack::Args),
@@ -69,7 +69,7 @@ impl Common {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Kind {
-    /// Actors' lives
+    /// Actor lifecycle events
     Events,
     /// Snapshots of the registry
     Audits,
