@@ -1,26 +1,21 @@
-//! Stream entries, one by one: what a scan of a log's lines is for a Redis stream.
+//! Stream entries, one by one: what a scan of a log's lines is for a Redis stream, wherever the entries come from: a server, a dump, a
+//! payload or an append-only file.
 //!
-//! Papyra 0.3.0 writes an entry with the one field `data`, which holds the record (`persistence/backends/redis.py`),
-//! and reads the last of that name. Whether that is a record is decided as for the entries of a backup, by
-//! [`RecordCheck`]. How entries are fetched is the caller's affair.
+//! Papyra 0.3.0 writes an entry with the one field `data`, which holds the record (`persistence/backends/redis.py`), and reads the last of that
+//! name. Whether it is one says [`RecordCheck`]; here is what entries add up to. How they are fetched is the caller's affair.
 
 use std::collections::BTreeMap;
 
 use crate::escape::Excerpt;
 use crate::finding::{AnomalyType, Finding, Reason};
-use crate::record::{Kind, Note, RecordFacts};
-use crate::redis::{NoRecord, RecordCheck};
+use crate::record::{Kind, Note, NoteSet, RecordFacts};
+use crate::redis::{Entry, NoRecord, RecordCheck, StreamId};
 use crate::report::{FileReport, NoteReport, Role};
 use crate::sniff::names_a_field;
-use crate::summary::Summary;
+use crate::summary::{Counts, Summary};
 
 /// The field that holds the record.
 pub const DATA: &[u8] = b"data";
-
-/// The value that Papyra reads: the last field called `data`.
-pub fn data_of<B: AsRef<[u8]>>(fields: &[(B, B)]) -> Option<&[u8]> {
-    fields.iter().rev().find(|(name, _)| name.as_ref() == DATA).map(|(_, value)| value.as_ref())
-}
 
 /// Why an entry holds no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +30,7 @@ impl From<NoRecord> for Flaw {
     fn from(why: NoRecord) -> Flaw {
         let reason = match why {
             NoRecord::MissingData => Reason::MissingDataField,
-            NoRecord::InvalidUtf8 => Reason::InvalidUtf8,
+            NoRecord::InvalidUtf8 | NoRecord::SideField => Reason::InvalidUtf8,
             NoRecord::NulBytes => Reason::NulBytes,
             NoRecord::NotAnObject => Reason::NotAnObject,
             NoRecord::Blank | NoRecord::InvalidJson => Reason::InvalidJson,
@@ -44,106 +39,37 @@ impl From<NoRecord> for Flaw {
     }
 }
 
-/// The facts of the record that an entry holds, or why it holds none.
-///
-/// A field of any name that is no UTF-8 counts: Papyra decodes them all, and cannot read the stream past it.
-pub fn judge<B: AsRef<[u8]>>(check: &mut RecordCheck, fields: &[(B, B)]) -> Result<RecordFacts, Flaw> {
-    let facts = check.data(data_of(fields).ok_or(NoRecord::MissingData)?)?;
-    let is_text = |bytes: &B| simdutf8::basic::from_utf8(bytes.as_ref()).is_ok();
-    if fields.iter().all(|(name, value)| is_text(name) && is_text(value)) {
-        return Ok(facts);
-    }
-    let detail = "a field beside `data` is not UTF-8: Papyra cannot read the stream past it";
-    Err(Flaw { reason: Reason::InvalidUtf8, detail })
+/// What is kept of an entry that holds a record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Held {
+    /// Of which kind it is.
+    pub kind: Kind,
+    /// Its timestamp in seconds of the writer's clock, finite or not.
+    pub timestamp: Option<f64>,
+    /// What it deserves by itself, whatever stream it is in.
+    pub notes: NoteSet,
 }
 
-/// Scans one stream.
-#[derive(Debug)]
-pub struct EntryScanner {
-    key: String,
-    expected: Option<Kind>,
-    max_findings: usize,
-    check: RecordCheck,
-    summary: Summary,
-    /// The notes, with the first entry that earned each.
-    notes: BTreeMap<Note, (u64, Option<String>)>,
-}
-
-impl EntryScanner {
-    /// A scanner for the stream at `key`, whose records are to be of the kind `expected`.
-    pub fn new(key: impl Into<String>, expected: Option<Kind>, max_findings: usize) -> EntryScanner {
-        EntryScanner {
-            key: key.into(),
-            expected,
-            max_findings,
-            check: RecordCheck::default(),
-            summary: Summary::default(),
-            notes: BTreeMap::new(),
-        }
-    }
-
-    /// Takes the next entry. `id` is asked for only when the entry is worth a mention.
-    pub fn entry<B: AsRef<[u8]>>(&mut self, id: impl Fn() -> String, fields: &[(B, B)]) -> Result<RecordFacts, Reason> {
-        let length: usize = fields.iter().map(|(name, value)| name.as_ref().len() + value.as_ref().len()).sum();
-        self.summary.lines += 1;
-        self.summary.bytes += length as u64;
-        let facts = match judge(&mut self.check, fields) {
-            Ok(facts) => facts,
-            Err(flaw) => {
-                let reason = flaw.reason;
-                self.bad(id(), fields, length as u64, flaw);
-                return Err(reason);
-            }
-        };
-        let before = self.summary.seen_backwards();
-        self.summary.add_record(&facts, self.summary.lines, 0);
+impl Held {
+    /// Of a record and the number of its entry's fields.
+    pub fn of(facts: &RecordFacts, fields: u64) -> Held {
         let mut notes = facts.notes();
-        if self.summary.seen_backwards() > before {
-            notes.insert(Note::TimeBackwards);
-        }
-        if fields.len() > 1 {
+        if fields > 1 {
             notes.insert(Note::ExtraFields);
         }
-        if self.expected.is_some_and(|kind| facts.kind != kind && facts.kind != Kind::Other) {
-            notes.insert(Note::WrongStream);
-        }
-        if !notes.is_empty() {
-            let id = id();
-            notes.iter().for_each(|note| self.note(note, 1, Some(&id)));
-        }
-        Ok(facts)
+        Held { kind: facts.kind, timestamp: facts.timestamp, notes }
     }
+}
 
-    fn bad<B: AsRef<[u8]>>(&mut self, id: String, fields: &[(B, B)], length: u64, flaw: Flaw) {
-        self.summary.rejected_bytes += length;
-        let mut excerpt = Excerpt::default();
-        match data_of(fields) {
-            Some(data) => excerpt.feed(data),
-            None => {
-                for (i, (name, value)) in fields.iter().enumerate() {
-                    excerpt.feed(if i == 0 { b"" } else { b" " });
-                    excerpt.feed(name.as_ref());
-                    excerpt.feed(b"=");
-                    excerpt.feed(value.as_ref());
-                }
-            }
-        }
-        let finding = Finding {
-            length: Some(length),
-            key: Some(self.key.clone()),
-            id: Some(id),
-            excerpt: Some(excerpt.text()).filter(|text| !text.is_empty()),
-            ..Finding::of_file(AnomalyType::CorruptedLine, flaw.reason, flaw.detail)
-        };
-        let named = data_of(fields).is_some_and(names_a_field);
-        self.summary.looks.add(flaw.reason, excerpt.head(), named);
-        self.summary.add_finding(finding, self.max_findings);
-    }
+/// Notes, with the first entry that earned each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Notes(BTreeMap<Note, (u64, Option<String>)>);
 
-    /// Adds a note about the stream or an entry of it.
-    pub fn note(&mut self, note: Note, count: u64, id: Option<&str>) {
+impl Notes {
+    /// Adds a note about a stream or an entry of it.
+    pub fn add(&mut self, note: Note, count: u64, id: Option<&str>) {
         if count > 0 {
-            let (sum, first) = self.notes.entry(note).or_default();
+            let (sum, first) = self.0.entry(note).or_default();
             *sum += count;
             if first.is_none() {
                 *first = id.map(Into::into);
@@ -151,17 +77,167 @@ impl EntryScanner {
         }
     }
 
+    /// Adds the notes of one entry.
+    pub fn add_all(&mut self, notes: NoteSet, id: StreamId) {
+        if !notes.is_empty() {
+            let id = id.to_string();
+            notes.iter().for_each(|note| self.add(note, 1, Some(&id)));
+        }
+    }
+
+    /// Adds those of streams that come after.
+    pub fn merge(&mut self, later: Notes) {
+        later.0.into_iter().for_each(|(note, (count, id))| self.add(note, count, id.as_deref()));
+    }
+
+    /// As a report has them.
+    pub fn into_reports(self) -> Vec<NoteReport> {
+        let report = |(note, (count, id))| NoteReport { note, count, line: None, offset: None, id };
+        self.0.into_iter().map(report).collect()
+    }
+}
+
+/// What the entries of one stream add up to, taken in their order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    expected: Option<Kind>,
+    /// Intact records.
+    pub records: Counts,
+    /// Entries that hold none.
+    pub bad: u64,
+    first: Option<f64>,
+    last: Option<f64>,
+    last_finite: Option<f64>,
+}
+
+impl Tally {
+    /// Of a stream whose records are to be of this kind.
+    pub fn new(expected: Option<Kind>) -> Tally {
+        Tally { expected, ..Tally::default() }
+    }
+
+    /// Takes the next entry; returns its notes.
+    pub fn take(&mut self, entry: &Result<Held, NoRecord>) -> NoteSet {
+        let Ok(held) = entry else {
+            self.bad += 1;
+            return NoteSet::default();
+        };
+        self.records.add(held.kind);
+        let mut notes = held.notes;
+        if self.expected.is_some_and(|kind| held.kind != kind && held.kind != Kind::Other) {
+            notes.insert(Note::WrongStream);
+        }
+        if let Some(seconds) = held.timestamp {
+            self.first.get_or_insert(seconds);
+            self.last = Some(seconds);
+            if seconds.is_finite() {
+                if self.last_finite.is_some_and(|last| seconds < last) {
+                    notes.insert(Note::TimeBackwards);
+                }
+                self.last_finite = Some(seconds);
+            }
+        }
+        notes
+    }
+
+    /// The first record's timestamp; `None` when there is none or it is not finite.
+    pub fn first_timestamp(&self) -> Option<f64> {
+        self.first.filter(|seconds| seconds.is_finite())
+    }
+
+    /// The last record's timestamp, likewise.
+    pub fn last_timestamp(&self) -> Option<f64> {
+        self.last.filter(|seconds| seconds.is_finite())
+    }
+}
+
+/// Scans one stream.
+#[derive(Debug)]
+pub struct EntryScanner {
+    key: String,
+    max_findings: usize,
+    check: RecordCheck,
+    tally: Tally,
+    summary: Summary,
+    notes: Notes,
+}
+
+impl EntryScanner {
+    /// A scanner for the stream at `key`, whose records are to be of the kind `expected`.
+    pub fn new(key: impl Into<String>, expected: Option<Kind>, max_findings: usize) -> EntryScanner {
+        EntryScanner {
+            key: key.into(),
+            max_findings,
+            check: RecordCheck::default(),
+            tally: Tally::new(expected),
+            summary: Summary::default(),
+            notes: Notes::default(),
+        }
+    }
+
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// It holds no record, and why.
+    pub fn entry(&mut self, entry: &Entry<'_>) -> Result<RecordFacts, NoRecord> {
+        let length: usize =
+            entry.fields.clone().map(|(name, value)| name.as_bytes().len() + value.as_bytes().len()).sum();
+        self.summary.lines += 1;
+        self.summary.bytes += length as u64;
+        let judged = self.check.entry(entry);
+        let notes = self.tally.take(&judged.map(|facts| Held::of(&facts, entry.fields.remaining())));
+        self.notes.add_all(notes, entry.id);
+        judged.inspect_err(|why| self.bad(entry, length as u64, *why))
+    }
+
+    fn bad(&mut self, entry: &Entry<'_>, length: u64, why: NoRecord) {
+        let flaw = Flaw::from(why);
+        self.summary.rejected_bytes += length;
+        let mut excerpt = Excerpt::default();
+        match entry.field(DATA) {
+            Some(data) => excerpt.feed(data.as_bytes()),
+            None => {
+                for (i, (name, value)) in entry.fields.clone().enumerate() {
+                    excerpt.feed(if i == 0 { b"" } else { b" " });
+                    excerpt.feed(name.as_bytes());
+                    excerpt.feed(b"=");
+                    excerpt.feed(value.as_bytes());
+                }
+            }
+        }
+        let finding = Finding {
+            length: Some(length),
+            key: Some(self.key.clone()),
+            id: Some(entry.id.to_string()),
+            excerpt: Some(excerpt.text()).filter(|text| !text.is_empty()),
+            ..Finding::of_file(AnomalyType::CorruptedLine, flaw.reason, flaw.detail)
+        };
+        let named = entry.field(DATA).is_some_and(|data| names_a_field(data.as_bytes()));
+        self.summary.looks.add(flaw.reason, excerpt.head(), named);
+        self.summary.add_finding(finding, self.max_findings);
+    }
+
+    /// Adds a note about the stream or an entry of it.
+    pub fn note(&mut self, note: Note, count: u64, id: Option<&str>) {
+        self.notes.add(note, count, id);
+    }
+
     /// The stream's report.
     pub fn finish(self) -> FileReport {
-        let notes =
-            self.notes.into_iter().map(|(note, (count, id))| NoteReport { note, count, line: None, offset: None, id });
-        FileReport { notes: notes.collect(), ..FileReport::new(self.key, Role::Active, 0, self.summary) }
+        FileReport {
+            records: self.tally.records,
+            first_timestamp: self.tally.first_timestamp(),
+            last_timestamp: self.tally.last_timestamp(),
+            notes: self.notes.into_reports(),
+            ..FileReport::new(self.key, Role::Active, 0, self.summary)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::Fields;
 
     #[test]
     fn entries_are_told_apart() {
@@ -169,7 +245,10 @@ mod tests {
         let mut next = 0;
         let mut scan = |fields: &[(&[u8], &[u8])]| {
             next += 1;
-            scanner.entry(|| format!("{next}-0"), fields).err()
+            let arguments: Vec<&[u8]> = fields.iter().flat_map(|(name, value)| [*name, *value]).collect();
+            let fields = Fields::of_arguments(&arguments);
+            let entry = Entry { id: StreamId::new(next, 0), fields, offset: 0 };
+            scanner.entry(&entry).err().map(|why| Flaw::from(why).reason)
         };
         assert_eq!(scan(&[(b"data", br#"{"kind":"event","timestamp":2.0}"#)]), None);
         assert_eq!(scan(&[(b"data", br#"{"kind":"audit","timestamp":1.0}"#), (b"x", b"y")]), None);

@@ -172,11 +172,16 @@ impl Survey {
         let Some(Some(What { size, is: Is::Unsure(seems, _) })) = self.what.get(at) else { return };
         let (size, seems, name) = (*size, *seems, &self.names[at]);
         let beside = || Ok::<_, std::convert::Infallible>(self.names.clone());
+        let size_of = |at: usize| self.what.get(at).and_then(Option::as_ref).map_or(0, |what| what.size);
+        let sizes = || {
+            let sizes = self.names.iter().enumerate().map(|(at, name)| (name.clone(), size_of(at)));
+            Ok::<_, std::convert::Infallible>(sizes.collect())
+        };
         let is_manifest = || seems == Seems::Is(Format::Manifest) || AofNames::seems_manifest(name, beside) == Ok(true);
         if seems == Seems::IfWhole && is_whole_dump(bytes) {
             self.set(at, size, Is::Redis(Format::Dump));
         } else if is_manifest()
-            && let Ok(names) = AofNames::of_manifest(name, bytes, beside)
+            && let Ok(names) = AofNames::of_manifest(name, bytes, sizes)
         {
             self.set(at, size, Is::Manifest(Box::new(names)));
         }

@@ -321,11 +321,13 @@ pub enum Note {
     PendingWithoutEntry,
     /// A consumer has not been seen for long.
     IdleConsumer,
+    /// A whole command of an append-only file whose effect is not known: of a later server or a module, renamed, or a script.
+    UnknownCommand,
 }
 
 impl Note {
     /// Every note, in the order in which reports list them.
-    pub const ALL: [Note; 13] = [
+    pub const ALL: [Note; 14] = [
         Note::UnknownKind,
         Note::MissingField,
         Note::MistypedField,
@@ -339,6 +341,7 @@ impl Note {
         Note::WrongStream,
         Note::PendingWithoutEntry,
         Note::IdleConsumer,
+        Note::UnknownCommand,
     ];
 
     /// What the note counts.
@@ -348,6 +351,8 @@ impl Note {
             (Note::PendingWithoutEntry, _) => "pending entries",
             (Note::IdleConsumer, 1) => "consumer",
             (Note::IdleConsumer, _) => "consumers",
+            (Note::UnknownCommand, 1) => "command",
+            (Note::UnknownCommand, _) => "commands",
             (_, 1) => "record",
             _ => "records",
         }
@@ -369,6 +374,7 @@ impl Note {
             Note::WrongStream => "in the stream of another kind",
             Note::PendingWithoutEntry => "whose message is gone from the stream",
             Note::IdleConsumer => "not seen for long",
+            Note::UnknownCommand => "whose effect papyra does not know",
         }
     }
 }

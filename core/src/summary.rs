@@ -162,11 +162,6 @@ impl Summary {
         }
     }
 
-    /// How often time ran backwards so far.
-    pub(crate) fn seen_backwards(&self) -> u64 {
-        self.notes[Note::TimeBackwards as usize].count
-    }
-
     /// Adds the next intact record.
     #[inline]
     pub(crate) fn add_record(&mut self, facts: &RecordFacts, line: u64, offset: u64) {

@@ -150,6 +150,19 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// All files below a folder and their content, by path.
+pub fn contents_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for name in names(folder) {
+        let path = folder.join(name);
+        match path.is_dir() {
+            true => found.extend(contents_below(&path)),
+            false => found.push((path.clone(), std::fs::read(&path).expect("a file"))),
+        }
+    }
+    found
+}
+
 /// Runs a command to its end.
 pub fn run(mut command: Command, called: &str) -> Run {
     let output = command.output().unwrap_or_else(|error| panic!("{called}: {error}"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use papyra_core::redis::{AofReader, Entry, Limits, Manifest, Replay, Summary};
-use papyra_tests::redis::{Redis, binaries, text};
+use papyra_tests::redis::{Redis, binaries, rewrite, text};
 use papyra_tests::redis_history::{Random, play};
 use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, without_times};
 
@@ -108,18 +108,5 @@ fn append_only_files_replay_to_what_the_server_says() {
         }
         println!("{}: {streams} streams, {pending} pending entries, {preambles} RDB bases", binary.display());
         assert!(streams > 300 && pending > 300 && preambles > 5);
-    }
-}
-
-fn rewrite(server: &mut Redis) {
-    server.call("BGREWRITEAOF");
-    loop {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        let info = text(&server.call("INFO persistence"));
-        let is = |field: &str| info.contains(&format!("{field}\r\n"));
-        if is("aof_rewrite_in_progress:0") && is("aof_rewrite_scheduled:0") {
-            assert!(is("aof_last_bgrewrite_status:ok"));
-            return;
-        }
     }
 }

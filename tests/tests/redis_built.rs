@@ -171,6 +171,9 @@ fn opcodes_and_values_that_are_passed() {
     let module =
         [len(5), text(b"x"), len(2), len(9), len(1), len(7), len(3), vec![0; 4], len(4), vec![0; 8], len(0)].concat();
     let key = |code: u8| [vec![code], text(b"k")].concat();
+    let bytes = |bytes: &[u8]| [len(bytes.len() as u64), bytes.to_vec()].concat();
+    let ziplist = bytes(&[12, 0, 0, 0, 10, 0, 0, 0, 1, 0, 99, 0xff]);
+    let listpack = bytes(&[8, 0, 0, 0, 1, 0, 99, 0xff]);
     let common = vec![
         [vec![250], text(b"redis-ver"), vec![0xc1, 7, 1]].concat(),
         [vec![247], len(1 << 60), len(2), len(1), module.clone()].concat(),
@@ -184,14 +187,17 @@ fn opcodes_and_values_that_are_passed() {
         [key(5), len(1), text(b"a"), vec![0; 8]].concat(),
         [key(7), len(1 << 55), module.clone()].concat(),
         [key(9), text(b"zipmap")].concat(),
-        [key(14), len(1), vec![0xc3, 5, 4, 3], b"abcd".to_vec()].concat(),
-        [key(18), len(2), len(1), text(b"plain"), len(2), text(b"packed")].concat(),
+        [key(14), len(1), ziplist.clone()].concat(),
+        [key(14), len(1), vec![0xc3, 14, 12, 11], ziplist[1..].to_vec()].concat(),
+        [key(10), ziplist].concat(),
+        [key(11), bytes(&[2, 0, 0, 0, 1, 0, 0, 0, 7, 0])].concat(),
+        [key(18), len(2), len(1), text(b"plain"), len(2), listpack.clone()].concat(),
     ];
     let redis = vec![
         [key(22), len(1), len(0), text(b"f"), text(b"v")].concat(),
-        [key(23), text(b"lp")].concat(),
+        [key(23), listpack.clone()].concat(),
         [key(24), vec![0; 8], len(1), len(1 << 40), text(b"f"), text(b"v")].concat(),
-        [key(25), vec![0; 8], text(b"lp")].concat(),
+        [key(25), vec![0; 8], listpack.clone()].concat(),
     ];
     let meta = [vec![243, 1, 1, 2, 3, 4], module].concat();
     let stream = [stream_head(21), len(0)].concat();
@@ -201,21 +207,79 @@ fn opcodes_and_values_that_are_passed() {
         assert_eq!(facts.streams[0].records.other, 3);
         summary.keys
     };
-    assert_eq!(count("REDIS0012", &[common.clone(), redis.clone(), vec![stream.clone()]]), 13);
+    assert_eq!(count("REDIS0012", &[common.clone(), redis.clone(), vec![stream.clone()]]), 16);
     for magic in ["REDIS0013", "REDIS0015"] {
         let with_meta = [meta.clone(), stream.clone()].concat();
-        assert_eq!(count(magic, &[common.clone(), redis.clone(), vec![with_meta]]), 13);
+        assert_eq!(count(magic, &[common.clone(), redis.clone(), vec![with_meta]]), 16);
     }
     let valkey = vec![
         [vec![243], text(b"job"), len(2), len(1), len(5), len(7), len(9)].concat(),
         [key(22), len(1), text(b"f"), text(b"v"), vec![0xff; 8]].concat(),
     ];
     for magic in ["VALKEY080", "VALKEY081"] {
-        assert_eq!(count(magic, &[common.clone(), valkey.clone(), vec![stream.clone()]]), 10);
+        assert_eq!(count(magic, &[common.clone(), valkey.clone(), vec![stream.clone()]]), 13);
     }
     for code in [6, 23, 24, 25, 242, 246] {
         let (result, _) = read(&file("VALKEY080", &[key(code)]), RdbReader::new(Limits::default()));
         assert_eq!(result.unwrap_err().kind(), ErrorKind::UnknownType(code));
+    }
+}
+
+/// As Redis 8.10.2 writes them.
+#[test]
+fn arrays_and_hashes_of_templates_are_passed() {
+    let key = |code: u8| [vec![code], text(b"k")].concat();
+    let names = [8, 0, 0, 0, 1, 0, 0x81, b'f', 2, 0xff].len() as u64;
+    let listpack = [len(names + 1), vec![11, 0, 0, 0, 1, 0, 0x82, b'f', b'g', 3, 0xff]].concat();
+    let parts = vec![
+        [vec![242], len(3), len(2), text(b"a"), text(b"bb")].concat(),
+        [vec![242], len(900), len(0)].concat(),
+        vec![254, 0],
+        [key(28), vec![2, 1, 1, 0, 3, 1, b'x', 1, 3, 1, b'y']].concat(),
+        [
+            key(28),
+            vec![4, 0, 0, 1],
+            vec![0; 8],
+            vec![1, 2],
+            vec![0; 8],
+            len(u64::MAX - 1),
+            vec![3, 0, 9, 0],
+            text(b"z"),
+        ]
+        .concat(),
+        [key(29), vec![0], listpack.clone(), listpack.clone()].concat(),
+        [key(29), vec![1], len(2), text(b"f"), text(b"g"), listpack.clone()].concat(),
+        [key(30), listpack.clone()].concat(),
+        [key(31), vec![0], listpack, text(b"value")].concat(),
+        [key(31), vec![1], len(2), text(b"f"), text(b"g"), text(b"1"), text(b"2")].concat(),
+        [key(32), len(3), text(b"1"), text(b"2")].concat(),
+        [key(32), len(900)].concat(),
+        [stream_head(21), len(0)].concat(),
+    ];
+    let (summary, facts) = whole(&file("REDIS0015", &parts));
+    assert_eq!((summary.checksum, summary.keys, facts.findings), (Checksum::Verified, 10, vec![]));
+    assert_eq!(facts.streams[0].records.other, 3);
+    let (result, _) = read(&file("REDIS0015", &[[key(32), len(4)].concat()]), RdbReader::new(Limits::default()));
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::NotUnderstood, "of a template that is not there");
+}
+
+#[test]
+fn a_value_that_a_server_refuses_is_told_and_the_streams_after_it_too() {
+    let key = |code: u8| [vec![code], text(b"broken")].concat();
+    let packed = |bytes: &[u8]| [len(bytes.len() as u64), bytes.to_vec()].concat();
+    for value in [
+        [key(11), packed(&[2, 0, 0, 0, 2, 0, 0, 0, 7, 0])].concat(),
+        [key(16), packed(&[9, 0, 0, 0, 1, 0, 99, 0xff])].concat(),
+        [key(13), packed(&[12, 0, 0, 0, 99, 0, 0, 0, 1, 0, 99, 0xff])].concat(),
+        [key(14), len(1), packed(b"")].concat(),
+        [key(18), len(1), len(2), packed(b"no listpack")].concat(),
+        [key(20), vec![0xc3, 2, 9], vec![0xff; 2]].concat(),
+    ] {
+        let (summary, facts) = whole(&file("REDIS0012", &[value.clone(), [stream_head(21), len(0)].concat()]));
+        assert_eq!(summary.checksum, Checksum::Verified);
+        let found: Vec<_> = facts.findings.iter().map(|finding| (finding.reason, finding.key.as_deref())).collect();
+        assert_eq!(found, [(Reason::RefusedValue, Some(&b"broken"[..]))], "{value:?}");
+        assert_eq!(facts.streams[0].records.other, 3);
     }
 }
 

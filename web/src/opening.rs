@@ -165,7 +165,9 @@ impl Opening {
                 let names = || Ok::<_, Infallible>(self.names.clone());
                 let is_manifest =
                     || *seems == Seems::Is(Format::Manifest) || AofNames::seems_manifest(name, names) == Ok(true);
-                *one = match AofNames::of_manifest(name, bytes, names) {
+                // Alone, it has nothing beside it.
+                let beside = || Ok::<_, Infallible>(self.names.iter().map(|name| (name.clone(), 0)).collect());
+                *one = match AofNames::of_manifest(name, bytes, beside) {
                     _ if *seems == Seems::IfWhole && is_whole_dump(bytes) => One::Redis(RedisFiles::Dump(name.clone())),
                     Ok(set) if is_manifest() => One::Redis(RedisFiles::Aof(Box::new(set))),
                     _ => One::Log,

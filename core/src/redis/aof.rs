@@ -6,7 +6,6 @@
 
 use serde::Serialize;
 
-use super::command::{is_known, unknown};
 use super::error::{Error, ErrorKind, Problem};
 use super::finding::{Finding, Reason};
 use super::header::{Limits, Summary};
@@ -202,12 +201,7 @@ impl AofReader {
         } else if command.is("EXEC") {
             self.summary.open_transaction = None;
         }
-        self.flow = if is_known(command) {
-            visitor.command(command)
-        } else {
-            let text = unknown(command.args);
-            visitor.finding(Finding::new(Reason::BrokenCommand, command.offset, text).of_length(command.length))
-        };
+        self.flow = visitor.command(command);
     }
 
     /// Ends the reading.
@@ -245,7 +239,7 @@ impl AofReader {
             _ => {}
         }
         if let Some(at) = self.summary.open_transaction.filter(|_| self.flow.is_continue()) {
-            let text = "a transaction was begun and not executed: its commands do not count";
+            let text = "a transaction was begun and not executed";
             let _ = visitor.finding(Finding::new(Reason::UnfinishedTransaction, at, text).of_length(self.pushed - at));
         }
         Ok(self.summary)

@@ -30,14 +30,19 @@ impl AofNames {
         Self { manifest: None, is_there: false, broken: None, rebuilt: Err("it is whole"), files, dumps: 1, history }
     }
 
-    /// The files that a manifest names; `beside` tells all names of its folder, in order, if they are needed.
+    /// Whether a server before Redis 7.0 has written the files, as far as their names say: it knows no folder of them.
+    pub fn is_by_old_server(&self) -> bool {
+        self.manifest.is_none() && self.files.iter().all(|name| server_name(name).is_none())
+    }
+
+    /// The files that a manifest names; `beside` tells all names of its folder, in order, each with the file's size in bytes.
     ///
     /// # Errors
     /// Those of `beside`.
     pub fn of_manifest<E>(
         name: impl Into<String>,
         text: &[u8],
-        beside: impl FnOnce() -> Result<Vec<String>, E>,
+        beside: impl FnOnce() -> Result<Vec<(String, u64)>, E>,
     ) -> Result<Self, E> {
         let name = name.into();
         let names_itself = |manifest: &Manifest| manifest.files.iter().any(|file| file.name == name);
@@ -47,10 +52,25 @@ impl AofNames {
             }
             parsed => parsed,
         };
+        let beside = beside()?;
+        let names = || beside.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         let mut set = Self { manifest: Some(name), is_there: true, files: Vec::new(), ..Self::one("") };
         match parsed {
-            Ok(manifest) => set.follow(&manifest),
-            Err(finding) => set.rebuild(text, finding, &beside()?),
+            Ok(manifest) => {
+                set.follow(&manifest);
+                let lost = manifest.lost_lines(set.stem(), &beside);
+                if let Some(first) = lost.first() {
+                    let (are, them) = if lost.len() == 1 { ("is", "it") } else { ("are", "them") };
+                    let why = format!(
+                        "{} {are} there and the manifest does not name {them}: a server would load only {}, and delete or write over \
+                         {first} later",
+                        lost.join(", "),
+                        if set.files.is_empty() { "nothing".into() } else { set.files.join(", ") }
+                    );
+                    set.rebuild(text, Finding::new(Reason::BrokenManifest, 0, why), &names());
+                }
+            }
+            Err(finding) => set.rebuild(text, finding, &names()),
         }
         Ok(set)
     }
@@ -86,6 +106,15 @@ impl AofNames {
         self.manifest.as_deref() == Some(name) || self.files.iter().chain(&self.history).any(|own| own == name)
     }
 
+    fn stem(&self) -> &str {
+        self.manifest.as_deref().and_then(|name| name.strip_suffix(".manifest")).unwrap_or_default()
+    }
+
+    /// Whether a base of this name and size has lost all that it held: servers write one even of no keys.
+    pub fn is_lost_base(name: &str, size: u64) -> bool {
+        size == 0 && name.ends_with(".base.rdb") && server_name(name).is_some()
+    }
+
     fn follow(&mut self, manifest: &Manifest) {
         self.files = manifest.in_order().map(|file| file.name.clone()).collect();
         let may_be_dump = |file: &&ManifestFile| file.role == FileRole::Base && !file.name.ends_with(".base.aof");
@@ -95,8 +124,7 @@ impl AofNames {
     }
 
     fn rebuild(&mut self, text: &[u8], broken: Finding, names: &[String]) {
-        let stem = self.manifest.as_deref().and_then(|name| name.strip_suffix(".manifest")).unwrap_or_default();
-        self.rebuilt = Manifest::rebuild(stem, text, names);
+        self.rebuilt = Manifest::rebuild(self.stem(), text, names);
         if let Ok(manifest) = self.rebuilt.clone() {
             self.follow(&manifest);
         }

@@ -1,8 +1,9 @@
 //! What to keep of an append-only file: ranges of bytes that stay and ranges that go.
 //!
-//! Only what is damaged goes, with what cannot be trusted because of it: a transaction of which a part is lost, commands after a SELECT that may
-//! be lost (up to the next one), the rest after damage where no command can be found again. Kept and rejected ranges tile the file. Whether later
-//! commands on keys that are no Papyra streams may stay is for a person to say, see [`Later`].
+//! Only what is damaged goes, with what cannot be told because of it: the MULTI or EXEC whose other half is lost, commands after a SELECT that may
+//! be lost (up to the next one), the rest after damage where no command can be found again. Whole commands of a damaged transaction stay. Kept
+//! and rejected ranges tile the file. Whether later commands, and those of a damaged transaction, on keys that are no Papyra streams may stay is
+//! for a person to say, see [`Later`].
 //!
 //! [`plan_aof`] is for a file in memory; a larger one is gone through in windows by [`Search`](super::Search).
 
@@ -38,9 +39,11 @@ pub struct AofPlan {
     /// How many there are.
     #[serde(skip)]
     pub found: u64,
+    /// Whole records among what goes, each with a finding: the database that they belong to is not known.
+    pub records_that_go: u64,
     /// Set when later commands may be kept only if someone says so; the other way out is to cut the file at `truncate_at`.
     pub later: Option<Later>,
-    /// Where a plain truncation would cut: the start of the first damage, or of the transaction around it.
+    /// Where a plain truncation would cut: the start of the first damage, or of the transaction that it is in.
     pub truncate_at: u64,
     /// From here on, commands follow a place that was found again without proof.
     #[serde(skip)]
@@ -63,23 +66,32 @@ impl AofPlan {
         LaterCommands::new(scope.clone()).unproven_from(self.unproven_from)
     }
 
-    /// The kept stretches after the first damage.
+    /// What is kept after the first damage, and of the transaction that it is in.
     pub(super) fn undecided(&self) -> Vec<Range<u64>> {
-        let after = |part: &&Stretch| part.keep && part.offset >= self.truncate_at;
-        self.stretches.iter().filter(after).map(|part| part.offset..part.offset + part.length).collect()
+        let kept = self.stretches.iter().filter(|part| part.keep);
+        let after = kept.map(|part| part.offset.max(self.truncate_at)..part.offset + part.length);
+        after.filter(|range| !range.is_empty()).collect()
     }
 
     /// A plan that cuts a file of `total` bytes at `at`.
     pub fn cut(at: u64, total: u64) -> Self {
         let stretches = tiles(vec![(at, total)], total);
-        Self { stretches, findings: Vec::new(), found: 0, later: None, truncate_at: at, unproven_from: None }
+        Self {
+            stretches,
+            findings: Vec::new(),
+            found: 0,
+            records_that_go: 0,
+            later: None,
+            truncate_at: at,
+            unproven_from: None,
+        }
     }
 
     /// The same file cut at the first damage, as `redis-check-aof --fix` would.
     pub fn truncated(&self) -> Self {
         let total = self.stretches.iter().map(|stretch| stretch.length).sum();
         let rejects = if self.is_clean() { vec![] } else { vec![(self.truncate_at, total)] };
-        Self { stretches: tiles(rejects, total), later: None, ..self.clone() }
+        Self { stretches: tiles(rejects, total), later: None, records_that_go: 0, ..self.clone() }
     }
 }
 
@@ -93,9 +105,16 @@ pub(super) fn plan_in_windows(bytes: &[u8], start: u64, scope: &Scope, limits: L
     let mut databases = Databases::default();
     bytes.chunks(least.max(1)).for_each(|chunk| databases.push(chunk));
     let several = databases.are_several();
-    let mut planner = AofPlanner::with_windows(start, bytes.len() as u64, several, limits, least.max(1) as u64);
-    while let Some(range) = planner.wants() {
-        planner.take(&bytes[range.start as usize..range.end as usize]);
+    let (total, least) = (bytes.len() as u64, least.max(1) as u64);
+    let mut planner = AofPlanner::with_windows(start, total, several, scope.clone(), limits, least);
+    loop {
+        while let Some(range) = planner.wants() {
+            planner.take(&bytes[range.start as usize..range.end as usize]);
+        }
+        match planner.again() {
+            Some(again) => planner = again,
+            None => break,
+        }
     }
     let mut plan = planner.finish();
     let mut later = plan.later_commands(scope);
@@ -110,10 +129,16 @@ pub(super) fn plan_in_windows(bytes: &[u8], start: u64, scope: &Scope, limits: L
 impl AofPlanner {
     /// The plan, with `later` still to be found: see [`AofPlan::later_commands`].
     pub(super) fn finish(self) -> AofPlan {
-        let first = self.rejects.iter().map(|reject| reject.0).min();
-        let stretches = tiles(self.rejects, self.total);
-        let (findings, found, truncate_at) = (self.findings, self.found, first.unwrap_or(self.total));
-        AofPlan { stretches, findings, found, later: None, truncate_at, unproven_from: self.unproven_from }
+        let first = self.rejects.iter().map(|reject| reject.0).chain(self.first_damage).min();
+        AofPlan {
+            stretches: tiles(self.rejects, self.total),
+            findings: self.findings,
+            found: self.found,
+            records_that_go: self.records_that_go,
+            later: None,
+            truncate_at: first.unwrap_or(self.total),
+            unproven_from: self.unproven_from,
+        }
     }
 }
 

@@ -6,12 +6,15 @@
 
 use std::ops::Range;
 
-use super::command::{is_known_name, unknown};
+use super::arguments::id;
+use super::command::is_known_name;
 use super::finding::{Finding, MOST_FINDINGS, Reason};
 use super::header::Limits;
 use super::id::decimal;
+use super::keys::Scope;
+use super::misspelt::{Misspelt, Names, is_damaged};
 use super::resp::Broken;
-use super::resync::{Finder, Item, known};
+use super::resync::{Finder, Item};
 
 /// Bytes of a window that has not grown.
 pub(super) const WINDOW: u64 = 4 << 20;
@@ -22,6 +25,8 @@ const MARGIN: usize = 128;
 #[derive(Debug)]
 pub(super) struct AofPlanner {
     limits: Limits,
+    scope: Scope,
+    start: u64,
     pub(super) total: u64,
     at: u64,
     least: u64,
@@ -33,14 +38,29 @@ pub(super) struct AofPlanner {
     db: u64,
     /// Where the command before begins.
     previous: Option<u64>,
-    /// Where the open MULTI stands.
-    transaction: Option<u64>,
-    /// After damage, until a MULTI or EXEC shows whether a transaction was open: where commands were found again.
-    unsettled: Option<u64>,
+    /// The open MULTI.
+    transaction: Option<Transaction>,
+    /// After damage that may hide a MULTI, until the next MULTI or EXEC.
+    unsettled: bool,
     /// After a SELECT that may be lost: where commands were found again.
     without_db: Option<u64>,
     several_dbs: bool,
+    /// Of the first damage, or of the transaction that it is in.
+    pub(super) first_damage: Option<u64>,
     pub(super) unproven_from: Option<u64>,
+    /// Records that go although they are whole.
+    pub(super) records_that_go: u64,
+    names: Names,
+    /// What an earlier pass over the file has found in [`Names`].
+    misspelt: Option<Misspelt>,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    /// Where its MULTI begins and ends; several when one stands within another, which a server would pass over.
+    multis: Vec<(u64, u64)>,
+    /// Something is missing from it, perhaps its EXEC.
+    is_damaged: bool,
 }
 
 struct Window<'a> {
@@ -53,13 +73,22 @@ struct Window<'a> {
 impl AofPlanner {
     /// A plan for a file of `total` bytes, from `start` on (the end of an RDB file at the front, else 0). `several_dbs`: what
     /// [`Databases`](super::Databases) says of all of it.
-    pub(super) fn new(start: u64, total: u64, several_dbs: bool, limits: Limits) -> Self {
-        Self::with_windows(start, total, several_dbs, limits, WINDOW)
+    pub(super) fn new(start: u64, total: u64, several_dbs: bool, scope: Scope, limits: Limits) -> Self {
+        Self::with_windows(start, total, several_dbs, scope, limits, WINDOW)
     }
 
-    pub(super) fn with_windows(start: u64, total: u64, several_dbs: bool, limits: Limits, least: u64) -> Self {
+    pub(super) fn with_windows(
+        start: u64,
+        total: u64,
+        several_dbs: bool,
+        scope: Scope,
+        limits: Limits,
+        least: u64,
+    ) -> Self {
         Self {
             limits,
+            scope,
+            start,
             total,
             at: start.min(total),
             least,
@@ -70,11 +99,26 @@ impl AofPlanner {
             db: 0,
             previous: None,
             transaction: None,
-            unsettled: None,
+            unsettled: false,
             without_db: None,
             several_dbs,
+            first_damage: None,
             unproven_from: None,
+            records_that_go: 0,
+            names: Names::default(),
+            misspelt: None,
         }
+    }
+
+    /// The same once more, when the pass that is done has shown that names in the file are damaged.
+    pub(super) fn again(&mut self) -> Option<Self> {
+        let found = self.names.misspelt();
+        if self.misspelt.is_some() || found.is_empty() {
+            return None;
+        }
+        let (scope, limits) = (self.scope.clone(), self.limits);
+        let new = Self::with_windows(self.start, self.total, self.several_dbs, scope, limits, self.least);
+        Some(Self { misspelt: Some(found), ..new })
     }
 
     /// The stretch of the file that is to be taken next; `None` at the end.
@@ -111,13 +155,15 @@ impl AofPlanner {
         }
         let here = window.offset + at as u64;
         let (end, is_sound) = match item {
-            Item::Command { length, args } if known(at, length, &args) => {
-                self.command(here, here + length as u64, &args);
-                (at + length, true)
-            }
             Item::Command { length, args } => {
-                self.unknown_command(here, here + length as u64, &args);
-                (at + length, false)
+                self.names.see(&args, &self.scope);
+                let damaged = is_damaged(&args, self.misspelt.as_ref().unwrap_or(&Misspelt::new()));
+                if damaged {
+                    self.misspelt_command(here, here + length as u64, &args);
+                } else {
+                    self.command(here, here + length as u64, &args);
+                }
+                (at + length, !damaged)
             }
             Item::Note { length } => (at + length, false),
             Item::Torn => {
@@ -135,9 +181,16 @@ impl AofPlanner {
         if let Some(from) = self.without_db {
             self.rejects.push((from, self.total));
         }
-        if let Some(from) = self.transaction {
-            let text = "a transaction was begun and not executed: its commands do not count";
-            self.reject(from, self.total, Reason::UnfinishedTransaction, text);
+        self.without_exec();
+    }
+
+    /// The open transaction has lost its EXEC: its whole commands stay, and count by themselves. A server that begins to write a transaction
+    /// has executed it.
+    fn without_exec(&mut self) {
+        for (from, to) in self.transaction.take().map_or(Vec::new(), |open| open.multis) {
+            let text = "the end of a transaction is lost: its whole commands stay, outside of a transaction";
+            self.first_damage = self.first_damage.into_iter().chain([from]).min();
+            self.reject(from, to, Reason::UnfinishedTransaction, text);
         }
     }
 
@@ -154,34 +207,55 @@ impl AofPlanner {
     }
 
     /// A whole command: what it settles about losses before it.
-    fn command(&mut self, at: u64, end: u64, args: &[&[u8]]) {
+    fn command(&mut self, from: u64, to: u64, args: &[&[u8]]) {
         let is = |name: &str| args[0].eq_ignore_ascii_case(name.as_bytes());
         if is("SELECT") {
-            if let Some(from) = self.without_db.take() {
-                self.rejects.push((from, at));
+            if let Some(lost) = self.without_db.take() {
+                self.rejects.push((lost, from));
             }
             self.db = args.get(1).and_then(|db| decimal(db)).unwrap_or(self.db);
         } else if is("MULTI") {
-            self.unsettled = None;
-            self.transaction.get_or_insert(at);
+            self.unsettled = false;
+            if self.transaction.as_ref().is_some_and(|open| open.is_damaged) {
+                self.without_exec();
+            }
+            let new = || Transaction { multis: Vec::new(), is_damaged: false };
+            self.transaction.get_or_insert_with(new).multis.push((from, to));
         } else if is("EXEC") {
-            // An EXEC whose MULTI is lost: all of its transaction that is left goes.
-            if let (Some(from), None) = (self.unsettled.take(), self.transaction) {
-                self.reject(from, end, Reason::BrokenCommand, "a transaction of which a part is lost");
+            if std::mem::take(&mut self.unsettled) && self.transaction.is_none() {
+                let text = "the beginning of a transaction is lost: its whole commands stay, outside of a transaction";
+                self.reject(from, to, Reason::BrokenCommand, text);
             }
             self.transaction = None;
+        } else if self.without_db.is_some() && is("XADD") {
+            self.record_without_db(from, to, args);
         }
     }
 
-    /// Sound framing around a name that no server writes: the name is damaged.
-    fn unknown_command(&mut self, at: u64, end: u64, args: &[&[u8]]) {
+    /// A whole record that goes, as the database that it belongs to is not known: it is told one by one.
+    fn record_without_db(&mut self, from: u64, to: u64, args: &[&[u8]]) {
+        let Some(key) = args.get(1).filter(|key| self.scope.find(key).is_some()) else { return };
+        let text = "a whole record goes: the SELECT before it may be lost, and with it which database it belongs to";
+        let mut finding = Finding::new(Reason::UnknownDatabase, from, text).of_length(to - from);
+        finding.key = Some(key.to_vec());
+        finding.id = args.iter().skip(2).find_map(|arg| id(arg).ok());
+        self.records_that_go += 1;
+        self.note(finding);
+    }
+
+    /// Sound framing around a name that only damage can have made.
+    fn misspelt_command(&mut self, at: u64, end: u64, args: &[&[u8]]) {
         // What the name may have been, unless only the argument after it is damaged.
-        let named = is_known_name(args[0]) && !args[0].eq_ignore_ascii_case(b"SELECT");
-        let shape = if named { (0, 0) } else { (args.len(), args[0].len()) };
+        let shape = (args.len(), args[0].len());
+        let is_select = args[0].eq_ignore_ascii_case(b"SELECT");
         // After a SELECT the database is known no more, unless it is the one that is selected.
-        let selects = shape == (2, 6) && decimal(args[1]) != Some(self.db);
+        let selects = is_select || shape == (2, 6) && decimal(args[1]) != Some(self.db);
         let brackets = shape == (1, 5) || shape == (1, 4);
-        self.damage(at, at, end, Reason::BrokenCommand, unknown(args), selects, brackets || self.transaction.is_some());
+        let shown: Vec<_> =
+            args.iter().take(if is_select || args[0].eq_ignore_ascii_case(b"XGROUP") { 2 } else { 1 }).collect();
+        let shown: Vec<_> = shown.into_iter().map(|arg| String::from_utf8_lossy(arg)).collect();
+        let text = format!("{:?} is the damaged name of another command", shown.join(" "));
+        self.damage(at, at, end, text, selects, brackets || self.transaction.is_some());
     }
 
     /// Damage: goes on where commands begin again. `None`: what stands after the window decides.
@@ -214,29 +288,18 @@ impl AofPlanner {
         let brackets = is(&["MULTI", "EXEC"]) || self.transaction.is_some();
         let text = format!("{} (at byte {})", broken.what, window.offset + broken.at as u64);
         let place = |at: usize| window.offset + at as u64;
-        self.damage(place(from), place(at), place(end), Reason::BrokenCommand, text, selects, brackets);
+        self.damage(place(from), place(at), place(end), text, selects, brackets);
         Some(end)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn damage(
-        &mut self,
-        from: u64,
-        seen: u64,
-        end: u64,
-        reason: Reason,
-        text: String,
-        may_hide_select: bool,
-        may_hide_brackets: bool,
-    ) {
+    fn damage(&mut self, from: u64, seen: u64, end: u64, text: String, may_hide_select: bool, may_hide_brackets: bool) {
         self.rejects.push((from, end));
-        self.note(Finding::new(reason, seen.max(from), text).of_length(end - from));
-        if let Some(multi) = self.transaction.take() {
-            self.rejects.push((multi, from));
-        }
-        if may_hide_brackets {
-            // Damaged twice before anything showed whether a transaction is open: what lies between may be a part of it.
-            self.unsettled.get_or_insert(end);
+        self.note(Finding::new(Reason::BrokenCommand, seen.max(from), text).of_length(end - from));
+        let begin = self.transaction.as_ref().map_or(from, |open| open.multis[0].0);
+        self.first_damage = self.first_damage.into_iter().chain([begin]).min();
+        match &mut self.transaction {
+            Some(open) => open.is_damaged = true,
+            None => self.unsettled |= may_hide_brackets,
         }
         if may_hide_select {
             self.without_db.get_or_insert(end);
@@ -267,11 +330,10 @@ mod tests {
 
     #[test]
     fn every_damage_is_counted_and_the_first_are_held() {
-        let (sound, damaged) = (command(&["XACK", "k", "g", "1-1"]), command(&["XACZ", "k", "g", "1-1"]));
+        let (sound, damaged) = (command(&["XACK", "k", "g", "1-1"]), command(&["SELECT", "z"]));
         let bytes = [&sound[..], &damaged[..]].concat().repeat(MOST_FINDINGS + 5);
         let plan = plan_aof(&bytes, 0, &Scope::default(), Limits::default());
         assert_eq!((plan.findings.len(), plan.found), (MOST_FINDINGS, MOST_FINDINGS as u64 + 5));
-        assert_eq!(plan.rejected(), bytes.len() as u64 / 2);
     }
 
     /// Damage wherever it falls: small windows plan what one window over the whole file does.

@@ -80,8 +80,11 @@ impl Search {
     }
 }
 
-fn window(planner: AofPlanner, scope: &Scope) -> Step {
+fn window(mut planner: AofPlanner, scope: &Scope) -> Step {
     let Some(range) = planner.wants() else {
+        if let Some(again) = planner.again() {
+            return window(again, scope);
+        }
         let plan = planner.finish();
         let seen = plan.later_commands(scope);
         let ranges = plan.undecided().into_iter().rev().collect();

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::vec::IntoIter;
 
 use super::aof::AofReader;
+use super::aof_names::AofNames;
 use super::aof_search::Search;
 use super::aof_survey::{Survey, Surveyor};
 use super::error::Error;
@@ -59,7 +60,13 @@ enum Stage {
 }
 
 impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
-    /// Reads files of these sizes, `None` for one that is not there; the first `dumps` may be dumps (see [`AofNames`](super::AofNames)).
+    /// Reads the files of these names and sizes, `None` for one that is not there.
+    pub fn of(names: &AofNames, sizes: Vec<Option<u64>>, scope: Scope, mut replay: Replay<P, F>) -> Self {
+        replay.by_old_server(names.is_by_old_server());
+        Self::new(sizes, names.dumps, scope, replay)
+    }
+
+    /// Reads files of these sizes; the first `dumps` may be dumps (see [`AofNames`]).
     pub fn new(sizes: Vec<Option<u64>>, dumps: usize, scope: Scope, replay: Replay<P, F>) -> Self {
         let surveys = sizes.iter().map(|_| None).collect();
         let mut reader = Self { sizes, dumps, scope, replay, surveys, whole: true, stage: Stage::Done };
@@ -149,7 +156,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> SetReader<P, F> {
                 self.replay.next_file();
             }
             if size.is_some() {
-                self.stage = Stage::Survey(file, Box::new(Surveyor::new(file >= self.dumps)));
+                self.stage = Stage::Survey(file, Box::new(Surveyor::new(file >= self.dumps, self.scope.clone())));
                 return;
             }
             if self.whole {

@@ -14,6 +14,7 @@ use super::finding::{Finding, Reason};
 use super::group::Group;
 use super::header::{Header, Limits};
 use super::keys::Scope;
+use super::misspelt::{Misspelt, Names, is_damaged};
 use super::node::Entry;
 use super::resp::Command;
 use super::stream::StreamFacts;
@@ -40,7 +41,7 @@ impl Survey {
     pub fn search(&self, scope: &Scope) -> Option<Search> {
         let start = self.summary.preamble.as_ref().map_or(Some(0), |front| front.end);
         let start = start.filter(|_| self.damaged && self.plan.is_none())?;
-        let planner = AofPlanner::new(start, self.size, self.several_dbs, Limits::default());
+        let planner = AofPlanner::new(start, self.size, self.several_dbs, scope.clone(), Limits::default());
         Some(Search::new(planner, scope.clone()))
     }
 
@@ -66,15 +67,18 @@ pub struct Surveyor {
 
 #[derive(Debug, Default)]
 struct Found {
+    scope: Scope,
+    names: Names,
     in_commands: u64,
     in_front: u64,
 }
 
 impl Surveyor {
-    /// Of a file that is incremental, or may be anything.
-    pub fn new(is_incremental: bool) -> Self {
+    /// Of a file that is incremental, or may be anything; streams within `scope` are Papyra's.
+    pub fn new(is_incremental: bool, scope: Scope) -> Self {
         let new = if is_incremental { AofReader::incremental } else { AofReader::new };
-        Self { reader: new(Limits::default()), databases: Databases::default(), found: Found::default() }
+        let found = Found { scope, ..Found::default() };
+        Self { reader: new(Limits::default()), databases: Databases::default(), found }
     }
 
     /// Takes the next bytes; `also` is told what they hold.
@@ -91,19 +95,19 @@ impl Surveyor {
     pub fn finish(mut self, also: &mut dyn Visitor) -> Result<Survey, Error> {
         let mut both = Both { found: &mut self.found, also };
         let summary = self.reader.finish::<Any<'_>>(&mut (&mut both as _))?;
-        let Found { in_commands, in_front } = self.found;
+        let Found { names, in_commands, in_front, .. } = self.found;
         Ok(Survey {
             size: summary.bytes,
             summary,
             plan: None,
-            damaged: in_commands > 0,
+            damaged: in_commands > 0 || !names.misspelt().is_empty(),
             front_damaged: in_front > 0,
             several_dbs: self.databases.are_several(),
         })
     }
 }
 
-/// Counts findings, and hands everything on.
+/// Counts findings, looks at names, and hands everything on.
 struct Both<'a> {
     found: &'a mut Found,
     also: Any<'a>,
@@ -135,6 +139,10 @@ impl Visitor for Both<'_> {
     }
 
     fn command(&mut self, command: &Command<'_>) -> Flow {
+        let found = &mut *self.found;
+        found.names.see(command.args, &found.scope);
+        // One that is damaged whatever else is in the file.
+        found.in_commands += u64::from(is_damaged(command.args, &Misspelt::new()));
         self.also.command(command)
     }
 

@@ -1,51 +1,59 @@
 //! Arguments as a server reads them: numbers, IDs, trims, and what becomes of references.
 
 use super::id::StreamId;
-use super::state::{GroupState, StreamState, Trim};
+use super::state::{GroupState, Policy, StreamState, Trim};
 
-/// Why a command has no effect. The server answers it with an error and goes on; in a whole file that does not happen.
-pub(crate) type Refusal = &'static str;
-
-/// What becomes of pending entries when their entry is deleted.
+/// Why a command cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Policy {
-    Keep,
-    Delete,
-    OnlyAcknowledged,
+pub(crate) enum Refusal {
+    /// The server answers it with an error and goes on; in a whole file that does not happen.
+    Refused(&'static str),
+    /// A server may have done something with it, and what cannot be told from its bytes.
+    Untold(&'static str),
 }
 
-pub(crate) fn is_reference_policy(word: &[u8]) -> bool {
-    [&b"KEEPREF"[..], b"DELREF", b"ACKED"].iter().any(|policy| word.eq_ignore_ascii_case(policy))
+impl From<&'static str> for Refusal {
+    fn from(why: &'static str) -> Self {
+        Self::Refused(why)
+    }
 }
 
+pub(crate) const UNKNOWN_OPTION: Refusal = Refusal::Untold("an option is not known");
+
+/// The policy that a word names.
+pub(crate) fn policy(word: &[u8]) -> Option<Policy> {
+    Some(match word.to_ascii_uppercase().as_slice() {
+        b"KEEPREF" => Policy::Keep,
+        b"DELREF" => Policy::Delete,
+        b"ACKED" => Policy::OnlyAcknowledged,
+        _ => return None,
+    })
+}
+
+/// Reads `[KEEPREF|DELREF|ACKED] IDS n id…`.
 pub(crate) fn policy_and_ids(args: &[&[u8]]) -> Result<(Policy, Vec<StreamId>), Refusal> {
-    let (mut policy, mut rest) = (Policy::Keep, args);
+    let (mut chosen, mut rest) = (Policy::Keep, args);
     while let [word, tail @ ..] = rest {
-        match word.to_ascii_uppercase().as_slice() {
-            b"KEEPREF" => policy = Policy::Keep,
-            b"DELREF" => policy = Policy::Delete,
-            b"ACKED" => policy = Policy::OnlyAcknowledged,
-            b"IDS" => return Ok((policy, ids(tail.get(1..).unwrap_or_default())?)),
-            _ => return Err("an option is not known"),
+        if word.eq_ignore_ascii_case(b"IDS") {
+            let (listed, more) = counted_ids(tail)?;
+            return if more.is_empty() { Ok((chosen, listed)) } else { Err(UNKNOWN_OPTION) };
         }
+        chosen = policy(word).ok_or(UNKNOWN_OPTION)?;
         rest = tail;
     }
-    Err("no IDs")
+    Err("no IDs".into())
 }
 
-pub(crate) fn drop_by_policy<P>(stream: &mut StreamState<P>, id: StreamId, policy: Policy) {
-    let held = stream.groups.values().any(|group| group.pending.contains_key(&id) || group.last_delivered < id);
-    if policy == Policy::OnlyAcknowledged && held {
-        return;
-    }
-    stream.delete(id);
-    if policy == Policy::Delete {
-        stream.groups.values_mut().for_each(|group| drop(group.pending.remove(&id)));
-    }
+/// Reads `n id…`: so many IDs, and what follows them.
+pub(crate) fn counted_ids<'a, 'b>(args: &'a [&'b [u8]]) -> Result<(Vec<StreamId>, &'a [&'b [u8]]), Refusal> {
+    let [count, rest @ ..] = args else { return Err("no IDs".into()) };
+    let count = natural(count).and_then(|n| usize::try_from(n).ok()).ok_or("no number of IDs")?;
+    let (listed, more) = rest.split_at_checked(count).ok_or("too few IDs")?;
+    Ok((ids(listed)?, more))
 }
 
 pub(crate) fn group<'a, P>(stream: &'a mut StreamState<P>, name: &[u8]) -> Result<&'a mut GroupState, Refusal> {
-    stream.groups.get_mut(name).ok_or("there is no such group")
+    Ok(stream.groups.get_mut(name).ok_or("there is no such group")?)
 }
 
 /// A whole number as `string2ll` reads it: no blank, no `+`, no leading zero.
@@ -111,7 +119,7 @@ pub(crate) fn trim(rest: &mut &[&[u8]]) -> Result<Option<Trim>, Refusal> {
     let mut at = 1;
     match rest.get(at) {
         Some(&b"=") => at += 1,
-        Some(&b"~") => return Err("an approximate trim: how much went cannot be told"),
+        Some(&b"~") => return Err(Refusal::Untold("an approximate trim: how much went cannot be told")),
         _ => {}
     }
     let threshold = rest.get(at).ok_or("no threshold")?;

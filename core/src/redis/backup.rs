@@ -16,7 +16,8 @@ use super::report::{BackupFormat, BackupReport, stream_records};
 use super::sniff::key_of;
 use super::visit::{Any, Flow};
 use crate::finding::{self, AnomalyType, Finding as Reported, Reason as Why};
-use crate::report::{FileReport, Role};
+use crate::record::Note;
+use crate::report::{FileReport, NoteReport, Role};
 use crate::summary::Summary as Scanned;
 
 /// Scans one backup: a dump, a DUMP payload, or a set of append-only files.
@@ -68,7 +69,7 @@ impl BackupScan {
 
     /// Scans append-only files of these sizes, `None` for one that is not there.
     pub fn aof(names: AofNames, sizes: Vec<Option<u64>>, scope: Scope, max_findings: usize) -> Self {
-        let reader = SetReader::new(sizes, names.dumps, scope.clone(), judging());
+        let reader = SetReader::of(&names, sizes, scope.clone(), judging());
         let set = Set { names, reader, again: false };
         Self { scope, max_findings, reading: Reading::Aof(Box::new(set)) }
     }
@@ -131,8 +132,9 @@ impl BackupScan {
         match &mut self.reading {
             Reading::Aof(set) => set.reader.end(),
             Reading::Dump(dump) if dump.goes_on => {
-                let reader = SetReader::new(vec![Some(dump.size)], 1, self.scope.clone(), judging());
-                let set = Set { names: AofNames::one(&dump.name), reader, again: true };
+                let names = AofNames::one(&dump.name);
+                let reader = SetReader::of(&names, vec![Some(dump.size)], self.scope.clone(), judging());
+                let set = Set { names, reader, again: true };
                 self.reading = Reading::Aof(Box::new(set));
                 Ok(())
             }
@@ -183,6 +185,7 @@ impl Dump {
             checksum: Some(self.summary.map_or(Checksum::NotReached, |summary| summary.checksum)),
             commands: None,
             other_keys: facts.other_keys,
+            other_names: facts.other_names,
             other_streams: facts.other_streams,
         });
         stream_records(&mut report, facts.streams);
@@ -203,6 +206,8 @@ impl Set {
             _ => None,
         };
         let is_there: Vec<bool> = self.reader.sizes().iter().map(Option::is_some).collect();
+        let lost_base = self.names.files.first().zip(self.reader.sizes().first().copied().flatten());
+        let lost_base = lost_base.is_some_and(|(name, size)| AofNames::is_lost_base(name, size));
         let (mut replay, surveys) = self.reader.finish();
         let mut files: Vec<FileReport> = (self.names.files.iter().zip(surveys).zip(is_there))
             .map(|((name, survey), is_there)| match survey {
@@ -211,9 +216,24 @@ impl Set {
                 None => missing(name, "the manifest names a file that is not there"),
             })
             .collect();
-        let state = replay.report(scope, max_findings);
+        if let Some(base) = files.first_mut().filter(|_| lost_base) {
+            let text = "the base is empty: a server would load only what follows it";
+            add(base, Finding::new(Reason::Truncated, 0, text), max_findings.max(1));
+        }
         // Files are counted from 1.
         let at = |file: u32| (file as usize).saturating_sub(1);
+        for (file, &(count, offset)) in &replay.untold.files {
+            if let Some(report) = files.get_mut(at(*file)) {
+                let (note, line, id) = (Note::UnknownCommand, None, None);
+                report.notes.push(NoteReport { note, count, line, offset: Some(offset), id });
+            }
+        }
+        let state = replay.report(scope, max_findings);
+        for (file, notes) in state.notes {
+            if let Some(report) = files.get_mut(at(file)) {
+                report.notes.extend(notes.into_reports());
+            }
+        }
         let unlisted = state.found + replay.found - (state.findings.len() + replay.findings.len()) as u64;
         for (file, finding) in replay.findings.drain(..).chain(state.findings) {
             if let Some(report) = files.get_mut(at(file)) {
@@ -224,8 +244,9 @@ impl Set {
             for judged in stream.entries.values().filter(|_| scope.find(key).is_some()) {
                 let Some(report) = files.get_mut(at(judged.file)) else { continue };
                 report.lines += 1;
-                if let Ok((kind, time)) = judged.verdict {
-                    report.records.add(kind);
+                if let Ok(held) = judged.verdict {
+                    report.records.add(held.kind);
+                    let time = held.timestamp.filter(|seconds| seconds.is_finite());
                     report.first_timestamp = report.first_timestamp.into_iter().chain(time).reduce(f64::min);
                     report.last_timestamp = report.last_timestamp.into_iter().chain(time).reduce(f64::max);
                 }
@@ -241,8 +262,9 @@ impl Set {
 
 fn file(name: &str, format: BackupFormat) -> FileReport {
     let mut report = FileReport::new(name, Role::Active, 0, Scanned::default());
-    let (header, checksum, commands, other_keys, other_streams) = (None, None, None, 0, 0);
-    report.backup = Some(BackupReport { format, header, checksum, commands, other_keys, other_streams });
+    let (header, checksum, commands, other_names) = (None, None, None, Vec::new());
+    let (other_keys, other_streams) = (0, 0);
+    report.backup = Some(BackupReport { format, header, checksum, commands, other_keys, other_names, other_streams });
     report
 }
 
@@ -261,6 +283,7 @@ fn surveyed(name: &str, survey: Survey, max_findings: usize) -> FileReport {
         checksum: front.map(|front| front.checksum),
         commands: Some(survey.summary.commands),
         other_keys: front.map_or(0, |front| front.keys - front.streams),
+        other_names: Vec::new(),
         other_streams: 0,
     });
     if let Some(plan) = survey.plan {

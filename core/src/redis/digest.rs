@@ -16,33 +16,20 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// An entry as it lies in a payload.
+    /// Adds the next entry.
     pub fn add(&mut self, id: StreamId, fields: &Fields<'_>) {
-        self.begin(id, fields.remaining());
+        self.count += 1;
+        self.hash.update(id.to_be_bytes());
+        self.hash.update(fields.remaining().to_le_bytes());
         for (name, value) in fields.clone() {
             self.text(name.as_bytes());
             self.text(value.as_bytes());
         }
     }
 
-    /// An entry as a server gives it.
-    pub fn add_live(&mut self, id: StreamId, fields: &[(Vec<u8>, Vec<u8>)]) {
-        self.begin(id, fields.len() as u64);
-        for (name, value) in fields {
-            self.text(name);
-            self.text(value);
-        }
-    }
-
     /// The number.
     pub fn finish(self) -> String {
         hex(&self.hash.finalize())
-    }
-
-    fn begin(&mut self, id: StreamId, fields: u64) {
-        self.count += 1;
-        self.hash.update(id.to_be_bytes());
-        self.hash.update(fields.to_le_bytes());
     }
 
     fn text(&mut self, text: &[u8]) {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::record::Kind;
+use crate::entry::{Held, Notes, Tally};
+use crate::summary::Counts;
 
 use super::export::push_line;
 use super::finding::{Finding, Reason};
@@ -19,32 +20,6 @@ use super::name::written;
 use super::node::Entry;
 use super::stream::StreamFacts;
 use super::visit::{Flow, Key, Visitor};
-
-/// Records by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[allow(missing_docs)] // The names are the kinds' own.
-pub struct RecordCounts {
-    pub event: u64,
-    pub audit: u64,
-    pub dead_letter: u64,
-    pub other: u64,
-}
-
-impl RecordCounts {
-    pub(crate) fn add(&mut self, kind: Kind) {
-        *match kind {
-            Kind::Event => &mut self.event,
-            Kind::Audit => &mut self.audit,
-            Kind::DeadLetter => &mut self.dead_letter,
-            Kind::Other => &mut self.other,
-        } += 1;
-    }
-
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.event + self.audit + self.dead_letter + self.other
-    }
-}
 
 /// One consumer in a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -116,7 +91,7 @@ pub struct StreamReport {
     #[serde(flatten)]
     pub facts: StreamFacts,
     /// Intact records by kind.
-    pub records: RecordCounts,
+    pub records: Counts,
     /// Entries that are no record.
     pub bad_entries: u64,
     /// The timestamps of the first and the last record, if finite.
@@ -151,6 +126,9 @@ pub struct Collector {
     max_findings: usize,
     check: RecordCheck,
     open: Option<StreamReport>,
+    tally: Tally,
+    /// Notes about the records of Papyra's streams.
+    pub notes: Notes,
     /// The records since they were last taken.
     pub(crate) lines: Option<Lines>,
     seen: BTreeMap<(u64, Vec<u8>), u64>,
@@ -164,6 +142,8 @@ pub struct Collector {
     pub other_streams: u64,
     /// Keys that are no streams.
     pub other_keys: u64,
+    /// The first of them.
+    pub other_names: Vec<String>,
     /// The first findings.
     pub findings: Vec<Finding>,
     /// All findings by reason.
@@ -173,6 +153,8 @@ pub struct Collector {
 impl Collector {
     /// Streams that are not Papyra's are counted beyond this number, not listed.
     pub const MOST_OTHERS: u64 = 1_000;
+    /// Names of keys that are no streams that are kept.
+    const MOST_NAMES: usize = 5;
     /// Auxiliary fields that are kept; a server writes about ten.
     const MOST_AUX: usize = 100;
 
@@ -218,9 +200,13 @@ impl Visitor for Collector {
     fn key(&mut self, key: &Key<'_>) -> Flow {
         if !key.is_stream {
             self.other_keys += 1;
+            if self.other_names.len() < Self::MOST_NAMES {
+                self.other_names.push(String::from_utf8_lossy(key.name).chars().take(80).collect());
+            }
             return Flow::Continue(());
         }
         let papyra = self.scope.find(key.name);
+        self.tally = Tally::new(papyra.as_ref().map(|papyra| papyra.kind.record()));
         self.open = Some(StreamReport {
             db: key.db,
             key: String::from_utf8_lossy(key.name).into_owned(),
@@ -228,7 +214,7 @@ impl Visitor for Collector {
             offset: key.offset,
             expire_ms: key.expire_ms,
             facts: StreamFacts::default(),
-            records: RecordCounts::default(),
+            records: Counts::default(),
             bad_entries: 0,
             first_timestamp: None,
             last_timestamp: None,
@@ -240,27 +226,21 @@ impl Visitor for Collector {
 
     fn entry(&mut self, key: &Key<'_>, entry: &Entry<'_>) -> Flow {
         let Some(open) = self.open.as_mut().filter(|open| open.papyra.is_some()) else { return Flow::Continue(()) };
-        match self.check.entry(entry) {
-            Ok(facts) => {
-                let stamp = facts.timestamp.filter(|stamp| stamp.is_finite());
-                if open.records.total() == 0 {
-                    open.first_timestamp = stamp;
-                }
-                open.last_timestamp = stamp;
-                open.records.add(facts.kind);
-                if let Some(lines) = &mut self.lines
-                    && let Some(data) = entry.field(b"data")
-                {
-                    push_line(data.as_bytes(), &mut lines.text);
-                    lines.times.push(entry.id.ms as f64 / 1000.0);
-                }
-                Flow::Continue(())
-            }
-            Err(why) => {
-                open.bad_entries += 1;
-                self.bad(key, entry, why)
-            }
+        let judged = self.check.entry(entry);
+        let notes = self.tally.take(&judged.map(|facts| Held::of(&facts, entry.fields.remaining())));
+        self.notes.add_all(notes, entry.id);
+        open.records = self.tally.records;
+        open.bad_entries = self.tally.bad;
+        open.first_timestamp = self.tally.first_timestamp();
+        open.last_timestamp = self.tally.last_timestamp();
+        if let Err(why) = judged {
+            return self.bad(key, entry, why);
         }
+        if let (Some(lines), Some(data)) = (&mut self.lines, entry.field(b"data")) {
+            push_line(data.as_bytes(), &mut lines.text);
+            lines.times.push(entry.id.ms as f64 / 1000.0);
+        }
+        Flow::Continue(())
     }
 
     fn group(&mut self, _key: &Key<'_>, group: Group) -> Flow {

@@ -55,8 +55,12 @@ pub enum Reason {
     BrokenCommand,
     /// A transaction that was begun and never executed: its commands do not count.
     UnfinishedTransaction,
+    /// A whole record of a damaged append-only file that cannot stay: which database it belongs to is lost.
+    UnknownDatabase,
     /// A command that the server would refuse, or that contradicts the state before it.
     RefusedCommand,
+    /// A value of another type than a stream for which a server refuses to load the whole file.
+    RefusedValue,
     /// A file that the manifest names is not there, or the manifest itself does not parse.
     BrokenManifest,
 }
@@ -85,7 +89,9 @@ impl Reason {
             Self::TornTail => "torn_tail",
             Self::BrokenCommand => "broken_command",
             Self::UnfinishedTransaction => "unfinished_transaction",
+            Self::UnknownDatabase => "unknown_database",
             Self::RefusedCommand => "refused_command",
+            Self::RefusedValue => "refused_value",
             Self::BrokenManifest => "broken_manifest",
         }
     }

@@ -1,13 +1,15 @@
 //! A replay that judges the entries: what a scan of an append-only folder reports.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::facts::{GroupReport, RecordCounts, StreamReport};
+use super::facts::{GroupReport, StreamReport};
 use super::finding::{Finding, Reason};
 use super::keys::{NoRecord, RecordCheck, Scope};
 use super::node::Entry;
 use super::replay::Replay;
-use crate::record::Kind;
+use crate::entry::{Held, Notes, Tally};
 
 /// What is kept of an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,8 +18,8 @@ pub struct Judged {
     pub file: u32,
     /// Bytes from the start of that file: of the command or the node.
     pub offset: u64,
-    /// Its kind and timestamp, or why it is no record.
-    pub verdict: Result<(Kind, Option<f64>), NoRecord>,
+    /// What it holds, or why that is no record.
+    pub verdict: Result<Held, NoRecord>,
 }
 
 /// The state of a folder in a report.
@@ -29,6 +31,9 @@ pub struct ReplayReport {
     pub findings: Vec<(u32, Finding)>,
     /// All of them.
     pub found: u64,
+    /// Notes, by the number of the file that the entry is in.
+    #[serde(skip)]
+    pub notes: BTreeMap<u32, Notes>,
 }
 
 /// Judges an entry, given the number of its file.
@@ -38,7 +43,7 @@ pub type Judge = Box<dyn FnMut(u32, &Entry<'_>) -> Judged + Send>;
 pub fn judging() -> Replay<Judged, Judge> {
     let mut check = RecordCheck::default();
     Replay::new(Box::new(move |file, entry: &Entry<'_>| {
-        let verdict = check.entry(entry).map(|facts| (facts.kind, facts.timestamp.filter(|stamp| stamp.is_finite())));
+        let verdict = check.entry(entry).map(|facts| Held::of(&facts, entry.fields.remaining()));
         Judged { file, offset: entry.offset, verdict }
     }))
 }
@@ -49,24 +54,17 @@ impl<F: FnMut(u32, &Entry<'_>) -> Judged> Replay<Judged, F> {
         let mut report = ReplayReport::default();
         for ((db, key), stream) in self.streams() {
             let papyra = scope.find(key);
-            let mut records = RecordCounts::default();
-            let (mut bad_entries, mut first, mut last) = (0, None, None);
+            let mut tally = Tally::new(papyra.as_ref().map(|papyra| papyra.kind.record()));
             for (id, judged) in stream.entries.iter().filter(|_| papyra.is_some()) {
-                match judged.verdict {
-                    Ok((kind, stamp)) => {
-                        if records.total() == 0 {
-                            first = stamp;
-                        }
-                        last = stamp;
-                        records.add(kind);
-                    }
-                    Err(why) => {
-                        bad_entries += 1;
-                        report.found += 1;
-                        if report.findings.len() < max_findings {
-                            let finding = Finding::of_entry(why, *db, key, *id, judged.offset);
-                            report.findings.push((judged.file, finding));
-                        }
+                let notes = tally.take(&judged.verdict);
+                if !notes.is_empty() {
+                    report.notes.entry(judged.file).or_default().add_all(notes, *id);
+                }
+                if let Err(why) = judged.verdict {
+                    report.found += 1;
+                    if report.findings.len() < max_findings {
+                        let finding = Finding::of_entry(why, *db, key, *id, judged.offset);
+                        report.findings.push((judged.file, finding));
                     }
                 }
             }
@@ -77,10 +75,10 @@ impl<F: FnMut(u32, &Entry<'_>) -> Judged> Replay<Judged, F> {
                 offset: stream.offset,
                 expire_ms: stream.expire_ms,
                 facts: stream.facts(),
-                records,
-                bad_entries,
-                first_timestamp: first,
-                last_timestamp: last,
+                records: tally.records,
+                bad_entries: tally.bad,
+                first_timestamp: tally.first_timestamp(),
+                last_timestamp: tally.last_timestamp(),
                 incomplete: false,
                 consumer_groups: (stream.groups.iter())
                     .map(|(name, group)| GroupReport::from(&group.to_group(name)))

@@ -5,11 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::entry::DATA;
 use crate::json::fast;
 use crate::line::{Fault, Line, Outcome};
-use crate::record::RecordFacts;
+use crate::record::{Kind, RecordFacts};
 
-use super::node::Entry;
+use super::node::{Entry, Value};
 
 /// Papyra's three streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +27,15 @@ pub enum StreamKind {
 impl StreamKind {
     /// All three, in the order of reports.
     pub const ALL: [Self; 3] = [Self::Events, Self::Audits, Self::DeadLetters];
+
+    /// The kind of its records.
+    pub fn record(self) -> Kind {
+        match self {
+            Self::Events => Kind::Event,
+            Self::Audits => Kind::Audit,
+            Self::DeadLetters => Kind::DeadLetter,
+        }
+    }
 
     /// The last part of the key.
     pub fn name(self) -> &'static str {
@@ -103,6 +113,8 @@ pub enum NoRecord {
     NotAnObject,
     /// `data` is not JSON as Python reads it.
     InvalidJson,
+    /// Another field is not UTF-8: Papyra decodes them all.
+    SideField,
 }
 
 impl NoRecord {
@@ -114,6 +126,7 @@ impl NoRecord {
             Self::Blank => "`data` is empty",
             Self::NotAnObject => "`data` is a JSON value, but not an object",
             Self::InvalidJson => "`data` is not JSON",
+            Self::SideField => "a field beside `data` is not UTF-8: Papyra cannot read the stream past it",
         }
     }
 }
@@ -125,13 +138,19 @@ pub struct RecordCheck {
 }
 
 impl RecordCheck {
-    /// The facts of the record that an entry's `data` is.
+    /// The facts of the record that an entry holds in the last of its fields called `data`.
     ///
     /// # Errors
-    /// It is none, and why.
+    /// It holds none that Papyra can read, and why.
     pub fn entry(&mut self, entry: &Entry<'_>) -> Result<RecordFacts, NoRecord> {
-        let data = entry.field(b"data").ok_or(NoRecord::MissingData)?;
-        self.data(data.as_bytes())
+        let is_text = |value: &Value<'_>| simdutf8::basic::from_utf8(value.as_bytes()).is_ok();
+        let (mut data, mut others_are_text) = (None::<Value<'_>>, true);
+        for (name, value) in entry.fields.clone() {
+            let beside = if name.as_bytes() == DATA { data.replace(value) } else { Some(value) };
+            others_are_text &= is_text(&name) && beside.is_none_or(|value| is_text(&value));
+        }
+        let facts = self.data(data.ok_or(NoRecord::MissingData)?.as_bytes())?;
+        if others_are_text { Ok(facts) } else { Err(NoRecord::SideField) }
     }
 
     /// The same of a value alone.

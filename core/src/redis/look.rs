@@ -131,6 +131,7 @@ fn report_of(name: &str, format: BackupFormat, summary: &Summary, mut facts: Col
         checksum: Some(summary.checksum),
         commands: None,
         other_keys: facts.other_keys,
+        other_names: facts.other_names,
         other_streams: facts.other_streams,
     });
     stream_records(&mut report, facts.streams);

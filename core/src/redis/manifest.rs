@@ -30,6 +30,9 @@ pub struct ManifestFile {
     pub seq: u64,
     /// What it is for.
     pub role: FileRole,
+    /// What else its line says: names and values, as `startoffset` and `endoffset` of Redis 8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<(String, String)>,
 }
 
 /// A manifest.
@@ -104,7 +107,7 @@ impl Manifest {
 /// Reads a line.
 pub(super) fn file(line: &[u8]) -> Result<ManifestFile, &'static str> {
     let words = words(line)?;
-    let (mut name, mut seq, mut role) = (None, None, None);
+    let (mut name, mut seq, mut role, mut more) = (None, None, None, Vec::new());
     let mut pairs = words.chunks_exact(2);
     for pair in &mut pairs {
         let [key, value] = pair else { continue };
@@ -120,7 +123,10 @@ pub(super) fn file(line: &[u8]) -> Result<ManifestFile, &'static str> {
                 });
             }
             // Later servers may add fields.
-            _ => {}
+            other => {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                more.push((text(other), text(value)));
+            }
         }
     }
     if !pairs.remainder().is_empty() {
@@ -128,7 +134,7 @@ pub(super) fn file(line: &[u8]) -> Result<ManifestFile, &'static str> {
     }
     let (Some(name), Some(seq), Some(role)) = (name, seq, role) else { return Err("file, seq or type is missing") };
     let plain = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', '\0']);
-    if plain { Ok(ManifestFile { name, seq, role }) } else { Err("a file name is not plain") }
+    if plain { Ok(ManifestFile { name, seq, role, more }) } else { Err("a file name is not plain") }
 }
 
 /// Splits a line as the server does: blanks separate, quotes hold together, a backslash escapes within double quotes.

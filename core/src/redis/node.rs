@@ -98,12 +98,19 @@ enum Source<'a> {
     Same { names: Elements<'a>, values: Elements<'a> },
     /// The arguments of a command: names and values alternate.
     Arguments(&'a [&'a [u8]]),
+    /// As a server has told them.
+    Pairs(&'a [(Vec<u8>, Vec<u8>)]),
 }
 
 impl<'a> Fields<'a> {
     /// The fields of an XADD, names and values alternating; a last name without a value is left out.
     pub fn of_arguments(arguments: &'a [&'a [u8]]) -> Self {
         Self { left: (arguments.len() / 2) as u64, source: Source::Arguments(arguments) }
+    }
+
+    /// The fields of an entry that a server has told.
+    pub fn of_pairs(pairs: &'a [(Vec<u8>, Vec<u8>)]) -> Self {
+        Self { left: pairs.len() as u64, source: Source::Pairs(pairs) }
     }
 
     /// How many are left.
@@ -125,6 +132,11 @@ impl<'a> Iterator for Fields<'a> {
             Source::Same { names, values } => Some((Value::of(names.next().ok()??), Value::of(values.next().ok()??))),
             Source::Arguments(rest) => {
                 let [name, value, tail @ ..] = *rest else { return None };
+                *rest = tail;
+                Some((Value::new(name), Value::new(value)))
+            }
+            Source::Pairs(rest) => {
+                let [(name, value), tail @ ..] = *rest else { return None };
                 *rest = tail;
                 Some((Value::new(name), Value::new(value)))
             }

@@ -7,9 +7,12 @@
 //! before it, or zeros where the server was told not to compute one (redis `rdb.c`, `rdbLoadRio`). A DUMP payload is a type, a value,
 //! a version (u16 LE) and the CRC (redis `cluster.c`, `createDumpPayload`).
 
+use std::collections::BTreeMap;
+
 use super::crc::Lagging;
 use super::cursor::{Cursor, Read, Stop};
-use super::error::Problem;
+use super::error::{ErrorKind, Problem};
+use super::finding::{Finding, Reason};
 use super::header::{Header, Limits, Vendor, header, known};
 use super::skip::{Skipper, Step, unknown_type};
 use super::stream::{Context, STREAM_TYPES, StreamReader};
@@ -24,6 +27,10 @@ pub(crate) enum State {
     /// A value that is stepped over; then the next opcode, or the type that metadata belongs to.
     Skip(Skipper),
     Stream(Box<StreamReader>),
+    /// The number and size of a hash template; its field names follow.
+    Template,
+    /// The number of a hash's template; as many values as that has fields follow.
+    Templated,
     /// The type of a DUMP payload.
     DumpType,
     /// The version at the end of a DUMP payload.
@@ -69,6 +76,14 @@ impl Current {
     }
 }
 
+/// Field counts of hash templates, by number.
+pub type Templates = BTreeMap<u64, u64>;
+
+/// With more hash templates than this a file is not followed.
+const MOST_TEMPLATES: usize = 1 << 20;
+/// A hash whose values stand in the order of a template's fields (Redis 8.10).
+const TEMPLATED: u8 = 32;
+
 /// Reads an RDB file or DUMP payload that is pushed in chunks.
 #[derive(Debug)]
 pub struct RdbReader {
@@ -89,6 +104,8 @@ pub struct RdbReader {
     pub(super) crc: Lagging,
     pub(super) keys: u64,
     pub(super) streams: u64,
+    /// How many fields each hash template has.
+    templates: Templates,
     pub(super) broken_node: Option<(u64, Problem)>,
     pub(super) scratch: Vec<u8>,
     pub(super) flow: Flow,
@@ -112,6 +129,7 @@ impl RdbReader {
             crc: Lagging::new(),
             keys: 0,
             streams: 0,
+            templates: Templates::new(),
             broken_node: None,
             scratch: Vec::new(),
             flow: Flow::Continue(()),
@@ -135,6 +153,16 @@ impl RdbReader {
         let current = Current { db, ..Current::default() };
         let new = Self::new(limits);
         Self { form: Form::Part, state: State::Opcode, header: Some(header), current, offset, pushed: offset, ..new }
+    }
+
+    /// The same reader, knowing the hash templates that another one has met before the place where this one begins.
+    pub fn with_templates(self, templates: Templates) -> Self {
+        Self { templates, ..self }
+    }
+
+    /// The hash templates met so far.
+    pub fn templates(&self) -> &Templates {
+        &self.templates
     }
 
     /// The header, once it was read.
@@ -253,8 +281,16 @@ impl RdbReader {
             State::Opcode => self.opcode(cur, base, visitor)?,
             State::Skip(skipper) => match skipper.step(cur)? {
                 Step::Drop(n) => self.drop = n,
-                Step::Done if self.form == Form::Dump => self.state = State::DumpType,
-                Step::Done => self.state = State::Opcode,
+                Step::Done => {
+                    let refusal = skipper.refusal;
+                    self.state = if self.form == Form::Dump { State::DumpType } else { State::Opcode };
+                    if let Some(why) = refusal {
+                        let Current { db, ref name, rdb_type, offset, .. } = self.current;
+                        let text = format!("a server will not load this file: in a value of type {rdb_type}, {why}");
+                        let finding = Finding::new(Reason::RefusedValue, offset, text);
+                        self.flow = visitor.finding(finding.at_key(db, name));
+                    }
+                }
             },
             State::Stream(stream) => {
                 let mut ctx = Context {
@@ -276,6 +312,24 @@ impl RdbReader {
                     self.state = if self.form == Form::Dump { State::DumpEnd } else { State::Opcode };
                     self.current.expire_ms = None;
                 }
+            }
+            State::Template => {
+                let (number, fields) = (length(cur)?, length(cur)?);
+                if self.templates.len() >= MOST_TEMPLATES {
+                    let kind = ErrorKind::TooLarge(self.templates.len() as u64);
+                    return Err(Problem::unknown(kind, "there are too many hash templates").into());
+                }
+                self.templates.insert(number, fields);
+                self.state = State::Skip(Skipper::strings(fields));
+            }
+            State::Templated => {
+                let number = length(cur)?;
+                let Some(&fields) = self.templates.get(&number) else {
+                    return Err(
+                        Problem::structure(format!("a hash is of the template {number}, which is not there")).into()
+                    );
+                };
+                self.state = State::Skip(Skipper::strings(fields));
             }
             State::DumpType => {
                 let offset = here(cur);
@@ -332,6 +386,7 @@ impl RdbReader {
             247 => self.state = State::Skip(Skipper::module_aux()),
             245 => self.state = State::Skip(Skipper::string()),
             244 => self.state = State::Skip(Skipper::slot_info()),
+            242 if !valkey && version >= 15 => self.state = State::Template,
             243 if valkey => self.state = State::Skip(Skipper::slot_import()),
             243 if version >= 13 => self.state = State::Skip(Skipper::key_meta()),
             // Redis Enterprise writes its own kind of idle time (librdb, `RAM_LRU`).
@@ -368,6 +423,7 @@ impl RdbReader {
         let valkey = self.header.is_some_and(|h| h.vendor == Vendor::Valkey);
         self.state = match Skipper::value(code, valkey) {
             Some(skipper) if self.form != Form::Dump => State::Skip(skipper),
+            None if self.form != Form::Dump => State::Templated,
             _ => State::Drain,
         };
         self.current.expire_ms = None;
@@ -375,5 +431,5 @@ impl RdbReader {
 }
 
 fn is_known(code: u8, valkey: bool) -> bool {
-    STREAM_TYPES.contains(&code) || Skipper::value(code, valkey).is_some()
+    STREAM_TYPES.contains(&code) || code == TEMPLATED && !valkey || Skipper::value(code, valkey).is_some()
 }

@@ -37,8 +37,11 @@ impl Manifest {
                 // What was one append-only file before Redis 7.
                 _ => (name == stem).then_some((1, FileRole::Base)),
             };
-            let (seq, role) = said(name).map(|file| (file.seq, file.role)).or(role)?;
-            Some(ManifestFile { name: name.clone(), seq, role })
+            if let Some(file) = said(name) {
+                return Some(file.clone());
+            }
+            let (seq, role) = role?;
+            Some(ManifestFile { name: name.clone(), seq, role, more: Vec::new() })
         };
         let mut files: Vec<ManifestFile> = names.iter().filter_map(of_name).collect();
         files.sort_by_key(|file| (file.role != FileRole::Base, file.seq));
@@ -64,6 +67,26 @@ impl Manifest {
         Ok(Self { files })
     }
 
+    /// Files among those beside it, with their sizes, that a manifest which could be followed must once have named.
+    ///
+    /// Not all that it does not name: a rewrite that was broken off leaves a new base and an empty incremental file, and what a rewrite has
+    /// replaced may not be deleted yet. Both sequences count up with every rewrite, so that an incremental file that a base does not replace has no
+    /// smaller number than that.
+    pub(super) fn lost_lines(&self, stem: &str, beside: &[(String, u64)]) -> Vec<String> {
+        let base = self.files.iter().find(|file| file.role == FileRole::Base);
+        let is_lost = |name: &str, size: u64| {
+            if size == 0 || self.files.iter().any(|file| file.name == name) {
+                return false;
+            }
+            match server_name(name) {
+                Some((own, seq, FileRole::Incremental)) if own == stem => base.is_none_or(|base| seq >= base.seq),
+                Some((own, _, FileRole::Base)) if own == stem => base.is_none(),
+                _ => false,
+            }
+        };
+        beside.iter().filter(|(name, size)| is_lost(name, *size)).map(|(name, _)| name.clone()).collect()
+    }
+
     /// The manifest's text, as a server writes it.
     pub fn to_text(&self) -> String {
         let line = |file: &ManifestFile| {
@@ -81,7 +104,10 @@ impl Manifest {
                 FileRole::History => 'h',
                 FileRole::Incremental => 'i',
             };
-            format!("file {name} seq {} type {role}\n", file.seq)
+            let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let more = file.more.iter().filter(|(name, value)| word(name) && word(value));
+            let more: String = more.map(|(name, value)| format!(" {name} {value}")).collect();
+            format!("file {name} seq {} type {role}{more}\n", file.seq)
         };
         self.files.iter().map(line).collect()
     }
@@ -115,6 +141,32 @@ mod tests {
         assert_eq!(rebuilt(torn, &files).unwrap(), files.join(", "));
         let replaced = "file \"a b.aof.2.incr.aof\" seq 2 type h\nfile \"a b.aof.3.incr.aof\" seq 3 type i\n\n";
         assert_eq!(rebuilt(replaced, &files).unwrap(), "a b.aof.2.base.rdb, a b.aof.3.incr.aof");
+    }
+
+    #[test]
+    fn what_a_line_says_besides_is_kept() {
+        let files = ["a b.aof.2.base.rdb", "a b.aof.2.incr.aof"];
+        let names: Vec<String> = files.iter().map(|&name| name.to_owned()).collect();
+        let old = "file \"a b.aof.2.incr.aof\" seq 2 type i startoffset 7\n";
+        let manifest = Manifest::rebuild("a b.aof", old.as_bytes(), &names).unwrap();
+        assert!(manifest.to_text().ends_with(" seq 2 type i startoffset 7\n"), "{}", manifest.to_text());
+    }
+
+    #[test]
+    fn a_line_that_is_gone_is_missed_and_what_a_rewrite_leaves_is_not() {
+        let lost = |manifest: &str, beside: &[(&str, u64)]| {
+            let beside: Vec<_> = beside.iter().map(|&(name, size)| (name.to_owned(), size)).collect();
+            Manifest::parse(manifest.as_bytes()).unwrap().lost_lines("a", &beside).join(" ")
+        };
+        let (base, incr) = ("file a.2.base.rdb seq 2 type b\n", "file a.2.incr.aof seq 2 type i\n");
+        let files = [("a.2.base.rdb", 9), ("a.2.incr.aof", 9)];
+        assert_eq!(lost(&[base, incr].concat(), &files), "");
+        assert_eq!(lost(base, &files), "a.2.incr.aof");
+        assert_eq!(lost(incr, &files), "a.2.base.rdb");
+        let left =
+            [("a.1.base.rdb", 9), ("a.1.incr.aof", 9), ("a.3.incr.aof", 0), ("a.3.base.rdb", 9), ("b.9.incr.aof", 9)];
+        assert_eq!(lost(&[base, incr].concat(), &left), "");
+        assert_eq!(lost(&[base, incr].concat(), &[("a.3.incr.aof", 9)]), "a.3.incr.aof");
     }
 
     #[test]

@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::arguments::{Refusal, group, ids, integer, is_reference_policy, natural, trim};
-use super::command::{Touch, is_opaque, overwrites, touches};
+use super::arguments::{Refusal, UNKNOWN_OPTION, group, ids, integer, natural};
+use super::command::{Touch, is_known_name, is_opaque, overwrites, touches};
 use super::finding::{Finding, MOST_FINDINGS, Reason};
 use super::group::{Group, quoted};
 use super::header::Limits;
@@ -18,6 +18,7 @@ use super::rdb::RdbReader;
 use super::resp::Command;
 use super::state::{GroupState, StreamState};
 use super::stream::StreamFacts;
+use super::untold::{Untold, slot};
 use super::visit::{Any, Flow, Key, Visitor};
 
 /// Streams by database and key, and what is needed to follow the commands that change them.
@@ -32,6 +33,11 @@ pub struct Replay<P, F> {
     pub(super) absent: BTreeSet<(u64, Vec<u8>)>,
     /// Commands before are lost: a key that is no stream may have been one.
     lossy: bool,
+    /// Claims of entries that are gone count, as before Redis 7.0.
+    pub(super) claims_gone: bool,
+    by_old_server: bool,
+    /// What is not certain.
+    pub untold: Untold,
     /// The file that is being read, counted by [`Replay::next_file`].
     pub(super) file: u32,
     /// Findings and the file that each is in, the first [`MOST_FINDINGS`] of them.
@@ -51,10 +57,19 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             queued: None,
             absent: BTreeSet::new(),
             lossy: false,
+            claims_gone: false,
+            by_old_server: false,
+            untold: Untold::default(),
             file: 0,
             findings: Vec::new(),
             found: 0,
         }
+    }
+
+    /// A server before Redis 7.0 has written what comes, unless a dump at its front says otherwise: it claimed entries that are gone as it
+    /// claimed any other.
+    pub fn by_old_server(&mut self, is_old: bool) {
+        (self.claims_gone, self.by_old_server) = (is_old, is_old);
     }
 
     /// The streams, by database and key.
@@ -75,6 +90,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         (self.open, self.queued) = (None, None);
         self.streams.clear();
         self.absent.clear();
+        self.untold.clear();
+        self.claims_gone = self.by_old_server;
         self.lossy = false;
         self.findings.clear();
     }
@@ -105,18 +122,26 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
     }
 
     fn apply(&mut self, command: &Command<'_>) {
-        let result = match self.run(command) {
+        let why = match self.run(command) {
             Ok(()) => return,
-            Err(refusal) => refusal,
+            Err(Refusal::Refused(why)) => why,
+            Err(Refusal::Untold(_)) => {
+                let (db, streams) = (self.db, &self.streams);
+                let is_stream = |key: &[u8]| streams.contains_key(&(db, key.to_vec()));
+                self.untold.add(self.file, db, command, is_stream);
+                return;
+            }
         };
-        let name = String::from_utf8_lossy(&command.name()).into_owned();
-        let text = format!("{name}: {result}");
-        let mut finding = Finding::new(Reason::RefusedCommand, command.offset, text).of_length(command.length);
-        if let Touch::Keys(keys) = touches(command)
-            && let Some(key) = keys.first()
-        {
-            finding = finding.at_key(self.db, key);
+        let mut finding = Finding::new(Reason::RefusedCommand, command.offset, String::new()).of_length(command.length);
+        if let Touch::Keys(keys) = touches(command) {
+            if keys.iter().any(|key| !self.untold.is_certain(self.db, key)) {
+                return;
+            }
+            if let Some(key) = keys.first() {
+                finding = finding.at_key(self.db, key);
+            }
         }
+        finding.detail = format!("{}: {why}", String::from_utf8_lossy(&command.name()));
         self.note(finding);
     }
 
@@ -140,17 +165,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             }
             b"XDELEX" => self.delete_with_references(args)?,
             b"XACKDEL" => self.acknowledge_and_delete(args)?,
-            b"XTRIM" => {
-                let mut rest = args.get(2..).unwrap_or_default();
-                let how = trim(&mut rest)?.ok_or("no strategy")?;
-                while rest.first().is_some_and(|word| is_reference_policy(word)) {
-                    rest = &rest[1..];
-                }
-                if !rest.is_empty() {
-                    return Err("an option is not known");
-                }
-                self.stream(arg(1)?)?.trim(how);
-            }
+            b"XTRIM" => self.trim_stream(args)?,
+            b"XNACK" => self.give_back(args)?,
             b"XSETID" => self.set_id(args)?,
             b"XGROUP" => self.group_command(command)?,
             b"XCLAIM" => self.claim(args)?,
@@ -162,10 +178,14 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             b"DEL" | b"UNLINK" => {
                 for key in args.get(1..).unwrap_or_default() {
                     self.streams.remove(&(self.db, key.to_vec()));
+                    self.untold.settle(self.db, key);
                 }
             }
-            b"RENAME" | b"RENAMENX" | b"COPY" if self.is_lost(arg(1)?) => return Err("there is no such stream"),
-            b"RENAMENX" if self.is_there(self.db, arg(2)?) => return Err("the target is there already"),
+            b"RENAME" | b"RENAMENX" | b"COPY" | b"MOVE" if !self.untold.is_certain(self.db, arg(1)?) => {
+                return Err(Refusal::Untold("what is moved is not certain"));
+            }
+            b"RENAME" | b"RENAMENX" | b"COPY" if self.is_lost(arg(1)?) => return Err("there is no such stream".into()),
+            b"RENAMENX" if self.is_there(self.db, arg(2)?) => return Err("the target is there already".into()),
             b"RENAME" | b"RENAMENX" => {
                 let moved = self.streams.remove(&(self.db, arg(1)?.to_vec()));
                 self.put(self.db, arg(2)?, moved)?;
@@ -174,7 +194,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             b"MOVE" => {
                 let to = natural(arg(2)?).ok_or("the database is no number")?;
                 if to == self.db || self.is_there(to, arg(1)?) {
-                    return Err("the target is there already");
+                    return Err("the target is there already".into());
                 }
                 if let Some(moved) = self.streams.remove(&(self.db, arg(1)?.to_vec())) {
                     self.put(to, arg(1)?, Some(moved))?;
@@ -195,13 +215,21 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
                 let all = std::mem::take(&mut self.streams);
                 self.streams = all.into_iter().map(|((db, key), stream)| ((swapped(db), key), stream)).collect();
             }
-            b"FLUSHALL" | b"FLUSHDB" if !flushes(&args[1..]) => return Err("an option is not known"),
-            b"FLUSHALL" => self.streams.clear(),
+            b"FLUSHALL" | b"FLUSHDB" if !flushes(&args[1..]) => return Err(UNKNOWN_OPTION),
+            b"FLUSHALL" => {
+                self.streams.clear();
+                self.untold.settle_database(None);
+            }
             b"FLUSHDB" => {
                 let db = self.db;
                 self.streams.retain(|(own, _), _| *own != db);
+                self.untold.settle_database(Some(db));
             }
-            b"EXPIRE" | b"EXPIREAT" | b"PEXPIRE" => return Err("an expiry that depends on the clock"),
+            b"TRIMSLOTS" => self.trim_slots(args)?,
+            b"CLUSTER" => self.flush_slot(args)?,
+            b"EXPIRE" | b"EXPIREAT" | b"PEXPIRE" => {
+                return Err(Refusal::Untold("an expiry that depends on the clock"));
+            }
             b"PEXPIREAT" => {
                 let at = integer(arg(2)?).ok_or("no time")?;
                 if let Some(stream) = self.streams.get_mut(&(self.db, arg(1)?.to_vec())) {
@@ -214,12 +242,17 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
                 }
             }
             b"RESTORE" | b"RESTORE-ASKING" => self.restore(command)?,
-            _ if is_opaque(command) => return Err("what a script does cannot be told from its bytes"),
+            _ if is_opaque(command) => {
+                return Err(Refusal::Untold("what a script does cannot be told from its bytes"));
+            }
+            // A module's commands are on values of its own type.
+            name if !is_known_name(name) => return Err(Refusal::Untold("the command is not known")),
             _ => {
                 for key in overwrites(command) {
                     let place = (self.db, key.to_vec());
                     self.streams.remove(&place);
                     self.absent.remove(&place);
+                    self.untold.settle(self.db, key);
                 }
             }
         }
@@ -232,7 +265,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             Some(stream) => Ok(stream),
             None => {
                 self.absent.insert(place);
-                Err("there is no such stream")
+                Err("there is no such stream".into())
             }
         }
     }
@@ -249,9 +282,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         match stream {
             Some(stream) => self.streams.insert((db, key.to_vec()), stream),
             None if self.lossy && self.is_there(db, key) => {
-                return Err(
-                    "what was to replace the stream is of another type, or lost with the damage before: the stream stays",
-                );
+                let why = "what was to replace the stream is of another type, or lost with the damage before: the stream stays";
+                return Err(why.into());
             }
             // What was moved is of another type; it replaces whatever was there.
             None => self.streams.remove(&(db, key.to_vec())),
@@ -260,29 +292,53 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
     }
 
     fn copy(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
-        let [_, from, to, options @ ..] = args else { return Err("too few arguments") };
+        let [_, from, to, options @ ..] = args else { return Err("too few arguments".into()) };
         let (mut db, mut replace) = (self.db, false);
         let mut options = options.iter();
         while let Some(option) = options.next() {
             match option.to_ascii_uppercase().as_slice() {
                 b"REPLACE" => replace = true,
                 b"DB" => db = options.next().and_then(|db| natural(db)).ok_or("the database is no number")?,
-                _ => return Err("an option is not known"),
+                _ => return Err(UNKNOWN_OPTION),
             }
         }
         if !replace && self.is_there(db, to) {
-            return Err("the target is there already");
+            return Err("the target is there already".into());
         }
         let copied = self.streams.get(&(self.db, from.to_vec())).cloned();
         self.put(db, to, copied)
     }
 
+    /// `TRIMSLOTS RANGES n from to…` (Redis 8.4): what has moved to another node of the cluster.
+    fn trim_slots(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
+        let [_, word, count, ranges @ ..] = args else { return Err("too few arguments".into()) };
+        let ends: Option<Vec<u64>> = ranges.iter().map(|end| natural(end)).collect();
+        let ends =
+            ends.filter(|ends| word.eq_ignore_ascii_case(b"RANGES") && natural(count) == Some(ends.len() as u64 / 2));
+        let ends = ends.filter(|ends| ends.len() % 2 == 0).ok_or(UNKNOWN_OPTION)?;
+        let goes = |slot: u64| ends.chunks_exact(2).any(|range| (range[0]..=range[1]).contains(&slot));
+        self.streams.retain(|(_, key), _| !goes(slot(key)));
+        Ok(())
+    }
+
+    /// `CLUSTER FLUSHSLOT slot [SYNC|ASYNC]` (Valkey 9.0).
+    fn flush_slot(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
+        match args {
+            [_, word, number, how @ ..] if word.eq_ignore_ascii_case(b"FLUSHSLOT") && flushes(how) => {
+                let gone = natural(number).ok_or("the slot is no number")?;
+                self.streams.retain(|(_, key), _| slot(key) != gone);
+                Ok(())
+            }
+            _ => Err(UNKNOWN_OPTION),
+        }
+    }
+
     fn restore(&mut self, command: &Command<'_>) -> Result<(), Refusal> {
-        let [_, key, ttl, payload, options @ ..] = command.args else { return Err("too few arguments") };
+        let [_, key, ttl, payload, options @ ..] = command.args else { return Err("too few arguments".into()) };
         let is = |name: &str| options.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
         let ttl = integer(ttl).filter(|&ttl| ttl >= 0).ok_or("no time")?;
         if !is("REPLACE") && self.is_there(self.db, key) {
-            return Err("the target is there already");
+            return Err("the target is there already".into());
         }
         let before = self.streams.remove(&(self.db, key.to_vec()));
         let outer = self.open.take();
@@ -294,7 +350,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         if result.is_err() {
             self.streams.remove(&(db, key.to_vec()));
             self.streams.extend(before.map(|before| ((db, key.to_vec()), before)));
-            return Err("the payload cannot be read");
+            return Err("the payload cannot be read".into());
         }
         if let Some(stream) = self.streams.get_mut(&(db, key.to_vec())) {
             stream.offset = command.offset;
@@ -314,6 +370,15 @@ fn flushes(options: &[&[u8]]) -> bool {
 }
 
 impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Visitor for Replay<P, F> {
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        let is_new = match name {
+            b"redis-ver" => !matches!(value, [b'1'..=b'6', b'.', ..]),
+            b"valkey-ver" => true,
+            _ => false,
+        };
+        self.claims_gone &= !is_new;
+    }
+
     fn key(&mut self, key: &Key<'_>) -> Flow {
         self.open = key.is_stream.then(|| StreamState { expire_ms: key.expire_ms, ..StreamState::new(key.offset) });
         Flow::Continue(())

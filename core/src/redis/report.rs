@@ -4,13 +4,12 @@
 
 use serde::Serialize;
 
-use super::facts::{Collector, RecordCounts, StreamReport};
+use super::facts::{Collector, StreamReport};
 use super::finding::{Finding, Reason};
 use super::header::{Checksum, Header};
 use crate::entry::Flaw;
 use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
 use crate::report::FileReport;
-use crate::summary::Counts;
 
 /// What a backup file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,6 +41,9 @@ pub struct BackupReport {
     pub commands: Option<u64>,
     /// Keys that are no streams, in an RDB file.
     pub other_keys: u64,
+    /// The first of them, invalid UTF-8 replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_names: Vec<String>,
     /// Streams that are not Papyra's; the first of them are listed too.
     pub other_streams: u64,
 }
@@ -64,8 +66,11 @@ impl Remedy {
         };
         let mut anomalies = files.iter().flat_map(|file| &file.anomalies).filter(|anomaly| anomaly.id.is_none());
         let mended = |why: Why| {
-            use Reason::{BrokenCommand, BrokenManifest, UnfinishedTransaction};
-            matches!(why, Why::TornTail | Why::Backup(BrokenCommand | UnfinishedTransaction | BrokenManifest))
+            use Reason::{BrokenCommand, BrokenManifest, UnfinishedTransaction, UnknownDatabase};
+            matches!(
+                why,
+                Why::TornTail | Why::Backup(BrokenCommand | UnfinishedTransaction | UnknownDatabase | BrokenManifest)
+            )
         };
         // A set whose base is damaged is not touched.
         let untouched = |why: Why| !mended(why) && why != Why::Backup(Reason::RefusedCommand);
@@ -87,11 +92,12 @@ impl From<Reason> for Why {
 }
 
 impl Collector {
-    /// Puts the findings into a file's report: all are counted, the first are listed.
+    /// Puts the findings and notes into a file's report: all findings are counted, the first are listed.
     pub(crate) fn put_findings(&mut self, report: &mut FileReport) {
         report.anomaly_count = self.found();
         self.counts.iter().for_each(|(why, count)| *report.reasons.entry(Why::from(*why)).or_default() += count);
         report.anomalies = self.findings.drain(..).map(Reported::from).collect();
+        report.notes = std::mem::take(&mut self.notes).into_reports();
     }
 }
 
@@ -114,17 +120,10 @@ impl From<Finding> for Reported {
     }
 }
 
-impl From<RecordCounts> for Counts {
-    fn from(counts: RecordCounts) -> Self {
-        let RecordCounts { event, audit, dead_letter, other } = counts;
-        Counts { event, audit, dead_letter, other }
-    }
-}
-
 /// Puts streams into a file's report: its records, entries and times are theirs.
 pub fn stream_records(file: &mut FileReport, streams: Vec<StreamReport>) {
     for stream in streams.iter().filter(|stream| stream.papyra.is_some()) {
-        file.records.merge(Counts::from(stream.records));
+        file.records.merge(stream.records);
         file.lines += stream.records.total() + stream.bad_entries;
         let earlier = file.first_timestamp.into_iter().chain(stream.first_timestamp);
         file.first_timestamp = earlier.reduce(f64::min);

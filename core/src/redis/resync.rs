@@ -9,8 +9,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::command::is_known;
-use super::resp::{Broken, Command, Parsed, parse};
+use super::command::is_known_name;
+use super::resp::{Broken, Parsed, parse};
 
 /// Bytes of a length line, at most: a sign, ten digits, CR LF, and one more.
 const LONGEST_LINE: usize = 14;
@@ -39,14 +39,6 @@ pub(crate) struct Finder<'a> {
     met_end: bool,
 }
 
-/// How following commands from some place ended.
-enum Chain {
-    /// At the end of the file, or in a command that the file ends within.
-    End,
-    /// At bytes that are no known command, after so many that are.
-    Broke(usize),
-}
-
 impl<'a> Finder<'a> {
     pub(crate) fn new(bytes: &'a [u8], limit: u64) -> Self {
         Self { bytes, limit, args: Vec::new(), vain: HashSet::new(), met_end: false }
@@ -62,7 +54,7 @@ impl<'a> Finder<'a> {
         self.met_end |= to > self.bytes.len();
     }
 
-    /// What stands at `at`, with unknown commands told from known ones.
+    /// What stands at `at`.
     pub(crate) fn item(&mut self, at: usize) -> Item<'a> {
         match parse(self.bytes, at, self.limit, &mut self.args) {
             Parsed::Command(length) => {
@@ -128,6 +120,11 @@ impl<'a> Finder<'a> {
         }
         // The first argument stands where a line of so many digits could have ended.
         let first = (start..self.bytes.len().min(start + LONGEST_LINE)).find(|&at| self.pass(at, 1).is_some());
+        // Stray bytes before a whole command look like a damaged first line of it.
+        let mut is_whole = |at: &usize| self.bytes[*at] == b'*' && matches!(self.item(*at), Item::Command { .. });
+        if let Some(at) = first.and_then(|from| (start + 1..from).find(&mut is_whole)) {
+            return Some(Resync { at, proven: false, includes_previous: is_argument });
+        }
         if let Some(from) = first {
             let mut at = from;
             while let Some(next) = self.pass(at, 1) {
@@ -165,20 +162,19 @@ impl<'a> Finder<'a> {
         Some(at)
     }
 
-    /// The end of the file, or a known command, an annotation, or a command that the file ends within.
+    /// The end of the file, or a whole command, an annotation, or a command that the file ends within.
     fn is_boundary(&mut self, at: usize) -> bool {
         if at >= self.bytes.len() {
             self.met_end = true;
             return at == self.bytes.len();
         }
         match self.item(at) {
-            Item::Command { length, args } => known(at, length, &args),
-            Item::Note { .. } | Item::Torn => true,
+            Item::Command { .. } | Item::Note { .. } | Item::Torn => true,
             Item::Broken(_) => false,
         }
     }
 
-    /// The first place from `from` on where known commands begin to follow one another.
+    /// The first place from `from` on where commands begin to follow one another.
     fn search(&mut self, from: usize) -> Option<Resync> {
         let finder = memchr::memmem::Finder::new(b"\r\n*");
         let mut at = from;
@@ -193,38 +189,34 @@ impl<'a> Finder<'a> {
                 };
                 begin + found + 2
             };
-            if !self.vain.contains(&found) {
-                match self.chain(found) {
-                    Chain::End => return Some(Resync { at: found, proven: false, includes_previous: false }),
-                    Chain::Broke(n) if n >= GOOD_WHILE => {
-                        return Some(Resync { at: found, proven: false, includes_previous: false });
-                    }
-                    Chain::Broke(_) => {}
-                }
+            if !self.vain.contains(&found) && self.holds(found) {
+                return Some(Resync { at: found, proven: false, includes_previous: false });
             }
             at = found + 3;
         }
     }
 
-    fn chain(&mut self, from: usize) -> Chain {
-        let (mut at, mut count) = (from, 0);
+    /// Do commands follow one another from here to the end of the file, or into the command that it ends within, or for a good while?
+    fn holds(&mut self, from: usize) -> bool {
+        let (mut at, mut count, mut named) = (from, 0, false);
         while at < self.bytes.len() {
             match self.item(at) {
-                Item::Command { length, args } if known(at, length, &args) => {
+                Item::Command { length, args } => {
                     self.vain.insert(at);
                     at += length;
                     count += 1;
-                    if count >= GOOD_WHILE {
-                        return Chain::Broke(count);
+                    named |= is_known_name(args[0]);
+                    if named && count >= GOOD_WHILE {
+                        return true;
                     }
                 }
                 Item::Note { length } if count > 0 => at += length,
-                Item::Torn if count > 0 => return Chain::End,
-                _ => return Chain::Broke(count),
+                Item::Torn if named => return true,
+                _ => return false,
             }
         }
         self.met_end = true;
-        Chain::End
+        true
     }
 }
 
@@ -234,10 +226,6 @@ pub(crate) enum Item<'a> {
     Note { length: usize },
     Torn,
     Broken(Broken),
-}
-
-pub(crate) fn known(at: usize, length: usize, args: &[&[u8]]) -> bool {
-    is_known(&Command { offset: at as u64, length: length as u64, args })
 }
 
 /// The lengths that a damaged `$123\r\n` may have said, and the line's own length: what is no digit may have been any digit.

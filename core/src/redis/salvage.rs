@@ -5,10 +5,10 @@
 //! readers.
 
 use super::cursor::Cursor;
-use super::finding::Finding;
+use super::finding::{Finding, Reason};
 use super::header::{Header, Limits};
 use super::keys::{PapyraKey, Scope};
-use super::rdb::RdbReader;
+use super::rdb::{RdbReader, Templates};
 use super::stream::{STREAM_TYPES, StreamFacts};
 use super::text::string;
 use super::visit::{Flow, Key, Visitor};
@@ -28,6 +28,7 @@ pub struct KeyFinder {
     scope: Scope,
     known: Vec<(String, String)>,
     limits: Limits,
+    templates: Templates,
     trials: Vec<Trial>,
     /// The last bytes: a key that begins in them may go on in the next chunk.
     window: Vec<u8>,
@@ -62,8 +63,9 @@ impl Visitor for Seen {
         Flow::Continue(())
     }
 
-    fn finding(&mut self, _finding: Finding) -> Flow {
-        Flow::Break(())
+    fn finding(&mut self, finding: Finding) -> Flow {
+        // What stands in another value does not make the place doubtful.
+        if finding.reason == Reason::RefusedValue { Flow::Continue(()) } else { Flow::Break(()) }
     }
 }
 
@@ -79,7 +81,13 @@ impl KeyFinder {
         limits: Limits,
     ) -> Self {
         let trials = Vec::new();
-        Self { header, db, scope, known, limits, trials, window: Vec::new(), offset, looked_to: offset + 1 }
+        let (window, templates) = (Vec::new(), Templates::new());
+        Self { header, db, scope, known, limits, templates, trials, window, offset, looked_to: offset + 1 }
+    }
+
+    /// The same, knowing the hash templates that a reader has met before the damage.
+    pub fn with_templates(self, templates: Templates) -> Self {
+        Self { templates, ..self }
     }
 
     /// Takes the next bytes.
@@ -117,6 +125,7 @@ impl KeyFinder {
                 continue;
             }
             let reader = RdbReader::resume(self.header, self.db, offset, self.limits);
+            let reader = reader.with_templates(self.templates.clone());
             let mut trial = Trial { offset, reader, seen: Seen::default() };
             if trial.reader.push(&self.window[at..], &mut trial.seen).is_continue() {
                 self.trials.push(trial);

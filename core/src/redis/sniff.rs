@@ -66,6 +66,9 @@ impl Seems {
         match sniff(start) {
             Some(Format::Manifest) if size > SMALL => Self::Other,
             Some(format) => Self::Is(format),
+            // What a full disk leaves.
+            None if size == 0 && name.ends_with(".rdb") => Self::Is(Format::Rdb),
+            None if size == 0 && name.ends_with(".dump") => Self::Is(Format::Dump),
             None if !start.first().is_some_and(|&first| is_dump(first, end)) => Self::Other,
             None if meant || name.ends_with(".dump") => Self::Is(Format::Dump),
             None if size <= SMALL => Self::IfWhole,

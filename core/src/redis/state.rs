@@ -45,8 +45,8 @@ pub struct GroupState {
 /// A pending entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingState {
-    /// The holder.
-    pub consumer: Arc<[u8]>,
+    /// The holder; none once it was given back (XNACK, Redis 8.8 and later).
+    pub consumer: Option<Arc<[u8]>>,
     /// Unix time in milliseconds of the last delivery.
     pub delivery_time: i64,
     /// Deliveries so far.
@@ -58,6 +58,18 @@ pub struct PendingState {
 pub(crate) enum Trim {
     MaxLen(u64),
     MinId(StreamId),
+}
+
+/// What becomes of pending entries when their entry is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Policy {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They go, from every group.
+    Delete,
+    /// The entry is deleted only if every group has had and acknowledged it.
+    OnlyAcknowledged,
 }
 
 impl<P> StreamState<P> {
@@ -74,15 +86,42 @@ impl<P> StreamState<P> {
         }
     }
 
-    pub(crate) fn trim(&mut self, how: Trim) {
-        match how {
-            Trim::MaxLen(most) => {
-                let over = (self.entries.len() as u64).saturating_sub(most);
-                for _ in 0..over {
-                    self.entries.pop_first();
-                }
-            }
-            Trim::MinId(least) => self.entries = self.entries.split_off(&least),
+    /// Takes away the oldest entries; those that a policy protects are passed over.
+    pub(crate) fn trim(&mut self, how: Trim, policy: Policy) {
+        let over = match how {
+            Trim::MaxLen(most) => (self.entries.len() as u64).saturating_sub(most),
+            Trim::MinId(least) => self.entries.range(..least).count() as u64,
+        };
+        let last = match how {
+            Trim::MaxLen(_) => StreamId::MAX,
+            Trim::MinId(least) => least,
+        };
+        let over = usize::try_from(over).unwrap_or(usize::MAX);
+        let goes = self.entries.keys().copied().take_while(|id| *id < last || last == StreamId::MAX);
+        let goes: Vec<StreamId> = goes.filter(|id| self.may_go(*id, policy)).take(over).collect();
+        for id in goes {
+            self.entries.remove(&id);
+            self.forget(id, policy);
+        }
+    }
+
+    fn may_go(&self, id: StreamId, policy: Policy) -> bool {
+        let is_held = |group: &GroupState| group.pending.contains_key(&id) || group.last_delivered < id;
+        policy != Policy::OnlyAcknowledged || !self.groups.values().any(is_held)
+    }
+
+    /// An entry is gone: takes it off the groups' pending entries if the policy says so.
+    fn forget(&mut self, id: StreamId, policy: Policy) {
+        if policy == Policy::Delete {
+            self.groups.values_mut().for_each(|group| drop(group.pending.remove(&id)));
+        }
+    }
+
+    /// Deletes an entry as far as the policy allows.
+    pub(crate) fn delete_by(&mut self, id: StreamId, policy: Policy) {
+        if self.may_go(id, policy) {
+            self.delete(id);
+            self.forget(id, policy);
         }
     }
 
@@ -115,8 +154,7 @@ impl GroupState {
     /// The group of a dump.
     pub(crate) fn from_dump(group: Group) -> (Vec<u8>, Self) {
         let names: Vec<Arc<[u8]>> = group.consumers.iter().map(|consumer| consumer.name.as_slice().into()).collect();
-        let nobody: Arc<[u8]> = Arc::from(&b""[..]);
-        let holder = |at: Option<u32>| at.and_then(|at| names.get(at as usize)).unwrap_or(&nobody).clone();
+        let holder = |at: Option<u32>| at.and_then(|at| names.get(at as usize)).cloned();
         let state = Self {
             last_delivered: group.last_delivered,
             entries_read: group.entries_read.unwrap_or(-1),
@@ -143,7 +181,7 @@ impl GroupState {
         let mut held = vec![0u64; self.consumers.len()];
         let pending: Vec<Pending> = (self.pending.iter())
             .map(|(id, state)| {
-                let consumer = index.get(&state.consumer).copied();
+                let consumer = state.consumer.as_ref().and_then(|name| index.get(name)).copied();
                 if let Some(count) = consumer.and_then(|at| held.get_mut(at as usize)) {
                     *count += 1;
                 }
@@ -180,7 +218,7 @@ impl GroupState {
 
     pub(crate) fn delete_consumer(&mut self, name: &[u8]) {
         if self.consumers.remove(name).is_some() {
-            self.pending.retain(|_, pending| *pending.consumer != *name);
+            self.pending.retain(|_, pending| pending.consumer.as_deref() != Some(name));
         }
     }
 }

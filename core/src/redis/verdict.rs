@@ -82,11 +82,12 @@ impl RdbReader {
 fn cut_short(state: &State, total: u64) -> Problem {
     let section = match state {
         State::Header if total == 0 => {
-            return Problem::unknown(ErrorKind::NotRecognised, "the file is empty");
+            return Problem::structure("the file is empty: a server does not start on it");
         }
         State::Header => "the header",
         State::Opcode => "the list of keys",
-        State::Skip(_) => "a value that is no stream",
+        State::Skip(_) | State::Templated => "a value that is no stream",
+        State::Template => "a hash template",
         State::Stream(stream) => stream.section(),
         State::DumpType => "the payload's type",
         State::DumpEnd | State::Trailer => "the checksum",

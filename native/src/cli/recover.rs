@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use papyra_core::escape::escape;
+use papyra_core::finding::Finding;
 use papyra_core::report::{Backend, Report};
 
 use super::out::{self, Out, counted, thousands};
@@ -242,7 +243,18 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
             thousands(before.salvageable)
         ));
     }
-    if outcome.remains() {
+    if outcome.rejected_records > 0 {
+        let count = counted(outcome.rejected_records, "whole record was", "whole records were");
+        out.bad(&format!("{count} cut out too, as it is not known which database they belong to:"));
+        for file in &outcome.before.files {
+            let is_one = |finding: &&Finding| finding.reason.name() == "unknown_database";
+            for finding in file.anomalies.iter().filter(is_one) {
+                let part = |part: &Option<String>| escape(part.as_deref().unwrap_or_default().as_bytes());
+                out.detail(&format!("entry {} of {}", part(&finding.id), part(&finding.key)));
+            }
+        }
+    }
+    if after.anomalies > 0 && outcome.remains() {
         out.bad(&format!("{} remain that recovery cannot mend:", out::anomalies(after.anomalies)));
         for file in &outcome.after.files {
             for finding in &file.anomalies {

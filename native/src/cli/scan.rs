@@ -7,6 +7,7 @@ use std::path::Path;
 use papyra_core::escape::escape;
 use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::folder::PassedOver;
+use papyra_core::record::Note;
 use papyra_core::redis::Remedy;
 use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
 
@@ -20,6 +21,7 @@ use crate::disk::name_of;
 use crate::error::{Code, Error, Result};
 use crate::history::History;
 use crate::offline;
+use crate::offline::packed::{self, Holds};
 use crate::reading::{self, Effort};
 use crate::redis;
 use crate::target::{Target, nothing_came};
@@ -49,8 +51,17 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     let target = settings.target()?;
     let progress = Progress::over(args.common.output.quiet, &target, 1);
-    let report = report(&target, &settings, settings.effort(&progress))?;
+    let (report, beyond) = report_as_far(&target, &settings, settings.effort(&progress))?;
     drop(progress);
+    if let Some(error) = beyond {
+        // What comes before it is told to people all the same; it is no verdict on the whole.
+        let shown = if out.format() == Format::Text { &report.files[..] } else { &[] };
+        for file in shown {
+            print_file(report.backend, file, out);
+            redis_backup::print(file, out);
+        }
+        return Err(error);
+    }
     if !args.common.output.quiet {
         name_passed_over(&report.passed_over);
     }
@@ -108,12 +119,23 @@ pub(super) fn size(target: &Target) -> Option<u64> {
 
 /// Scans whatever the target is.
 pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -> Result<Report> {
+    let (report, beyond) = report_as_far(target, settings, effort)?;
+    beyond.map_or(Ok(report), Err)
+}
+
+/// Scans whatever the target is, as far as it can be read, and tells what lies beyond.
+fn report_as_far(target: &Target, settings: &Settings, effort: Effort<'_>) -> Result<(Report, Option<Error>)> {
+    let mut beyond = None;
     let (backend, files) = match target {
         Target::History(history) => (history.backend, history.scan(effort)?),
-        Target::Archive(path, format) => (Backend::Json, vec![archive_report(path, *format, effort)?]),
-        Target::Stream(path) => (Backend::Json, vec![stream_report(path, effort)?]),
+        Target::Archive(path, format) => of_one(archive_report(path, *format, settings, effort)?),
+        Target::Stream(path) => of_one(stream_report(path, settings, effort)?),
         Target::Redis(store) => (Backend::Redis, redis::scan::scan(store, effort)?),
-        Target::Backup(backup) => (Backend::Redis, offline::scan::scan(backup, &settings.scope()?, effort)?),
+        Target::Backup(backup) => {
+            let (files, rest) = offline::scan::scan_as_far(backup, &settings.scope()?, effort)?;
+            beyond = rest;
+            (Backend::Redis, files)
+        }
         Target::Folder(logs) => {
             let mut files = Vec::new();
             for history in &logs.histories {
@@ -127,7 +149,7 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
                 }
             }
             for (path, format) in &logs.archives {
-                files.push(archive_report(path, *format, effort)?);
+                files.push(archive_report(path, *format, settings, effort)?);
             }
             for backup in &logs.backups {
                 files.extend(offline::scan::scan(backup, &settings.scope()?, effort)?);
@@ -137,21 +159,80 @@ pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -
         }
     };
     let passed_over = target.passed_over()?;
-    Ok(Report { passed_over, ..Report::new(TOOL, backend, files, settings.strict) })
+    let report = Report { passed_over, ..Report::new(TOOL, backend, files, settings.strict) };
+    if beyond.is_none() {
+        nothing_checked(&report, settings)?;
+    }
+    Ok((report, beyond))
 }
 
-fn archive_report(path: &Path, format: archive::Format, effort: Effort<'_>) -> Result<FileReport> {
+/// Fails on a Redis backup in which no stream of Papyra's is: whole as it may be, no record was looked at.
+fn nothing_checked(report: &Report, settings: &Settings) -> Result<()> {
+    let files = &report.files;
+    let is_checked = files.iter().any(|file| file.streams.iter().any(|stream| stream.papyra.is_some()));
+    if is_checked || files.is_empty() || files.iter().any(|file| file.backup.is_none()) || report.totals.anomalies > 0 {
+        return Ok(());
+    }
+    let backups = || files.iter().filter_map(|file| file.backup.as_ref());
+    let keys: u64 = backups().map(|backup| backup.other_keys + backup.other_streams).sum();
+    let streams = files.iter().flat_map(|file| &file.streams).map(|stream| &stream.key);
+    let names: Vec<String> = streams.chain(backups().flat_map(|backup| &backup.other_names)).take(5).cloned().collect();
+    let scope = settings.scope()?;
+    let part = |part: &Option<String>| part.as_deref().map_or("*".into(), |part| escape(part.as_bytes()));
+    let holds = match (names.is_empty(), keys) {
+        (true, _) => "no keys that it could name".into(),
+        (false, keys) => {
+            let names: Vec<String> = names.iter().map(|name| escape(name.as_bytes())).collect();
+            format!(
+                "{}, among them {}",
+                counted(keys.max(names.len() as u64), "other key", "other keys"),
+                names.join(", ")
+            )
+        }
+    };
+    let unknown = match report.totals.notes.get(&Note::UnknownCommand) {
+        Some(count) => format!("; {} not known", counted(*count, "command is", "commands are")),
+        None => String::new(),
+    };
+    let text = format!(
+        "nothing was checked: {} holds no stream {}:{}:events, …:audits or …:dead_letters, but {holds}{unknown}; check --prefix and \
+         --system-id",
+        settings.source()?,
+        part(&scope.prefix),
+        part(&scope.system_id)
+    );
+    Err(Error::new(Code::NoInput, text))
+}
+
+/// A report of one file, with the backend that it shows.
+fn of_one(file: FileReport) -> (Backend, Vec<FileReport>) {
+    (if file.backup.is_some() { Backend::Redis } else { Backend::Json }, vec![file])
+}
+
+fn archive_report(path: &Path, format: archive::Format, settings: &Settings, effort: Effort<'_>) -> Result<FileReport> {
     let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
     let name = name_of(path).unwrap_or_default();
-    Ok(unpacked_report(name, format, file, effort))
+    unpacked_report(path, name, format, file, settings, effort)
 }
 
-fn unpacked_report(name: String, format: archive::Format, input: impl Read, effort: Effort<'_>) -> FileReport {
-    let (summary, ended) = reading::scan_stream(archive::unpack(format, input), effort, &mut ());
-    archive::report(name, format, summary, ended)
+fn unpacked_report(
+    path: &Path,
+    name: String,
+    format: archive::Format,
+    input: impl Read,
+    settings: &Settings,
+    effort: Effort<'_>,
+) -> Result<FileReport> {
+    match packed::look(path, archive::unpack(format, input))? {
+        Holds::Dump(input) => packed::scan(path, &name, input, &settings.scope()?, effort),
+        Holds::Other(input) => {
+            let (summary, ended) = reading::scan_stream(input, effort, &mut ());
+            Ok(archive::report(name, format, summary, ended))
+        }
+    }
 }
 
-fn stream_report(path: &Path, effort: Effort<'_>) -> Result<FileReport> {
+fn stream_report(path: &Path, settings: &Settings, effort: Effort<'_>) -> Result<FileReport> {
     let mut input: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
@@ -167,8 +248,12 @@ fn stream_report(path: &Path, effort: Effort<'_>) -> Result<FileReport> {
     let input = (&head[..]).chain(input);
     let name = papyra_core::name::text(path.as_os_str().as_encoded_bytes());
     if let Some(format) = archive::Format::of(&head) {
-        return Ok(unpacked_report(name, format, input, effort));
+        return unpacked_report(path, name, format, input, settings, effort);
     }
+    let input = match packed::look(path, input)? {
+        Holds::Dump(input) => return packed::scan(path, &name, input, &settings.scope()?, effort),
+        Holds::Other(input) => input,
+    };
     let (summary, ended) = reading::scan_stream(input, effort, &mut ());
     ended.map_err(|error| Error::cannot_read(path, summary.bytes, &error))?;
     Ok(FileReport::new(name, Role::Active, 0, summary))

@@ -18,7 +18,7 @@ pub(crate) fn survey(
     scope: &Scope,
     effort: Effort<'_>,
 ) -> Result<Survey> {
-    let mut surveyor = Surveyor::new(is_incremental);
+    let mut surveyor = Surveyor::new(is_incremental, scope.clone());
     feed(file, path, 0..size, effort.progress, |bytes| surveyor.push(bytes, &mut ()))?;
     let mut survey = surveyor.finish(&mut ()).map_err(|error| beyond(path, &error))?;
     if let Some(mut search) = survey.search(scope) {
@@ -39,7 +39,7 @@ pub(crate) fn replay<P: Clone, F: FnMut(u32, &Entry<'_>) -> P>(
     effort: Effort<'_>,
 ) -> Result<SetReader<P, F>> {
     let paths: Vec<PathBuf> = set.paths().collect();
-    let mut reader = SetReader::new(set.sizes()?, set.dumps, scope.clone(), replay);
+    let mut reader = SetReader::of(&set.names, set.sizes()?, scope.clone(), replay);
     while let Some(want) = reader.want() {
         let path = &paths[want.file];
         let (file, _) = open(path)?;

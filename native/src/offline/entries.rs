@@ -7,7 +7,7 @@ use std::path::Path;
 
 use papyra_core::redis::{
     Entry, Fields, Finding, Flow, Group, Key, KeyFinder, Limits, PapyraKey, RdbReader, Replay, Scope, StreamFacts,
-    StreamId, Survey, Visitor,
+    StreamId, Survey, Untold, Visitor,
 };
 
 use super::{AofSet, Backup, aof, beyond, feed, open};
@@ -24,6 +24,9 @@ pub trait Streams {
 
     /// A consumer group.
     fn group(&mut self, _group: Group) {}
+
+    /// Before all streams: commands whose effect is not known are among what was read.
+    fn untold(&mut self, _untold: &Untold) {}
 
     /// The stream's end. A stream that damage cuts off has none.
     fn end(&mut self, _facts: &StreamFacts) {}
@@ -103,19 +106,20 @@ fn rdb(path: &Path, mut reader: RdbReader, scope: &Scope, effort: Effort<'_>, to
     if stopped {
         return Ok(bridge.found);
     }
-    let (header, db) = (reader.header(), reader.db());
+    let (header, db, templates) = (reader.header(), reader.db(), reader.templates().clone());
     let summary = reader.finish(&mut bridge).map_err(|error| beyond(path, &error))?;
     let (Some(header), Some(_), Some(from)) = (header, summary.lost_at, summary.last_key) else {
         return Ok(bridge.found);
     };
-    let mut finder = KeyFinder::new(header, db, from, scope.clone(), bridge.known.clone(), Limits::default());
+    let finder = KeyFinder::new(header, db, from, scope.clone(), bridge.known.clone(), Limits::default());
+    let mut finder = finder.with_templates(templates.clone());
     feed(&file, path, from..size, &|_| {}, |bytes| {
         finder.push(bytes);
         Flow::Continue(())
     })?;
     if let Some(at) = finder.finish() {
         bridge.salvaged = true;
-        let mut reader = RdbReader::resume(header, db, at, Limits::default());
+        let mut reader = RdbReader::resume(header, db, at, Limits::default()).with_templates(templates);
         feed(&file, path, at..size, &|_| {}, |bytes| reader.push(bytes, &mut bridge))?;
         reader.finish(&mut bridge).map_err(|error| beyond(path, &error))?;
     }
@@ -172,6 +176,9 @@ fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>, to: &mut impl St
     let planned = |survey: &Survey| survey.plan.as_ref().map_or(0, |plan| plan.found);
     let damage: u64 = surveys.iter().map(|survey| survey.as_ref().map_or(1, planned)).sum();
     let found = damage + replay.found + u64::from(set.broken.is_some());
+    if !replay.untold.files.is_empty() {
+        to.untold(&replay.untold);
+    }
     for ((db, key), stream) in replay.streams() {
         let Some(papyra) = scope.find(key) else { continue };
         if to.begin(*db, &papyra, damage > 0).is_break() {

@@ -9,8 +9,9 @@ pub(crate) use log::plain;
 
 use std::path::Path;
 
+use papyra_core::escape::escape;
 use papyra_core::redis::{
-    Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey, RecordCheck, Scope, StreamFacts, StreamGroups,
+    Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey, RecordCheck, Scope, StreamFacts, StreamGroups, Untold,
 };
 use serde::Serialize;
 
@@ -43,6 +44,9 @@ pub struct Export {
     pub groups_left_out: u64,
     /// How many things are wrong with the backup itself; what a scan lists.
     pub damage: u64,
+    /// Streams of which there may be more than was written: commands on them have names that papyra does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncertain: Vec<String>,
     /// What the operator should know besides.
     pub warnings: Vec<String>,
 }
@@ -72,17 +76,22 @@ pub struct Log {
 impl Export {
     /// Whether all of the backup is in the export.
     pub fn is_whole(&self) -> bool {
-        self.damage == 0 && self.groups_left_out == 0 && self.logs.iter().all(|log| log.bad_entries == 0)
+        self.damage == 0
+            && self.groups_left_out == 0
+            && self.uncertain.is_empty()
+            && self.logs.iter().all(|log| log.bad_entries == 0)
     }
 }
 
 struct Writer<'a> {
     folder: &'a Folder,
+    scope: &'a Scope,
     check: RecordCheck,
     open: Option<StreamLog>,
     logs: Vec<Log>,
     groups: Vec<StreamGroups>,
     left_out: u64,
+    uncertain: Vec<String>,
     warnings: Vec<String>,
     failed: Option<Error>,
 }
@@ -96,11 +105,13 @@ pub fn export(backup: &Backup, to: &Path, scope: &Scope, effort: Effort<'_>) -> 
     }
     let mut writer = Writer {
         folder: &folder,
+        scope,
         check: RecordCheck::default(),
         open: None,
         logs: Vec::new(),
         groups: Vec::new(),
         left_out: 0,
+        uncertain: Vec::new(),
         warnings: Vec::new(),
         failed: None,
     };
@@ -115,8 +126,10 @@ pub fn export(backup: &Backup, to: &Path, scope: &Scope, effort: Effort<'_>) -> 
         }
     })?;
     if writer.logs.is_empty() {
-        let text =
-            "the backup holds no stream of the systems asked for: check --prefix and --system-id; nothing was written";
+        let mut text = String::from(
+            "the backup holds no stream of the systems asked for: check --prefix and --system-id; nothing was written",
+        );
+        writer.warnings.iter().for_each(|warning| text.push_str(&format!("; {}", escape(warning.as_bytes()))));
         return Err(Error::new(Code::NoInput, text));
     }
     let list = GroupsFile::new(writer.groups);
@@ -129,6 +142,7 @@ pub fn export(backup: &Backup, to: &Path, scope: &Scope, effort: Effort<'_>) -> 
         groups: GROUPS,
         group_count,
         groups_left_out: writer.left_out,
+        uncertain: writer.uncertain,
         damage,
         warnings: writer.warnings,
     })
@@ -171,6 +185,24 @@ impl Writer<'_> {
 }
 
 impl Streams for Writer<'_> {
+    fn untold(&mut self, untold: &Untold) {
+        let keys = untold.keys().filter(|(_, key)| self.scope.find(key).is_some());
+        self.uncertain = keys.map(|(_, key)| String::from_utf8_lossy(key).into_owned()).collect();
+        if untold.is_everything() {
+            self.uncertain.push("*".into());
+        }
+        if !self.uncertain.is_empty() {
+            let names: Vec<&str> = untold.names.keys().map(String::as_str).collect();
+            let text = format!(
+                "there may be more in {} than was written: papyra does not know what {} did (a server with `rename-command`, a module, a \
+                 script or a later version has written it)",
+                self.uncertain.join(", "),
+                names.join(", ")
+            );
+            self.warnings.push(text);
+        }
+    }
+
     fn begin(&mut self, db: u64, key: &PapyraKey, salvaged: bool) -> Flow {
         let begun = self.begun(db, key, salvaged);
         self.flow(begun)

@@ -6,6 +6,7 @@
 mod aof;
 pub mod entries;
 pub mod export;
+pub(crate) mod packed;
 pub mod scan;
 
 use std::fs::File;
@@ -111,7 +112,7 @@ impl AofSet {
         let read = open(path)?.0.take(LARGEST_MANIFEST).read_to_end(&mut text);
         read.map_err(|error| Error::cannot_read(path, 0, &error))?;
         let folder = folder_of(path);
-        let names = AofNames::of_manifest(name_of(path), &text, || names_in(&folder))?;
+        let names = AofNames::of_manifest(name_of(path), &text, || sizes_in(&folder))?;
         Ok(AofSet { folder, names: Box::new(names) })
     }
 
@@ -150,6 +151,12 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
     let mut names = Folder::open(if here { Path::new(".") } else { folder })?.names()?;
     names.sort();
     Ok(names)
+}
+
+/// The names in a folder, sorted, with the sizes of the files.
+fn sizes_in(folder: &Path) -> Result<Vec<(String, u64)>> {
+    let size = |name: &String| folder.join(name).metadata().map_or(0, |metadata| metadata.len());
+    Ok(names_in(folder)?.into_iter().map(|name| (name.clone(), size(&name))).collect())
 }
 
 /// The name that reports give a file.

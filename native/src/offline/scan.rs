@@ -7,11 +7,21 @@ use papyra_core::redis::{self, AofNames, BackupScan, Pass, Scope};
 use papyra_core::report::FileReport;
 
 use super::{Backup, beyond, feed, name_of, open};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reading::Effort;
 
 /// Scans a backup, file by file.
 pub fn scan(backup: &Backup, scope: &Scope, effort: Effort<'_>) -> Result<Vec<FileReport>> {
+    let (files, beyond) = scan_as_far(backup, scope, effort)?;
+    beyond.map_or(Ok(files), Err)
+}
+
+/// Scans a backup as far as it can be read, and tells what lies beyond: an intact file of a kind that is not known.
+pub(crate) fn scan_as_far(
+    backup: &Backup,
+    scope: &Scope,
+    effort: Effort<'_>,
+) -> Result<(Vec<FileReport>, Option<Error>)> {
     let most = effort.max_findings;
     let (mut scan, paths): (BackupScan, Vec<PathBuf>) = match backup {
         Backup::Rdb(path) => (BackupScan::rdb(&name_of(path), open(path)?.1, scope.clone(), most), vec![path.clone()]),
@@ -28,9 +38,11 @@ pub fn scan(backup: &Backup, scope: &Scope, effort: Effort<'_>) -> Result<Vec<Fi
         let (file, _) = open(path)?;
         let progress: &(dyn Fn(u64) + Sync) = if want.pass == Pass::Read { effort.progress } else { &|_| {} };
         feed(&file, path, want.range, progress, |bytes| scan.push(bytes))?;
-        scan.end().map_err(|(_, error)| beyond(path, &error))?;
+        if let Err((_, error)) = scan.end() {
+            return Ok((scan.finish(), Some(beyond(path, &error))));
+        }
     }
-    Ok(scan.finish())
+    Ok((scan.finish(), None))
 }
 
 /// The key of a payload: what the manifest of the backup around it says, else what its file is named after.

@@ -6,7 +6,7 @@
 use crate::disk::File;
 
 use papyra_core::plan::Plan;
-use papyra_core::redis::{AofPlan, AofReader, LaterCommands, Limits, Scope, Stretch, Survey};
+use papyra_core::redis::{AofNames, AofPlan, AofReader, LaterCommands, Limits, Scope, Stretch, Survey};
 use papyra_core::report::{Backend, Report};
 use papyra_core::scan::{Sink, Step};
 
@@ -60,6 +60,7 @@ pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, 
     let mut outcome = Outcome::begin(options, report(effort)?);
     let Plans { damaged, missing, following } = plans(set, after, scope, quiet)?;
     for (name, plan) in &damaged {
+        outcome.rejected_records += plan.records_that_go;
         outcome.plan.push(FilePlan { path: name.clone(), plan: written_down(plan, effort.max_findings) });
     }
     let renewed = manifest::renewed(set, &missing, &following)?;
@@ -142,6 +143,14 @@ fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Resul
             }
         }
         let found = survey(&file, &path, size, at >= set.dumps, scope, effort)?;
+        if AofNames::is_lost_base(name, size) && !after.keep {
+            let text = format!(
+                "{} is empty, and all that follows continues it: put it back from a backup, or --keep-later keeps the commands that follow \
+                 without it; nothing was changed",
+                show(&path)
+            );
+            return Err(Error::new(Code::Usage, text));
+        }
         if found.front_damaged {
             let text = format!(
                 "the dump at the front of {} is damaged, and a dump is not repaired in place: `papyra redis export` \

@@ -83,6 +83,9 @@ pub struct Outcome {
     pub quarantined_files: Vec<PathBuf>,
     /// What was removed, and where it went.
     pub rejected: Vec<Rejected>,
+    /// Whole records among it: which database they belong to is lost with the damage.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rejected_records: u64,
     /// Entries to be removed from streams, stream by stream.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal>,
@@ -90,6 +93,11 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// The scan after; the one before when nothing was done.
     pub after: Report,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// One report over the files of two.
@@ -136,7 +144,8 @@ pub struct Rejected {
 impl Outcome {
     /// Whether something is left that recovery could not, or was not to, mend.
     pub fn remains(&self) -> bool {
-        !self.dry_run && self.mode != Mode::Ignore && self.after.totals.anomalies > 0
+        let is_left = self.after.totals.anomalies > 0 || self.rejected_records > 0;
+        !self.dry_run && self.mode != Mode::Ignore && is_left
     }
 
     /// The outcome over all logs of a folder, which have names of their own; `None` without any.
@@ -147,6 +156,7 @@ impl Outcome {
             all.repaired_files.extend(next.repaired_files);
             all.quarantined_files.extend(next.quarantined_files);
             all.rejected.extend(next.rejected);
+            all.rejected_records += next.rejected_records;
             all.removals.extend(next.removals);
             all.warnings.extend(next.warnings);
             all.after = both(all.after, next.after);
@@ -166,6 +176,7 @@ impl Outcome {
             repaired_files: Vec::new(),
             quarantined_files: Vec::new(),
             rejected: Vec::new(),
+            rejected_records: 0,
             removals: Vec::new(),
             warnings: Vec::new(),
         }

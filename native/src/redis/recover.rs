@@ -150,7 +150,7 @@ fn mend(
             apart.hold(store)?;
         }
         for entry in entries {
-            if papyra_core::entry::judge(&mut judge, &entry.fields).is_err() {
+            if judge.entry(&entry.as_read()).is_err() {
                 weight += entry.bytes();
                 batch.push(entry);
             }

@@ -2,6 +2,7 @@
 
 use papyra_core::entry::EntryScanner;
 use papyra_core::record::{Note, RecordFacts};
+use papyra_core::redis::Fields;
 use papyra_core::report::{FileReport, Role};
 use papyra_core::summary::Summary;
 
@@ -42,7 +43,7 @@ fn scan_stream(store: &Store, stream: &PapyraKey, effort: Effort<'_>) -> Result<
         }
         for entry in &entries {
             // The reason is in the scanner's findings.
-            _ = scanner.entry(|| entry.id.to_string(), &entry.fields);
+            _ = scanner.entry(&entry.as_read());
         }
         (effort.progress)(entries.len() as u64);
     }
@@ -104,11 +105,13 @@ pub fn each_record(store: &Store, mut each: impl FnMut(&RecordFacts, &[u8]) -> R
         let Some((_, i)) = oldest else { return Ok(bad) };
         let (pages, page) = &mut sources[i];
         if let Some(entry) = page.next() {
-            match papyra_core::entry::judge(&mut judge, &entry.fields) {
+            let entry = entry.as_read();
+            match judge.entry(&entry) {
                 Ok(facts) => {
-                    let data = papyra_core::entry::data_of(&entry.fields).unwrap_or_default();
                     line.clear();
-                    papyra_core::redis::push_line(data, &mut line);
+                    if let Some(data) = entry.field(papyra_core::entry::DATA) {
+                        papyra_core::redis::push_line(data.as_bytes(), &mut line);
+                    }
                     if !each(&facts, &line)? {
                         return Ok(bad);
                     }
@@ -123,6 +126,11 @@ pub fn each_record(store: &Store, mut each: impl FnMut(&RecordFacts, &[u8]) -> R
 }
 
 impl Entry {
+    /// As core reads it.
+    pub(super) fn as_read(&self) -> papyra_core::redis::Entry<'_> {
+        papyra_core::redis::Entry { id: self.id, fields: Fields::of_pairs(&self.fields), offset: 0 }
+    }
+
     /// Bytes of its names and values.
     pub(super) fn bytes(&self) -> u64 {
         self.fields.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()

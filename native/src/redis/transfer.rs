@@ -192,7 +192,7 @@ impl Store {
             if page.is_empty() {
                 return Ok(entries.finish());
             }
-            page.iter().for_each(|entry| entries.add_live(entry.id, &entry.fields));
+            page.iter().for_each(|entry| entries.add(entry.id, &entry.as_read().fields));
         }
     }
 }

@@ -17,7 +17,7 @@ use redis::{Connection, ConnectionLike, Value};
 pub use between::Between;
 pub use cluster::Cluster;
 
-use crate::{Run, Workshop, has, run};
+use crate::{Run, Workshop, has, require_all, run};
 
 /// How long a server may take to do what it always does in the end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,6 +42,32 @@ pub fn binaries() -> Vec<PathBuf> {
         Some(named) => std::env::split_paths(&named).collect(),
         None if has("redis-server") => vec!["redis-server".into()],
         None => Vec::new(),
+    }
+}
+
+/// Every server at hand: those of [`binaries`] and those that `tests/servers` has installed.
+pub fn at_hand() -> Vec<PathBuf> {
+    let mut all = binaries();
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/servers");
+    let entries = std::fs::read_dir(installed).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut servers: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    servers.sort();
+    assert!(!require_all() || servers.len() > 3, "tests/servers installs the servers that the whole run needs");
+    all.extend(servers);
+    all
+}
+
+/// Has a server write its append-only file anew.
+pub fn rewrite(server: &mut Redis) {
+    server.call("BGREWRITEAOF");
+    loop {
+        std::thread::sleep(Duration::from_millis(20));
+        let info = text(&server.call("INFO persistence"));
+        let is = |field: &str| info.contains(&format!("{field}\r\n"));
+        if is("aof_rewrite_in_progress:0") && is("aof_rewrite_scheduled:0") {
+            assert!(is("aof_last_bgrewrite_status:ok"));
+            return;
+        }
     }
 }
 

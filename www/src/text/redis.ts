@@ -88,9 +88,17 @@ export const REASONS: Record<string, { title: string; meaning: string }> = {
   broken_command: { title: "Damaged command", meaning: "These bytes of the append-only file are no command. A server would stop here, or load what is wrong." },
   unfinished_transaction: {
     title: "Unfinished transaction",
-    meaning: "A transaction was begun and never executed: the server had stopped in the middle. Its commands do not count.",
+    meaning: "A transaction was begun and its end is not there. Recovery keeps its whole commands.",
+  },
+  unknown_database: {
+    title: "Record of an unknown database",
+    meaning: "The damage before may hide which database this record belongs to. Recovery sets it aside.",
   },
   refused_command: { title: "Command that cannot be followed", meaning: "A server would refuse it, or it contradicts the state before it." },
+  refused_value: {
+    title: "Value that a server refuses",
+    meaning: "A server does not load the file because of this key, which is not a stream.",
+  },
   broken_manifest: {
     title: "Manifest and files do not match",
     meaning: "The manifest of the append-only folder cannot be followed, or names a file that is not there.",

@@ -49,7 +49,7 @@ impl StreamLog {
     pub(super) fn take(&mut self, folder: &Folder, check: &mut RecordCheck, entry: &Entry<'_>) -> Result<()> {
         let data = entry.field(b"data");
         self.line.clear();
-        match data.filter(|data| check.data(data.as_bytes()).is_ok()) {
+        match data.filter(|_| check.entry(entry).is_ok()) {
             Some(data) => {
                 push_line(data.as_bytes(), &mut self.line);
                 self.log.records += 1;
