@@ -199,7 +199,9 @@ impl Scanner {
         let mut segments = std::mem::take(&mut self.segments);
         open.line.feed(text, &mut segments);
         open.excerpt.feed(text);
-        if newline.is_none() || open.start < chunk.offset {
+        // A carriage return at the very end leaves the line open, for a line feed may follow.
+        let ends_here = newline.is_some_and(|at| rest[at] == b'\n' || at + 1 < rest.len());
+        if !ends_here || open.start < chunk.offset {
             open.fields.feed(text);
         }
         self.at += text.len() as u64;
