@@ -2,7 +2,8 @@
 //!
 //! Salvage. A line breaks when a writer was torn off and a restart appended to the stump. What can be told with
 //! certainty: objects that follow one another from the line's very start (the *chain*), and the one object that ends
-//! exactly where the line's newline stands (the *suffix*), as far as each has every field that its kind requires.
+//! exactly where the line's newline stands (the *suffix*), as far as each has every field that its kind requires,
+//! the latter none of them twice.
 //!
 //! The suffix is found in one pass and in constant memory. Every `{` might begin it, but two machines see them all:
 //! one that reads a byte as structure has every `{` it meets among its levels, and only a `{` inside what it takes
@@ -248,7 +249,7 @@ impl Line {
         [self.main.last_object(), self.second.last_object()]
             .into_iter()
             .flatten()
-            .find(|closed| closed.end == self.at && closed.start >= self.chain_end && closed.facts.is_complete())
+            .find(|closed| closed.end == self.at && closed.start >= self.chain_end && closed.facts.is_certain())
     }
 }
 

@@ -223,6 +223,12 @@ impl RecordFacts {
         self.required().is_some_and(|required| self.seen & required == required)
     }
 
+    /// Whether it is complete, and no field stands in it twice: an object in a payload that lost its closing brace takes the fields of
+    /// the record around it for its own.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.is_complete() && !self.repeated
+    }
+
     #[inline]
     fn required(&self) -> Option<FieldSet> {
         match self.kind {

@@ -75,7 +75,8 @@ def salvage(line: bytes, *, terminated: bool) -> tuple[tuple[bytes, ...], tuple[
     """The records of a damaged line that are certain to be real, and the pieces that go.
 
     Those that follow one another from the very start of the line (JSON white space aside), and
-    the one that runs exactly to the line's newline, if they have every field of their kind.
+    the one that runs exactly to the line's newline, if they have every field of their kind; the
+    latter none of Papyra's fields twice, as a payload has that lost its closing brace.
     """
     spans, end = [], 0
     while True:
@@ -86,7 +87,7 @@ def salvage(line: bytes, *, terminated: bool) -> tuple[tuple[bytes, ...], tuple[
         spans.append((start, after))
         end = after
     if terminated:
-        spans += [(at, len(line)) for at in range(end, len(line)) if _is_a_whole_record(line[at:])]
+        spans += [(at, len(line)) for at in range(end, len(line)) if _is_certain(line[at:])]
     kept = tuple(line[start:end] for start, end in spans)
     edges = [0, *(edge for span in spans for edge in span), len(line)]
     gaps = (line[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
@@ -146,6 +147,21 @@ def _is_a_whole_record(text: bytes) -> bool:
         return False
     kind = _kind(text)
     return kind in REQUIRED and REQUIRED[kind] <= _fields(text).keys()
+
+
+def _is_certain(text: bytes) -> bool:
+    """Whether the text is a whole record in which no field that Papyra writes stands twice."""
+    if not _is_a_whole_record(text):
+        return False
+    known = {"kind"}.union(*REQUIRED.values())
+    with _deep_recursion():
+        pairs = json.JSONDecoder(parse_int=str, object_pairs_hook=_Pairs).decode(text.decode("utf-8"))
+    names = [name for name, _ in pairs if name in known]
+    return len(names) == len(set(names))
+
+
+class _Pairs(list):
+    """An object's names and values, in order."""
 
 
 @contextmanager
