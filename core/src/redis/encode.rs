@@ -9,6 +9,7 @@ use super::cursor::{Cursor, Read};
 use super::group::{Consumer, Group};
 use super::header::Limits;
 use super::id::StreamId;
+use super::node::Entry;
 use super::rdb::RdbReader;
 use super::stream::{STREAM_TYPES, StreamFacts, dump_version};
 use super::text::{length, string};
@@ -86,6 +87,124 @@ impl<'a> StreamPayload<'a> {
         let pending = self.groups.iter().flat_map(|group| &group.pending);
         pending.filter(|pending| pending.consumer.is_none()).count() as u64
     }
+}
+
+/// Makes a payload of entries that come one by one, as a replayed append-only file has them.
+#[derive(Debug, Default)]
+pub struct PayloadBuilder {
+    nodes: Vec<u8>,
+    count: u64,
+    node: Option<Node>,
+}
+
+/// A node under way: a listpack without its header.
+#[derive(Debug)]
+struct Node {
+    master: StreamId,
+    entries: u64,
+    elements: u64,
+    packed: Vec<u8>,
+}
+
+impl PayloadBuilder {
+    /// Entries and bytes of a node, as servers have them by default.
+    const ENTRIES: u64 = 100;
+    const BYTES: usize = 4096;
+
+    /// The next entry; IDs must grow.
+    pub fn entry(&mut self, entry: &Entry<'_>) {
+        if self.node.as_ref().is_some_and(|node| node.entries == Self::ENTRIES || node.packed.len() >= Self::BYTES) {
+            self.close();
+        }
+        let id = entry.id;
+        let node = self.node.get_or_insert_with(|| Node { master: id, entries: 0, elements: 0, packed: Vec::new() });
+        let fields = entry.fields.remaining();
+        let delta = |to: u64, from: u64| to.wrapping_sub(from) as i64;
+        push_int(&mut node.packed, 0);
+        push_int(&mut node.packed, delta(id.ms, node.master.ms));
+        push_int(&mut node.packed, delta(id.seq, node.master.seq));
+        push_int(&mut node.packed, fields as i64);
+        for (name, value) in entry.fields.clone() {
+            push_bytes(&mut node.packed, name.as_bytes());
+            push_bytes(&mut node.packed, value.as_bytes());
+        }
+        push_int(&mut node.packed, (2 * fields + 4) as i64);
+        node.entries += 1;
+        node.elements += 2 * fields + 5;
+    }
+
+    fn close(&mut self) {
+        let Some(node) = self.node.take() else { return };
+        let mut listpack = vec![0; 6];
+        // Live entries, deleted ones, no names in common, and the end of the master entry.
+        for number in [node.entries as i64, 0, 0, 0] {
+            push_int(&mut listpack, number);
+        }
+        listpack.extend(node.packed);
+        listpack.push(0xff);
+        let total = u32::try_from(listpack.len()).unwrap_or(u32::MAX);
+        // More than the header can say means: count them.
+        let elements = u16::try_from(node.elements + 4).unwrap_or(u16::MAX);
+        listpack[..4].copy_from_slice(&total.to_le_bytes());
+        listpack[4..6].copy_from_slice(&elements.to_le_bytes());
+        push_text(&mut self.nodes, &node.master.to_be_bytes());
+        push_text(&mut self.nodes, &listpack);
+        self.count += 1;
+    }
+
+    /// The payload of the whole stream: of type 27 where a pending entry has no holder, else of the oldest that has a place for
+    /// all that is known.
+    pub fn finish(mut self, facts: &StreamFacts, groups: &[Group]) -> Vec<u8> {
+        self.close();
+        let mut nodes = Vec::new();
+        push_length(&mut nodes, self.count);
+        nodes.extend(self.nodes);
+        let payload =
+            StreamPayload { rdb_type: 19, nodes: &nodes, trailer: &[], facts: facts.clone(), groups: groups.to_vec() };
+        let times = groups.iter().flat_map(|group| &group.consumers).any(|consumer| consumer.active_time.is_some());
+        payload.as_type(match payload.released() {
+            0 if times => 21,
+            0 => 19,
+            _ => 27,
+        })
+    }
+}
+
+/// An integer in a listpack.
+fn push_int(out: &mut Vec<u8>, number: i64) {
+    match u8::try_from(number) {
+        Ok(small @ 0..=0x7f) => out.extend([small, 1]),
+        _ => {
+            out.push(0xf4);
+            out.extend(number.to_le_bytes());
+            out.push(9);
+        }
+    }
+}
+
+/// A string in a listpack.
+fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    let before = out.len();
+    match bytes.len() {
+        length @ 0..=0x3f => out.push(0x80 | length as u8),
+        length @ 0x40..=0xfff => out.extend([0xe0 | (length >> 8) as u8, length as u8]),
+        length => {
+            out.push(0xf0);
+            out.extend((length as u32).to_le_bytes());
+        }
+    }
+    out.extend_from_slice(bytes);
+    // Its own length, to be read backwards: seven bits a byte, the last one without a mark.
+    let length = out.len() - before;
+    let mut septets = vec![(length & 0x7f) as u8];
+    let mut rest = length >> 7;
+    while rest > 0 {
+        septets.push((rest & 0x7f) as u8);
+        rest >>= 7;
+    }
+    septets.reverse();
+    let marked = septets.iter().enumerate().map(|(at, septet)| if at > 0 { septet | 0x80 } else { *septet });
+    out.extend(marked);
 }
 
 /// Where the nodes end and where what follows the groups begins.

@@ -64,7 +64,7 @@ pub use aof_survey::{Survey, Surveyor};
 pub use backup::BackupScan;
 pub use crc::seal_dump;
 pub use digest::Entries;
-pub use encode::{NOBODY, StreamPayload};
+pub use encode::{NOBODY, PayloadBuilder, StreamPayload};
 pub use error::{Error, ErrorKind};
 pub use export::{ConsumerExport, GroupExport, GroupsFile, PendingExport, StreamGroups, push_line, push_rejected};
 pub use facts::{Collector, ConsumerReport, GroupReport, Lines, StreamReport};

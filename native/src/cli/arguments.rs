@@ -77,7 +77,8 @@ fn complain(command: &Command, mut error: clap::Error, json: bool) {
         error.insert(kind, ContextValue::String(text));
     }
     let rendered = error.render().to_string();
-    let mut lines: Vec<String> = rendered.trim_end().lines().map(|line| escape(line.as_bytes())).collect();
+    let mut lines: Vec<String> =
+        out::without_passwords(&rendered).trim_end().lines().map(|line| escape(line.as_bytes())).collect();
     let commands = meant.map(|verb| paths(command, &verb)).unwrap_or_default();
     lines.extend(commands.iter().map(|path| format!("  {} {path}", out::called())));
     if json {

@@ -49,7 +49,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let settings = Settings::of(&args.common, None)?;
+    let settings = Settings::of(&args.common, None)?.acting_as(redis::Role::Recover);
     let now = jiff::Timestamp::now().as_millisecond() as f64 / 1e3;
     let policy = Retention {
         max_records: args.max_records,

@@ -16,6 +16,7 @@ use super::settings::{Common, Format, Settings};
 use crate::error::Result;
 use crate::recover::Options;
 use crate::recover::aof::After;
+use crate::redis::Role;
 use crate::target::Target;
 
 /// What to do about anomalies, by Papyra's names.
@@ -81,7 +82,8 @@ pub(super) fn doctor(args: &Args, out: &mut Out) -> Result<Verdict> {
 }
 
 fn check(args: &Args, out: &mut Out) -> Result<End> {
-    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
+    let role = if args.mode == Mode::Recover { Role::Recover } else { Role::Reader };
+    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?.acting_as(role);
     let end = decide(args, &settings)?;
     match &end {
         End::Healthy(report) | End::Passed(report, _) | End::Failed(report, _) if !args.common.output.quiet => {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use clap::{ArgMatches, Args, ValueEnum};
-use papyra_core::escape::escape;
+use papyra_core::escape::{escape, is_unsafe};
 use papyra_core::report::Report;
 use papyra_core::summary::Counts;
 use serde::Serialize;
@@ -91,7 +91,7 @@ const FOUND: &str = "anomalies were found: the output says where";
 pub(super) fn report(report: &ErrorReport<'_>) {
     if let Ok(text) = serde_json::to_string(report) {
         // Nowhere left to complain to.
-        _ = writeln!(io::stderr(), "{}", spoken(&text));
+        _ = writeln!(io::stderr(), "{}", spoken(&safe_json(&without_passwords(&text))));
     }
 }
 
@@ -210,7 +210,7 @@ impl Out {
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value)
             .map_err(|error| Error::new(Code::Io, format!("cannot write the report: {error}")))?;
-        self.line(&text);
+        self.line(&safe_json(&text));
         Ok(())
     }
 
@@ -238,7 +238,10 @@ impl Out {
         let mut stderr = anstream::AutoStream::auto(io::stderr());
         _ = stderr.write_all(&held);
         match self.format {
-            Format::Text => _ = writeln!(stderr, "\x1b[31m✖\x1b[0m {}", safe(&spoken(&error.to_string()))),
+            Format::Text => {
+                let text = safe(&spoken(&without_passwords(&error.to_string())));
+                _ = writeln!(stderr, "\x1b[31m✖\x1b[0m {text}");
+            }
             Format::Json => report(&error.report()),
         }
     }
@@ -279,6 +282,54 @@ impl Out {
     }
 }
 
+/// JSON with nothing in it that a terminal obeys or that turns text around: such characters stand as `\u009b`, which says
+/// the same to a program.
+pub(super) fn safe_json(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |character: char| character == '\x7f' || is_unsafe(character);
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 64);
+    for character in text.chars() {
+        if is_unsafe(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                _ = std::fmt::Write::write_fmt(&mut safe, format_args!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// A message without the passwords that addresses in it hold, whoever wrote them where.
+pub(super) fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ';');
+        let (address, more) = after.split_at(after.find(is_end).unwrap_or(after.len()));
+        let host = address.split(['?', '#']).next().unwrap_or_default();
+        let mut shown = match host.rfind('@') {
+            Some(at) if !host[..at].ends_with(":***") => format!("***{}", &address[at..]),
+            _ => address.to_owned(),
+        };
+        for name in ["pass=", "password="] {
+            if let Some(from) = shown.find(name).map(|at| at + name.len()) {
+                let to = shown[from..].find('&').map_or(shown.len(), |end| from + end);
+                shown.replace_range(from..to, "***");
+            }
+        }
+        out.push_str(&shown);
+        rest = more;
+    }
+    out.push_str(rest);
+    if out == text { Cow::Borrowed(text) } else { Cow::Owned(out) }
+}
+
 /// `30 events, 2 audits, 3 dead letters`
 pub(super) fn records(counts: &Counts) -> String {
     let named = [
@@ -314,4 +365,30 @@ pub(super) fn time_span(report: &Report) -> Option<String> {
         return Some(format!("{from} to {to} UTC ({first:.3} to {last:.3})"));
     }
     Some(format!("{first:.3} to {last:.3} s on the runtime's clock"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_shows_a_password() {
+        for (text, shown) in [
+            ("cannot open redis://u:pw@h/0: no", "cannot open redis://***@h/0: no"),
+            ("'rediss://:p@w@h:1/0' found", "'rediss://***@h:1/0' found"),
+            ("at redis://me:***@h:1/0; look", "at redis://me:***@h:1/0; look"),
+            ("unix:///s?user=me&pass=pw&db=1 x", "unix:///s?user=me&pass=***&db=1 x"),
+            ("s3://bucket/prefix and http://h/a?b", "s3://bucket/prefix and http://h/a?b"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
+    }
+
+    #[test]
+    fn json_says_the_same_without_what_a_terminal_obeys() {
+        let text = serde_json::to_string("a\u{7f}\u{9b}2J\u{202e}\u{e0001}é\u{1b}").expect("JSON");
+        let safe = safe_json(&text);
+        assert_eq!(safe, r#""a\u007f\u009b2J\u202e\udb40\udc01é\u001b""#);
+        assert_eq!(serde_json::from_str::<String>(&safe).ok(), serde_json::from_str(&text).ok());
+    }
 }

@@ -89,7 +89,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
+    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?.acting_as(redis::Role::Recover);
     let options = Options {
         mode: args.mode.into(),
         quarantine_dir: settings.quarantine_dir.clone(),

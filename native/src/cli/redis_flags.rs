@@ -8,7 +8,7 @@ use papyra_core::redis::Scope;
 
 use super::when::seconds;
 use crate::error::{Code, Error, Result};
-use crate::redis::{Location, Settings, Systems, Tls};
+use crate::redis::{Location, Role, Settings, Systems, Tls};
 
 /// Where these flags stand in a verb's help, apart from its own.
 const HEADING: &str = "Redis";
@@ -45,7 +45,7 @@ pub(super) struct RedisFlags {
     #[arg(long, help_heading = HEADING, value_name = "DURATION", default_value = "1d", value_parser = seconds)]
     max_idle: f64,
 
-    /// How long to wait for a connection and for each reply
+    /// How long to wait for a connection, for each reply, and for each 64 KiB of a long one
     #[arg(long, help_heading = HEADING, value_name = "DURATION", default_value = "5s", value_parser = seconds)]
     timeout: f64,
 
@@ -57,7 +57,7 @@ pub(super) struct RedisFlags {
     #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
-    /// Private key (PEM) of the client certificate
+    /// Private key (PEM, not encrypted) for mutual TLS
     #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 }
@@ -125,8 +125,15 @@ impl RedisFlags {
                 systems.push(system)
             }
         });
+        let location = Location::parse(&url)?;
+        let named_tls = [(&self.tls_ca, "--tls-ca"), (&self.tls_cert, "--tls-cert"), (&self.tls_key, "--tls-key")];
+        if let Some((_, flag)) = named_tls.into_iter().find(|(file, _)| file.is_some()).filter(|_| !location.is_tls()) {
+            let text =
+                format!("{flag} is for TLS, and {location} is not spoken to over TLS: write rediss:// in the URL");
+            return Err(Error::new(Code::Config, text));
+        }
         Ok(Settings {
-            location: Location::parse(&url)?,
+            location,
             tls: Tls {
                 ca: self.tls_ca.clone().or(file.tls_ca),
                 certificate: self.tls_cert.clone().or(file.tls_cert),
@@ -138,6 +145,7 @@ impl RedisFlags {
             sample: self.sample,
             max_idle: Duration::from_secs_f64(self.max_idle.min(1e9)),
             timeout: Duration::from_secs_f64(self.timeout.clamp(0.001, 1e6)),
+            role: Role::Reader,
         })
     }
 }

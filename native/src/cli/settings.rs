@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
 use crate::recover;
-use crate::redis::{self, Store};
+use crate::redis::{self, Role, Store};
 use crate::target::{Target, refuse_stream};
 
 /// Flags that every verb on stored data takes.
@@ -131,8 +131,14 @@ impl Settings {
     }
 
     /// The server to work on, for verbs that know nothing else.
-    pub(super) fn store(flags: &RedisFlags, config: &Config) -> Result<Store> {
-        Store::open(flags.settings(config.file()?.redis)?)
+    pub(super) fn store(flags: &RedisFlags, config: &Config, role: Role) -> Result<Store> {
+        Store::open(redis::Settings { role, ..flags.settings(config.file()?.redis)? })
+    }
+
+    /// The same settings for another kind of work.
+    pub(super) fn acting_as(mut self, role: Role) -> Settings {
+        self.redis = self.redis.map(|redis| redis::Settings { role, ..redis });
+        self
     }
 
     /// Whether there is anything to work on, and what it is called.

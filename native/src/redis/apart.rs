@@ -173,11 +173,11 @@ impl Apart {
 
     /// Whether the entry `copy` of the quarantine is what is wanted, the time of copying aside.
     fn is_copy(&self, store: &Store, copy: StreamId, wanted: &[(Vec<u8>, Vec<u8>)]) -> Result<bool> {
-        let reply = store.ask(&self.quarantine, "reading", &range(&self.quarantine, copy, copy, 1))?;
+        let entries = store.entries(&self.quarantine, &range(&self.quarantine, copy, copy, 1))?;
         let timeless = |fields: &[(Vec<u8>, Vec<u8>)]| -> Vec<(Vec<u8>, Vec<u8>)> {
             fields.iter().filter(|(name, _)| name != b"timestamp").cloned().collect()
         };
-        Ok(reply::entries(reply).first().is_some_and(|entry| timeless(&entry.fields) == timeless(wanted)))
+        Ok(entries.first().is_some_and(|entry| timeless(&entry.fields) == timeless(wanted)))
     }
 }
 

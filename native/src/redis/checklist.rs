@@ -261,8 +261,10 @@ fn groups(store: &Store, limits: Limits) -> Result<Vec<Item>> {
             }
             let (mut waiting, mut oldest) = (0_u64, 0);
             store.each_pending(&key, &group.name, None, 1_000, |page| {
-                waiting += page.iter().filter(|entry| entry.idle_ms > limits.pending_age_ms).count() as u64;
-                oldest = page.iter().map(|entry| entry.idle_ms).fold(oldest, u64::max);
+                waiting +=
+                    page.iter().filter(|entry| entry.idle_ms.is_some_and(|idle| idle > limits.pending_age_ms)).count()
+                        as u64;
+                oldest = page.iter().filter_map(|entry| entry.idle_ms).fold(oldest, u64::max);
                 Ok(())
             })?;
             if waiting > 0 {

@@ -170,7 +170,7 @@ fn run(store: &Store, key: &str, cut: StreamId, trim: Trim) -> Result<u64> {
             let group = waits.first().and_then(reply::bytes).unwrap_or_default();
             Err(awaited(key, group, waits.get(1).and_then(reply::id).unwrap_or_default()))
         }
-        removed => Ok(count(&removed).unwrap_or(0)),
+        removed => count(&removed).ok_or_else(|| store.no_answer(&format!("trimming {key}"), &removed)),
     }
 }
 
@@ -208,14 +208,14 @@ impl Store {
     fn first_id(&self, key: &str) -> Result<Option<StreamId>> {
         let mut command = redis::cmd("XRANGE");
         command.arg(key).arg("-").arg("+").arg("COUNT").arg(1);
-        Ok(reply::entries(self.ask(key, "reading", &command)?).first().map(|entry| entry.id))
+        Ok(self.entries(key, &command)?.first().map(|entry| entry.id))
     }
 
     /// The oldest entry that a group waits for.
     fn first_pending(&self, key: &str, group: &[u8]) -> Result<Option<StreamId>> {
         let mut command = redis::cmd("XPENDING");
         command.arg(key).arg(group).arg("-").arg("+").arg(1);
-        let list = items(self.ask(key, "listing what is pending in", &command)?);
+        let list = self.list(key, "listing what is pending in", &command)?;
         Ok(list.into_iter().next().map(items).and_then(|parts| parts.first().and_then(reply::id)))
     }
 }

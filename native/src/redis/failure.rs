@@ -1,9 +1,10 @@
 //! What a server's refusal means to an operator, and what to do about it.
 
 use papyra_core::escape::escape;
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, Value};
 
 use super::location::Location;
+use super::reply;
 use crate::error::{Code, Error};
 
 /// The server could not be spoken to in the first place.
@@ -24,6 +25,11 @@ pub(super) fn unreachable(location: &Location, error: &RedisError) -> Error {
         ("no answer in time".into(), "check the address, or raise --timeout")
     } else if error.is_connection_refusal() {
         ("nothing listens there".into(), "check the address and that the server runs")
+    } else if wants_certificate(&said) {
+        (
+            "the server asks for a client certificate".into(),
+            "name one that it trusts with --tls-cert FILE, and its private key with --tls-key FILE",
+        )
     } else if said.contains("certificate not valid for name") {
         (said, "use the name that the certificate is for")
     } else if said.contains("certificate") {
@@ -42,6 +48,9 @@ pub(super) fn unreachable(location: &Location, error: &RedisError) -> Error {
 pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Error {
     let what = escape(what.as_bytes());
     let detail = said(error);
+    if wants_certificate(&detail) {
+        return unreachable(location, error);
+    }
     let at =
         |code: Code, why: &str, advice: &str| Error::new(code, format!("{what} failed: {why} at {location}; {advice}"));
     if error.is_io_error() {
@@ -60,8 +69,11 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
     }
     // Scripts lose the code, and say it in the words of Redis 7 or of Valkey 8 and Redis 7.4.
     if is("NOPERM") || detail.contains("user executing the script") || detail.contains("ACL failure in script") {
-        let advice = "let an administrator grant it with ACL SETUSER";
-        return at(Code::Unavailable, &format!("the user may not do that ({detail})"), advice);
+        let advice = format!(
+            "an administrator allows all that this work needs with: {} (in a cluster also {CLUSTER_KEYS})",
+            location.grant
+        );
+        return at(Code::Unavailable, &format!("the user may not do that ({})", forbidden(&detail)), &advice);
     }
     if is("NOAUTH") {
         return at(
@@ -103,7 +115,7 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
             "`papyra redis groups list` names those that there are, `groups ensure` makes one",
         );
     }
-    if is("TRYAGAIN") {
+    if ["TRYAGAIN", "MOVED", "ASK"].iter().any(|code| error.code() == Some(code)) {
         let advice = "nothing was done: try again when it has settled";
         return at(Code::TryAgain, "the cluster is moving the keys to another node", advice);
     }
@@ -111,6 +123,35 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
         return at(Code::Unavailable, &detail, "try again when the servers see one another");
     }
     at(Code::Unavailable, &format!("the server says \"{}\"", text.trim()), "nothing more was done")
+}
+
+/// A reply is no answer to what was asked.
+pub(super) fn no_answer(location: &Location, what: &str, reply: &Value) -> Error {
+    let text = format!(
+        "{} failed: {location} answers with {}, which is no answer to that; check that a Redis or Valkey server listens \
+         there, and that nothing between changes its replies",
+        escape(what.as_bytes()),
+        reply::kind(reply)
+    );
+    Error::new(Code::Unavailable, text)
+}
+
+/// Keys that are made beside others in a cluster.
+const CLUSTER_KEYS: &str = "~{*";
+
+/// What a user may not, from the server's words for it (redis `acl.c`, `getAclErrorMessage`).
+fn forbidden(detail: &str) -> String {
+    let command = detail.split_once("to run the '").and_then(|(_, rest)| rest.split('\'').next());
+    match command {
+        Some(command) => format!("{} is refused", command.to_uppercase()),
+        None => detail.to_owned(),
+    }
+}
+
+/// Whether a server that wants to know who we are was not told (RFC 8446, 6.2: certificate_required).
+fn wants_certificate(said: &str) -> bool {
+    let said = said.to_lowercase().replace([' ', '_'], "");
+    said.contains("certificaterequired") || said.contains("peersentnocertificates")
 }
 
 /// The server's own words, safe to print.

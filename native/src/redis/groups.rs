@@ -92,10 +92,12 @@ pub struct PendingReport {
 pub struct PendingEntry {
     /// The entry.
     pub id: StreamId,
-    /// Who holds it, as [`written`] gives the name.
-    pub consumer: String,
-    /// Milliseconds since it was delivered last.
-    pub idle_ms: u64,
+    /// Who holds it, as [`written`] gives the name; none when it was given back by XNACK (Redis 8.8 and later).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
+    /// Milliseconds since it was delivered last; none when it was given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
     /// How often it was delivered.
     pub delivery_count: u64,
 }
@@ -122,7 +124,7 @@ impl Store {
         let key = stream.key();
         let mut command = redis::cmd("XINFO");
         command.arg("STREAM").arg(&key);
-        let info = items(self.ask(&key, "looking at", &command)?);
+        let info = self.list(&key, "looking at", &command)?;
         let mut command = redis::cmd("MEMORY");
         command.arg("USAGE").arg(&key);
         // Not every user may ask, and nothing depends on it.
@@ -156,10 +158,10 @@ impl Store {
         if let Some(pending) = &mut pending {
             let now = self.now_ms(key)?;
             self.each_pending(key, &group.name, None, 1_000, |page| {
-                pending.extend(
-                    page.iter()
-                        .map(|entry| PendingReport { delivery_time: ago(now, entry.idle_ms), entry: entry.clone() }),
-                );
+                pending.extend(page.iter().map(|entry| PendingReport {
+                    delivery_time: entry.idle_ms.map_or(0, |idle| ago(now, idle)),
+                    entry: entry.clone(),
+                }));
                 Ok(())
             })?;
         }
@@ -176,7 +178,7 @@ impl Store {
 
     /// The time by the clock of the server that has `key`: milliseconds since 1970.
     pub(super) fn now_ms(&self, key: &str) -> Result<u64> {
-        let time = items(self.ask(key, "asking for the time of", &redis::cmd("TIME"))?);
+        let time = self.list(key, "asking for the time of", &redis::cmd("TIME"))?;
         let part = |at: usize| time.get(at).and_then(count).unwrap_or(0);
         Ok(part(0) * 1_000 + part(1) / 1_000)
     }
@@ -186,7 +188,8 @@ impl Store {
         let mut command = redis::cmd("XINFO");
         command.arg("GROUPS").arg(key);
         let list = match self.attempt(key, &command)? {
-            Ok(list) => items(list),
+            Ok(redis::Value::Array(list)) => list,
+            Ok(other) => return Err(self.no_answer(&format!("listing the groups of {key}"), &other)),
             Err(error) if is_no_such_key(&error) => Vec::new(),
             Err(error) => return Err(self.refused(&format!("listing the groups of {key}"), &error)),
         };
@@ -199,13 +202,14 @@ impl Store {
                 pending: field(&info, "pending").and_then(count).unwrap_or(0),
             })
         };
-        Ok(list.into_iter().map(items).filter_map(group).collect())
+        let odd = || self.no_answer(&format!("listing the groups of {key}"), &redis::Value::Array(Vec::new()));
+        list.into_iter().map(items).map(group).collect::<Option<_>>().ok_or_else(odd)
     }
 
     pub(super) fn consumers_of(&self, key: &str, group: &[u8]) -> Result<Vec<ConsumerReport>> {
         let mut command = redis::cmd("XINFO");
         command.arg("CONSUMERS").arg(key).arg(group);
-        let list = items(self.ask(key, "listing the consumers of", &command)?);
+        let list = self.list(key, "listing the consumers of", &command)?;
         let now = self.now_ms(key)?;
         let consumer = |info: Vec<redis::Value>| {
             let idle_ms = field(&info, "idle").and_then(count).unwrap_or(0);
@@ -216,7 +220,8 @@ impl Store {
                 pending_count: field(&info, "pending").and_then(count).unwrap_or(0),
             })
         };
-        Ok(list.into_iter().map(items).filter_map(consumer).collect())
+        let odd = || self.no_answer(&format!("listing the consumers of {key}"), &redis::Value::Array(Vec::new()));
+        list.into_iter().map(items).map(consumer).collect::<Option<_>>().ok_or_else(odd)
     }
 
     /// Goes through a group's pending entries, oldest first, `page` of them at a time; of one consumer, by its written
@@ -237,16 +242,22 @@ impl Store {
                 command.arg(name_of(consumer));
             }
             let what = format!("listing what group {} waits for in", escape(group));
-            let list = items(self.ask(key, &what, &command)?);
+            let list = self.list(key, &what, &command)?;
             let pending = |parts: Vec<redis::Value>| {
+                let holder = reply::bytes(parts.get(1)?)?;
+                // What was given back has an empty name and an idle time of -1 (redis `t_stream.c`, `xpendingCommand`).
+                let idle_ms = integer(parts.get(2)?)?;
+                let is_held = idle_ms >= 0 || !holder.is_empty();
                 Some(PendingEntry {
                     id: id(parts.first()?)?,
-                    consumer: written(reply::bytes(parts.get(1)?)?),
-                    idle_ms: count(parts.get(2)?)?,
+                    consumer: is_held.then(|| written(holder)),
+                    idle_ms: is_held.then(|| u64::try_from(idle_ms).unwrap_or(0)),
                     delivery_count: count(parts.get(3)?)?,
                 })
             };
-            let list: Vec<PendingEntry> = list.into_iter().map(items).filter_map(pending).collect();
+            let odd = || self.no_answer(&format!("{what} {key}"), &redis::Value::Array(Vec::new()));
+            let list = list.into_iter().map(items).map(pending).collect::<Option<Vec<PendingEntry>>>();
+            let list = list.ok_or_else(odd)?;
             if list.is_empty() {
                 return Ok(());
             }

@@ -7,12 +7,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use papyra_core::escape::escape;
 use redis::{Cmd, RedisError, RedisResult, Value};
 use rustls::ClientConfig;
 
 use super::failure;
 use super::keys::slot;
 use super::location::{Location, Tls};
+use super::reply;
 use super::wire::{Wire, trust};
 use crate::error::{Code, Error, Result};
 
@@ -94,10 +96,8 @@ impl Link {
                 std::thread::sleep(PAUSE);
             }
             asking = error.code() == Some("ASK");
-            node = self.node_at(&host, port);
-            if !asking {
-                self.find_cluster()?;
-            }
+            self.find_cluster()?;
+            node = self.named(&host, port)?;
         }
         let text =
             format!("the cluster at {} keeps moving the key's slot: try again when it has settled", self.location);
@@ -235,6 +235,32 @@ impl Link {
         Some((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port.parse().ok()?))
     }
 
+    /// The node that a redirection leads to. Nobody but a cluster's own nodes gets a command, or a password.
+    fn named(&self, host: &str, port: u16) -> Result<usize> {
+        let known = self.nodes.iter().position(|node| node.location.host() == Some((host, port)));
+        match (&self.slots, known) {
+            (Some(_), Some(node)) => Ok(node),
+            (Some(_), None) => {
+                let text = format!(
+                    "the cluster at {} is moving the keys to {}, a node that CLUSTER SLOTS does not name yet: nothing was \
+                     done, try again when it has settled",
+                    self.location,
+                    escape(format!("{host}:{port}").as_bytes())
+                );
+                Err(Error::new(Code::TryAgain, text))
+            }
+            (None, _) => {
+                let text = format!(
+                    "{} sends us to {}, and has not shown by CLUSTER SLOTS that it is part of a cluster: that is not \
+                     followed; the user must be allowed +cluster|slots",
+                    self.location,
+                    escape(format!("{host}:{port}").as_bytes())
+                );
+                Err(Error::new(Code::Unavailable, text))
+            }
+        }
+    }
+
     fn node_at(&mut self, host: &str, port: u16) -> usize {
         let known = self.nodes.iter().position(|node| node.location.host() == Some((host, port)));
         known.unwrap_or_else(|| {
@@ -243,14 +269,18 @@ impl Link {
         })
     }
 
-    /// Learns the cluster's slots, if the server is part of one. A user who may not ask is sent on by the nodes.
+    /// Learns the cluster's slots, if the server is part of one.
     fn find_cluster(&mut self) -> Result<()> {
         let mut question = redis::cmd("CLUSTER");
         question.arg("SLOTS");
         let ranges = match self.tell(0, &question)? {
             Ok(Value::Array(ranges)) => ranges,
+            Ok(other) => return Err(failure::no_answer(&self.location, "asking for the cluster's slots", &other)),
             Err(error) if self.nodes[0].wire.is_none() => return Err(failure::unreachable(&self.location, &error)),
-            _ => return Ok(()),
+            Err(error) if error.detail().is_some_and(|detail| detail.contains("nknown command")) => {
+                return self.refuse_sentinel();
+            }
+            Err(_) => return Ok(()),
         };
         let mut slots = Vec::new();
         for range in &ranges {
@@ -269,6 +299,38 @@ impl Link {
         }
         self.slots = Some(slots);
         Ok(())
+    }
+
+    /// A Sentinel holds no data; it knows where those do that it watches over.
+    fn refuse_sentinel(&mut self) -> Result<()> {
+        let Ok(Value::Array(role)) = self.tell(0, &redis::cmd("ROLE"))? else { return Ok(()) };
+        let [Value::BulkString(role), rest @ ..] = &role[..] else { return Ok(()) };
+        if role != b"sentinel" {
+            return Ok(());
+        }
+        let mut masters = Vec::new();
+        for name in rest.iter().cloned().flat_map(reply::items) {
+            let Some(name) = reply::bytes(&name).map(<[u8]>::to_vec) else { continue };
+            let mut question = redis::cmd("SENTINEL");
+            question.arg("GET-MASTER-ADDR-BY-NAME").arg(&name);
+            let address = self.tell(0, &question)?.map(reply::items).unwrap_or_default();
+            if let [host, port] = &address[..]
+                && let (Some(host), Some(port)) = (reply::text(host), reply::text(port))
+            {
+                masters.push(format!(
+                    "{} is at redis://{}:{}",
+                    escape(&name),
+                    escape(host.as_bytes()),
+                    escape(port.as_bytes())
+                ));
+            }
+        }
+        let masters = if masters.is_empty() { "it names no master".into() } else { masters.join(", ") };
+        let text = format!(
+            "{} is a Sentinel, which holds no streams: use the address of the master that it watches over; {masters}",
+            self.location
+        );
+        Err(Error::new(Code::Unavailable, text))
     }
 
     /// Runs a command on a node. The outer error is a server that is not there, the inner one its refusal.

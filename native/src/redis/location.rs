@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use papyra_core::escape::escape;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
+use super::rights::Role;
 use crate::error::{Code, Error, Result};
 
 /// Files for TLS, in PEM.
@@ -24,6 +25,8 @@ pub struct Tls {
 pub struct Location {
     pub(super) info: ConnectionInfo,
     shown: String,
+    /// What to say to an administrator when the user may not do something.
+    pub(super) grant: String,
 }
 
 impl Location {
@@ -58,7 +61,7 @@ impl Location {
             ConnectionAddr::Unix(path) => format!("redis+unix://{user}{}?db={}", path.display(), redis.db()),
             _ => return wrong("that kind of address is not known"),
         };
-        Ok(Location { info, shown: escape(shown.as_bytes()) })
+        Ok(Location { info, shown: escape(shown.as_bytes()), grant: String::new() })
     }
 
     /// The same server software, user and database at another node of a cluster.
@@ -71,11 +74,18 @@ impl Location {
         };
         let scheme = if matches!(addr, ConnectionAddr::TcpTls { .. }) { "rediss" } else { "redis" };
         let shown = escape(format!("{scheme}://{}:{port}", bracketed(host)).as_bytes());
-        Location { info: self.info.clone().set_addr(addr), shown }
+        Location { info: self.info.clone().set_addr(addr), shown, grant: self.grant.clone() }
+    }
+
+    /// The same, where the user has to be allowed what a role does.
+    pub(super) fn needing(mut self, role: Role, prefix: &str) -> Location {
+        let user = self.info.redis_settings().username().unwrap_or("default").to_owned();
+        self.grant = escape(role.grant(&user, prefix).as_bytes());
+        self
     }
 
     /// Whether it is spoken to over TLS.
-    pub(super) fn is_tls(&self) -> bool {
+    pub(crate) fn is_tls(&self) -> bool {
         matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
     }
 

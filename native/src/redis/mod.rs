@@ -26,6 +26,7 @@ mod page;
 mod rejects;
 mod replica;
 pub(crate) mod reply;
+mod rights;
 mod transfer;
 mod wire;
 
@@ -48,6 +49,8 @@ pub use keys::Naming;
 pub use location::{Location, Tls};
 pub use papyra_core::redis::{PapyraKey, StreamId, StreamKind};
 pub use reply::Entry;
+pub use rights::Role;
+pub(crate) use transfer::About;
 
 use crate::error::{Code, Error, Result};
 use link::Link;
@@ -78,11 +81,18 @@ pub struct Settings {
     pub sample: Option<u64>,
     /// A consumer that was not seen for longer earns a note.
     pub max_idle: Duration,
-    /// How long to wait for a connection, and for each reply.
+    /// How long to wait for a connection, for each reply, and for each 64 KiB of one.
     pub timeout: Duration,
+    /// What it is for, which says what its user has to be allowed.
+    pub role: Role,
 }
 
 impl Settings {
+    /// The database number.
+    pub fn db(&self) -> u64 {
+        u64::try_from(self.location.info.redis_settings().db()).unwrap_or(0)
+    }
+
     /// The streams that are meant, in words and without a password.
     pub fn called(&self) -> String {
         let systems = match &self.systems {
@@ -104,7 +114,8 @@ pub struct Store {
 
 impl Store {
     /// Connects, and finds the systems.
-    pub fn open(settings: Settings) -> Result<Store> {
+    pub fn open(mut settings: Settings) -> Result<Store> {
+        settings.location = settings.location.needing(settings.role, &settings.prefix);
         let link = Link::open(settings.location.clone(), &settings.tls, settings.timeout)?;
         let mut store = Store { settings, systems: Vec::new(), link: RefCell::new(link) };
         store.systems = match &store.settings.systems {
@@ -158,7 +169,7 @@ impl Store {
 
     /// The database number.
     pub fn db(&self) -> u64 {
-        u64::try_from(self.settings.location.info.redis_settings().db()).unwrap_or(0)
+        self.settings.db()
     }
 
     /// Whether the server is part of a cluster.
@@ -170,7 +181,10 @@ impl Store {
         let mut command = redis::cmd("XINFO");
         command.arg("STREAM").arg(key);
         match self.attempt(key, &command)? {
-            Ok(_) => Ok(true),
+            Ok(info) => match &info {
+                Value::Array(pairs) if reply::field(pairs, "length").is_some() => Ok(true),
+                _ => Err(self.no_answer(&format!("looking at {key}"), &info)),
+            },
             Err(error) if is_no_such_key(&error) => Ok(false),
             Err(error) => Err(self.refused(&format!("looking at {key}"), &error)),
         }
@@ -185,18 +199,44 @@ impl Store {
     fn length_of(&self, key: &str) -> Result<u64> {
         let mut command = redis::cmd("XLEN");
         command.arg(key);
-        Ok(reply::count(&self.ask(key, "counting the entries of", &command)?).unwrap_or(0))
+        let reply = self.ask(key, "counting the entries of", &command)?;
+        reply::count(&reply).ok_or_else(|| self.no_answer(&format!("counting the entries of {key}"), &reply))
     }
 
     fn last_entry(&self, key: &str) -> Result<Option<Entry>> {
         let mut command = redis::cmd("XREVRANGE");
         command.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
-        Ok(reply::entries(self.ask(key, "reading", &command)?).pop())
+        Ok(self.entries(key, &command)?.pop())
     }
 
     /// Runs a command on the server that has `key`.
     fn ask(&self, key: &str, doing: &str, command: &Cmd) -> Result<Value> {
         self.link.borrow_mut().ask(key, &format!("{doing} {key}"), command)
+    }
+
+    /// Runs a command that a list answers.
+    fn list(&self, key: &str, doing: &str, command: &Cmd) -> Result<Vec<Value>> {
+        match self.ask(key, doing, command)? {
+            Value::Array(items) => Ok(items),
+            other => Err(self.no_answer(&format!("{doing} {key}"), &other)),
+        }
+    }
+
+    /// Runs a command that entries answer.
+    fn entries(&self, key: &str, command: &Cmd) -> Result<Vec<Entry>> {
+        let reply = self.ask(key, "reading", command)?;
+        self.as_entries(key, reply)
+    }
+
+    /// The entries of a reply.
+    fn as_entries(&self, key: &str, reply: Value) -> Result<Vec<Entry>> {
+        let what = self.no_answer(&format!("reading {key}"), &reply);
+        reply::entries(reply).ok_or(what)
+    }
+
+    /// A reply is no answer to what was asked: nothing follows from it.
+    fn no_answer(&self, what: &str, reply: &Value) -> Error {
+        failure::no_answer(&self.settings.location, what, reply)
     }
 
     /// Runs several reading commands in one go.
@@ -224,15 +264,27 @@ impl Store {
         };
         let scope = Scope { prefix: Some(prefix.clone()), system_id: None };
         let systems = RefCell::new(Vec::new());
+        let wrong = RefCell::new(None);
         self.link.borrow_mut().ask_each("looking for systems", |reply| {
             let Some(reply) = reply else { return Some(scan(b"0")) };
-            let mut parts = reply::items(reply).into_iter();
-            let cursor = parts.next().and_then(|cursor| reply::bytes(&cursor).map(<[u8]>::to_vec)).unwrap_or_default();
-            let found = parts.next().map(reply::items).unwrap_or_default();
-            let keys = found.iter().filter_map(reply::bytes);
+            let parts = match &reply {
+                Value::Array(parts) => match &parts[..] {
+                    [cursor, Value::Array(keys)] => reply::bytes(cursor).map(|cursor| (cursor, keys)),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let Some((cursor, keys)) = parts.filter(|(cursor, _)| !cursor.is_empty()) else {
+                *wrong.borrow_mut() = Some(reply);
+                return None;
+            };
+            let keys = keys.iter().filter_map(reply::bytes);
             systems.borrow_mut().extend(keys.filter_map(|key| Some(scope.find(key)?.system_id)));
-            (cursor != b"0" && !cursor.is_empty()).then(|| scan(&cursor))
+            (cursor != b"0").then(|| scan(cursor))
         })?;
+        if let Some(reply) = wrong.into_inner() {
+            return Err(self.no_answer("looking for systems", &reply));
+        }
         let mut systems = systems.into_inner();
         systems.sort();
         systems.dedup();

@@ -4,7 +4,7 @@ use redis::Cmd;
 
 use super::Store;
 use super::StreamId;
-use super::reply::{self, Entry};
+use super::reply::Entry;
 use crate::error::Result;
 
 /// Bytes that a page is to have, more or less: what the next one asks for follows from what the last one weighed.
@@ -39,7 +39,7 @@ impl<'a> Pages<'a> {
     pub(super) fn next(&mut self) -> Result<Vec<Entry>> {
         let Some(from) = self.next.filter(|next| *next <= self.last) else { return Ok(Vec::new()) };
         let command = range(self.key, from, self.last, self.count);
-        let entries = reply::entries(self.store.ask(self.key, "reading", &command)?);
+        let entries = self.store.entries(self.key, &command)?;
         self.next = match entries.last() {
             Some(last) if entries.len() == self.count => after(last.id),
             _ => None,
@@ -92,7 +92,7 @@ pub(super) fn start_of_sample(store: &Store, key: &str, sample: u64) -> Result<S
         let wanted = count.min(usize::try_from(left).unwrap_or(count));
         let mut command = redis::cmd("XREVRANGE");
         command.arg(key).arg(end.to_string()).arg(StreamId::MIN.to_string()).arg("COUNT").arg(wanted);
-        let entries = reply::entries(store.ask(key, "reading", &command)?);
+        let entries = store.entries(key, &command)?;
         left -= (entries.len() as u64).min(left);
         let Some(last) = entries.last() else { break };
         oldest = last.id;

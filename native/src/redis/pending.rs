@@ -1,14 +1,15 @@
 //! What groups wait for: entries that were delivered and never acknowledged.
 
+use papyra_core::escape::escape;
 use papyra_core::redis::{name_of, written};
 use serde::Serialize;
 
 use super::groups::PendingEntry;
 use super::page::range;
-use super::reply::{self, items};
+use super::reply;
 use super::{Store, StreamId};
 use crate::TOOL;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// Entries looked at, claimed or acknowledged in one go.
 const PAGE: usize = 500;
@@ -55,8 +56,16 @@ pub struct Settled {
     pub group: String,
     /// Entries that matched.
     pub matched: u64,
+    /// Those among them that were left alone, since their entry is gone from the stream.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub gone: u64,
     /// Entries that were claimed or acknowledged.
     pub ids: Vec<StreamId>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Store {
@@ -77,41 +86,59 @@ impl Store {
         let mut left = if filter.limit == 0 { u64::MAX } else { filter.limit };
         self.each_pending(key, &name_of(group), filter.consumer.as_deref(), PAGE, |page| {
             let fits = |entry: &&PendingEntry| {
-                entry.idle_ms >= filter.min_idle_ms && (filter.ids.is_empty() || filter.ids.contains(&entry.id))
+                // What nobody holds may be had at any time.
+                entry.idle_ms.is_none_or(|idle| idle >= filter.min_idle_ms)
+                    && (filter.ids.is_empty() || filter.ids.contains(&entry.id))
             };
             let page: Vec<&PendingEntry> = if left == 0 { Vec::new() } else { page.iter().filter(fits).collect() };
             let commands: Vec<_> = page.iter().map(|entry| range(key, entry.id, entry.id, 1)).collect();
             let replies = self.ask_all(key, "reading", &commands)?;
-            let mut waiting: Vec<Waiting> = (page.into_iter().zip(replies))
-                .map(|(entry, reply)| Waiting {
-                    key: key.into(),
-                    group: group.into(),
-                    entry: entry.clone(),
-                    gone: reply::entries(reply).is_empty(),
-                })
-                .filter(|waiting| waiting.gone || !filter.gone)
-                .collect();
+            let mut waiting = Vec::new();
+            for (entry, reply) in page.into_iter().zip(replies) {
+                let gone = self.as_entries(key, reply)?.is_empty();
+                if gone || !filter.gone {
+                    waiting.push(Waiting { key: key.into(), group: group.into(), entry: entry.clone(), gone });
+                }
+            }
             waiting.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left -= waiting.len() as u64;
             if waiting.is_empty() { Ok(()) } else { each(waiting) }
         })
     }
 
-    /// Gives entries to another consumer. That is no delivery: the count stays, the idle time begins anew.
+    /// Fails when none of a stream's groups has a consumer of that written name.
+    pub fn must_have_consumer(&self, groups: &[(String, String)], consumer: &str) -> Result<()> {
+        let mut known = Vec::new();
+        for (key, group) in groups {
+            known.extend(self.consumers_of(key, &name_of(group))?.into_iter().map(|consumer| consumer.name));
+        }
+        if known.iter().any(|name| name_of(name) == name_of(consumer)) {
+            return Ok(());
+        }
+        known.sort();
+        known.dedup();
+        let known: Vec<String> = known.iter().map(|name| escape(name.as_bytes())).collect();
+        let there = if known.is_empty() { "there are none".into() } else { format!("there are {}", known.join(", ")) };
+        let text = format!("there is no consumer {} in the group: {there}", escape(consumer.as_bytes()));
+        Err(Error::new(Code::NoInput, text))
+    }
+
+    /// Gives entries to another consumer. That is no delivery: the count stays, the idle time begins anew. An entry that is gone
+    /// from its stream is left as it is: the server would drop it from what is pending.
     pub fn claim(&self, key: &str, group: &str, consumer: &str, filter: &Filter) -> Result<Settled> {
-        self.settle("papyra.claim/1", key, group, filter, |ids| {
+        self.settle("papyra.claim/1", key, group, filter, false, |ids| {
             let mut command = redis::cmd("XCLAIM");
             command.arg(key).arg(name_of(group)).arg(name_of(consumer)).arg(filter.min_idle_ms);
             ids.iter().for_each(|id| _ = command.arg(id.to_string()));
             command.arg("JUSTID");
-            let claimed = items(self.ask(key, "claiming entries of", &command)?);
+            let claimed = self.list(key, "claiming entries of", &command)?;
             Ok(claimed.iter().filter_map(reply::id).collect())
         })
     }
 
     /// Acknowledges entries: the group waits for them no longer.
     pub fn ack(&self, key: &str, group: &str, filter: &Filter) -> Result<Settled> {
-        self.settle("papyra.ack/1", key, group, filter, |ids| {
+        self.settle("papyra.ack/1", key, group, filter, true, |ids| {
             let mut done = Vec::new();
             for id in ids {
                 let mut command = redis::cmd("XACK");
@@ -130,14 +157,23 @@ impl Store {
         key: &str,
         group: &str,
         filter: &Filter,
+        gone_too: bool,
         mut settle: impl FnMut(&[StreamId]) -> Result<Vec<StreamId>>,
     ) -> Result<Settled> {
         let mut settled =
-            Settled { schema, tool: TOOL, key: key.into(), group: group.into(), matched: 0, ids: Vec::new() };
+            Settled { schema, tool: TOOL, key: key.into(), group: group.into(), matched: 0, gone: 0, ids: Vec::new() };
+        if let Some(consumer) = &filter.consumer {
+            self.must_have_consumer(&[(key.to_owned(), group.to_owned())], consumer)?;
+        }
         self.waiting(key, group, filter, |waiting| {
-            let ids: Vec<StreamId> = waiting.iter().map(|waiting| waiting.entry.id).collect();
-            settled.matched += ids.len() as u64;
-            settled.ids.extend(settle(&ids)?);
+            settled.matched += waiting.len() as u64;
+            let left_alone = |waiting: &&Waiting| waiting.gone && !gone_too;
+            settled.gone += waiting.iter().filter(left_alone).count() as u64;
+            let ids: Vec<StreamId> =
+                waiting.iter().filter(|waiting| !left_alone(waiting)).map(|waiting| waiting.entry.id).collect();
+            if !ids.is_empty() {
+                settled.ids.extend(settle(&ids)?);
+            }
             Ok(())
         })?;
         Ok(settled)

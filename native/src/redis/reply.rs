@@ -1,4 +1,5 @@
-//! Replies taken apart. What is not as expected reads as absent, never as a panic.
+//! Replies taken apart. What is not as expected reads as absent, never as a panic; whoever depends on it says so with
+//! [`super::Store::list`] and its like, for which a reply that is no answer to the question is an error.
 
 use redis::Value;
 
@@ -54,17 +55,33 @@ pub(super) fn field<'a>(pairs: &'a [Value], name: &str) -> Option<&'a Value> {
     pairs.chunks_exact(2).find(|pair| bytes(&pair[0]) == Some(name.as_bytes())).map(|pair| &pair[1])
 }
 
-/// The entries of an XRANGE.
-pub(super) fn entries(value: Value) -> Vec<Entry> {
-    items(value).into_iter().filter_map(entry).collect()
+/// The entries of an XRANGE; `None` when it is none.
+pub(super) fn entries(value: Value) -> Option<Vec<Entry>> {
+    match value {
+        Value::Array(items) => items.into_iter().map(entry).collect(),
+        _ => None,
+    }
+}
+
+/// What a reply is, for people.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Nil => "nothing",
+        Value::Int(_) => "a number",
+        Value::BulkString(_) | Value::SimpleString(_) | Value::Okay => "a text",
+        Value::Array(_) => "a list of other things",
+        _ => "something else",
+    }
 }
 
 fn entry(value: Value) -> Option<Entry> {
     let mut parts = items(value).into_iter();
     let id = id(&parts.next()?)?;
     let mut fields = Vec::new();
-    let mut rest = items(parts.next()?).into_iter();
-    while let (Some(Value::BulkString(name)), Some(Value::BulkString(value))) = (rest.next(), rest.next()) {
+    let Value::Array(rest) = parts.next()? else { return None };
+    let mut rest = rest.into_iter();
+    while let Some(name) = rest.next() {
+        let (Value::BulkString(name), Some(Value::BulkString(value))) = (name, rest.next()) else { return None };
         fields.push((name, value));
     }
     Some(Entry { id, fields })

@@ -8,7 +8,7 @@ use papyra_core::summary::Summary;
 
 use super::keys::record_kind;
 use super::page::{Pages, range, start_of_sample};
-use super::reply::{self, Entry};
+use super::reply::Entry;
 use super::{Naming, PapyraKey, Store, StreamId};
 use crate::error::Result;
 use crate::reading::Effort;
@@ -71,7 +71,7 @@ pub(super) fn pending_without_entry(store: &Store, key: &str, group: &[u8]) -> R
         let commands: Vec<_> = page.iter().map(|pending| range(key, pending.id, pending.id, 1)).collect();
         let replies = store.ask_all(key, "reading", &commands)?;
         for (pending, reply) in page.iter().zip(replies) {
-            if reply::entries(reply).is_empty() {
+            if store.as_entries(key, reply)?.is_empty() {
                 gone += 1;
                 first.get_or_insert(pending.id);
             }

@@ -41,8 +41,9 @@ pub(crate) struct Extent {
 impl Store {
     /// A field of INFO.
     pub(crate) fn info(&self, section: &str, name: &str) -> Result<Option<String>> {
-        let text = reply::text(&self.ask_first("asking about the server", redis::cmd("INFO").arg(section))?);
-        let text = text.unwrap_or_default();
+        let doing = "asking about the server";
+        let reply = self.ask_first(doing, redis::cmd("INFO").arg(section))?;
+        let text = reply::text(&reply).ok_or_else(|| self.no_answer(doing, &reply))?;
         let value = |line: &str| line.trim_end().strip_prefix(name)?.strip_prefix(':').map(str::to_owned);
         Ok(text.lines().find_map(value))
     }
@@ -112,7 +113,19 @@ impl Store {
         commands.push(redis::cmd("TIME"));
         let what = format!("copying {} by DUMP", keys.join(", "));
         // Nothing is watched, so that nothing can come between.
-        let mut replies = self.transact(first, &what, &commands)?.unwrap_or_default();
+        let replies = self.link.borrow_mut().transact(first, &commands)?;
+        let mut replies = match replies {
+            Err(error) if matches!(error.code(), Some("ASK" | "MOVED")) && keys.len() == 1 => {
+                // A key on its way to another node, which takes no transaction on it yet: DUMP alone is one moment.
+                let each = commands.iter().map(|command| match self.attempt_large(first, command)? {
+                    Ok(value) => Ok(value),
+                    Err(error) => Err(self.refused(&what, &error)),
+                });
+                each.collect::<Result<Vec<Value>>>()?
+            }
+            Err(error) => return Err(self.refused(&what, &error)),
+            Ok(replies) => replies.unwrap_or_default(),
+        };
         let time = items(replies.pop().unwrap_or(Value::Nil));
         let part = |at: usize| time.get(at).and_then(reply::integer).unwrap_or(0);
         let now = part(0) * 1_000 + part(1) / 1_000;
@@ -128,7 +141,8 @@ impl Store {
             let expire_ms = reply::integer(&left).filter(|left| *left >= 0).map(|left| now + left);
             dumped.push(match payload {
                 Value::BulkString(payload) => Some(Dumped { payload, expire_ms }),
-                _ => None,
+                Value::Nil => None,
+                other => return Err(self.no_answer(&what, &other)),
             });
         }
         Ok(dumped)
@@ -167,7 +181,8 @@ impl Store {
     /// Whether there is anything at `key`, of whatever type.
     pub(crate) fn is_taken(&self, key: &str) -> Result<bool> {
         let reply = self.ask(key, "looking at", redis::cmd("EXISTS").arg(key))?;
-        Ok(count(&reply).unwrap_or(0) > 0)
+        let there = count(&reply).ok_or_else(|| self.no_answer(&format!("looking at {key}"), &reply))?;
+        Ok(there > 0)
     }
 
     /// What XINFO says of a stream; `None` when it is not there.
@@ -179,6 +194,9 @@ impl Store {
             Err(error) if is_no_such_key(&error) => return Ok(None),
             Err(error) => return Err(self.refused(&format!("looking at {key}"), &error)),
         };
+        if field(&info, "length").is_none() {
+            return Err(self.no_answer(&format!("looking at {key}"), &Value::Array(info)));
+        }
         let number = |name: &str| field(&info, name).and_then(count).unwrap_or(0);
         let last_id = field(&info, "last-generated-id").and_then(id).unwrap_or_default();
         Ok(Some(Extent { length: number("length"), last_id, groups: number("groups") }))

@@ -5,6 +5,7 @@
 
 mod between;
 mod cluster;
+mod fake;
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
@@ -16,6 +17,7 @@ use redis::{Connection, ConnectionLike, Value};
 
 pub use between::Between;
 pub use cluster::Cluster;
+pub use fake::{Fake, resp_list, resp_number, resp_text};
 
 use crate::{Run, Workshop, has, require_all, run};
 

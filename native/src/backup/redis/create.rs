@@ -1,6 +1,7 @@
 //! Making a backup of streams, by DUMP or as an RDB file. What was read is what the manifest tells of: every payload is
 //! looked through on its way.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -47,33 +48,41 @@ pub fn create(store: &Store, options: &Options, effort: Effort<'_>) -> Result<Cr
     let begun = Instant::now();
     let (present, _) = store.present()?;
     let backups = Folder::create(&options.to)?;
-    let to = Unfinished::begin(&backups, options.name.as_deref(), begun, Timestamp::now(), effort)?;
-    let mut making = Making {
-        store,
-        options,
-        effort,
-        to,
-        streams: Vec::new(),
-        groups: Vec::new(),
-        reports: Vec::new(),
-        warnings: Vec::new(),
+    let of = Of {
+        called: store.settings.location.to_string(),
+        db: store.db(),
+        prefix: store.settings.prefix.clone(),
+        quarantine_prefix: store.settings.quarantine_prefix.clone(),
+        systems: store.systems.clone(),
     };
+    let mut making = Making::begin(of, &backups, begun, options, effort)?;
     match options.method {
-        Method::Dump => making.dump(&present)?,
-        Method::Bgsave => making.save(&present)?,
+        Method::Dump => making.dump(store, &present)?,
+        Method::Bgsave => making.save(store, &present)?,
     }
-    making.finish()
+    let about = store.about()?;
+    making.finish(about)
 }
 
-struct Making<'a> {
-    store: &'a Store,
+/// What is backed up.
+pub(super) struct Of {
+    /// Its address or path, without secrets.
+    pub(super) called: String,
+    pub(super) db: u64,
+    pub(super) prefix: String,
+    pub(super) quarantine_prefix: Option<String>,
+    pub(super) systems: Vec<String>,
+}
+
+pub(super) struct Making<'a> {
+    of: Of,
     options: &'a Options,
     effort: Effort<'a>,
     to: Unfinished<'a>,
     streams: Vec<StoredStream>,
     groups: Vec<StreamGroups>,
     reports: Vec<FileReport>,
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// A key that belongs to a system, there or not.
@@ -95,20 +104,31 @@ pub(super) fn wanted(prefix: &str, system_id: &str, quarantine_prefix: Option<&s
     both(false).into_iter().chain(both(true)).collect()
 }
 
-impl Making<'_> {
+impl<'a> Making<'a> {
+    pub(super) fn begin(
+        of: Of,
+        backups: &'a Folder,
+        begun: Instant,
+        options: &'a Options,
+        effort: Effort<'a>,
+    ) -> Result<Making<'a>> {
+        let to = Unfinished::begin(backups, options.name.as_deref(), begun, Timestamp::now(), effort)?;
+        let (streams, groups, reports, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Making { of, options, effort, to, streams, groups, reports, warnings })
+    }
+
     fn wanted(&self, system_id: &str) -> Vec<Wanted> {
-        let settings = &self.store.settings;
-        wanted(&settings.prefix, system_id, settings.quarantine_prefix.as_deref())
+        wanted(&self.of.prefix, system_id, self.of.quarantine_prefix.as_deref())
     }
 
     /// Each stream by DUMP, all of a system at one moment where one server has them all.
-    fn dump(&mut self, present: &[PapyraKey]) -> Result<()> {
-        for system_id in &self.store.systems {
+    fn dump(&mut self, store: &Store, present: &[PapyraKey]) -> Result<()> {
+        for system_id in &store.systems {
             let mut wanted = self.wanted(system_id);
             for stream in &wanted {
-                self.refuse_huge(&stream.key)?;
+                refuse_huge(store, &stream.key)?;
             }
-            let groups = self.store.together(wanted.iter().map(|stream| stream.key.clone()).collect());
+            let groups = store.together(wanted.iter().map(|stream| stream.key.clone()).collect());
             if groups.iter().filter(|keys| present.iter().any(|stream| keys.contains(&stream.key()))).count() > 1 {
                 self.warnings.push(format!(
                     "the streams of {} lie on different slots of a cluster: each was copied at a moment of its own",
@@ -116,7 +136,7 @@ impl Making<'_> {
                 ));
             }
             for keys in groups {
-                for (key, dumped) in keys.iter().zip(self.store.dump(&keys)?) {
+                for (key, dumped) in keys.iter().zip(store.dump(&keys)?) {
                     let at = wanted.iter().position(|stream| stream.key == *key);
                     if let (Some(dumped), Some(at)) = (dumped, at) {
                         self.keep(wanted.swap_remove(at), &dumped.payload, dumped.expire_ms)?;
@@ -128,17 +148,10 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// A payload is held whole, by the server and here.
-    fn refuse_huge(&self, key: &str) -> Result<()> {
-        let Some(bytes) = self.store.memory(key)?.filter(|bytes| *bytes > LARGEST) else { return Ok(()) };
-        let text = format!(
-            "{} takes up {} MiB of the server's memory, and DUMP would hold a copy of that size there and here, which \
-             no server takes back above {} MiB: use --method bgsave",
-            escape(key.as_bytes()),
-            bytes >> 20,
-            LARGEST >> 20
-        );
-        Err(Error::new(Code::Unavailable, text))
+    /// The stream of a payload that is a file.
+    pub(super) fn payload_file(&mut self, papyra: PapyraKey, bytes: &[u8], expire_ms: Option<i64>) -> Result<()> {
+        let key = papyra.key();
+        self.keep(Wanted { papyra, quarantine: false, key }, bytes, expire_ms)
     }
 
     fn keep(&mut self, wanted: Wanted, bytes: &[u8], expire_ms: Option<i64>) -> Result<()> {
@@ -163,15 +176,15 @@ impl Making<'_> {
     }
 
     /// All that the server holds, as an RDB file.
-    fn save(&mut self, present: &[PapyraKey]) -> Result<()> {
+    fn save(&mut self, store: &Store, present: &[PapyraKey]) -> Result<()> {
         const NAME: &str = "dump.rdb";
-        if self.store.is_cluster() {
+        if store.is_cluster() {
             let text = "a cluster has no RDB file of all its nodes: use --method dump";
             return Err(Error::new(Code::Usage, text));
         }
         let inside = match &self.options.rdb {
             Some(path) => {
-                let (file, size, since) = saved::saved(self.store, path)?;
+                let (file, size, since) = saved::saved(store, path)?;
                 let inside = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &file, size)?;
                 if let Inside::Streams(Ok(Ok(streams))) = &inside {
                     saved::is_the_one(streams.written, since, path)?;
@@ -179,17 +192,28 @@ impl Making<'_> {
                 inside
             }
             None => {
-                let mut stream = self.store.rdb_stream()?;
+                let mut stream = store.rdb_stream()?;
                 self.store_bytes(NAME, Content::Rdb, Compression::None, &mut stream, u64::MAX)?
             }
         };
+        // Systems that began since.
+        self.tell_file(inside, NAME, store.settings.systems == Systems::All, present)
+    }
+
+    /// A copy of an RDB file that lies somewhere.
+    pub(super) fn rdb_file(&mut self, file: &File, size: u64, present: &[PapyraKey]) -> Result<()> {
+        const NAME: &str = "dump.rdb";
+        let inside = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &*file, size)?;
+        self.tell_file(inside, NAME, false, present)
+    }
+
+    fn tell_file(&mut self, inside: Inside, name: &str, all: bool, present: &[PapyraKey]) -> Result<()> {
         let Inside::Streams(seen) = inside else {
             return Err(Error::new(Code::Data, "the RDB file was not looked through"));
         };
         let mut seen = self.whole(seen?.map_err(|error| self.broken(error))?)?;
-        let mut systems = self.store.systems.clone();
-        if self.store.settings.systems == Systems::All {
-            // Systems that began since.
+        let mut systems = self.of.systems.clone();
+        if all {
             let all = seen.report.streams.iter().filter_map(|stream| stream.papyra.as_ref());
             systems.extend(all.map(|key| key.system_id.clone()));
             systems.sort();
@@ -199,7 +223,7 @@ impl Making<'_> {
             for wanted in self.wanted(&system_id) {
                 let at = seen.found.iter().position(|found| found.key == wanted.key.as_bytes());
                 match at {
-                    Some(at) => self.tell(wanted, &seen.found.swap_remove(at), NAME),
+                    Some(at) => self.tell(wanted, &seen.found.swap_remove(at), name),
                     None if present.iter().any(|stream| stream.key() == wanted.key) => {
                         let key = escape(wanted.key.as_bytes());
                         let text = format!("{key} is not in the RDB file though the server had it: try again");
@@ -214,11 +238,11 @@ impl Making<'_> {
     }
 
     fn payload<'b>(&'b self, key: Option<&'b str>) -> Payload<'b> {
-        Payload { key, db: self.store.db(), prefix: &self.store.settings.prefix }
+        Payload { key, db: self.of.db, prefix: &self.of.prefix }
     }
 
     fn broken(&self, error: std::io::Error) -> Error {
-        Error::cannot_read(Path::new(&self.store.settings.location.to_string()), 0, &error)
+        Error::cannot_read(Path::new(&self.of.called), 0, &error)
     }
 
     /// What a server has just written is whole, or it did not arrive.
@@ -226,7 +250,7 @@ impl Making<'_> {
         let Some(damage) = &streams.damage else { return Ok(streams) };
         let text = format!(
             "what came from {} as {} is damaged at byte {}: {}; the backup was not made: try again",
-            self.store.settings.location,
+            escape(self.of.called.as_bytes()),
             escape(streams.report.path.as_bytes()),
             damage.offset,
             escape(damage.detail.as_bytes())
@@ -250,7 +274,7 @@ impl Making<'_> {
         if !quarantine {
             self.groups.push(StreamGroups {
                 key: key.clone(),
-                db: self.store.db(),
+                db: self.of.db,
                 papyra: papyra.clone(),
                 stream: found.facts.clone(),
                 salvaged: false,
@@ -279,13 +303,14 @@ impl Making<'_> {
     ) -> Result<Inside> {
         let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0);
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let location = self.store.settings.location.to_string();
-        let payload = Payload { key: None, db: self.store.db(), prefix: &self.store.settings.prefix };
+        let called = self.of.called.clone();
+        let prefix = self.of.prefix.clone();
+        let payload = Payload { key: None, db: self.of.db, prefix: &prefix };
         let file = Incoming {
             name,
             content,
             compression,
-            path: Path::new(&location),
+            path: Path::new(&called),
             bytes,
             is_large: size > 1 << 20,
             scan: None,
@@ -300,19 +325,17 @@ impl Making<'_> {
         Ok(inside)
     }
 
-    fn finish(mut self) -> Result<Created> {
+    pub(super) fn finish(mut self, about: crate::redis::About) -> Result<Created> {
         let list = GroupsFile::new(std::mem::take(&mut self.groups));
         let list = serde_json::to_string_pretty(&list).map_err(|error| Error::new(Code::Io, error.to_string()))? + "\n";
         self.store_bytes(GROUPS, Content::Other, Compression::None, &mut list.as_bytes(), list.len() as u64)?;
-        let about = self.store.about()?;
-        let settings = &self.store.settings;
-        let server = settings.location.to_string();
+        let server = self.of.called.clone();
         let redis = RedisSource {
             server: server.clone(),
             version: about.version,
             run_id: about.run_id,
-            db: self.store.db(),
-            prefix: settings.prefix.clone(),
+            db: self.of.db,
+            prefix: self.of.prefix.clone(),
             method: self.options.method,
             streams: self.streams,
         };
@@ -329,4 +352,17 @@ impl Making<'_> {
         let (path, manifest) = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
         Ok(Created { path, manifest, warnings: self.warnings, unread: Vec::new() })
     }
+}
+
+/// A payload is held whole, by the server and here.
+fn refuse_huge(store: &Store, key: &str) -> Result<()> {
+    let Some(bytes) = store.memory(key)?.filter(|bytes| *bytes > LARGEST) else { return Ok(()) };
+    let text = format!(
+        "{} takes up {} MiB of the server's memory, and DUMP would hold a copy of that size there and here, which no server \
+         takes back above {} MiB: use --method bgsave",
+        escape(key.as_bytes()),
+        bytes >> 20,
+        LARGEST >> 20
+    );
+    Err(Error::new(Code::Unavailable, text))
 }

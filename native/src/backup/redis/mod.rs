@@ -1,6 +1,7 @@
 //! Backups of streams: the same folders, with a DUMP payload a stream or one RDB file, and `groups.json`.
 //!
 //! - [`create`] copies streams by DUMP in one transaction, or has the server save ([`saved`]).
+//! - [`plain`] makes a backup of files that a server wrote by itself.
 //! - [`look`] reads stored bytes, for every verb.
 //! - [`restore`] brings streams back: each is built under a name of its own ([`stage`]; by commands where the server takes
 //!   no payload of that size, [`replay`]; what it has no place for is counted, [`losses`]), and all of a system change places in one transaction ([`swap`]).
@@ -11,6 +12,7 @@ pub mod drill;
 mod look;
 mod losses;
 mod piece;
+pub mod plain;
 mod replay;
 pub mod restore;
 mod saved;

@@ -13,7 +13,7 @@ use papyra_core::redis::{Header, Vendor};
 use crate::backup::drill::Scratch;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
-use crate::redis::{Location, Settings, Store, Systems, Tls};
+use crate::redis::{Location, Role, Settings, Store, Systems, Tls};
 
 /// The names that a server goes by.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
@@ -243,6 +243,7 @@ impl Server {
             sample: None,
             max_idle: Duration::MAX,
             timeout: Duration::from_secs(60),
+            role: Role::Restore,
         })
     }
 }

@@ -92,6 +92,11 @@ impl Checking {
 }
 
 impl Which {
+    /// What was named, if anything was.
+    pub(super) fn named(&self) -> Option<&Path> {
+        self.backup.as_deref()
+    }
+
     /// The backup that was named, or the newest one.
     pub(super) fn open(&self, config: &Config) -> Result<Backup> {
         match (&self.backup, &self.latest) {

@@ -10,10 +10,12 @@ use papyra_core::manifest::{self, Compression};
 use papyra_core::report::Verdict as ReportVerdict;
 use serde_json::json;
 
+use super::drill::plain;
 use super::{command, describe_stream, pace, tell};
 use crate::backup::create::{self, Created, Options};
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::redis::create as streams;
+use crate::backup::redis::plain as plain_files;
 use crate::backup::remote::{self, Sending};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out, thousands};
@@ -21,6 +23,8 @@ use crate::cli::progress::Progress;
 use crate::cli::scan;
 use crate::cli::settings::{Common, Format, Settings};
 use crate::error::{Code, Error, Result, show};
+use crate::offline;
+use crate::redis::Role;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Compress {
@@ -95,7 +99,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
+    let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?.acting_as(Role::Backup);
     let compression = match args.compress {
         Compress::None => Compression::None,
         Compress::Gzip => Compression::Gzip,
@@ -108,6 +112,11 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     if args.method.is_some() || args.rdb.is_some() {
         return Err(Error::new(Code::Usage, "--method and --rdb are for --backend redis"));
+    }
+    if let Some(of) = settings.path().ok().map(plain).transpose()?.flatten() {
+        let make = || of_redis_files(args, &settings, &of, compression);
+        let created = tell(args.prometheus.as_ref(), Operation::Create, make(), figures)?;
+        return finish(&created, args, &settings, out);
     }
     let options = Options {
         to: settings.backups(args.to.as_ref())?.to_owned(),
@@ -162,6 +171,20 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
             streams::Options { to: to.to_owned(), name: args.name.clone(), compression, method, rdb: args.rdb.clone() };
         let progress = Progress::new(args.common.output.quiet, None);
         streams::create(&settings.open_store()?, &options, settings.effort(&progress))
+    })
+}
+
+/// Makes a backup of what a server wrote by itself.
+fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compression: Compression) -> Result<Created> {
+    if args.pause_check || args.include_rejects {
+        return Err(Error::new(Code::Usage, "--pause-check and --include-rejects are for logs"));
+    }
+    let (path, scope) = (settings.path()?, settings.scope()?);
+    let which = plain_files::Which { prefix: scope.prefix, systems: scope.system_id.into_iter().collect(), db: 0 };
+    make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
+        let storing = plain_files::Storing { to: to.to_owned(), name: args.name.clone(), compression };
+        let progress = Progress::new(args.common.output.quiet, Some(of.size()));
+        plain_files::create(of, path, &which, &storing, settings.effort(&progress))
     })
 }
 

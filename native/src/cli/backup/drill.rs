@@ -61,7 +61,7 @@ fn figures(done: &Drill) -> Figures {
 }
 
 /// A file or folder of Redis' own, and no backup of ours.
-fn plain(path: &Path) -> Result<Option<offline::Backup>> {
+pub(super) fn plain(path: &Path) -> Result<Option<offline::Backup>> {
     if path.join(manifest::NAME).exists() || !path.exists() {
         return Ok(None);
     }

@@ -6,8 +6,10 @@ use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::Which;
+use super::drill::plain;
 use super::{Reading, describe, describe_stream, pace, source};
 use crate::backup::Backup;
+use crate::backup::redis::plain as plain_files;
 use crate::backup::redis::restore as streams;
 use crate::backup::remote;
 use crate::backup::restore::{self, Options, Restored};
@@ -18,7 +20,7 @@ use crate::cli::redis_flags::RedisFlags;
 use crate::cli::settings::{Backend, Format};
 use crate::error::{Code, Error, Result, show};
 use crate::recover;
-use crate::redis::{self, Store, Systems};
+use crate::redis::{self, Role, Store, Systems};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -54,13 +56,29 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         return Err(Error::new(Code::Usage, text));
     }
     let file = args.reading.config.file()?;
-    let backup = args.which.open(&args.reading.config)?;
+    let redis_file = match args.which.named().filter(|_| args.to.is_none()) {
+        Some(path) => plain(path)?.map(|of| (of, path)),
+        None => None,
+    };
+    let (mut temporary, mut opened, mut warnings) = (None, None, Vec::new());
+    let backup: &Backup = match &redis_file {
+        // What a server wrote by itself is made a backup of first.
+        Some((of, path)) => {
+            let (settings, named) = args.redis.destination(args.reading.config.file()?.redis)?;
+            let which = plain_files::Which { prefix: named.prefix, systems: named.systems, db: settings.db() };
+            let progress = args.reading.progress(of.size());
+            let made = plain_files::temporary(of, path, &which, args.reading.effort(&progress))?;
+            warnings.clone_from(&made.warnings);
+            &temporary.insert(made).backup
+        }
+        None => opened.insert(args.which.open(&args.reading.config)?),
+    };
     let progress = args.reading.progress(backup.manifest.bytes());
     let options = Options { replace: args.replace, dry_run: args.dry_run };
     let effort = args.reading.effort(&progress);
-    let (done, repair) = match &args.to {
+    let (mut done, repair) = match &args.to {
         Some(to) => {
-            let done = restore::restore(&backup, to, options, effort)?;
+            let done = restore::restore(backup, to, options, effort)?;
             let repair = recover::command(&done.to, None);
             (done, repair)
         }
@@ -72,14 +90,18 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             return Err(Error::new(Code::Usage, text));
         }
         None => {
-            let store = store(args, file, &backup)?;
-            (streams::restore(&backup, &store, options, effort)?, redis::recover::command(&store.settings))
+            let store = store(args, file, backup)?;
+            (streams::restore(backup, &store, options, effort)?, redis::recover::command(&store.settings))
         }
     };
     drop(progress);
+    if let Some((_, path)) = &redis_file {
+        done.backup = path.to_path_buf();
+        done.notes.append(&mut warnings);
+    }
     match out.format() {
         Format::Json => out.json(&done)?,
-        Format::Text => print(&backup, &done, &repair, out),
+        Format::Text => print(backup, &done, &repair, out),
     }
     Ok(Verdict::Fine)
 }
@@ -96,6 +118,7 @@ fn store(args: &Args, file: File, backup: &Backup) -> Result<Store> {
         );
         return Err(Error::new(Code::Usage, text));
     }
+    settings.role = Role::Restore;
     settings.prefix = redis.prefix.clone();
     settings.systems = Systems::Named(streams::systems(backup, &named.systems)?);
     Store::open(settings)

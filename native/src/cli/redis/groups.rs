@@ -12,7 +12,7 @@ use crate::cli::out::{Out, counted, thousands};
 use crate::cli::settings::Format;
 use crate::error::{Code, Error, Result, show};
 use crate::redis::ensure::{self, Wanted};
-use crate::redis::{Naming, Store};
+use crate::redis::{Naming, Role, Store};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Verb {
@@ -80,7 +80,7 @@ pub(in crate::cli) fn run(verb: &Verb, out: &mut Out) -> Result<()> {
 
 fn list(args: &List, out: &mut Out) -> Result<()> {
     let json = out.format() == Format::Json;
-    let groups = args.common.store()?.groups(json)?;
+    let groups = args.common.store(Role::Reader)?.groups(json)?;
     if json {
         return out.json(&groups);
     }
@@ -89,7 +89,7 @@ fn list(args: &List, out: &mut Out) -> Result<()> {
 }
 
 fn make(args: &Ensure, out: &mut Out) -> Result<()> {
-    let store = args.common.store()?;
+    let store = args.common.store(Role::Recover)?;
     let wanted = match &args.from {
         Some(path) => Wanted::from_list(&store, &read(path)?)?,
         None => by_flags(args, &store),
@@ -148,7 +148,7 @@ fn read(path: &Path) -> Result<GroupsFile> {
 }
 
 fn delete(args: &Delete, out: &mut Out) -> Result<()> {
-    let store = args.common.store()?;
+    let store = args.common.store(Role::Recover)?;
     let key = the_stream(&store, args.kind)?;
     let deleted = ensure::delete(&store, &key, &args.group, args.force)?;
     if out.format() == Format::Json {

@@ -18,7 +18,7 @@ use super::settings::{Format, Output, Settings};
 use super::when::seconds;
 use crate::error::{Code, Error, Result};
 use crate::redis::pending::{Filter, Settled};
-use crate::redis::{Naming, PapyraKey, Store, StreamId, StreamKind};
+use crate::redis::{Naming, PapyraKey, Role, Store, StreamId, StreamKind};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -60,8 +60,8 @@ struct Common {
 }
 
 impl Common {
-    fn store(&self) -> Result<Store> {
-        Settings::store(&self.redis, &self.config)
+    fn store(&self, role: Role) -> Result<Store> {
+        Settings::store(&self.redis, &self.config, role)
     }
 }
 
@@ -124,7 +124,7 @@ struct OneGroup {
 impl OneGroup {
     /// The server, and the stream's key.
     fn open(&self) -> Result<(Store, String)> {
-        let store = self.common.store()?;
+        let store = self.common.store(Role::Recover)?;
         let key = the_stream(&store, self.kind)?;
         Ok((store, key))
     }
@@ -141,6 +141,12 @@ impl OneGroup {
             thousands(settled.matched)
         ));
         settled.ids.iter().for_each(|id| out.detail(&id.to_string()));
+        if settled.gone > 0 {
+            out.info(&format!(
+                "{} left as they are, since their entry is gone from the stream: `papyra redis ack --gone` ends the waiting",
+                thousands(settled.gone)
+            ));
+        }
         Ok(())
     }
 }
