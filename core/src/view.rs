@@ -111,8 +111,15 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
     if !inner.contains('\\') {
         return inner.into();
     }
-    let mut text = String::with_capacity(inner.len());
-    let mut units: Vec<u16> = Vec::new();
+    let decoded = char::decode_utf16(units(raw));
+    decoded.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into()
+}
+
+/// A JSON string's text in UTF-16 code units, lone surrogates as they are: Python tells them apart, and so do those who
+/// compare what strings mean. What is no string is taken for its own text.
+pub fn units(raw: &str) -> Vec<u16> {
+    let inner = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw);
+    let mut units: Vec<u16> = Vec::with_capacity(inner.len());
     let mut rest = inner;
     while let Some(character) = rest.chars().next() {
         if let Some(unit) = rest.strip_prefix("\\u").and_then(|hex| u16::from_str_radix(hex.get(..4)?, 16).ok()) {
@@ -120,25 +127,24 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
             rest = &rest[6..];
             continue;
         }
-        text.extend(char::decode_utf16(units.drain(..)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
         rest = &rest[character.len_utf8()..];
         if character != '\\' {
-            text.push(character);
+            units.extend(character.encode_utf16(&mut [0; 2]).iter());
             continue;
         }
         let Some(escaped) = rest.chars().next() else { break };
         rest = &rest[escaped.len_utf8()..];
-        text.push(match escaped {
+        let meant = match escaped {
             'n' => '\n',
             't' => '\t',
             'r' => '\r',
             'b' => '\u{8}',
             'f' => '\u{c}',
             other => other,
-        });
+        };
+        units.extend(meant.encode_utf16(&mut [0; 2]).iter());
     }
-    text.extend(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
-    text.into()
+    units
 }
 
 #[cfg(test)]

@@ -72,11 +72,18 @@ struct Share {
 }
 
 /// Compacts a history. `now` is in seconds since 1970 and only decides whether its timestamps can be Unix time.
-pub fn compact(history: &History, policy: Retention, now: f64, dry_run: bool, effort: Effort<'_>) -> Result<Outcome> {
+pub fn compact(
+    history: &History,
+    policy: Retention,
+    now: f64,
+    dry_run: bool,
+    at_rest: bool,
+    effort: Effort<'_>,
+) -> Result<Outcome> {
     let _locks = if dry_run { Vec::new() } else { recover::lock(history)? };
     let mut warnings = Vec::new();
     if !dry_run {
-        warnings = recover::finish_interrupted(history, effort)?;
+        warnings = recover::finish_interrupted(history, at_rest, effort)?;
     }
     let shares = shares(history, policy, now, effort)?;
     let sum = |of: fn(&Share) -> u64| shares.iter().map(of).sum::<u64>();
@@ -111,7 +118,7 @@ pub fn compact(history: &History, policy: Retention, now: f64, dry_run: bool, ef
             sieve.keeps(record.facts.timestamp, record.span.length + record.newline)
         };
         let only = share.member.identity.map(|identity| (identity.device, identity.inode));
-        let job = Job { keeping: &Keeping::Rejects, prefix: &[], filter: Some(&mut filter), only };
+        let job = Job { keeping: &Keeping::Rejects, prefix: None, filter: Some(&mut filter), only, at_rest };
         if let Some(repaired) = recover::repair(folder, log, job, effort)? {
             outcome.rejects.extend(repaired.rejects);
             outcome.warnings.extend(repaired.warnings);

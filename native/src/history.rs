@@ -21,7 +21,7 @@ use crate::archive;
 use crate::disk::{Folder, Identity, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::{self, Effort};
-use crate::recover::own_leftovers;
+use crate::recover::leftovers;
 
 /// How often a set that is being rotated, or a tail that is being written, is looked at again.
 const TRIES: usize = 10;
@@ -114,17 +114,16 @@ impl History {
         History { listed: None, ..self.clone() }
     }
 
-    /// The hidden names in the folder that may have to do with this log.
-    pub(crate) fn hidden(&self) -> Result<Vec<String>> {
-        let prefix = format!(".{}", self.base);
+    /// The names in the folder that begin with this: hidden ones of ours.
+    pub(crate) fn hidden(&self, prefix: &str) -> Result<Vec<String>> {
         let Some(Listed { names, .. }) = &self.listed else {
             let mut names = self.folder.names()?;
-            names.retain(|name| name.starts_with(&prefix));
+            names.retain(|name| name.starts_with(prefix));
             return Ok(names);
         };
         let mut hidden = Vec::new();
-        let from = names.partition_point(|name| *name < prefix);
-        for name in names[from..].iter().take_while(|name| name.starts_with(&prefix)) {
+        let from = names.partition_point(|name| &**name < prefix);
+        for name in names[from..].iter().take_while(|name| name.starts_with(prefix)) {
             // Another papyra may have finished what was begun.
             if self.folder.stat(name)?.is_some() {
                 hidden.push(name.clone());
@@ -274,7 +273,7 @@ impl History {
         for temporary in &listing.set.temporaries {
             files.push(self.beside(&temporary.name, temporary.index, Place::Temporary(temporary.clone()), read)?);
         }
-        for (_, _, hidden) in own_leftovers(self)? {
+        for hidden in leftovers(self)?.into_iter().map(|leftover| leftover.hidden) {
             let detail = "left behind by an interrupted recovery or compaction of ours; recover finishes it";
             let finding = Finding::of_file(AnomalyType::UnexpectedFile, Reason::LeftoverTemporary, detail);
             files.push(FileReport::outside(hidden, Role::Temporary, 0, Summary::default(), finding));

@@ -2,7 +2,7 @@
 //!
 //! What is handed out is what recovery would keep.
 
-use crate::disk::File;
+use crate::disk::{File, sparse};
 use std::borrow::Cow;
 use std::io;
 use std::path::Path;
@@ -13,7 +13,6 @@ use papyra_core::summary::Summary;
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::reading::{self, Effort};
-use crate::recover::copy_range;
 
 /// A record and the file that holds it.
 pub struct Found<'a> {
@@ -41,7 +40,7 @@ impl Found<'_> {
         let span = self.record.span;
         match self.record.bytes {
             Some(bytes) => write(bytes),
-            None => copy_range(self.file, span.offset..span.offset + span.length, write),
+            None => sparse::each_piece(self.file, span.offset..span.offset + span.length, write),
         }
     }
 }

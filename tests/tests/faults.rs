@@ -243,13 +243,20 @@ scenario!(repair_of_an_append_only_file_survives_every_fault, 6);
 scenario!(quarantine_of_an_append_only_file_survives_every_fault, 7);
 
 #[test]
-fn recovery_works_where_the_file_system_has_no_exchange() {
+fn without_an_exchange_nothing_is_changed_until_the_operator_vouches_that_nobody_writes() {
     if !has("strace") {
         return;
     }
-    for scenario in &scenarios() {
+    for mut scenario in scenarios() {
         let workshop = scenario.folder();
-        let (run, trace) = scenario.run(&workshop, "renameat2", &["-e", "inject=renameat2:error=EINVAL"]);
+        let no_exchange = ["-e", "inject=renameat2:error=EINVAL"];
+        let (run, _) = scenario.run(&workshop, "renameat2", &no_exchange);
+        run.must_exit(73).must_complain("--at-rest");
+        for (name, old) in &scenario.files {
+            assert_eq!(workshop.read(name), *old, "{}: {name}", scenario.name);
+        }
+        scenario.command = format!("{} --at-rest", scenario.command).leak();
+        let (run, trace) = scenario.run(&workshop, "renameat2", &no_exchange);
         run.must_exit(0);
         assert!(trace.contains("RENAME_EXCHANGE") && trace.contains("(INJECTED)"), "{trace}");
         scenario.check_end(&workshop, scenario.name);

@@ -44,6 +44,7 @@ fn everything(path: &Path, all: bool) -> Option<Vec<FileReport>> {
             dry_run: true,
             not_a_log: false,
             close_gap: false,
+            at_rest: false,
         };
         let after = After { keep: true, truncate: false };
         if let Err(error) = recover(&backup, &options, after, &Scope::default(), EFFORT) {

@@ -19,7 +19,6 @@ use super::snapshot::{self, Archive, Snapshot};
 use super::stored::Inside;
 use super::unfinished::{About, Attributes, Incoming, Unfinished};
 use crate::TOOL;
-use crate::disk::lease;
 use crate::disk::{Folder, name_of};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{self, History, Part};
@@ -257,7 +256,7 @@ fn check_pause(histories: &[(History, history::Listing)]) -> Result<()> {
         let seen = |listing: &history::Listing| -> Vec<_> {
             listing.members.iter().map(|member| (member.name.clone(), member.identity)).collect()
         };
-        let writing = |member: &history::Pinned| member.file.as_ref().is_ok_and(lease::has_writer);
+        let writing = |member: &history::Pinned| member.file.as_ref().is_ok_and(File::has_writer);
         if seen(&now) != seen(listing) || now.members.iter().any(writing) {
             let text = format!(
                 "{} was written to while it was copied, and --pause-check forbids that: stop the writer and try \

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::disk::Identity;
-use crate::disk::lease;
 use crate::error::{Error, Result};
 use crate::history;
 
@@ -26,7 +25,7 @@ pub(super) fn settled_end(file: &File, path: &Path, size: u64) -> Result<u64> {
         if identity(file, path)?.size > size {
             return line_end(file, size).map_err(failed);
         }
-        if begun.elapsed() > MID_LINE || !lease::has_writer(file) {
+        if begun.elapsed() > MID_LINE || !file.has_writer() {
             break;
         }
         std::thread::sleep(Duration::from_millis(2));

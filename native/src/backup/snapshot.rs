@@ -17,7 +17,7 @@ use crate::archive::Format;
 use crate::disk::{Folder, Identity, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Listing};
-use crate::recover::own_leftovers;
+use crate::recover::leftovers;
 use crate::target::{Target, refuse_stream};
 
 /// A temporary of Papyra's that was written to so recently belongs to a compaction or recovery under way.
@@ -113,7 +113,7 @@ fn try_take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Result<(Sn
     });
     let mut left_out = found.left_out;
     for (history, _) in &histories {
-        for (_, _, hidden) in own_leftovers(history)? {
+        for hidden in leftovers(history)?.into_iter().map(|leftover| leftover.hidden) {
             let reason = "left by an interrupted recovery: run papyra persistence recover, then back up again";
             left_out.push(LeftOut { path: hidden, reason: reason.into() });
         }

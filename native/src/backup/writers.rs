@@ -1,7 +1,6 @@
 //! Whether somebody writes to the folder that a restore is to replace. Papyra takes no lock and opens its log anew for
 //! each record, so the kernel is asked who has a file open, and the files are looked at again before they move.
 
-use crate::disk::lease;
 use crate::disk::{Folder, Identity};
 use crate::error::{Code, Error, Result, show};
 
@@ -14,7 +13,7 @@ impl Seen {
     pub(super) fn of(folder: &Folder) -> Result<Seen> {
         let seen = Seen::now(folder)?;
         for (name, _) in &seen.0 {
-            if folder.read(name).is_ok_and(|file| lease::has_writer(&file)) {
+            if folder.read(name).is_ok_and(|file| file.has_writer()) {
                 return Err(is_written_to(&folder.join(name)));
             }
         }

@@ -35,6 +35,11 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
 
+    /// Go on where the file system cannot keep writers away (network file systems, another user's log): you vouch that
+    /// nothing writes to it
+    #[arg(long)]
+    at_rest: bool,
+
     /// Redis: cut where the server finds it cheap, which leaves up to some hundred entries more; this is the default
     #[arg(long, conflicts_with = "exact")]
     approx: bool,
@@ -71,7 +76,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let each = || -> Result<()> {
         for history in settings.histories(target, "compact")? {
             let progress = Progress::new(args.common.output.quiet, None);
-            let outcome = compact::compact(&history, policy, now, args.dry_run, settings.effort(&progress))?;
+            let outcome =
+                compact::compact(&history, policy, now, args.dry_run, args.at_rest, settings.effort(&progress))?;
             drop(progress);
             if out.format() == Format::Text {
                 print(&outcome, out);

@@ -51,6 +51,11 @@ pub(super) struct Args {
     /// The folder that keeps whole originals
     #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
     quarantine_dir: Option<PathBuf>,
+
+    /// Go on where the file system cannot keep writers away (network file systems, another user's log): you vouch that
+    /// nothing writes to it
+    #[arg(long)]
+    at_rest: bool,
 }
 
 /// How a check ended.
@@ -142,6 +147,7 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         dry_run: false,
         not_a_log: false,
         close_gap: false,
+        at_rest: args.at_rest,
     };
     if args.mode == Mode::Recover {
         recover::check(settings, &options)?;

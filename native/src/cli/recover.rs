@@ -63,6 +63,11 @@ pub(super) struct Args {
     #[arg(long)]
     discard_rejects: bool,
 
+    /// Go on where the file system cannot keep writers away (network file systems, another user's log): you vouch that
+    /// nothing writes to it
+    #[arg(long)]
+    at_rest: bool,
+
     /// Redis: the folder that keeps what repair removes; by default the working folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "discard_rejects")]
     rejects_dir: Option<PathBuf>,
@@ -97,6 +102,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         dry_run: args.dry_run,
         not_a_log: args.not_a_log,
         close_gap: args.close_gap,
+        at_rest: args.at_rest,
     };
     check(&settings, &options)?;
     let target = settings.target()?;

@@ -2,10 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::sys::{Handle, Lease, Seek, Stat};
+use super::sys::{self, Handle, Lease, Seek, Stat};
 
 /// An open file.
 #[derive(Debug)]
@@ -115,6 +116,25 @@ impl File {
     /// Asks for a lease; [`Lease`] says what it keeps away.
     pub(crate) fn lease(&self, kind: Lease) -> Result<Leased<'_>, Errno> {
         self.handle.lease(kind).map(|()| Leased { file: self, kind })
+    }
+
+    /// Whether somebody has the file open for writing. `false` also where nobody can tell.
+    pub(crate) fn has_writer(&self) -> bool {
+        self.lease(Lease::Read).is_err_and(|error| error == Errno::AGAIN)
+    }
+
+    /// Asks for a lease after waiting for those who have the file open, at most so long.
+    pub(crate) fn lease_within(&self, kind: Lease, patience: Duration) -> Result<Leased<'_>, Errno> {
+        let begun = sys::now();
+        // A write takes microseconds; who holds a file open longer is waited for at leisure.
+        let mut pause = Duration::from_micros(50);
+        loop {
+            match self.lease(kind) {
+                Err(Errno::AGAIN) if sys::now() - begun < patience.as_millis() as i64 => sys::pause(pause),
+                other => return other,
+            }
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
     }
 
     /// The start of the next data, or hole, at or after `offset`. Without data there, and where the file system knows

@@ -44,20 +44,3 @@ fn last_error() -> Errno {
     let error = std::io::Error::last_os_error();
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
-
-/// Whether somebody has the file open for writing. `false` also where nobody can tell.
-pub(crate) fn has_writer(file: &super::File) -> bool {
-    file.lease(Lease::Read).is_err_and(|error| error == Errno::AGAIN)
-}
-
-/// Keeps a file from being opened by anybody for as long as it stands: their `open` waits.
-pub(crate) struct Barrier<'a> {
-    _lease: super::Leased<'a>,
-}
-
-impl Barrier<'_> {
-    /// `None` when somebody else has the file open, or leases are not to be had.
-    pub(crate) fn raise(file: &super::File) -> Option<Barrier<'_>> {
-        file.lease(Lease::Write).ok().map(|_lease| Barrier { _lease })
-    }
-}

@@ -8,7 +8,8 @@
 
 mod file;
 mod folder;
-pub(crate) mod lease;
+mod lease;
+pub(crate) mod sparse;
 pub mod sys;
 
 pub(crate) use file::Leased;

@@ -10,13 +10,13 @@ use papyra_core::redis::{AofNames, AofPlan, AofReader, LaterCommands, Limits, Sc
 use papyra_core::report::{Backend, Report};
 use papyra_core::scan::{Sink, Step};
 
-use super::late::wait_for_writers;
+use super::journal::{id, id_of, unfinished};
 use super::manifest;
 use super::member::{self, NewFile};
 use super::rejects::Rejects;
-use super::{FilePlan, Keeping, Mode, Options, Outcome, Rejected, aside, copy_range, quarantine, swap};
+use super::{FilePlan, Keeping, Mode, Options, Outcome, Rejected, aside, quarantine};
 use crate::TOOL;
-use crate::disk::{Folder, Identity};
+use crate::disk::{Folder, sparse};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::is_append_only;
 use crate::offline::{AofSet, Backup, feed, open, scan, survey};
@@ -68,24 +68,27 @@ pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, 
     if !writes {
         return Ok(outcome);
     }
-    set.files.iter().filter(|name| !missing.contains(name)).try_for_each(|name| at_rest(&folder, name))?;
+    set.files
+        .iter()
+        .filter(|name| !missing.contains(name))
+        .try_for_each(|name| no_writer(&folder, name, options.at_rest))?;
     for name in set.files.iter().chain(&set.manifest) {
         // Hidden files of a run that was killed: before the swap a copy, after it the original.
-        for hidden in folder.names()?.into_iter().filter(|hidden| swap::log_of(hidden) == Some(name)) {
-            let path = quarantine::set_aside(&folder, &hidden, &aside(&folder, &keeping)?)?;
+        for hidden in folder.names()?.into_iter().filter(|hidden| id_of(hidden) == Some(&id(name))) {
+            let path = quarantine::set_aside(&folder, &hidden, &aside(&folder, &hidden, &keeping)?)?;
             outcome.quarantined_files.push(path);
         }
     }
     // The manifest first: a run that is killed after it finds the same damage, and what no manifest names any more.
     if let Some(renewed) = renewed {
-        manifest::put(&folder, set, &renewed, &keeping, &mut outcome)?;
+        manifest::put(&folder, set, &renewed, &keeping, options.at_rest, &mut outcome)?;
     }
     for name in manifest::no_longer_named(&folder, set, after.truncate)? {
-        let path = quarantine::set_aside(&folder, &name, &aside(&folder, &keeping)?)?;
+        let path = quarantine::set_aside(&folder, &name, &aside(&folder, &name, &keeping)?)?;
         outcome.quarantined_files.push(path);
     }
     for (name, plan) in &damaged {
-        repair(&folder, name, plan, &keeping, scope, quiet, &mut outcome)?;
+        repair(&folder, name, plan, &keeping, options.at_rest, scope, quiet, &mut outcome)?;
     }
     let again = match &set.manifest {
         Some(manifest) => Backup::at(&set.folder.join(manifest), true)?,
@@ -200,12 +203,14 @@ fn undecided(path: &str, count: u64, first: &str, offset: u64) -> Error {
 }
 
 /// A server that has one of the files open would not see what is done to the others.
-fn at_rest(folder: &Folder, name: &str) -> Result<()> {
-    if wait_for_writers(&folder.read(name)?) {
-        return Ok(());
+fn no_writer(folder: &Folder, name: &str, vouched: bool) -> Result<()> {
+    match member::at_rest(folder, name, &folder.read(name)?, vouched) {
+        Err(error) if error.code == Code::TryAgain => {
+            let text = format!("a process has {} open for writing: stop the server first", show(&folder.join(name)));
+            Err(Error::new(Code::TryAgain, text))
+        }
+        other => other.map(drop),
     }
-    let text = format!("a process has {} open for writing: stop the server first", show(&folder.join(name)));
-    Err(Error::new(Code::TryAgain, text))
 }
 
 fn step(part: &Stretch) -> Step {
@@ -220,26 +225,28 @@ fn written_down(plan: &AofPlan, limit: usize) -> Plan {
 }
 
 /// Writes a file anew by its plan, looks at it, and swaps it in.
+#[allow(clippy::too_many_arguments)]
 fn repair(
     folder: &Folder,
     name: &str,
     plan: &AofPlan,
     keeping: &Keeping,
+    at_rest: bool,
     scope: &Scope,
     effort: Effort<'_>,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let path = folder.join(name);
     let source = folder.read(name)?;
-    let identity = Identity::of_file(&source).map_err(|error| Error::cannot_read(&path, 0, &error))?;
+    let stat = source.stat().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     let size: u64 = plan.stretches.iter().map(|part| part.length).sum();
-    if identity.size != size {
+    if stat.size != size {
         return Err(Error::new(Code::TryAgain, format!("{} is being written to: try again", show(&path))));
     }
-    let temporary = swap::unfinished(name);
+    let temporary = unfinished(name);
     let output = folder.create_new(&temporary)?;
     let mut rejects = match keeping {
-        Keeping::Rejects => Rejects::beside(folder, name, &identity).inspect_err(|_| _ = folder.remove(&temporary))?,
+        Keeping::Rejects => Rejects::beside(folder, name, &stat).inspect_err(|_| _ = folder.remove(&temporary))?,
         Keeping::Quarantine(_) | Keeping::Nothing => Rejects::discarded(),
     };
     let written = write(&source, &output, plan, &mut rejects)
@@ -251,8 +258,9 @@ fn repair(
         return Err(error);
     }
     let (bytes, ranges) = rejects.amount();
-    let new = NewFile { output: &output, rejects, resume_at: size, size: size - plan.rejected() };
-    let placed = member::put_in_place(folder, name, (&source, &identity), new, keeping)?;
+    let new = NewFile { output: &output, rejects, size: size - plan.rejected() };
+    let lease = member::at_rest(folder, name, &source, at_rest)?;
+    let placed = member::put_in_place(folder, name, (&source, lease, size), new, keeping)?;
     outcome.repaired_files.push(path);
     outcome.quarantined_files.extend(placed.quarantined);
     outcome.rejected.push(Rejected { file: placed.rejects, source: name.to_owned(), bytes, ranges });
@@ -266,9 +274,9 @@ fn write(source: &File, output: &File, plan: &AofPlan, rejects: &mut Rejects) ->
     for part in &plan.stretches {
         let range = part.offset..part.offset + part.length;
         if part.keep {
-            copy_range(source, range, |bytes| output.write_all(bytes))?;
+            sparse::each_piece(source, range, |bytes| output.write_all(bytes))?;
         } else {
-            copy_range(source, range.clone(), |bytes| rejects.write(bytes))?;
+            sparse::each_piece(source, range.clone(), |bytes| rejects.write(bytes))?;
             rejects.add_range(range);
         }
     }

@@ -6,21 +6,30 @@
 //! older than all that it holds, or else nothing is done and the temporary stays reported.
 
 use std::collections::HashMap;
+use std::io::Write;
 
 use papyra_core::report::Backend;
 use papyra_core::rotation::{RotationSet, Temporary, TemporaryOf, member_name};
 use papyra_core::scan::Flow;
 use papyra_core::view;
+use sha2::{Digest, Sha256};
 
+use super::journal::unfinished;
 use super::member::Keeping;
-use super::{Outcome, aside, mend, quarantine};
-use crate::error::{Error, Result};
+use super::rejects::give_to;
+use super::{Doing, Outcome, aside, quarantine};
+use crate::disk::{File, sparse};
+use crate::error::{Error, Result, show};
 use crate::history::History;
 use crate::reading::Effort;
 use crate::records;
 
+/// The hidden file that collects what the set lacks.
+const LACKING: &str = "lacking";
+
 /// Puts temporaries of Papyra's in place, or aside when they hold nothing new.
-pub(super) fn settle(history: &History, keeping: &Keeping, effort: Effort<'_>, outcome: &mut Outcome) -> Result<()> {
+pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
+    let Doing { history, keeping, effort, .. } = *doing;
     let set = history.set()?;
     if set.temporaries.is_empty() || has_original_aside(history, &set, keeping)? {
         return Ok(());
@@ -33,13 +42,16 @@ pub(super) fn settle(history: &History, keeping: &Keeping, effort: Effort<'_>, o
     }
     match lacking(history, &set, effort)? {
         Lacking::Undecided => return Ok(()),
+        Lacking::TooMany(name) => {
+            outcome.warnings.push(too_many(history, &name));
+            return Ok(());
+        }
         Lacking::Nothing => {}
         Lacking::Older(lines) => {
             let newest = set.members.iter().map(|member| member.index).max().unwrap_or(0);
             let whole = |temporary: &Temporary| temporary.index > newest;
             if history.backend == Backend::Json {
-                let name = history.base.clone();
-                mend(history, &name, keeping, &lines, effort, outcome)?;
+                doing.mend(&history.base, Some(&lines), outcome)?;
             } else if set.temporaries.iter().all(whole) {
                 for temporary in &set.temporaries {
                     put_in_place(history, temporary, outcome)?;
@@ -50,10 +62,17 @@ pub(super) fn settle(history: &History, keeping: &Keeping, effort: Effort<'_>, o
         }
     }
     for temporary in history.set()?.temporaries {
-        let path = quarantine::set_aside(&history.folder, &temporary.name, &aside(&history.folder, keeping)?)?;
-        outcome.quarantined_files.push(path);
+        let to = aside(&history.folder, &temporary.name, keeping)?;
+        outcome.quarantined_files.push(quarantine::set_aside(&history.folder, &temporary.name, &to)?);
     }
     history.folder.sync()
+}
+
+fn too_many(history: &History, name: &str) -> String {
+    format!(
+        "{} holds more records than are compared ({MOST}): whether the log has them all was not decided; compare the two",
+        show(&history.folder.join(name))
+    )
 }
 
 /// Papyra's quarantine recovery moves the log away first: then the temporary may be half written, and the whole
@@ -72,23 +91,34 @@ fn has_original_aside(history: &History, set: &RotationSet, keeping: &Keeping) -
     Ok(names.iter().any(|name| name.starts_with(&prefix)))
 }
 
+/// Papyra does not sync what it writes: its name is no use without the bytes.
 fn put_in_place(history: &History, temporary: &Temporary, outcome: &mut Outcome) -> Result<()> {
+    let path = history.folder.join(&temporary.target);
+    let file = history.folder.read(&temporary.name)?;
+    file.sync_all().map_err(|error| Error::cannot_write("sync", &path, error))?;
     history.folder.move_to(&temporary.name, &history.folder, &temporary.target)?;
-    outcome.repaired_files.push(history.folder.join(&temporary.target));
+    outcome.repaired_files.push(path);
     Ok(())
 }
 
-/// Writes a new oldest member.
-fn add_oldest(history: &History, index: u32, lines: &[u8], outcome: &mut Outcome) -> Result<()> {
-    use std::io::Write;
+/// Writes a new oldest member, which belongs to whom the others belong to.
+fn add_oldest(history: &History, index: u32, lines: &File, outcome: &mut Outcome) -> Result<()> {
     let name = member_name(&history.base, index);
-    let temporary = super::swap::unfinished(&name);
+    let temporary = unfinished(&name);
     let path = history.folder.join(&name);
-    let mut file = history.folder.create_new(&temporary)?;
-    let written = file.write_all(lines).and_then(|()| file.sync_all());
-    let done = written
+    let like = history.folder.stat(member_name(&history.base, index - 1))?;
+    let file = history.folder.create_new(&temporary)?;
+    let write = || {
+        sparse::copy(lines, lines.size()?, &file)?;
+        if let Some(like) = &like {
+            give_to(&file, like)?;
+        }
+        file.sync_all()
+    };
+    let done = write()
         .map_err(|error| Error::cannot_write("write", &path, error))
-        .and_then(|()| history.folder.move_to(&temporary, &history.folder, &name));
+        .and_then(|()| history.folder.move_to(&temporary, &history.folder, &name))
+        .and_then(|_| history.folder.sync());
     done.inspect_err(|_| _ = history.folder.remove(&temporary))?;
     outcome.repaired_files.push(path);
     Ok(())
@@ -98,61 +128,113 @@ fn add_oldest(history: &History, index: u32, lines: &[u8], outcome: &mut Outcome
 enum Lacking {
     Nothing,
     /// These lines, all older than what the set holds.
-    Older(Vec<u8>),
+    Older(File),
     Undecided,
+    /// The temporary with so many records that telling them apart would cost too much memory.
+    TooMany(String),
 }
 
+/// Records of temporaries that are told apart: 40 bytes each.
+const MOST: usize = 1 << 20;
+
 fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<Lacking> {
-    let mut there: HashMap<u64, u64> = HashMap::new();
-    for member in &set.members {
-        each_record(history, &member.name, effort, |record| *there.entry(meaning(record)).or_default() += 1)?;
+    // Those of the temporaries, which compaction has made small, are counted; the set may be large and is only read.
+    let mut wanted: HashMap<[u8; 16], u64> = HashMap::new();
+    for temporary in &set.temporaries {
+        each_record(history, &temporary.name, effort, |record| {
+            if wanted.len() < MOST {
+                *wanted.entry(meaning(record)).or_default() += 1;
+            }
+            Ok(())
+        })?;
+        if wanted.len() == MOST {
+            return Ok(Lacking::TooMany(temporary.name.clone()));
+        }
     }
+    let mut there: HashMap<[u8; 16], u64> = HashMap::new();
+    for member in &set.members {
+        each_record(history, &member.name, effort, |record| {
+            let meaning = meaning(record);
+            if wanted.contains_key(&meaning) {
+                *there.entry(meaning).or_default() += 1;
+            }
+            Ok(())
+        })?;
+    }
+    drop(wanted);
     let mut oldest_first: Vec<&Temporary> = set.temporaries.iter().collect();
     oldest_first.sort_by_key(|temporary| std::cmp::Reverse(temporary.index));
-    let (mut lines, mut overlap, mut decided) = (Vec::new(), false, true);
+    let (mut overlap, mut decided) = (false, true);
+    // Without a name once it is open: nothing stays behind.
+    let hidden = unfinished(&format!("{}.{LACKING}", history.base));
+    if history.folder.stat(&hidden)?.is_some() {
+        history.folder.remove(&hidden)?;
+    }
+    let lines = history.folder.create_new(&hidden)?;
+    history.folder.remove(&hidden)?;
+    let mut writer = sparse::SparseWriter::new(lines);
     for temporary in oldest_first {
         each_record(history, &temporary.name, effort, |record| {
             match there.get_mut(&meaning(record)).filter(|count| **count > 0) {
                 Some(count) => {
                     *count -= 1;
                     overlap = true;
+                    Ok(())
                 }
                 None => {
                     decided &= !overlap;
-                    lines.extend_from_slice(record);
-                    lines.push(b'\n');
+                    writer.write_all(record)?;
+                    writer.write_all(b"\n")
                 }
             }
         })?;
     }
-    Ok(match (lines.is_empty(), decided) {
-        (true, _) => Lacking::Nothing,
-        (false, true) => Lacking::Older(lines),
-        (false, false) => Lacking::Undecided,
+    let written = writer.finish();
+    let (lines, size) = written.map_err(|error| Error::cannot_write("write", &history.folder.join(hidden), error))?;
+    Ok(match (size, decided) {
+        (0, true) => Lacking::Nothing,
+        (_, true) => Lacking::Older(lines),
+        (_, false) => Lacking::Undecided,
     })
 }
 
 /// Hands out the bytes of every record that recovery keeps of a file.
-fn each_record(history: &History, name: &str, effort: Effort<'_>, mut each: impl FnMut(&[u8])) -> Result<()> {
+fn each_record(
+    history: &History,
+    name: &str,
+    effort: Effort<'_>,
+    mut each: impl FnMut(&[u8]) -> std::io::Result<()>,
+) -> Result<()> {
     let file = history.read(name)?;
     let path = history.folder.join(name);
     let size = file.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     records::each(&file, &path, size, effort, |record| {
-        each(&record.bytes()?);
+        each(&record.bytes()?)?;
         Ok(Flow::Continue(()))
     })
     .map(|_| ())
 }
 
-/// A hash of what a record means: white space, escapes and the way a float is written make no difference.
-fn meaning(record: &[u8]) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
+/// A hash of what a record means: white space, escapes and the way a float is written make no difference; a string is
+/// never a number, a name or another string.
+fn meaning(record: &[u8]) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    let mut add = |kind: u8, bytes: &[u8]| {
+        hasher.update([kind]);
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
     for token in view::tokens(record) {
-        match token.parse::<f64>() {
-            Ok(number) if token.contains(['.', 'e', 'E']) => number.to_bits().hash(&mut hasher),
-            _ => view::unescape(token).hash(&mut hasher),
+        let is_float = token.contains(['.', 'e', 'E']) || token.ends_with("Infinity");
+        if token.starts_with('"') {
+            add(b's', &view::units(token).into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+        } else if let Some(number) = token.parse::<f64>().ok().filter(|_| is_float) {
+            add(b'f', &number.to_bits().to_le_bytes());
+        } else {
+            add(b't', token.as_bytes());
         }
     }
-    hasher.finish()
+    let mut half = [0; 16];
+    half.copy_from_slice(&hasher.finalize()[..16]);
+    half
 }

@@ -4,10 +4,11 @@
 
 use papyra_core::redis::{self, FileRole, Manifest, server_name};
 
+use super::journal::unfinished;
 use super::member::{self, NewFile};
 use super::rejects::Rejects;
-use super::{Keeping, Outcome, Rejected, copy_range, swap};
-use crate::disk::{Folder, Identity};
+use super::{Keeping, Outcome, Rejected};
+use crate::disk::{Folder, sparse};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::AofSet;
 
@@ -66,10 +67,11 @@ pub(super) fn put(
     set: &AofSet,
     renewed: &Renewed,
     keeping: &Keeping,
+    at_rest: bool,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let Some(name) = &set.manifest else { return Ok(()) };
-    let temporary = swap::unfinished(name);
+    let temporary = unfinished(name);
     let path = folder.join(name);
     let output = folder.create_new(&temporary)?;
     let failed = |error| Error::cannot_write("write", &path, error);
@@ -81,23 +83,24 @@ pub(super) fn put(
         return folder.sync();
     }
     let source = folder.read(name)?;
-    let identity = Identity::of_file(&source).map_err(|error| Error::cannot_read(&path, 0, &error))?;
+    let stat = source.stat().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     let mut rejects = match keeping {
-        Keeping::Rejects => Rejects::beside(folder, name, &identity).inspect_err(|_| _ = folder.remove(&temporary))?,
+        Keeping::Rejects => Rejects::beside(folder, name, &stat).inspect_err(|_| _ = folder.remove(&temporary))?,
         Keeping::Quarantine(_) | Keeping::Nothing => Rejects::discarded(),
     };
-    let kept = copy_range(&source, 0..identity.size, |bytes| rejects.write(bytes));
-    rejects.add_range(0..identity.size);
+    let kept = sparse::each_piece(&source, 0..stat.size, |bytes| rejects.write(bytes));
+    rejects.add_range(0..stat.size);
     if let Err(error) = kept {
         rejects.abandon();
         folder.remove(&temporary)?;
         return Err(failed(error));
     }
     let size = renewed.text.len() as u64;
-    let new = NewFile { output: &output, rejects, resume_at: identity.size, size };
-    let placed = member::put_in_place(folder, name, (&source, &identity), new, keeping)?;
+    let new = NewFile { output: &output, rejects, size };
+    let lease = member::at_rest(folder, name, &source, at_rest)?;
+    let placed = member::put_in_place(folder, name, (&source, lease, stat.size), new, keeping)?;
     outcome.quarantined_files.extend(placed.quarantined);
-    outcome.rejected.push(Rejected { file: placed.rejects, source: name.to_owned(), bytes: identity.size, ranges: 1 });
+    outcome.rejected.push(Rejected { file: placed.rejects, source: name.to_owned(), bytes: stat.size, ranges: 1 });
     outcome.warnings.extend(placed.warnings);
     Ok(())
 }

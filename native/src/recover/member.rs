@@ -1,17 +1,18 @@
-//! Repairs one file: scan, write anew, verify, secure what goes, swap.
+//! Repairs one file: at rest by a new file that is swapped in, beside a writer in place.
 
-use crate::disk::File;
 use std::path::PathBuf;
 
 use papyra_core::plan::Plan;
 use papyra_core::summary::Summary;
-use rustix::fs::{self, Gid, Mode, Uid};
+use rustix::io::Errno;
 
+use super::in_place::{self, InPlace};
+use super::journal::{Mark, unfinished};
 use super::quarantine::{self, Kept};
 use super::rejects::{Rejects, Secured};
 use super::rewrite::{Filter, Rewriter, Rewritten};
-use super::swap::{self, Ready};
-use crate::disk::{Folder, Identity};
+use super::swap::{PATIENCE, Swap, changed, held_open, no_lease};
+use crate::disk::{File, Folder, Lease, Leased};
 use crate::error::{Code, Error, Result, show};
 use crate::history::scan_settled;
 use crate::reading::{self, Effort};
@@ -31,11 +32,13 @@ pub(crate) enum Keeping {
 pub(crate) struct Job<'a> {
     pub(crate) keeping: &'a Keeping,
     /// Whole lines to stand before the file's own.
-    pub(crate) prefix: &'a [u8],
+    pub(crate) prefix: Option<&'a File>,
     /// Drops records; without it all stay.
     pub(crate) filter: Option<Filter<'a>>,
     /// The device and inode that the filter was made for: a rotation meanwhile must not have it applied to another.
     pub(crate) only: Option<(u64, u64)>,
+    /// The operator vouches that nobody writes: where the kernel gives no lease and no exchange, it is done without.
+    pub(crate) at_rest: bool,
 }
 
 /// What was done to a file.
@@ -49,66 +52,171 @@ pub(crate) struct Repaired {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Rewrites the file `log` in `folder` without what is damaged, and as `job` says.
+/// How often a log at which somebody knocks is let go and tried again, before it is repaired in place.
+const KNOCKS: usize = 3;
+
+/// Repairs the file `log` in `folder`, and does what `job` says besides.
 ///
-/// `None` when there is nothing to do. Any error leaves the log as its writers left it.
-pub(crate) fn repair(folder: &Folder, log: &str, job: Job<'_>, effort: Effort<'_>) -> Result<Option<Repaired>> {
-    let Job { keeping, prefix, filter, only } = job;
+/// `None` when there is nothing to do. Any error leaves the log as its writers left it, or with less damage.
+pub(crate) fn repair(folder: &Folder, log: &str, mut job: Job<'_>, effort: Effort<'_>) -> Result<Option<Repaired>> {
+    let is_plain = job.filter.is_none() && job.prefix.is_none();
+    for _ in 0..KNOCKS {
+        match rewrite(folder, log, &mut job, false, effort) {
+            Err(error) if error.code == Code::TryAgain && is_plain => {}
+            Ok(Some(Rewrite::OnlyTail)) => break,
+            Ok(Some(Rewrite::Done(repaired))) => return Ok(Some(*repaired)),
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    match in_place::repair(folder, log, job.keeping, job.at_rest, effort) {
+        Ok(InPlace::Done(repaired)) => Ok(Some(*repaired)),
+        Ok(InPlace::Clean) => Ok(None),
+        Ok(InPlace::Impossible) => Err(busy(folder, log)),
+        // Somebody who only reads keeps it open: then it can be swapped.
+        Err(error) if error.code == Code::TryAgain => match rewrite(folder, log, &mut job, true, effort)? {
+            Some(Rewrite::Done(repaired)) => Ok(Some(*repaired)),
+            Some(Rewrite::OnlyTail) => Err(error),
+            None => Ok(None),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// How writing it anew went.
+enum Rewrite {
+    Done(Box<Repaired>),
+    /// All that goes stands at the end, or only a newline is owed there: no byte has to move.
+    OnlyTail,
+}
+
+fn rewrite(
+    folder: &Folder,
+    log: &str,
+    job: &mut Job<'_>,
+    also_tail: bool,
+    effort: Effort<'_>,
+) -> Result<Option<Rewrite>> {
     let path = folder.join(log);
+    let quiet = Effort { max_findings: 0, ..effort };
     let source = folder.read(log)?;
-    let before = scan_settled(&source, &path, Effort { max_findings: 0, ..effort })?;
-    // What is appended from now on comes late, and the swap carries it over.
-    let identity = Identity {
-        size: before.bytes,
-        ..Identity::of_file(&source).map_err(|error| Error::cannot_read(&path, 0, &error))?
-    };
-    if only.is_some_and(|only| only != (identity.device, identity.inode)) {
+    let failed = |error| Error::cannot_read(&path, 0, &error);
+    let seen = scan_settled(&source, &path, Effort { max_findings: 1, ..effort })?;
+    let stat = source.stat().map_err(failed)?;
+    if job.only.is_some_and(|only| only != (stat.device, stat.inode)) {
         return Err(Error::new(Code::TryAgain, format!("{} was rotated meanwhile: try again", show(&path))));
     }
-    if before.anomalies == 0 && prefix.is_empty() && filter.is_none() {
+    let is_plain = job.prefix.is_none() && job.filter.is_none();
+    let in_place = is_plain && stat.links == 1 && !also_tail;
+    if seen.anomalies == 0 && is_plain {
         return Ok(None);
     }
-    let temporary = swap::unfinished(log);
+    let is_tail = seen.anomalies == 1
+        && seen
+            .findings
+            .first()
+            .is_some_and(|finding| finding.kind == papyra_core::finding::AnomalyType::TruncatedLine);
+    if in_place && is_tail {
+        return Ok(Some(Rewrite::OnlyTail));
+    }
+    let lease = at_rest(folder, log, &source, job.at_rest)?;
+    // From here on nobody writes to it.
+    let size = source.size().map_err(failed)?;
+    let before = reading::scan_file(&source, &path, size, quiet)?;
+    if before.anomalies == 0 && is_plain {
+        return Ok(None);
+    }
+    room_for(folder, &source, &before)?;
+    let temporary = unfinished(log);
+    if folder.stat(&temporary)?.is_some() {
+        // Of a run that was killed, or of an earlier try: a copy of what is in the log.
+        folder.remove(&temporary)?;
+    }
     let output = folder.create_new(&temporary)?;
-    let mut rejects = match keeping {
+    let mut rejects = match job.keeping {
         Keeping::Rejects if before.rejected_bytes > 0 => {
-            Rejects::beside(folder, log, &identity).inspect_err(|_| _ = folder.remove(&temporary))?
+            Rejects::beside(folder, log, &stat).inspect_err(|_| _ = folder.remove(&temporary))?
         }
         _ => Rejects::discarded(),
     };
+    let is_quiet = || lease.as_ref().is_none_or(Leased::is_quiet);
+    let mut filter = job.filter.take();
+    let mut keeps = |record: &papyra_core::scan::Record<'_>| filter.as_mut().is_none_or(|keeps| keeps(record));
+    let to = Target { source: &source, output: &output, path: &path, is_quiet: &is_quiet };
     let written =
-        write(&source, &output, &before, prefix, &mut rejects, filter.unwrap_or(&mut |_| true), &path, effort)
-            .and_then(|done| verify(&output, &folder.join(&temporary), &done.0, prefix, effort).map(|()| done));
-    let nothing_to_do =
-        matches!(&written, Ok((done, plan)) if plan.is_empty() && done.dropped == 0 && prefix.is_empty());
+        write(&to, &before, job.prefix, &mut rejects, &mut keeps, quiet, effort.max_findings).and_then(|done| {
+            if !is_quiet() {
+                return Err(changed(folder, log));
+            }
+            verify(&output, &folder.join(&temporary), &done.0, quiet).map(|()| done)
+        });
     let (done, plan) = match written {
-        Ok(written) if !nothing_to_do => written,
+        Ok((done, plan)) if !plan.is_empty() || done.dropped > 0 || job.prefix.is_some() => (done, plan),
         other => {
             rejects.abandon();
             folder.remove(&temporary)?;
             return other.map(|_| None);
         }
     };
+    if done.is_beginning && in_place {
+        rejects.abandon();
+        folder.remove(&temporary)?;
+        return Ok(Some(Rewrite::OnlyTail));
+    }
     let (_, rejected_ranges) = rejects.amount();
-    let new = NewFile { output: &output, rejects, resume_at: done.resume_at, size: done.size };
-    let placed = put_in_place(folder, log, (&source, &identity), new, keeping)?;
-    Ok(Some(Repaired {
+    let new = NewFile { output: &output, rejects, size: done.size };
+    let placed = put_in_place(folder, log, (&source, lease, size), new, job.keeping)?;
+    Ok(Some(Rewrite::Done(Box::new(Repaired {
         plan,
         rejected_ranges,
         quarantined: placed.quarantined,
         rejects: placed.rejects,
         late_bytes: placed.late_bytes,
         warnings: placed.warnings,
-    }))
+    }))))
 }
 
-/// A repaired file that was written and verified, under its unfinished name.
+/// Holds writers off the log; `None` where the kernel does not, and the operator vouches that there are none.
+pub(super) fn at_rest<'a>(folder: &Folder, log: &str, source: &'a File, vouched: bool) -> Result<Option<Leased<'a>>> {
+    match source.lease_within(Lease::Read, PATIENCE) {
+        Ok(lease) => Ok(Some(lease)),
+        Err(Errno::AGAIN) => Err(held_open(folder, log)),
+        Err(_) if vouched => Ok(None),
+        Err(error) => Err(no_lease(&folder.join(log), error)),
+    }
+}
+
+fn busy(folder: &Folder, log: &str) -> Error {
+    let text = format!(
+        "{} is written to faster than it can be repaired, and its damage cannot be repaired beside a writer (records without a \
+         byte between them, a long stretch of damage, or a hard link): stop the writer for a moment, or try again",
+        show(&folder.join(log))
+    );
+    Error::new(Code::TryAgain, text)
+}
+
+/// Says what would not fit before anything is written.
+fn room_for(folder: &Folder, source: &File, before: &Summary) -> Result<()> {
+    let allocated = source.stat().map_or(u64::MAX, |stat| stat.allocated);
+    let needed = (before.bytes - before.rejected_bytes) + before.rejected_bytes.min(allocated);
+    match folder.free_bytes() {
+        Some(free) if free < needed => {
+            let text = format!(
+                "{} needs {needed} bytes for a repaired copy and for what is removed, and its file system has {free} free: \
+                 free some space and try again; nothing was changed",
+                show(folder.path())
+            );
+            Err(Error::new(Code::CannotCreate, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A new file that was written and verified, under its unfinished name.
 pub(super) struct NewFile<'a> {
     pub(super) output: &'a File,
     /// What was left out of it.
     pub(super) rejects: Rejects,
-    /// See [`Ready::resume_at`].
-    pub(super) resume_at: u64,
     pub(super) size: u64,
 }
 
@@ -120,38 +228,38 @@ pub(super) struct Placed {
     pub(super) warnings: Vec<String>,
 }
 
-/// Syncs the new file, secures what it lacks, and swaps it in. Any error leaves the file as its writers left it.
+/// Syncs the new file, secures what it lacks, and swaps it in for the log, which has `size` bytes. Any error leaves the file
+/// as its writers left it.
 pub(super) fn put_in_place(
     folder: &Folder,
     log: &str,
-    (source, identity): (&File, &Identity),
+    (source, lease, size): (&File, Option<Leased<'_>>, u64),
     new: NewFile<'_>,
     keeping: &Keeping,
 ) -> Result<Placed> {
-    let (path, temporary) = (folder.join(log), swap::unfinished(log));
-    let NewFile { output, rejects, resume_at, size: new_size } = new;
-    let finish = || -> Result<(Option<Kept>, Option<Secured>, Vec<String>)> {
+    let (path, temporary) = (folder.join(log), unfinished(log));
+    let NewFile { output, rejects, size: new_size } = new;
+    let finish = || -> Result<(Option<Kept>, Option<Secured>, Vec<String>, (Mark, Mark))> {
         let warnings = like_the_original(source, output, &path)?;
         output.sync_all().map_err(|error| Error::cannot_write("write", &folder.join(&temporary), error))?;
+        let marks = (Mark::of(source, &path, size)?, Mark::of(output, &folder.join(&temporary), new_size)?);
         let original = match keeping {
             Keeping::Quarantine(quarantine) => {
-                Some(quarantine::keep_original(folder, log, source, identity, quarantine)?)
+                let stat = source.stat().map_err(|error| Error::cannot_read(&path, 0, &error))?;
+                Some(quarantine::keep_original(log, source, &stat, size, quarantine)?)
             }
             Keeping::Rejects | Keeping::Nothing => None,
         };
-        let secured = match rejects.secure() {
-            Ok(secured) => secured,
+        match rejects.secure() {
+            Ok(secured) => Ok((original, secured, warnings, marks)),
             Err(error) => {
                 original.into_iter().for_each(Kept::abandon);
-                return Err(error);
+                Err(error)
             }
-        };
-        Ok((original, secured, warnings))
+        }
     };
-    let (original, secured, warnings) = finish().inspect_err(|_| _ = folder.remove(&temporary))?;
-    let (inode, size) = (identity.inode, identity.size);
-    let ready = Ready { inode, size, resume_at, new_size };
-    match swap::swap(folder, log, (source, identity), output, ready) {
+    let (original, secured, warnings, marks) = finish().inspect_err(|_| _ = folder.remove(&temporary))?;
+    match (Swap { folder, log, old: source, lease, new: output, marks, barrier: None }).run() {
         Ok(late_bytes) => Ok(Placed {
             quarantined: original.map(|kept| kept.path),
             rejects: secured.map(|secured| secured.path),
@@ -168,34 +276,42 @@ pub(super) fn put_in_place(
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn write(
-    source: &File,
-    output: &File,
+/// Where a rewrite reads and writes.
+struct Target<'a> {
+    source: &'a File,
+    output: &'a File,
+    path: &'a std::path::Path,
+    /// Whether nobody waits for the log.
+    is_quiet: &'a dyn Fn() -> bool,
+}
+
+fn write<'a>(
+    to: &Target<'a>,
     before: &Summary,
-    prefix: &[u8],
-    rejects: &mut Rejects,
-    filter: Filter<'_>,
-    path: &std::path::Path,
+    prefix: Option<&File>,
+    rejects: &'a mut Rejects,
+    filter: Filter<'a>,
     effort: Effort<'_>,
+    listed: usize,
 ) -> Result<(Rewritten, Plan)> {
-    let failed = |error| Error::cannot_write("write a repaired copy of", path, error);
-    let mut rewriter = Rewriter::new(source, output, rejects, filter, effort.max_findings);
-    rewriter.begin_with(prefix).map_err(failed)?;
-    let effort = Effort { max_findings: 0, ..effort };
-    let again = reading::scan_range(source, path, 0, before.bytes, effort, &mut rewriter)?;
+    let failed = |error| Error::cannot_write("write a repaired copy of", to.path, error);
+    let mut rewriter = Rewriter::new(to.source, to.output, rejects, filter, to.is_quiet, listed);
+    if let Some(prefix) = prefix {
+        rewriter.begin_with(prefix).map_err(failed)?;
+    }
+    let again = reading::scan_range(to.source, to.path, 0, before.bytes, effort, &mut rewriter)?;
     let (done, plan) = rewriter.finish().map_err(failed)?;
-    if again != *before {
-        return Err(Error::new(Code::TryAgain, format!("{} changed while it was read: try again", show(path))));
+    if again != *before || !(to.is_quiet)() {
+        return Err(Error::new(Code::TryAgain, format!("{} changed while it was read: try again", show(to.path))));
     }
     Ok((done, plan))
 }
 
 /// Scans the new file: it must be clean and hold what was kept, no more and no less.
-fn verify(output: &File, path: &std::path::Path, done: &Rewritten, prefix: &[u8], effort: Effort<'_>) -> Result<()> {
+fn verify(output: &File, path: &std::path::Path, done: &Rewritten, effort: Effort<'_>) -> Result<()> {
     let size = output.size().map_err(|error| Error::cannot_read(path, 0, &error))?;
-    let after = reading::scan_file(output, path, size, Effort { max_findings: 0, ..effort })?;
-    let expected = done.records.total() + memchr::memchr_iter(b'\n', prefix).count() as u64;
+    let after = reading::scan_file(output, path, size, effort)?;
+    let expected = done.records.total() + done.prefix_lines;
     if after.anomalies == 0 && after.bytes == done.size && after.records.total() == expected {
         return Ok(());
     }
@@ -213,15 +329,14 @@ fn like_the_original(source: &File, output: &File, path: &std::path::Path) -> Re
     let failed = |error: std::io::Error| Error::cannot_create("keep owner and mode of", path, error);
     let (old, new) = (source.stat().map_err(failed)?, output.stat().map_err(failed)?);
     if (old.owner, old.group) != (new.owner, new.group) {
-        let (owner, group) = (Uid::from_raw(old.owner), Gid::from_raw(old.group));
-        fs::fchown(output, Some(owner), Some(group)).map_err(|_| {
+        output.set_owner(old.owner, old.group).map_err(|_| {
             let text = format!("cannot keep owner and group of {}: run as root or as its owner", show(path));
             Error::new(Code::CannotCreate, text)
         })?;
     }
-    fs::fchmod(output, Mode::from_raw_mode(old.mode & 0o7777)).map_err(|error| failed(error.into()))?;
+    output.set_mode(old.mode & 0o7777).map_err(failed)?;
     let mut warnings = Vec::new();
-    if let Err(error) = copy_attributes(source, output) {
+    if let Err(error) = output.copy_attributes(source) {
         warnings.push(format!("the extended attributes of {} could not be kept: {error}", show(path)));
     }
     if old.links > 1 {
@@ -232,19 +347,4 @@ fn like_the_original(source: &File, output: &File, path: &std::path::Path) -> Re
         ));
     }
     Ok(warnings)
-}
-
-fn copy_attributes(source: &File, output: &File) -> std::io::Result<()> {
-    let mut names = vec![0; 1 << 16];
-    let length = match fs::flistxattr(source, &mut names[..]) {
-        Ok(length) => length,
-        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let mut value = vec![0; 1 << 16];
-    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let length = fs::fgetxattr(source, name, &mut value[..])?;
-        fs::fsetxattr(output, name, &value[..length], fs::XattrFlags::empty())?;
-    }
-    Ok(())
 }

@@ -5,33 +5,33 @@
 
 pub mod aof;
 mod gap;
+mod in_place;
 mod interrupted;
-mod late;
+mod journal;
 mod manifest;
 mod member;
 pub mod packed;
 mod quarantine;
 pub mod rejects;
 mod rewrite;
+mod settle;
 mod swap;
 
 use std::path::{Path, PathBuf};
 
-use papyra_core::escape::escape;
 use papyra_core::plan::Plan;
 use papyra_core::report::{Backend, FileReport, Report, Role};
-use papyra_core::rotation::RotationSet;
 use serde::Serialize;
 
 use crate::TOOL;
-use crate::disk::{Folder, Lock};
+use crate::disk::{File, Folder, Lock};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::{self, Effort};
 
+pub(crate) use journal::emptied;
 pub(crate) use member::{Job, Keeping, repair};
-pub(crate) use rewrite::copy_range;
-pub(crate) use swap::emptied;
+pub(crate) use settle::leftovers;
 
 /// What becomes of the damaged parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,6 +60,8 @@ pub struct Options {
     pub not_a_log: bool,
     /// Accept the loss of members that are missing from a rotation set: rename the older ones down.
     pub close_gap: bool,
+    /// Go on where the file system gives no leases or no exchange of names: the caller vouches that nobody writes.
+    pub at_rest: bool,
 }
 
 /// What was done: schema `papyra.recover/1`.
@@ -207,10 +209,11 @@ pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Resu
         }
         return Ok(outcome);
     }
-    finish_own(history, &keeping, &mut outcome)?;
-    interrupted::settle(history, &keeping, effort, &mut outcome)?;
+    settle::settle(history, &keeping, options.at_rest, &mut outcome)?;
+    let doing = Doing { history, keeping: &keeping, at_rest: options.at_rest, effort };
+    interrupted::settle(&doing, &mut outcome)?;
     for member in history.set()?.members {
-        mend(history, &member.name, &keeping, &[], effort, &mut outcome)?;
+        doing.mend(&member.name, None, &mut outcome)?;
     }
     if let Keeping::Quarantine(quarantine) = &keeping {
         let quarantine = Folder::create(quarantine)?;
@@ -240,7 +243,7 @@ pub(crate) fn no_log(history: &History) -> Error {
 }
 
 /// What compaction does first: finishes what was interrupted. Returns what the operator should know.
-pub(crate) fn finish_interrupted(history: &History, effort: Effort<'_>) -> Result<Vec<String>> {
+pub(crate) fn finish_interrupted(history: &History, at_rest: bool, effort: Effort<'_>) -> Result<Vec<String>> {
     let options = Options {
         mode: Mode::Repair,
         quarantine_dir: None,
@@ -248,10 +251,12 @@ pub(crate) fn finish_interrupted(history: &History, effort: Effort<'_>) -> Resul
         dry_run: false,
         not_a_log: false,
         close_gap: false,
+        at_rest,
     };
     let mut outcome = Outcome::begin(&options, Report::new(TOOL, history.backend, Vec::new(), false));
-    finish_own(history, &Keeping::Rejects, &mut outcome)?;
-    interrupted::settle(history, &Keeping::Rejects, effort, &mut outcome)?;
+    settle::settle(history, &Keeping::Rejects, at_rest, &mut outcome)?;
+    let doing = Doing { history, keeping: &Keeping::Rejects, at_rest, effort };
+    interrupted::settle(&doing, &mut outcome)?;
     let aside = outcome.quarantined_files.iter().map(|path| format!("a leftover was moved to {}", show(path)));
     Ok(aside.chain(outcome.warnings).collect())
 }
@@ -309,68 +314,49 @@ fn plans(history: &History, files: &[FileReport], effort: Effort<'_>) -> Result<
         .collect()
 }
 
-/// Repairs one member where it really is, and adds what was done to the outcome.
-fn mend(
-    history: &History,
-    name: &str,
-    keeping: &Keeping,
-    prefix: &[u8],
-    effort: Effort<'_>,
-    outcome: &mut Outcome,
-) -> Result<()> {
-    let place = history.place(name)?;
-    let (folder, log) = place.as_ref().map_or((&history.folder, name), |(folder, log)| (folder, log));
-    let mut tries = 1;
-    let repaired = loop {
-        match repair(folder, log, Job { keeping, prefix, filter: None, only: None }, effort) {
-            Err(error) if error.code == Code::TryAgain && tries < TRIES => tries += 1,
-            Err(error) if error.code == Code::NoInput && folder.stat(log)?.is_none() => {
-                let text = format!("{} was rotated away meanwhile: try again", show(&folder.join(log)));
-                return Err(Error::new(Code::TryAgain, text));
-            }
-            other => break other?,
-        }
-    };
-    let Some(repaired) = repaired else { return Ok(()) };
-    outcome.repaired_files.push(history.folder.join(name));
-    outcome.quarantined_files.extend(repaired.quarantined);
-    let ranges = repaired.rejected_ranges;
-    if repaired.plan.rejected_bytes > 0 {
-        let (bytes, source) = (repaired.plan.rejected_bytes, name.to_owned());
-        outcome.rejected.push(Rejected { file: repaired.rejects, source, bytes, ranges });
-    }
-    outcome.warnings.extend(repaired.warnings);
-    if repaired.late_bytes > 0 {
-        let (bytes, name) = (repaired.late_bytes, escape(name.as_bytes()));
-        let text = format!("{bytes} bytes that were appended to {name} meanwhile were carried over");
-        outcome.warnings.push(text);
-    }
-    outcome.plan.push(FilePlan { path: name.to_owned(), plan: repaired.plan });
-    Ok(())
+/// What is being recovered, and how.
+#[derive(Clone, Copy)]
+struct Doing<'a> {
+    history: &'a History,
+    keeping: &'a Keeping,
+    at_rest: bool,
+    effort: Effort<'a>,
 }
 
-/// Finishes what an earlier run of ours was killed over: late bytes are carried over, hidden files go aside.
-fn finish_own(history: &History, keeping: &Keeping, outcome: &mut Outcome) -> Result<()> {
-    for (folder, log, hidden) in own_leftovers(history)? {
-        let folder = folder.as_ref().unwrap_or(&history.folder);
-        if hidden == emptied(&log) {
-            restore_unless_empty(folder, &hidden, &log)?;
-            continue;
-        }
-        if let Some(ready) = swap::Ready::parse(&hidden, &log)
-            && let Some(stat) = folder.stat(&hidden)?
-            && folder.stat(&log)?.is_some()
-        {
-            if stat.inode == ready.inode {
-                late::carry_over_from_old(folder, &log, &hidden, ready)?;
-            } else {
-                late::carry_over_from_new(folder, &log, &late::open(folder, &log)?, &folder.read(&hidden)?, ready)?;
+impl Doing<'_> {
+    /// Repairs one member where it really is, and adds what was done to the outcome. Lines of `prefix` come before its own.
+    fn mend(&self, name: &str, prefix: Option<&File>, outcome: &mut Outcome) -> Result<()> {
+        let Doing { history, keeping, at_rest, effort } = *self;
+        let place = history.place(name)?;
+        let (folder, log) = place.as_ref().map_or((&history.folder, name), |(folder, log)| (folder, log));
+        let mut tries = 1;
+        let repaired = loop {
+            match repair(folder, log, Job { keeping, prefix, filter: None, only: None, at_rest }, effort) {
+                Err(error) if error.code == Code::TryAgain && tries < TRIES => tries += 1,
+                Err(error) if error.code == Code::NoInput && folder.stat(log)?.is_none() => {
+                    let text = format!("{} was rotated away meanwhile: try again", show(&folder.join(log)));
+                    return Err(Error::new(Code::TryAgain, text));
+                }
+                other => break other?,
             }
+        };
+        let Some(repaired) = repaired else { return Ok(()) };
+        outcome.repaired_files.push(history.folder.join(name));
+        outcome.quarantined_files.extend(repaired.quarantined);
+        let ranges = repaired.rejected_ranges;
+        if repaired.plan.rejected_bytes > 0 {
+            let (bytes, source) = (repaired.plan.rejected_bytes, name.to_owned());
+            outcome.rejected.push(Rejected { file: repaired.rejects, source, bytes, ranges });
         }
-        let path = quarantine::set_aside(folder, &hidden, &aside(folder, keeping)?)?;
-        outcome.quarantined_files.push(path);
+        outcome.warnings.extend(repaired.warnings);
+        if repaired.late_bytes > 0 {
+            let (bytes, path) = (repaired.late_bytes, show(&folder.join(log)));
+            let text = format!("{bytes} bytes that were appended to {path} meanwhile were carried over");
+            outcome.warnings.push(text);
+        }
+        outcome.plan.push(FilePlan { path: name.to_owned(), plan: repaired.plan });
+        Ok(())
     }
-    Ok(())
 }
 
 /// A member that compaction had emptied goes; one that a rotation had put there meanwhile gets its name back.
@@ -384,31 +370,11 @@ pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str) -> 
 }
 
 /// Where a file goes that is in the way.
-fn aside(folder: &Folder, keeping: &Keeping) -> Result<Folder> {
+fn aside(folder: &Folder, name: &str, keeping: &Keeping) -> Result<Folder> {
     match keeping {
         Keeping::Quarantine(quarantine) => Folder::create(quarantine),
-        Keeping::Rejects | Keeping::Nothing => folder.subfolder(rejects::FOLDER),
+        Keeping::Rejects | Keeping::Nothing => folder.subfolder_like(rejects::FOLDER, folder.stat(name)?.as_ref()),
     }
-}
-
-/// Hidden files of interrupted runs of ours: the folder when it is not the history's, the log's name, and theirs.
-pub(crate) fn own_leftovers(history: &History) -> Result<Vec<(Option<Folder>, String, String)>> {
-    let mut leftovers = Vec::new();
-    for hidden in history.hidden()? {
-        if let Some(log) = swap::log_of(&hidden)
-            && RotationSet::of(&history.base, [log], None).members.len() == 1
-        {
-            leftovers.push((None, log.to_owned(), hidden));
-        }
-    }
-    for member in history.known_set()?.members {
-        let Some((folder, log)) = history.place(&member.name)? else { continue };
-        for hidden in folder.names()?.into_iter().filter(|hidden| swap::log_of(hidden) == Some(&log)) {
-            leftovers.push((Some(Folder::open(folder.path())?), log.clone(), hidden));
-        }
-    }
-    leftovers.sort_by(|a, b| a.2.cmp(&b.2));
-    Ok(leftovers)
 }
 
 /// The command that would mend what a scan of `path` found.

@@ -1,12 +1,10 @@
 //! The quarantine folder: where whole originals go, under Papyra's own naming, `NAME.quarantine.<unix_ms>`.
 
-use crate::disk::File;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::rewrite::copy_range;
-use crate::disk::{Folder, Identity};
-use crate::error::{Code, Error, Result, show};
+use super::rejects::{give_to, shortened};
+use crate::disk::{File, Folder, Stat, sparse, sys};
+use crate::error::{Error, Result};
 
 /// An original that is safe in the quarantine.
 #[derive(Debug)]
@@ -26,41 +24,24 @@ impl Kept {
     }
 }
 
-/// Keeps the whole of `name`, which is open as `source`: as a hard link where that can be, as a synced copy elsewhere.
-pub(crate) fn keep_original(
-    folder: &Folder,
-    name: &str,
-    source: &File,
-    identity: &Identity,
-    quarantine: &Path,
-) -> Result<Kept> {
+/// Keeps a copy of the first `size` bytes of `name`, which is open as `source`: holes stay holes.
+pub(crate) fn keep_original(name: &str, source: &File, stat: &Stat, size: u64, quarantine: &Path) -> Result<Kept> {
     let quarantine = Folder::create(quarantine)?;
-    if let Some(earlier) = kept_before(&quarantine, name, source, identity)? {
-        return Ok(Kept { path: quarantine.join(&earlier), undo: None });
-    }
-    let to = free_name(&quarantine, name)?;
-    if folder.link_to(name, &quarantine, &to)? {
-        let linked = quarantine.stat(&to)?.map(|stat| Identity::of(&stat));
-        if linked.is_none_or(|linked| (linked.device, linked.inode) != (identity.device, identity.inode)) {
-            quarantine.remove(&to)?;
-            let text = format!("{} was replaced meanwhile: try again", show(&folder.join(name)));
-            return Err(Error::new(Code::TryAgain, text));
-        }
-    } else {
-        copy(source, identity.size, &quarantine, &to)?;
-    }
-    quarantine.sync()?;
+    let to = copy(source, size, stat, &quarantine, name)?;
     Ok(Kept { path: quarantine.join(&to), undo: Some((quarantine, to)) })
 }
 
 /// Moves a file that is no member out of the way, for good: to the quarantine folder, or to the rejects.
 pub(crate) fn set_aside(folder: &Folder, name: &str, aside: &Folder) -> Result<PathBuf> {
-    let to = free_name(aside, name.trim_start_matches('.'))?;
+    let source = folder.read(name)?;
+    let failed = |error| Error::cannot_write("sync", &folder.join(name), error);
+    let stat = source.stat().map_err(failed)?;
+    // Whoever wrote it may not have: a name that is synced is no use without the bytes.
+    source.sync_all().map_err(failed)?;
+    let own = name.trim_start_matches('.');
+    let mut to = free_name(aside, own)?;
     if !folder.move_to(name, aside, &to)? {
-        let source = folder.read(name)?;
-        let size = Identity::of_file(&source).map_err(|error| Error::cannot_read(&folder.join(name), 0, &error))?.size;
-        copy(&source, size, aside, &to)?;
-        aside.sync()?;
+        to = copy(&source, stat.size, &stat, aside, own)?;
         folder.remove(name)?;
     }
     aside.sync()?;
@@ -68,60 +49,27 @@ pub(crate) fn set_aside(folder: &Folder, name: &str, aside: &Folder) -> Result<P
     Ok(aside.join(&to))
 }
 
-/// Copies under a temporary name, so that the final name never holds half a file.
-fn copy(source: &File, size: u64, folder: &Folder, to: &str) -> Result<()> {
+/// Copies under a temporary name, so that the final name never holds half a file, and returns the final one.
+fn copy(source: &File, size: u64, like: &Stat, folder: &Folder, name: &str) -> Result<String> {
+    let to = free_name(folder, name)?;
     let temporary = format!(".{to}.tmp");
     if folder.stat(&temporary)?.is_some() {
         folder.remove(&temporary)?;
     }
-    let mut target = folder.create_new(&temporary)?;
-    let mut write = || -> io::Result<()> {
-        copy_range(source, 0..size, |bytes| target.write_all(bytes))?;
-        target.sync_all()
-    };
-    let done = write().map_err(|error| Error::cannot_write("keep the original as", &folder.join(to), error));
-    done.and_then(|()| folder.rename(&temporary, to)).inspect_err(|_| _ = folder.remove(&temporary))
-}
-
-/// What an interrupted run has kept of the very same file: the same inode, or a copy with the same bytes.
-fn kept_before(quarantine: &Folder, name: &str, source: &File, identity: &Identity) -> Result<Option<String>> {
-    let prefix = format!("{name}.quarantine.");
-    for candidate in quarantine.names()? {
-        if !candidate.starts_with(&prefix) {
-            continue;
-        }
-        let Some(stat) = quarantine.stat(&candidate)? else { continue };
-        let kept = Identity::of(&stat);
-        if (kept.device, kept.inode) == (identity.device, identity.inode) {
-            return Ok(Some(candidate));
-        }
-        if kept.size == identity.size
-            && quarantine.read(&candidate).is_ok_and(|file| same_bytes(&file, source, kept.size))
-        {
-            return Ok(Some(candidate));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether the first `size` bytes of two files are the same.
-pub(super) fn same_bytes(one: &File, other: &File, size: u64) -> bool {
-    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    let mut at = 0;
-    while at < size {
-        let width = left.len().min(usize::try_from(size - at).unwrap_or(usize::MAX));
-        let read = one.read_exact_at(&mut left[..width], at).and(other.read_exact_at(&mut right[..width], at));
-        if read.is_err() || left[..width] != right[..width] {
-            return false;
-        }
-        at += width as u64;
-    }
-    true
+    let target = folder.create_new(&temporary)?;
+    // In a folder of somebody else's the copy stays its maker's.
+    let written = sparse::copy(source, size, &target).map(|()| _ = give_to(&target, like));
+    let written = written.and_then(|()| target.sync_all());
+    let done = written.map_err(|error| Error::cannot_write("keep the original as", &folder.join(&to), error));
+    done.and_then(|()| folder.move_to(&temporary, folder, &to))
+        .and_then(|_| folder.sync())
+        .inspect_err(|_| _ = folder.remove(&temporary))?;
+    Ok(to)
 }
 
 /// `NAME.quarantine.<unix_ms>` for a millisecond that is not taken.
 fn free_name(folder: &Folder, name: &str) -> Result<String> {
-    let mut millisecond = jiff::Timestamp::now().as_millisecond();
+    let (name, mut millisecond) = (shortened(name), sys::now());
     loop {
         let candidate = format!("{name}.quarantine.{millisecond}");
         if folder.stat(&candidate)?.is_none() {

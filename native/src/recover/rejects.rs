@@ -1,17 +1,16 @@
 //! Where removed bytes go: `.papyra-rejected/NAME.<utc>.rejected` beside the log, and an index of where they stood.
 //!
-//! Both are written under temporary names and take their own just before the log is swapped. A run that follows a
-//! crash recognises what the one before it has secured and does not secure it twice.
+//! Both are written under temporary names and take their own before anything is removed from the log. They belong to whom
+//! the log belongs to, and are open to nobody whom the log is not open to.
 
-use crate::disk::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::quarantine::same_bytes;
-use crate::disk::{Folder, Identity};
+use super::journal;
+use crate::disk::{File, Folder, Stat, sparse::SparseWriter, sys};
 use crate::error::{Error, Result};
 
 /// The folder's name. It begins with a dot, so that it is part of no log's name.
@@ -32,9 +31,8 @@ pub(crate) struct Rejects {
 struct Open {
     folder: Folder,
     name: String,
-    data: BufWriter<File>,
+    data: SparseWriter<File>,
     index: BufWriter<File>,
-    head: String,
     error: Option<io::Error>,
 }
 
@@ -42,8 +40,8 @@ struct Open {
 #[derive(Debug)]
 pub(crate) struct Secured {
     pub(crate) path: PathBuf,
-    /// What to remove again if the log is not swapped after all.
-    undo: Option<(Folder, [String; 2])>,
+    folder: Folder,
+    names: [String; 2],
 }
 
 impl Rejects {
@@ -52,29 +50,30 @@ impl Rejects {
         Rejects { bytes: 0, ranges: 0, open: None }
     }
 
-    /// Keeps the rejected bytes of the file `name` in `folder`.
-    pub(crate) fn beside(folder: &Folder, name: &str, source: &Identity) -> Result<Rejects> {
-        let folder = folder.subfolder(FOLDER)?;
-        let mut files = Vec::new();
-        for file in [data_temporary(name), index_temporary(name)] {
-            if folder.stat(&file)?.is_some() {
+    /// Keeps the rejected bytes of the file `name` in `folder`, which is what `source` says.
+    pub(crate) fn beside(folder: &Folder, name: &str, source: &Stat) -> Result<Rejects> {
+        let folder = folder.subfolder_like(FOLDER, Some(source))?;
+        let create = |name: String| -> Result<File> {
+            if folder.stat(&name)?.is_some() {
                 // Only ever copies of bytes that still stand in the log.
-                folder.remove(&file)?;
+                folder.remove(&name)?;
             }
-            files.push(BufWriter::new(folder.create_new(&file)?));
-        }
+            let file = folder.create_new(&name)?;
+            give_to(&file, source).map_err(|error| Error::cannot_create("give away", &folder.join(&name), error))?;
+            Ok(file)
+        };
+        let data = create(data_temporary(name))?;
+        let mut index =
+            BufWriter::new(create(index_temporary(name)).inspect_err(|_| _ = folder.remove(data_temporary(name)))?);
         let head = json!({
             "schema": SCHEMA, "source": name, "source_inode": source.inode, "source_bytes": source.size,
             "source_modified": source.modified.0,
         })
         .to_string();
         // The ranges follow as one more member.
-        let head = head.trim_end_matches('}').to_owned();
-        let [data, mut index]: [BufWriter<File>; 2] = files
-            .try_into()
-            .map_err(|_| Error::cannot_create("create", folder.path(), io::Error::other("no files")))?;
+        let head = head.trim_end_matches('}');
         write!(index, "{head},\"ranges\":[").map_err(|error| Error::cannot_write("write", folder.path(), error))?;
-        let open = Open { folder, name: name.to_owned(), data, index, head, error: None };
+        let open = Open { folder, name: name.to_owned(), data: SparseWriter::new(data), index, error: None };
         Ok(Rejects { bytes: 0, ranges: 0, open: Some(open) })
     }
 
@@ -115,26 +114,21 @@ impl Rejects {
             open.folder.remove(&index)?;
             return Ok(None);
         }
-        let Open { folder, name, data: data_file, index: mut index_file, head, error } = open;
+        let Open { folder, name, data: data_file, index: mut index_file, error } = open;
         let closing = format!("],\"rejected_bytes\":{}}}\n", self.bytes);
         let finish = move || -> io::Result<()> {
             error.map_or(Ok(()), Err)?;
-            data_file.into_inner()?.sync_all()?;
+            data_file.finish()?.0.sync_all()?;
             index_file.write_all(closing.as_bytes())?;
             index_file.into_inner()?.sync_all()
         };
         finish().map_err(|error| Error::cannot_write("keep the removed bytes in", folder.path(), error))?;
-        if let Some(earlier) = secured_before(&folder, &name, &head, &data, self.bytes)? {
-            folder.remove(&data)?;
-            folder.remove(&index)?;
-            return Ok(Some(Secured { path: folder.join(&earlier), undo: None }));
-        }
         let stem = free_stem(&folder, &name)?;
         let names = [format!("{stem}.rejected"), format!("{stem}.json")];
         folder.rename(&index, &names[1])?;
         folder.rename(&data, &names[0])?;
         folder.sync()?;
-        Ok(Some(Secured { path: folder.join(&names[0]), undo: Some((folder, names)) }))
+        Ok(Some(Secured { path: folder.join(&names[0]), folder, names }))
     }
 
     /// Gives up: removes what was written under temporary names.
@@ -148,28 +142,41 @@ impl Rejects {
 }
 
 impl Secured {
-    /// The log was not swapped: the bytes still stand in it, and need no second place.
+    /// The bytes, as they were given to [`Rejects::write`].
+    pub(crate) fn open(&self) -> Result<File> {
+        self.folder.read(&self.names[0])
+    }
+
+    /// The bytes still stand in the log, or lie elsewhere, and need no second place.
     pub(crate) fn abandon(self) {
-        if let Some((folder, names)) = self.undo {
-            for name in names {
-                // A copy too many is no loss.
-                _ = folder.remove(&name);
-            }
+        for name in self.names {
+            // A copy too many is no loss.
+            _ = self.folder.remove(&name);
         }
     }
 }
 
+/// Gives a file that was made just now to whom another belongs to, and lets nobody read it who may not read that.
+pub(super) fn give_to(file: &File, like: &Stat) -> io::Result<()> {
+    let now = file.stat()?;
+    if (now.owner, now.group) != (like.owner, like.group) {
+        file.set_owner(like.owner, like.group)?;
+    }
+    file.set_mode(like.mode & 0o666 | 0o400)
+}
+
 fn data_temporary(name: &str) -> String {
-    format!(".{name}.data.tmp")
+    format!(".{}.data.tmp", journal::id(name))
 }
 
 fn index_temporary(name: &str) -> String {
-    format!(".{name}.index.tmp")
+    format!(".{}.index.tmp", journal::id(name))
 }
 
 /// A name with the time in it that is not taken.
 pub(crate) fn free_stem(folder: &Folder, name: &str) -> Result<String> {
-    let stem = format!("{name}.{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
+    let now = jiff::Timestamp::from_millisecond(sys::now()).unwrap_or_default();
+    let stem = format!("{}.{}", shortened(name), now.strftime("%Y%m%dT%H%M%SZ"));
     let mut candidate = stem.clone();
     for number in 2.. {
         if folder.stat(format!("{candidate}.rejected"))?.is_none()
@@ -182,23 +189,12 @@ pub(crate) fn free_stem(folder: &Folder, name: &str) -> Result<String> {
     Ok(candidate)
 }
 
-/// What an interrupted run has secured of the very same file: the same bytes, by the same words in the index.
-fn secured_before(folder: &Folder, name: &str, head: &str, data: &str, size: u64) -> Result<Option<String>> {
-    let prefix = format!("{name}.");
-    let new = folder.read(data)?;
-    for index in folder.names()? {
-        let Some(stem) = index.strip_suffix(".json").filter(|stem| stem.starts_with(&prefix)) else { continue };
-        let earlier = format!("{stem}.rejected");
-        let same_size = folder.stat(&earlier)?.is_some_and(|stat| stat.size == size);
-        if same_size && begins_with(folder, &index, head)? && same_bytes(&folder.read(&earlier)?, &new, size) {
-            return Ok(Some(earlier));
-        }
+/// A log's name may have 255 bytes: of one so long, what still has room for an ending.
+pub(super) fn shortened(name: &str) -> String {
+    const MOST: usize = 200;
+    if name.len() <= MOST {
+        return name.to_owned();
     }
-    Ok(None)
-}
-
-fn begins_with(folder: &Folder, name: &str, head: &str) -> Result<bool> {
-    let mut start = vec![0; head.len()];
-    let read = folder.read(name)?.read(&mut start);
-    Ok(matches!(read, Ok(read) if start[..read] == *head.as_bytes()))
+    let end = (0..=MOST - 17).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}~{}", &name[..end], journal::id(name))
 }

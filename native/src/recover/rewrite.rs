@@ -3,7 +3,6 @@
 //! The scan's steps are carried out while they come, so that a plan of any length costs no memory. A filter may drop
 //! whole records besides: that is what compaction adds to a repair.
 
-use crate::disk::File;
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
@@ -13,6 +12,7 @@ use papyra_core::scan::{Flow, Record, Sink, Step};
 use papyra_core::summary::Counts;
 
 use super::rejects::Rejects;
+use crate::disk::{File, sparse};
 
 /// What a rewrite has to show for itself.
 #[derive(Debug, Clone, Default)]
@@ -23,9 +23,10 @@ pub(crate) struct Rewritten {
     pub(crate) records: Counts,
     /// The records that the filter dropped.
     pub(crate) dropped: u64,
-    /// From this offset of the source on, bytes that arrive late are still to be judged: its end, or the start of a
-    /// torn line that somebody may yet finish.
-    pub(crate) resume_at: u64,
+    /// The lines that were written before those of the source.
+    pub(crate) prefix_lines: u64,
+    /// Whether the new file is what the source begins with, but for a newline at its end.
+    pub(crate) is_beginning: bool,
 }
 
 /// Whether a record stays.
@@ -43,8 +44,14 @@ pub(crate) struct Rewriter<'a> {
     dropped_whole: bool,
     done: Rewritten,
     pub(crate) plan: Plan,
+    is_quiet: &'a dyn Fn() -> bool,
+    records: u32,
+    has_gap: bool,
     failed: Option<io::Error>,
 }
+
+/// Records between two looks at whether somebody waits for the log.
+const LOOK_EVERY: u32 = 1 << 12;
 
 impl<'a> Rewriter<'a> {
     /// Reads from `source` and writes to `output`; `listed` parts of the plan are remembered.
@@ -53,6 +60,7 @@ impl<'a> Rewriter<'a> {
         output: &'a File,
         rejects: &'a mut Rejects,
         filter: Filter<'a>,
+        is_quiet: &'a dyn Fn() -> bool,
         listed: usize,
     ) -> Rewriter<'a> {
         Rewriter {
@@ -62,16 +70,25 @@ impl<'a> Rewriter<'a> {
             filter,
             dropped: VecDeque::new(),
             dropped_whole: false,
-            done: Rewritten::default(),
+            done: Rewritten { is_beginning: true, ..Rewritten::default() },
             plan: Plan::with_limit(listed),
+            is_quiet,
+            records: 0,
+            has_gap: false,
             failed: None,
         }
     }
 
     /// Writes whole lines that stand before the source's.
-    pub(crate) fn begin_with(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.done.size += lines.len() as u64;
-        self.output.write_all(lines)
+    pub(crate) fn begin_with(&mut self, lines: &File) -> io::Result<()> {
+        let size = lines.size()?;
+        self.done.size += size;
+        self.done.is_beginning = false;
+        let (output, count) = (&mut self.output, &mut self.done.prefix_lines);
+        sparse::each_piece(lines, 0..size, |bytes| {
+            *count += memchr::memchr_iter(b'\n', bytes).count() as u64;
+            output.write_all(bytes)
+        })
     }
 
     /// All steps have come.
@@ -86,19 +103,20 @@ impl<'a> Rewriter<'a> {
     fn carry_out(&mut self, step: &Step) -> io::Result<()> {
         match step {
             Step::Keep(range) => {
-                self.done.resume_at = range.end;
+                self.done.is_beginning &= !self.has_gap;
                 self.keep(range.clone())?;
             }
             Step::Reject(range) => {
-                self.done.resume_at = range.start;
+                self.has_gap = true;
                 let rejects = &mut self.rejects;
-                copy_range(self.source, range.clone(), |bytes| rejects.write(bytes))?;
+                sparse::each_piece(self.source, range.clone(), |bytes| rejects.write(bytes))?;
                 self.rejects.add_range(range.clone());
             }
             Step::Newline if self.dropped_whole => {}
             Step::Newline => {
                 self.output.write_all(b"\n")?;
                 self.done.size += 1;
+                self.has_gap = true;
             }
         }
         Ok(())
@@ -124,17 +142,22 @@ impl<'a> Rewriter<'a> {
     fn copy(&mut self, range: Range<u64>) -> io::Result<()> {
         let output = &mut self.output;
         self.done.size += range.end.saturating_sub(range.start);
-        copy_range(self.source, range, |bytes| output.write_all(bytes))
+        sparse::each_piece(self.source, range, |bytes| output.write_all(bytes))
     }
 }
 
 impl Sink for Rewriter<'_> {
     fn record(&mut self, record: &Record<'_>) -> Flow {
+        self.records += 1;
+        if self.records.is_multiple_of(LOOK_EVERY) && !(self.is_quiet)() {
+            return Flow::Break(());
+        }
         if (self.filter)(record) {
             self.done.records.add(record.facts.kind);
             return Flow::Continue(());
         }
         self.done.dropped += 1;
+        self.done.is_beginning = false;
         let (start, end) = (record.span.offset, record.span.offset + record.span.length + record.newline);
         match self.dropped.back_mut() {
             Some(last) if last.end == start => last.end = end,
@@ -150,27 +173,4 @@ impl Sink for Rewriter<'_> {
         }
         self.plan.step(step)
     }
-}
-
-/// Hands the bytes of a stretch of `source` on, piece by piece.
-pub(crate) fn copy_range(
-    source: &File,
-    range: Range<u64>,
-    mut write: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut buffer = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(1 << 20).min(1 << 20)];
-    let mut at = range.start;
-    while at < range.end {
-        let want = buffer.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
-        match source.read_at(&mut buffer[..want], at) {
-            Ok(0) => return Err(io::Error::other(format!("the file ended at byte {at}, earlier than before"))),
-            Ok(read) => {
-                write(&buffer[..read])?;
-                at += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

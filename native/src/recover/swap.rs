@@ -1,61 +1,29 @@
-//! Swapping the repaired file in, with nobody's write lost.
+//! Swapping a new file in for a log at rest, with nobody's record lost, doubled or moved.
 //!
-//! Papyra takes no lock: it opens, appends and closes, and renames when it rotates. So the new file first catches up
-//! with what was appended since the scan, then the two change names in one step, and only then is it seen whether the
-//! one that came out is the one that was scanned. If another came out, they change back. What a writer that had the
-//! old file open still wrote to it is carried over to the new one ([`late`]), which nobody can open until then.
+//! A lease keeps writers from opening the old file from before it is read until after the exchange. What a lease cannot
+//! keep away are a rename of the log (then the exchange is taken back) and an `open` that had found the old file before
+//! the exchange and reaches it after: it is waited for, and what it wrote is added to the new file, which nobody can open
+//! until then. A run that is killed in between leaves a hidden file whose name says what it and the log were: [`settle`]
+//! finishes it.
 //!
-//! The hidden name under which the other file lies meanwhile says all that a later run needs to know to finish this.
+//! [`settle`]: super::settle
 
-use crate::disk::File;
+use std::time::Duration;
 
-use super::late;
-use crate::disk::lease::Barrier;
-use crate::disk::{Folder, Identity};
+use rustix::io::Errno;
+
+use super::journal::{Journal, Mark, State, id, unfinished};
+use crate::disk::{File, Folder, Lease, Leased, Rename, sparse, sys};
 use crate::error::{Code, Error, Result, show};
 
-/// What the hidden name says: `.NAME.papyra.<inode>.<size>.<resume>.<new size>`, the first two of the file that was
-/// scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ready {
-    pub(crate) inode: u64,
-    pub(crate) size: u64,
-    /// From here on, late bytes of the old file are judged.
-    pub(crate) resume_at: u64,
-    pub(crate) new_size: u64,
-}
+/// How long to wait for processes that have a file open.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
-impl Ready {
-    pub(crate) fn name(&self, log: &str) -> String {
-        format!(".{log}.papyra.{}.{}.{}.{}", self.inode, self.size, self.resume_at, self.new_size)
-    }
+/// How long to wait for a writer that got hold of the old file in the last moment, before the operator is told.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
-    /// Reads such a name; `None` when it is no such name of that log.
-    pub(crate) fn parse(name: &str, log: &str) -> Option<Ready> {
-        let rest = name.strip_prefix('.')?.strip_prefix(log)?.strip_prefix(".papyra.")?;
-        let mut numbers = rest.split('.').map(|number| number.parse::<u64>().ok());
-        let mut next = || numbers.next().flatten();
-        let ready = Ready { inode: next()?, size: next()?, resume_at: next()?, new_size: next()? };
-        (ready.name(log) == name).then_some(ready)
-    }
-}
-
-/// The name of a repaired file that is being written.
-pub(crate) fn unfinished(log: &str) -> String {
-    format!(".{log}.papyra.tmp")
-}
-
-/// The name of a member that compaction has emptied, while it is looked at once more.
-pub(crate) fn emptied(log: &str) -> String {
-    format!(".{log}.papyra.emptied")
-}
-
-/// The log that a hidden name of ours belongs to.
-pub(crate) fn log_of(hidden: &str) -> Option<&str> {
-    let (log, _) = hidden.strip_prefix('.')?.rsplit_once(".papyra.")?;
-    let ours = unfinished(log) == hidden || emptied(log) == hidden || Ready::parse(hidden, log).is_some();
-    ours.then_some(log)
-}
+/// The time in which an `open` that has found a file reaches it.
+const ON_THE_WAY: Duration = Duration::from_millis(20);
 
 /// A swap that did not end well.
 pub(crate) struct Failed {
@@ -65,144 +33,235 @@ pub(crate) struct Failed {
     pub(crate) swapped: bool,
 }
 
-/// Swaps the finished `unfinished(log)`, open as `new`, in for `log`, which was scanned as `scanned` and is open as
-/// `old`.
-///
-/// On success the old file is gone from the folder. A failure before the swap leaves the log as its writers left it
-/// and no hidden file. Returns the number of bytes that were appended meanwhile and carried over.
-pub(crate) fn swap(
-    folder: &Folder,
-    log: &str,
-    (old, scanned): (&File, &Identity),
-    new: &File,
-    ready: Ready,
-) -> std::result::Result<u64, Failed> {
-    let hidden = ready.name(log);
-    let not_swapped = |error| Failed { error, swapped: false };
-    let swapped = |error| Failed { error, swapped: true };
-    // While it stands, nobody can write to the new file before what came late in the old one is in it.
-    let barrier = Barrier::raise(new);
-    let (exchanged, caught) = change_names(folder, log, (old, scanned), new, ready).map_err(not_swapped)?;
-    let out = folder.stat(&hidden).map_err(swapped)?.map(|stat| Identity::of(&stat));
-    let fits = |out: Identity| {
-        let same = (out.device, out.inode) == (scanned.device, scanned.inode);
-        same && (out.size == caught.size || out.size > caught.size && barrier.is_some())
-    };
-    // A writer that does not let go of the old file may yet write to it: then it must stay the log.
-    let held = barrier.is_some() && !late::wait_for_writers(old);
-    if exchanged && (held || !out.is_none_or(fits)) {
-        let back = || -> Result<()> {
-            let log = put_back(folder, log, &hidden, new)?;
-            // Whoever opened the new file meanwhile writes to it now, and is to be done before it goes. What he writes
-            // next goes to the log, where he has to wait until the first is there.
-            let current = late::open(folder, &log)?;
-            let gate = Barrier::raise(&current);
-            let quiet = barrier.is_none() || {
-                drop(barrier);
-                late::wait_for_others(new)
-            };
-            late::carry_over_from_new(folder, &log, &current, new, caught)?;
-            drop(gate);
-            if quiet {
-                folder.remove(&hidden)?;
-            }
-            folder.sync()
-        };
-        back().map_err(swapped)?;
-        return Err(not_swapped(if held { held_open(folder, log) } else { changed(folder, log) }));
+/// Two files that change places.
+pub(crate) struct Swap<'a> {
+    pub(crate) folder: &'a Folder,
+    /// The log's name.
+    pub(crate) log: &'a str,
+    /// The log, and the lease on it; `None` where there are none and the operator vouches that nobody writes.
+    pub(crate) old: &'a File,
+    pub(crate) lease: Option<Leased<'a>>,
+    /// What [`unfinished`] names, written and synced.
+    pub(crate) new: &'a File,
+    pub(crate) marks: (Mark, Mark),
+    /// The lease on the new file.
+    pub(crate) barrier: Option<Leased<'a>>,
+}
+
+impl Swap<'_> {
+    /// Carries it out. Returns how many bytes came too late for the old file and were added to the new one.
+    ///
+    /// A failure before the swap leaves the log as its writers left it, and no hidden file.
+    pub(crate) fn run(mut self) -> std::result::Result<u64, Failed> {
+        let not_swapped = |error| Failed { error, swapped: false };
+        let (old, new) = self.marks.clone();
+        let journal = Journal { id: id(self.log), state: State::Swap, old, new };
+        // While it stands, nobody can open the new file.
+        match self.new.lease(Lease::Write) {
+            Ok(barrier) => self.barrier = Some(barrier),
+            Err(_) if self.lease.is_none() => {}
+            Err(error) => return Err(not_swapped(no_lease(&self.folder.join(self.log), error))),
+        }
+        self.exchange(&journal).map_err(not_swapped)?;
+        let swapped = |error: Error| Failed { error, swapped: true };
+        self.folder.sync().map_err(swapped)?;
+        let late = self.wait_for_the_last(&journal).map_err(swapped)?;
+        self.barrier = None;
+        let hidden = if late > 0 { journal.at(State::Carried).name() } else { journal.name() };
+        self.clear_away(&hidden).map_err(swapped)?;
+        Ok(late)
     }
-    let finish = || -> Result<u64> {
-        let last = match barrier {
-            Some(_) => late::catch_up(folder, log, old, new, caught)?.unwrap_or(caught),
-            None => caught,
+
+    /// The old file goes, where it did not go with the rename.
+    fn clear_away(&self, hidden: &str) -> Result<()> {
+        if self.folder.stat(hidden)?.is_some() {
+            self.folder.remove(hidden)?;
+        }
+        self.folder.sync()
+    }
+
+    /// Gives the new file the log's name and the old one the hidden name.
+    fn exchange(&mut self, journal: &Journal) -> Result<()> {
+        let (folder, log) = (self.folder, self.log);
+        let hidden = journal.name();
+        folder.rename(unfinished(log), &hidden)?;
+        let give_up = |error| {
+            _ = folder.remove(&hidden);
+            error
         };
-        drop(barrier);
-        new.sync_all().map_err(|error| Error::cannot_write("write", &folder.join(log), error))?;
-        folder.sync()?;
-        // Without a barrier, and for writers that hold a file open for seconds.
-        let carried = late::carry_over_from_old(folder, log, &hidden, last)?;
-        if out.is_some() {
-            if carried.all_is_safe {
-                folder.remove(&hidden)?;
-            } else {
-                // What came late is no record. The next run puts it aside.
-                folder.rename(&hidden, carried.ready.name(log))?;
+        // The name has to be there after a power cut that leaves the exchange.
+        folder.sync().map_err(give_up)?;
+        if !self.leads_to(log, self.old).map_err(give_up)? || !self.is_quiet() {
+            return Err(give_up(changed(folder, log)));
+        }
+        match folder.renamed(&hidden, folder, log, Rename::Exchange) {
+            Ok(()) => {}
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if self.lease.is_none() => {
+                return self.replace(&hidden).map_err(give_up);
             }
+            Err(error) => return Err(give_up(self.why_not_exchanged(error))),
         }
-        folder.sync()?;
-        Ok(last.size - ready.size + carried.bytes)
-    };
-    finish().map_err(swapped)
-}
+        if self.leads_to(&hidden, self.old)? {
+            return Ok(());
+        }
+        self.take_back(journal)?;
+        Err(changed(folder, log))
+    }
 
-/// Gives the new file the log's name and the old one the hidden name. `true`: in one step, which can be taken back.
-///
-/// Also returns how far the new file follows the old one: what was appended since the scan is added first.
-fn change_names(
-    folder: &Folder,
-    log: &str,
-    (old, scanned): (&File, &Identity),
-    new: &File,
-    ready: Ready,
-) -> Result<(bool, Ready)> {
-    let (temporary, hidden) = (unfinished(log), ready.name(log));
-    folder.rename(&temporary, &hidden)?;
-    let exchange = || -> Result<(bool, Ready)> {
-        let caught = late::catch_up(folder, log, old, new, ready)?.ok_or_else(|| changed(folder, log))?;
-        if folder.exchange(&hidden, log)? {
-            return Ok((true, caught));
-        }
-        if caught != ready {
-            return Err(changed(folder, log));
-        }
-        replace(folder, log, scanned, &temporary, &hidden).map(|()| (false, ready))
-    };
-    exchange().map_err(|error| {
-        _ = folder.remove(&hidden);
-        let gone = folder.stat(log).is_ok_and(|stat| stat.is_none());
-        if gone { changed(folder, log) } else { error }
-    })
-}
+    fn is_quiet(&self) -> bool {
+        self.lease.as_ref().is_none_or(Leased::is_quiet)
+    }
 
-/// Takes the exchange back, and returns the name at which the new file was found: writers that rotated meanwhile have
-/// given it another.
-fn put_back(folder: &Folder, log: &str, hidden: &str, new: &File) -> Result<String> {
-    let inode = Identity::of_file(new).map_err(|error| Error::cannot_read(&folder.join(hidden), 0, &error))?.inode;
-    let is_new = |name: &str| folder.stat(name).is_ok_and(|found| found.is_some_and(|found| found.inode == inode));
-    // They may rotate again while it is looked for.
-    for _ in 0..100 {
-        let members = || folder.names().into_iter().flatten().filter(|name| !name.starts_with('.'));
-        let Some(name) = std::iter::once(log.to_owned()).chain(members()).find(|name| is_new(name)) else { continue };
-        if folder.exchange(hidden, &name)? {
-            if is_new(hidden) {
-                return Ok(name);
+    fn leads_to(&self, name: &str, file: &File) -> Result<bool> {
+        let inode = file.stat().map_err(|error| Error::cannot_read(&self.folder.join(name), 0, &error))?.inode;
+        Ok(self.folder.stat(name)?.is_some_and(|found| found.inode == inode))
+    }
+
+    fn why_not_exchanged(&self, error: Errno) -> Error {
+        let path = self.folder.join(self.log);
+        match error {
+            Errno::NOENT => changed(self.folder, self.log),
+            Errno::BUSY | Errno::XDEV => Error::new(
+                Code::CannotCreate,
+                format!(
+                    "{} is a mount point of its own (a file mounted into a container, say) and cannot be replaced by a \
+                     repaired copy; mount its folder instead, or recover it where the folder lies; nothing was changed",
+                    show(&path)
+                ),
+            ),
+            Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => {
+                no_guarantee(&path, "an exchange of two names in one step")
             }
-            folder.exchange(hidden, &name)?;
+            error => Error::cannot_create("swap in the repaired", &path, error),
         }
     }
-    Err(changed(folder, log))
+
+    /// The swap where the file system has no exchange, and nobody writes by the operator's word: the old file gets the
+    /// hidden name as its second if it can have two, then the new one takes its first.
+    fn replace(&self, hidden: &str) -> Result<()> {
+        let Swap { folder, log, .. } = self;
+        let temporary = unfinished(log);
+        folder.rename(hidden, &temporary)?;
+        let done = folder.link_to(log, folder, hidden).and_then(|_| folder.sync());
+        done.and_then(|()| folder.rename(&temporary, log)).inspect_err(|_| _ = folder.remove(&temporary))
+    }
+
+    /// Somebody renamed the log in the last moment, and the file that came out is not the one that was read: the two change
+    /// back. Who opened the new file meanwhile is let in, and what he wrote is added to the log that he meant.
+    fn take_back(&mut self, journal: &Journal) -> Result<()> {
+        let (folder, new, mut hidden) = (self.folder, self.new, journal.name());
+        let log = self.put_back(&hidden)?;
+        let path = folder.join(&log);
+        let failed = |error| Error::cannot_write("append to", &path, error);
+        let meant = folder.append_existing(&log).map_err(failed)?;
+        // He writes there next: that has to wait until the first is there.
+        let gate = meant.lease_within(Lease::Write, PATIENCE);
+        sys::pause(ON_THE_WAY);
+        let waiting = self.barrier.take().is_some_and(|barrier| !barrier.is_quiet());
+        if waiting && new.lease_within(Lease::Write, LAST_PATIENCE).is_err() {
+            return Err(still_open(folder, &log));
+        }
+        if new.size().map_err(failed)? > journal.new.size {
+            let carried = journal.at(State::Carried).name();
+            folder.rename(&hidden, &carried)?;
+            folder.sync()?;
+            hidden = carried;
+            append(new, journal.new.size, &meant).map_err(failed)?;
+        }
+        drop(gate);
+        self.clear_away(&hidden)
+    }
+
+    /// Takes the exchange back, and returns the name at which the new file was found: writers that rotated meanwhile have
+    /// given it another.
+    fn put_back(&self, hidden: &str) -> Result<String> {
+        let Swap { folder, log, new, .. } = self;
+        // They may rotate again while it is looked for.
+        for _ in 0..100 {
+            let members = folder.names()?.into_iter().filter(|name| !name.starts_with('.'));
+            let names: Vec<String> = std::iter::once((*log).to_owned()).chain(members).collect();
+            for name in names {
+                if !self.leads_to(&name, new)? || folder.renamed(hidden, folder, &name, Rename::Exchange).is_err() {
+                    continue;
+                }
+                if self.leads_to(hidden, new)? {
+                    return Ok(name);
+                }
+                folder.exchange(hidden, &name)?;
+            }
+        }
+        Err(changed(folder, log))
+    }
+
+    /// Waits for whoever had found the old file before the exchange, and adds what he wrote to the new one.
+    fn wait_for_the_last(&mut self, journal: &Journal) -> Result<u64> {
+        let (folder, log, size) = (self.folder, self.log, journal.old.size);
+        let path = folder.join(log);
+        if let Some(lease) = self.lease.take() {
+            sys::pause(ON_THE_WAY);
+            let waiting = !lease.is_quiet();
+            drop(lease);
+            // He is let in, writes, and closes.
+            if waiting && self.old.lease_within(Lease::Read, LAST_PATIENCE).is_err() {
+                return Err(still_open(folder, log));
+            }
+        }
+        let late = self.old.size().map_err(|error| Error::cannot_read(&path, size, &error))?.saturating_sub(size);
+        if late == 0 {
+            return Ok(0);
+        }
+        // From here on a run that comes after a kill has to look whether they are there.
+        folder.rename(journal.name(), journal.at(State::Carried).name())?;
+        folder.sync()?;
+        append(self.old, size, self.new).map_err(|error| Error::cannot_write("append to", &path, error))
+    }
 }
 
-/// The swap where the file system has no exchange: the old file gets the hidden name as its second, if it can have
-/// two, then the new one takes its first.
-fn replace(folder: &Folder, log: &str, scanned: &Identity, temporary: &str, hidden: &str) -> Result<()> {
-    folder.rename(hidden, temporary)?;
-    let replaced = (|| {
-        if !folder.link_to(log, folder, hidden)? {
-            let current = folder.stat(log)?.map(|stat| Identity::of(&stat));
-            return if current == Some(*scanned) { folder.rename(temporary, log) } else { Err(changed(folder, log)) };
-        }
-        if folder.stat(hidden)?.map(|stat| Identity::of(&stat)) != Some(*scanned) {
-            return Err(changed(folder, log));
-        }
-        folder.rename(temporary, log)
-    })();
-    replaced.inspect_err(|_| _ = folder.remove(temporary))
+/// Adds the bytes of `from` behind offset `at` to the end of `to`.
+pub(super) fn append(from: &File, at: u64, to: &File) -> std::io::Result<u64> {
+    let (size, end) = (from.size()?, to.size()?);
+    let mut written = end;
+    sparse::each_piece(from, at.min(size)..size, |bytes| {
+        to.write_all_at(bytes, written)?;
+        written += bytes.len() as u64;
+        Ok(())
+    })?;
+    if written > end {
+        to.sync_all()?;
+    }
+    Ok(written - end)
 }
 
-fn held_open(folder: &Folder, log: &str) -> Error {
+/// The kernel gives no lease on a log.
+pub(super) fn no_lease(path: &std::path::Path, error: Errno) -> Error {
+    let why = match error {
+        Errno::ACCESS | Errno::PERM => "a file lease, which only the log's owner and root (with CAP_LEASE) are given",
+        _ => "file leases",
+    };
+    no_guarantee(path, why)
+}
+
+fn no_guarantee(path: &std::path::Path, what: &str) -> Error {
     let text = format!(
-        "a process has {} open for writing and does not let go, so it was left as it is: stop that process, or try again",
+        "{} cannot be changed safely beside a writer: the file system does not give {what}; stop everything that writes to \
+         it, and run the same command with --at-rest, by which you vouch for that; nothing was changed",
+        show(path)
+    );
+    Error::new(Code::CannotCreate, text)
+}
+
+/// A process has the log open for writing and does not let go.
+pub(super) fn held_open(folder: &Folder, log: &str) -> Error {
+    let text = format!(
+        "a process has {} open and does not let go, so it was left as it is: stop that process, or try again",
+        show(&folder.join(log))
+    );
+    Error::new(Code::TryAgain, text)
+}
+
+fn still_open(folder: &Folder, log: &str) -> Error {
+    let text = format!(
+        "a process opened {} while it was being replaced and has the old file open still: stop that process",
         show(&folder.join(log))
     );
     Error::new(Code::TryAgain, text)
@@ -212,83 +271,4 @@ pub(super) fn changed(folder: &Folder, log: &str) -> Error {
     let text =
         format!("{} changed while it was being repaired and was left as it is: try again", show(&folder.join(log)));
     Error::new(Code::TryAgain, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::io::Write;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use super::*;
-
-    /// As when the log was rotated since the scan. A writer without a pause has the new file open each time that the swap
-    /// is taken back.
-    #[test]
-    fn a_swap_that_is_taken_back_leaves_every_line_in_its_place() {
-        let directory = tempfile::tempdir().expect("a folder");
-        let folder = Folder::open(directory.path()).expect("the folder");
-        let at = |name: &str| directory.path().join(name);
-        fs::write(at("log"), "").expect("written");
-        fs::write(at("log.1"), "").expect("written");
-        let scanned = folder.read("log.1").expect("open");
-        let identity = Identity::of_file(&scanned).expect("an identity");
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let writer = scope.spawn(|| {
-                let mut lines = String::new();
-                // Not for ever, should the other side fail.
-                for number in 0..1_000_000 {
-                    let line = format!("{{\"n\": {number}}}\n");
-                    let file = fs::OpenOptions::new().append(true).open(at("log"));
-                    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("written");
-                    lines += &line;
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                }
-                lines
-            });
-            for _ in 0..100 {
-                let mut new = folder.create_new(unfinished("log")).expect("a new file");
-                new.write_all(b"{}\n").expect("written");
-                let ready = Ready { inode: identity.inode, size: 0, resume_at: 0, new_size: 3 };
-                assert!(swap(&folder, "log", (&scanned, &identity), &new, ready).is_err_and(|failed| !failed.swapped));
-            }
-            stop.store(true, Ordering::Relaxed);
-            let lines = writer.join().expect("the writer");
-            let found = fs::read_to_string(at("log")).expect("readable");
-            let moved = found.lines().zip(lines.lines()).find(|(one, other)| one != other);
-            assert!(found == lines, "{} lines of {}, {moved:?}", found.lines().count(), lines.lines().count());
-        });
-        assert_eq!(folder.names().expect("names").len(), 2, "{:?}", folder.names());
-    }
-
-    #[test]
-    fn the_old_file_takes_the_place_that_the_new_one_was_rotated_to() {
-        let directory = tempfile::tempdir().expect("a folder");
-        let folder = Folder::open(directory.path()).expect("the folder");
-        for (name, text) in [("log", "later"), ("log.1", "new"), (".hidden", "old"), ("log.2", "earlier")] {
-            fs::write(directory.path().join(name), text).expect("written");
-        }
-        let new = folder.read("log.1").expect("open");
-        assert_eq!(put_back(&folder, "log", ".hidden", &new).expect("put back"), "log.1");
-        let text = |name: &str| fs::read_to_string(directory.path().join(name)).expect("readable");
-        assert_eq!(["log", "log.1", "log.2", ".hidden"].map(text), ["later", "old", "earlier", "new"]);
-    }
-
-    #[test]
-    fn a_hidden_name_reads_back() {
-        let ready = Ready { inode: 7, size: 100, resume_at: 90, new_size: 80 };
-        let name = ready.name("rot.log.1");
-        assert_eq!(name, ".rot.log.1.papyra.7.100.90.80");
-        assert_eq!(Ready::parse(&name, "rot.log.1"), Some(ready));
-        for other in [".rot.log.papyra.7.100.90.80", ".rot.log.1.papyra.tmp", ".rot.log.1.papyra.7.100.90", "rot.log.1"]
-        {
-            assert_eq!(Ready::parse(other, "rot.log.1"), None, "{other}");
-        }
-        assert_eq!(log_of(&name), Some("rot.log.1"));
-        assert_eq!(log_of(".rot.log.1.papyra.tmp"), Some("rot.log.1"));
-        assert_eq!(log_of(".rot.log.1.papyra.7.100"), None);
-    }
 }

@@ -1,0 +1,331 @@
+//! Finishes swaps that a kill or a power cut has interrupted, as far as that is certain.
+//!
+//! The hidden file and the log are told apart by their content, wherever a rotation has taken the log since, and whether or
+//! not the folder was copied. What was appended to the file that is no longer the log belongs at one place: behind the
+//! bytes that the other had at the swap. Where that place is not there any more, or not there once, nothing is done, and
+//! the hidden file stays reported.
+
+use std::io::{self, Write};
+
+use papyra_core::rotation::member_name;
+
+use super::journal::{Journal, PREFIX, Mark, State, emptied, id, id_of, unfinished};
+use super::member::{Keeping, NewFile, at_rest, put_in_place};
+use super::rejects::Rejects;
+use super::swap::{PATIENCE, changed, held_open, no_lease};
+use super::{Outcome, aside, quarantine};
+use crate::disk::{File, Folder, Lease, Rename, sparse};
+use crate::error::{Error, Result, show};
+use crate::history::History;
+
+/// A hidden file of ours: the folder when it is not the history's, the log's name, and its own.
+pub(crate) struct Leftover {
+    pub(crate) folder: Folder,
+    pub(crate) log: String,
+    pub(crate) hidden: String,
+}
+
+/// Hidden files of interrupted runs of ours that belong to a history.
+pub(crate) fn leftovers(history: &History) -> Result<Vec<Leftover>> {
+    let set = history.known_set()?;
+    let mut found = Vec::new();
+    let hidden = history.hidden(PREFIX)?;
+    if !hidden.is_empty() {
+        // A log that was interrupted may have been rotated on since.
+        let most = set.members.iter().map(|member| member.index).max().unwrap_or(0) + 8;
+        let logs: Vec<String> = (0..=most).map(|index| member_name(&history.base, index)).collect();
+        found.extend(of_logs(&history.folder, hidden, &logs));
+    }
+    for member in &set.members {
+        if let Some((folder, log)) = history.place(&member.name)? {
+            let hidden = folder.names()?;
+            found.extend(of_logs(&folder, hidden, &[log]));
+        }
+    }
+    found.sort_by(|a, b| a.hidden.cmp(&b.hidden));
+    Ok(found)
+}
+
+fn of_logs(folder: &Folder, hidden: Vec<String>, logs: &[String]) -> Vec<Leftover> {
+    let ids: Vec<String> = logs.iter().map(|log| id(log)).collect();
+    let of = |hidden: String| {
+        let log = ids.iter().position(|id| id_of(&hidden) == Some(id))?;
+        Some(Leftover { folder: folder.clone(), log: logs[log].clone(), hidden })
+    };
+    hidden.into_iter().filter_map(of).collect()
+}
+
+/// A file beside the hidden one, open.
+struct Other {
+    name: String,
+    file: File,
+}
+
+/// What the hidden file is.
+enum Which {
+    /// The new file: the exchange never was, or was taken back. The old one is this one, if it is there.
+    New(Option<Other>),
+    /// The old file: the new one is this one, if it is there.
+    Old(Option<Other>),
+    /// Another, that a rotation had put in the log's place before the exchange: the new one has its name.
+    Displaced(Other),
+    /// It cannot be told.
+    Unclear,
+}
+
+/// Finishes what earlier runs were killed over.
+pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcome: &mut Outcome) -> Result<()> {
+    for Leftover { folder, log, hidden } in leftovers(history)? {
+        if hidden == emptied(&log) {
+            super::restore_unless_empty(&folder, &hidden, &log)?;
+            continue;
+        }
+        let mut name = hidden.clone();
+        if let Some(journal) = Journal::parse(&hidden) {
+            let mut hidden = Hidden { folder: &folder, log: &log, journal, at_rest };
+            let is_settled = one(history, &mut hidden, outcome)?;
+            name = hidden.journal.name();
+            if !is_settled {
+                continue;
+            }
+        }
+        // All that it holds is elsewhere; one that was being written holds what is in the log.
+        let path = quarantine::set_aside(&folder, &name, &aside(&folder, &name, keeping)?)?;
+        outcome.quarantined_files.push(path);
+    }
+    Ok(())
+}
+
+/// A hidden file and what its name says.
+struct Hidden<'a> {
+    folder: &'a Folder,
+    log: &'a str,
+    journal: Journal,
+    /// The operator vouches that nobody writes.
+    at_rest: bool,
+}
+
+impl Hidden<'_> {
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.join(self.journal.name())
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        Error::cannot_read(&self.path(), 0, error)
+    }
+
+    /// From here on a run that comes after a kill has to look whether the late bytes are there.
+    fn goes_on_to(&mut self, state: State) -> Result<()> {
+        let next = self.journal.at(state);
+        if next != self.journal {
+            self.folder.rename(self.journal.name(), next.name())?;
+            self.journal = next;
+            self.folder.sync()?;
+        }
+        Ok(())
+    }
+}
+
+/// `true`: whatever the hidden file holds is elsewhere now, and it may go aside.
+fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Result<bool> {
+    let file = hidden.folder.read(hidden.journal.name())?;
+    let size = file.size().map_err(|error| hidden.failed(&error))?;
+    let others = others(history, hidden.folder)?;
+    let whole = Mark::of(&file, &hidden.path(), size)?;
+    for other in &others {
+        if size == 0 || whole.fits(&other.file, &hidden.folder.join(&other.name))? {
+            return Ok(true);
+        }
+    }
+    let (from, at, other) = match which(hidden, &file, others)? {
+        // What was appended to it stands behind the file that had its place.
+        Which::New(_) if hidden.journal.state == State::Displaced => return Ok(true),
+        Which::New(other) => (hidden.journal.new.size, hidden.journal.old.size, other),
+        Which::Old(other) => (hidden.journal.old.size, hidden.journal.new.size, other),
+        Which::Displaced(other) => return put_back(hidden, &file, &other),
+        Which::Unclear => (0, 0, None),
+    };
+    if from > 0 && size == from {
+        return Ok(true);
+    }
+    let Some(other) = other else {
+        outcome.warnings.push(unclear(hidden.folder, &hidden.journal.name(), hidden.log));
+        return Ok(false);
+    };
+    let late = Late { file: &file, from, size };
+    insert(hidden, &late, &other.name, at)?;
+    outcome.warnings.push(format!(
+        "{} bytes that an interrupted recovery had left behind were put back into {}",
+        size - from,
+        show(&hidden.folder.join(&other.name))
+    ));
+    Ok(true)
+}
+
+/// Bytes that came too late for the file that they were appended to.
+struct Late<'a> {
+    file: &'a File,
+    from: u64,
+    size: u64,
+}
+
+/// Puts late bytes at their place in a member, unless they are there.
+fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, at: u64) -> Result<()> {
+    let (folder, path) = (hidden.folder, hidden.folder.join(name));
+    let failed = |error: io::Error| Error::cannot_read(&path, at, &error);
+    let mut there = 0;
+    if hidden.journal.state == State::Carried {
+        there = lines_there(late, &folder.read(name)?, at).map_err(failed)?;
+        if late.from + there == late.size {
+            return Ok(());
+        }
+    }
+    hidden.goes_on_to(State::Carried)?;
+    let (from, at) = (late.from + there, at + there);
+    let source = folder.read(name)?;
+    let lease = at_rest(folder, name, &source, hidden.at_rest)?;
+    let end = source.size().map_err(failed)?;
+    let temporary = unfinished(name);
+    if folder.stat(&temporary)?.is_some() {
+        folder.remove(&temporary)?;
+    }
+    let output = folder.create_new(&temporary)?;
+    let mut writer = sparse::SparseWriter::new(&output);
+    let mut last = b'\n';
+    let mut write = || -> io::Result<u64> {
+        sparse::each_piece(&source, 0..at, |bytes| writer.write_all(bytes))?;
+        sparse::each_piece(late.file, from..late.size, |bytes| {
+            last = *bytes.last().unwrap_or(&last);
+            writer.write_all(bytes)
+        })?;
+        if last != b'\n' && end > at {
+            writer.write_all(b"\n")?;
+        }
+        sparse::each_piece(&source, at..end, |bytes| writer.write_all(bytes))?;
+        Ok(0)
+    };
+    let written = write().and_then(|_| writer.finish());
+    let (_, size) = written.map_err(|error| {
+        _ = folder.remove(&temporary);
+        Error::cannot_write("write", &path, error)
+    })?;
+    let new = NewFile { output: &output, rejects: Rejects::discarded(), size };
+    put_in_place(folder, name, (&source, lease, end), new, &Keeping::Nothing).map(drop)
+}
+
+/// How many bytes of whole late lines the member has at their place.
+fn lines_there(late: &Late<'_>, member: &File, at: u64) -> io::Result<u64> {
+    let (mut same, mut done) = (0, 0);
+    let mut theirs = Vec::new();
+    let mut differs = false;
+    let end = member.size()?;
+    sparse::each_piece(late.file, late.from..late.size, |bytes| {
+        if differs {
+            return Ok(());
+        }
+        let there = usize::try_from(end.saturating_sub(at + done)).unwrap_or(usize::MAX).min(bytes.len());
+        theirs.resize(there, 0);
+        member.read_exact_at(&mut theirs, at + done)?;
+        let equal = bytes.iter().zip(&theirs).take_while(|(one, other)| one == other).count();
+        if let Some(newline) = memchr::memrchr(b'\n', &bytes[..equal]) {
+            same = done + newline as u64 + 1;
+        }
+        differs = equal < bytes.len();
+        done += bytes.len() as u64;
+        Ok(())
+    })?;
+    Ok(if differs { same } else { late.size - late.from })
+}
+
+/// A rotation had put a newer file in the log's place just before the exchange: it gets its place back, and what was
+/// appended to the one that stood there meanwhile follows it.
+fn put_back(hidden: &mut Hidden<'_>, file: &File, other: &Other) -> Result<bool> {
+    let (folder, name) = (hidden.folder, &other.name);
+    let path = folder.join(name);
+    let failed = |error: io::Error| Error::cannot_write("append to", &path, error);
+    let gate = match other.file.lease_within(Lease::Read, PATIENCE) {
+        Ok(gate) => Some(gate),
+        Err(rustix::io::Errno::AGAIN) => return Err(held_open(folder, name)),
+        Err(_) if hidden.at_rest => None,
+        Err(error) => return Err(no_lease(&path, error)),
+    };
+    let (from, size) = (hidden.journal.new.size, other.file.size().map_err(failed)?);
+    if size > from {
+        let late = Late { file: &other.file, from, size };
+        let at = file.size().map_err(failed)?.checked_sub(size - from);
+        let is_there = || Ok(at.map(|at| lines_there(&late, file, at)).transpose()? == Some(size - from));
+        if hidden.journal.state != State::Displaced || !is_there().map_err(failed)? {
+            hidden.goes_on_to(State::Displaced)?;
+            let target = folder.write(hidden.journal.name()).map_err(failed)?;
+            super::swap::append(&other.file, from, &target).map_err(failed)?;
+        }
+    }
+    let stays = folder.stat(name)?.is_some_and(|stat| other.file.stat().is_ok_and(|open| open.inode == stat.inode));
+    if !stays || gate.as_ref().is_some_and(|gate| !gate.is_quiet()) {
+        return Err(changed(folder, name));
+    }
+    let exchanged = folder.renamed(hidden.journal.name(), folder, name, Rename::Exchange);
+    exchanged.map_err(|error| Error::cannot_write("put back", &path, error))?;
+    drop(gate);
+    folder.sync()?;
+    Ok(true)
+}
+
+fn unclear(folder: &Folder, hidden: &str, log: &str) -> String {
+    format!(
+        "{} was left by an interrupted recovery and holds bytes of {} whose place is not certain any more: nothing was done \
+         with it; compare the two",
+        show(&folder.join(hidden)),
+        show(&folder.join(log))
+    )
+}
+
+/// The history's members that lie in this folder.
+fn others(history: &History, folder: &Folder) -> Result<Vec<Other>> {
+    let mut others = Vec::new();
+    for member in history.set()?.members {
+        let (place, name) = history.place(&member.name)?.unwrap_or((history.folder.clone(), member.name));
+        if place.identity()? == folder.identity()?
+            && let Ok(file) = place.read(&name)
+        {
+            others.push(Other { name, file });
+        }
+    }
+    Ok(others)
+}
+
+/// The one file that begins with these bytes; `Err(())` when there are several.
+fn only(folder: &Folder, mark: &Mark, others: &[Other]) -> Result<std::result::Result<Option<usize>, ()>> {
+    let mut found = None;
+    // Every file begins with no bytes at all.
+    for (index, other) in others.iter().enumerate().filter(|_| mark.size > 0) {
+        if mark.fits(&other.file, &folder.join(&other.name))? && found.replace(index).is_some() {
+            return Ok(Err(()));
+        }
+    }
+    Ok(Ok(found))
+}
+
+fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Which> {
+    let (folder, journal, path) = (hidden.folder, &hidden.journal, hidden.path());
+    // Every file begins with no bytes at all: that tells nothing.
+    let fits = |mark: &Mark| Ok::<_, Error>(mark.size > 0 && mark.fits(file, &path)?);
+    let (is_old, is_new) = (fits(&journal.old)?, fits(&journal.new)?);
+    let (old, new) = (only(folder, &journal.old, &others)?, only(folder, &journal.new, &others)?);
+    let mut other = |index: Option<usize>| index.map(|index| others.swap_remove(index));
+    Ok(match (is_old, is_new, old, new) {
+        (false, true, Ok(old), _) => Which::New(other(old)),
+        (true, false, _, Ok(new)) => Which::Old(other(new)),
+        // One begins with the other: it is the longer.
+        (true, true, Ok(None), Ok(None)) if journal.old.size > journal.new.size => Which::Old(None),
+        (true, true, Ok(None), Ok(None)) => Which::New(None),
+        // Where the log is not there as the new one, the exchange never was.
+        (true, true, Ok(old), Ok(None)) => Which::New(other(old)),
+        (true, true, Ok(None), Ok(new @ Some(_))) => Which::Old(other(new)),
+        (false, false, Ok(Some(_)), Ok(new @ Some(_))) => match other(new) {
+            Some(new) => Which::Displaced(new),
+            None => Which::Unclear,
+        },
+        _ => Which::Unclear,
+    })
+}
