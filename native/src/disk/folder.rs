@@ -252,6 +252,12 @@ impl Folder {
         self.opened(&name, Open::Read).map_err(|error| Error::cannot_open(&self.join(name), error))
     }
 
+    /// Whether a file that was opened in this folder is a mount point of its own, as one is that was mounted into a
+    /// container: then its name cannot be given to another.
+    pub(crate) fn has_mounted(&self, file: &File) -> bool {
+        self.handle.mount() != file.handle.mount()
+    }
+
     /// Opens a regular file to be changed where it stands.
     pub(crate) fn write(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
         self.opened(name, Open::Write)

@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom};
+use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom, StatxFlags};
 use rustix::io::Errno;
 
 #[cfg(any())]
@@ -353,6 +353,16 @@ impl Handle {
 
     pub(crate) fn set_attribute(&self, name: &OsStr, value: &[u8]) -> Result<()> {
         call!(self, fd => fs::fsetxattr(fd, name, value, fs::XattrFlags::empty()), sim => sim.set_attribute(name, value))
+    }
+
+    /// The mount that it was opened through; `None` where the kernel does not tell, and on the simulated disk, which has
+    /// one.
+    pub(crate) fn mount(&self) -> Option<u64> {
+        let of = |fd: &OwnedFd| {
+            let seen = fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
+            (seen.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(seen.stx_mnt_id)
+        };
+        call!(self, fd => of(fd), _sim => None)
     }
 
     /// Bytes that an ordinary user may still write there.

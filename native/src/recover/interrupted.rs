@@ -5,7 +5,6 @@
 //! when its JSON means the same: Papyra writes records anew, so their text may differ. What the set lacks must be
 //! older than all that it holds, or else nothing is done and the temporary stays reported.
 
-use std::collections::HashMap;
 use std::io::Write;
 
 use papyra_core::report::Backend;
@@ -134,34 +133,36 @@ enum Lacking {
     TooMany(String),
 }
 
-/// Records of temporaries that are told apart: 40 bytes each.
-const MOST: usize = 1 << 20;
+/// Records of temporaries that are told apart; 20 bytes each.
+const MOST: usize = 2 << 20;
 
 fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<Lacking> {
-    // Those of the temporaries, which compaction has made small, are counted; the set may be large and is only read.
-    let mut wanted: HashMap<[u8; 16], u64> = HashMap::new();
+    // Those of the temporaries, which compaction has made small, are held; the set may be large and is only read.
+    let mut wanted: Vec<Meaning> = Vec::new();
     for temporary in &set.temporaries {
+        let mut records = 0;
         each_record(history, &temporary.name, effort, |record| {
+            records += 1;
             if wanted.len() < MOST {
-                *wanted.entry(meaning(record)).or_default() += 1;
+                wanted.push(meaning(record));
             }
             Ok(())
         })?;
-        if wanted.len() == MOST {
+        if records > 0 && wanted.len() == MOST {
             return Ok(Lacking::TooMany(temporary.name.clone()));
         }
     }
-    let mut there: HashMap<[u8; 16], u64> = HashMap::new();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut there: Vec<u32> = vec![0; wanted.len()];
     for member in &set.members {
         each_record(history, &member.name, effort, |record| {
-            let meaning = meaning(record);
-            if wanted.contains_key(&meaning) {
-                *there.entry(meaning).or_default() += 1;
+            if let Ok(at) = wanted.binary_search(&meaning(record)) {
+                there[at] = there[at].saturating_add(1);
             }
             Ok(())
         })?;
     }
-    drop(wanted);
     let mut oldest_first: Vec<&Temporary> = set.temporaries.iter().collect();
     oldest_first.sort_by_key(|temporary| std::cmp::Reverse(temporary.index));
     let (mut overlap, mut decided) = (false, true);
@@ -175,13 +176,13 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let mut writer = sparse::SparseWriter::new(lines);
     for temporary in oldest_first {
         each_record(history, &temporary.name, effort, |record| {
-            match there.get_mut(&meaning(record)).filter(|count| **count > 0) {
-                Some(count) => {
-                    *count -= 1;
+            match wanted.binary_search(&meaning(record)) {
+                Ok(at) if there[at] > 0 => {
+                    there[at] -= 1;
                     overlap = true;
                     Ok(())
                 }
-                None => {
+                _ => {
                     decided &= !overlap;
                     writer.write_all(record)?;
                     writer.write_all(b"\n")
@@ -215,9 +216,11 @@ fn each_record(
     .map(|_| ())
 }
 
+type Meaning = [u8; 16];
+
 /// A hash of what a record means: white space, escapes and the way a float is written make no difference; a string is
 /// never a number, a name or another string.
-fn meaning(record: &[u8]) -> [u8; 16] {
+fn meaning(record: &[u8]) -> Meaning {
     let mut hasher = Sha256::new();
     let mut add = |kind: u8, bytes: &[u8]| {
         hasher.update([kind]);

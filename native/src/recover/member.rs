@@ -60,7 +60,11 @@ const KNOCKS: usize = 3;
 /// `None` when there is nothing to do. Any error leaves the log as its writers left it, or with less damage.
 pub(crate) fn repair(folder: &Folder, log: &str, mut job: Job<'_>, effort: Effort<'_>) -> Result<Option<Repaired>> {
     let is_plain = job.filter.is_none() && job.prefix.is_none();
-    for _ in 0..KNOCKS {
+    let is_mounted = folder.has_mounted(&folder.read(log)?);
+    if is_mounted && !is_plain {
+        return Err(mount_point(folder, log));
+    }
+    for _ in 0..if is_mounted { 0 } else { KNOCKS } {
         match rewrite(folder, log, &mut job, false, effort) {
             Err(error) if error.code == Code::TryAgain && is_plain => {}
             Ok(Some(Rewrite::OnlyTail)) => break,
@@ -72,9 +76,10 @@ pub(crate) fn repair(folder: &Folder, log: &str, mut job: Job<'_>, effort: Effor
     match in_place::repair(folder, log, job.keeping, job.at_rest, effort) {
         Ok(InPlace::Done(repaired)) => Ok(Some(*repaired)),
         Ok(InPlace::Clean) => Ok(None),
+        Ok(InPlace::Impossible) if is_mounted => Err(mount_point(folder, log)),
         Ok(InPlace::Impossible) => Err(busy(folder, log)),
         // Somebody who only reads keeps it open: then it can be swapped.
-        Err(error) if error.code == Code::TryAgain => match rewrite(folder, log, &mut job, true, effort)? {
+        Err(error) if error.code == Code::TryAgain && !is_mounted => match rewrite(folder, log, &mut job, true, effort)? {
             Some(Rewrite::Done(repaired)) => Ok(Some(*repaired)),
             Some(Rewrite::OnlyTail) => Err(error),
             None => Ok(None),
@@ -184,6 +189,16 @@ pub(super) fn at_rest<'a>(folder: &Folder, log: &str, source: &'a File, vouched:
         Err(_) if vouched => Ok(None),
         Err(error) => Err(no_lease(&folder.join(log), error)),
     }
+}
+
+/// A file that is mounted over another has a name that nobody can change.
+pub(super) fn mount_point(folder: &Folder, log: &str) -> Error {
+    let text = format!(
+        "{} is a mount point of its own (a file mounted into a container, say) and cannot be replaced by a repaired copy: \
+         mount its folder instead, or recover it where the folder lies; nothing was changed",
+        show(&folder.join(log))
+    );
+    Error::new(Code::CannotCreate, text)
 }
 
 fn busy(folder: &Folder, log: &str) -> Error {

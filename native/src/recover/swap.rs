@@ -121,14 +121,7 @@ impl Swap<'_> {
         let path = self.folder.join(self.log);
         match error {
             Errno::NOENT => changed(self.folder, self.log),
-            Errno::BUSY | Errno::XDEV => Error::new(
-                Code::CannotCreate,
-                format!(
-                    "{} is a mount point of its own (a file mounted into a container, say) and cannot be replaced by a \
-                     repaired copy; mount its folder instead, or recover it where the folder lies; nothing was changed",
-                    show(&path)
-                ),
-            ),
+            Errno::BUSY | Errno::XDEV => super::member::mount_point(self.folder, self.log),
             Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => {
                 no_guarantee(&path, "an exchange of two names in one step")
             }
