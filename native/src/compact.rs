@@ -125,7 +125,7 @@ pub fn compact(
         }
     }
     if !dry_run && history.backend == Backend::Rotating {
-        remove_emptied(history)?;
+        remove_emptied(history, at_rest)?;
     }
     Ok(outcome)
 }
@@ -179,7 +179,7 @@ fn each(
 }
 
 /// Removes members that compaction has emptied, from the oldest on, so that no gap appears.
-fn remove_emptied(history: &History) -> Result<()> {
+fn remove_emptied(history: &History, at_rest: bool) -> Result<()> {
     for member in history.set()?.members.into_iter().filter(|member| member.index > 0) {
         if history.folder.stat(&member.name)?.is_none_or(|stat| stat.size > 0) {
             break;
@@ -187,7 +187,7 @@ fn remove_emptied(history: &History) -> Result<()> {
         // A rotation may have moved another file to this name just now: only what is certainly empty goes.
         let hidden = recover::emptied(&member.name);
         history.folder.rename(&member.name, &hidden)?;
-        if !recover::restore_unless_empty(&history.folder, &hidden, &member.name)? {
+        if !recover::restore_unless_empty(&history.folder, &hidden, &member.name, at_rest)? {
             break;
         }
     }

@@ -22,10 +22,10 @@ pub struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// The record's bytes, without a newline.
+    /// The record's bytes, without a newline and without white space around it.
     pub fn bytes(&self) -> io::Result<Cow<'_, [u8]>> {
         if let Some(bytes) = self.record.bytes {
-            return Ok(bytes.into());
+            return Ok(bytes.trim_ascii().into());
         }
         let mut bytes = Vec::new();
         self.copy(|piece| {
@@ -39,9 +39,39 @@ impl Found<'_> {
     pub fn copy(&self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let span = self.record.span;
         match self.record.bytes {
-            Some(bytes) => write(bytes),
-            None => sparse::each_piece(self.file, span.offset..span.offset + span.length, write),
+            Some(bytes) => write(bytes.trim_ascii()),
+            None => {
+                let mut trim = Trim::default();
+                sparse::each_piece(self.file, span.offset..span.offset + span.length, |bytes| {
+                    trim.pass(bytes, &mut write)
+                })
+            }
         }
+    }
+}
+
+/// Leaves out the white space around a record: a repair in place puts some there.
+#[derive(Default)]
+struct Trim {
+    begun: bool,
+    /// White space that may be the record's last.
+    held: Vec<u8>,
+}
+
+impl Trim {
+    fn pass(&mut self, bytes: &[u8], write: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let bytes = if self.begun { bytes } else { bytes.trim_ascii_start() };
+        let text = bytes.trim_ascii_end();
+        self.begun |= !text.is_empty();
+        if !text.is_empty() {
+            write(&std::mem::take(&mut self.held))?;
+            write(text)?;
+        }
+        self.held.extend_from_slice(&bytes[text.len()..]);
+        if self.held.len() > 1 << 16 {
+            write(&std::mem::take(&mut self.held))?;
+        }
+        Ok(())
     }
 }
 

@@ -260,7 +260,7 @@ fn repair(
     let (bytes, ranges) = rejects.amount();
     let new = NewFile { output: &output, rejects, size: size - plan.rejected() };
     let lease = member::at_rest(folder, name, &source, at_rest)?;
-    let placed = member::put_in_place(folder, name, (&source, lease, size), new, keeping)?;
+    let placed = member::put_in_place(folder, name, (&source, lease, size), new, keeping, at_rest)?;
     outcome.repaired_files.push(path);
     outcome.quarantined_files.extend(placed.quarantined);
     outcome.rejected.push(Rejected { file: placed.rejects, source: name.to_owned(), bytes, ranges });

@@ -107,8 +107,10 @@ impl Sink for Survey<'_> {
         }
         if let Step::Reject(range) = &step {
             let rejects = &mut *self.rejects;
-            self.failed = sparse::each_piece(self.source, range.clone(), |bytes| rejects.write(bytes)).err();
-            self.rejects.add_range(range.clone());
+            match sparse::each_piece(self.source, range.clone(), |bytes| rejects.write(bytes)) {
+                Ok(()) => self.rejects.add_range(range.clone()),
+                Err(error) => self.failed = Some(error),
+            }
         }
         if !self.is_possible || self.failed.is_some() {
             return Flow::Break(());

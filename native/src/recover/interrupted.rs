@@ -18,13 +18,10 @@ use super::member::Keeping;
 use super::rejects::give_to;
 use super::{Doing, Outcome, aside, quarantine};
 use crate::disk::{File, sparse};
-use crate::error::{Error, Result, show};
+use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::Effort;
 use crate::records;
-
-/// The hidden file that collects what the set lacks.
-const LACKING: &str = "lacking";
 
 /// Puts temporaries of Papyra's in place, or aside when they hold nothing new.
 pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
@@ -41,6 +38,10 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
     }
     match lacking(history, &set, effort)? {
         Lacking::Undecided => return Ok(()),
+        Lacking::AtWork => {
+            let text = format!("a compaction or recovery of {} is at work: try again", show(&history.path()));
+            return Err(Error::new(Code::TryAgain, text));
+        }
         Lacking::TooMany(name) => {
             outcome.warnings.push(too_many(history, &name));
             return Ok(());
@@ -55,6 +56,9 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
                 for temporary in &set.temporaries {
                     put_in_place(history, temporary, outcome)?;
                 }
+            } else if history.folder.stat(member_name(&history.base, newest + 1))?.is_some() {
+                // What has that name is no member, and in the way.
+                return Ok(());
             } else {
                 add_oldest(history, newest + 1, &lines, outcome)?;
             }
@@ -129,6 +133,8 @@ enum Lacking {
     /// These lines, all older than what the set holds.
     Older(File),
     Undecided,
+    /// Papyra is writing one of them, or changes the set.
+    AtWork,
     /// The temporary with so many records that telling them apart would cost too much memory.
     TooMany(String),
 }
@@ -139,9 +145,13 @@ const MOST: usize = 2 << 20;
 fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<Lacking> {
     // Those of the temporaries, which compaction has made small, are held; the set may be large and is only read.
     let mut wanted: Vec<Meaning> = Vec::new();
-    for temporary in &set.temporaries {
+    let temporaries = Held::all(history, set)?;
+    if temporaries.iter().any(|temporary| temporary.file.has_writer()) {
+        return Ok(Lacking::AtWork);
+    }
+    for temporary in &temporaries {
         let mut records = 0;
-        each_record(history, &temporary.name, effort, |record| {
+        each_record(history, temporary, effort, |record| {
             records += 1;
             if wanted.len() < MOST {
                 wanted.push(meaning(record));
@@ -149,25 +159,27 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
             Ok(())
         })?;
         if records > 0 && wanted.len() == MOST {
-            return Ok(Lacking::TooMany(temporary.name.clone()));
+            return Ok(Lacking::TooMany(temporary.name.to_owned()));
         }
     }
     wanted.sort_unstable();
     wanted.dedup();
     let mut there: Vec<u32> = vec![0; wanted.len()];
-    for member in &set.members {
-        each_record(history, &member.name, effort, |record| {
+    for member in history.pin()?.members {
+        let file = member.file.map_err(|reason| Error::new(Code::NoInput, reason))?;
+        let member = Held::of(history, &member.name, member.index, file)?;
+        each_record(history, &member, effort, |record| {
             if let Ok(at) = wanted.binary_search(&meaning(record)) {
                 there[at] = there[at].saturating_add(1);
             }
             Ok(())
         })?;
     }
-    let mut oldest_first: Vec<&Temporary> = set.temporaries.iter().collect();
+    let mut oldest_first: Vec<&Held<'_>> = temporaries.iter().collect();
     oldest_first.sort_by_key(|temporary| std::cmp::Reverse(temporary.index));
     let (mut overlap, mut decided) = (false, true);
     // Without a name once it is open: nothing stays behind.
-    let hidden = unfinished(&format!("{}.{LACKING}", history.base));
+    let hidden = unfinished(&history.base);
     if history.folder.stat(&hidden)?.is_some() {
         history.folder.remove(&hidden)?;
     }
@@ -175,20 +187,22 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     history.folder.remove(&hidden)?;
     let mut writer = sparse::SparseWriter::new(lines);
     for temporary in oldest_first {
-        each_record(history, &temporary.name, effort, |record| {
-            match wanted.binary_search(&meaning(record)) {
-                Ok(at) if there[at] > 0 => {
-                    there[at] -= 1;
-                    overlap = true;
-                    Ok(())
-                }
-                _ => {
-                    decided &= !overlap;
-                    writer.write_all(record)?;
-                    writer.write_all(b"\n")
-                }
+        each_record(history, temporary, effort, |record| match wanted.binary_search(&meaning(record)) {
+            Ok(at) if there[at] > 0 => {
+                there[at] -= 1;
+                overlap = true;
+                Ok(())
+            }
+            _ => {
+                decided &= !overlap;
+                writer.write_all(record)?;
+                writer.write_all(b"\n")
             }
         })?;
+    }
+    // A rotation or a compaction meanwhile has changed what the set lacks.
+    if history.set()? != *set || temporaries.iter().any(|temporary| !temporary.is_still(history)) {
+        return Ok(Lacking::AtWork);
     }
     let written = writer.finish();
     let (lines, size) = written.map_err(|error| Error::cannot_write("write", &history.folder.join(hidden), error))?;
@@ -199,17 +213,44 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     })
 }
 
+/// A file of the set, held open.
+struct Held<'a> {
+    name: &'a str,
+    index: u32,
+    file: File,
+    /// When it was opened.
+    size: u64,
+}
+
+impl Held<'_> {
+    fn all<'a>(history: &History, set: &'a RotationSet) -> Result<Vec<Held<'a>>> {
+        let held = |temporary: &'a Temporary| {
+            Held::of(history, &temporary.name, temporary.index, history.read(&temporary.name)?)
+        };
+        set.temporaries.iter().map(held).collect()
+    }
+
+    fn of<'a>(history: &History, name: &'a str, index: u32, file: File) -> Result<Held<'a>> {
+        let size = file.size().map_err(|error| Error::cannot_read(&history.folder.join(name), 0, &error))?;
+        Ok(Held { name, index, file, size })
+    }
+
+    /// Whether its name still leads to it, and nothing was added.
+    fn is_still(&self, history: &History) -> bool {
+        let now = history.folder.stat(self.name).ok().flatten();
+        now.is_some_and(|now| self.file.stat().is_ok_and(|open| open.inode == now.inode && now.size == self.size))
+    }
+}
+
 /// Hands out the bytes of every record that recovery keeps of a file.
 fn each_record(
     history: &History,
-    name: &str,
+    held: &Held<'_>,
     effort: Effort<'_>,
     mut each: impl FnMut(&[u8]) -> std::io::Result<()>,
 ) -> Result<()> {
-    let file = history.read(name)?;
-    let path = history.folder.join(name);
-    let size = file.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
-    records::each(&file, &path, size, effort, |record| {
+    let path = history.folder.join(held.name);
+    records::each(&held.file, &path, held.size, effort, |record| {
         each(&record.bytes()?)?;
         Ok(Flow::Continue(()))
     })

@@ -98,7 +98,7 @@ pub(super) fn put(
     let size = renewed.text.len() as u64;
     let new = NewFile { output: &output, rejects, size };
     let lease = member::at_rest(folder, name, &source, at_rest)?;
-    let placed = member::put_in_place(folder, name, (&source, lease, stat.size), new, keeping)?;
+    let placed = member::put_in_place(folder, name, (&source, lease, stat.size), new, keeping, at_rest)?;
     outcome.quarantined_files.extend(placed.quarantined);
     outcome.rejected.push(Rejected { file: placed.rejects, source: name.to_owned(), bytes: stat.size, ranges: 1 });
     outcome.warnings.extend(placed.warnings);

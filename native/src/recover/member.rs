@@ -64,27 +64,31 @@ pub(crate) fn repair(folder: &Folder, log: &str, mut job: Job<'_>, effort: Effor
     if is_mounted && !is_plain {
         return Err(mount_point(folder, log));
     }
+    let mut last = None;
     for _ in 0..if is_mounted { 0 } else { KNOCKS } {
         match rewrite(folder, log, &mut job, false, effort) {
-            Err(error) if error.code == Code::TryAgain && is_plain => {}
+            Err(error) if error.code == Code::TryAgain && is_plain => last = Some(error),
             Ok(Some(Rewrite::OnlyTail)) => break,
             Ok(Some(Rewrite::Done(repaired))) => return Ok(Some(*repaired)),
             Ok(None) => return Ok(None),
             Err(error) => return Err(error),
         }
     }
-    match in_place::repair(folder, log, job.keeping, job.at_rest, effort) {
-        Ok(InPlace::Done(repaired)) => Ok(Some(*repaired)),
-        Ok(InPlace::Clean) => Ok(None),
-        Ok(InPlace::Impossible) if is_mounted => Err(mount_point(folder, log)),
-        Ok(InPlace::Impossible) => Err(busy(folder, log)),
-        // Somebody who only reads keeps it open: then it can be swapped.
-        Err(error) if error.code == Code::TryAgain && !is_mounted => match rewrite(folder, log, &mut job, true, effort)? {
-            Some(Rewrite::Done(repaired)) => Ok(Some(*repaired)),
-            Some(Rewrite::OnlyTail) => Err(error),
-            None => Ok(None),
-        },
-        Err(error) => Err(error),
+    let error = match in_place::repair(folder, log, job.keeping, job.at_rest, effort) {
+        Ok(InPlace::Done(repaired)) => return Ok(Some(*repaired)),
+        Ok(InPlace::Clean) => return Ok(None),
+        Ok(InPlace::Impossible) if is_mounted => return Err(mount_point(folder, log)),
+        Ok(InPlace::Impossible) => last.unwrap_or_else(|| busy(folder, log)),
+        Err(error) if error.code == Code::TryAgain && !is_mounted => error,
+        Err(error) => return Err(error),
+    };
+    // Somebody who only reads may keep it open, or bytes have to move: then it can be swapped.
+    match rewrite(folder, log, &mut job, true, effort) {
+        Ok(Some(Rewrite::Done(repaired))) => Ok(Some(*repaired)),
+        Ok(None) => Ok(None),
+        Ok(Some(Rewrite::OnlyTail)) => Err(error),
+        Err(again) if again.code == Code::TryAgain => Err(error),
+        Err(other) => Err(other),
     }
 }
 
@@ -170,7 +174,7 @@ fn rewrite(
     }
     let (_, rejected_ranges) = rejects.amount();
     let new = NewFile { output: &output, rejects, size: done.size };
-    let placed = put_in_place(folder, log, (&source, lease, size), new, job.keeping)?;
+    let placed = put_in_place(folder, log, (&source, lease, size), new, job.keeping, job.at_rest)?;
     Ok(Some(Rewrite::Done(Box::new(Repaired {
         plan,
         rejected_ranges,
@@ -251,6 +255,7 @@ pub(super) fn put_in_place(
     (source, lease, size): (&File, Option<Leased<'_>>, u64),
     new: NewFile<'_>,
     keeping: &Keeping,
+    vouched: bool,
 ) -> Result<Placed> {
     let (path, temporary) = (folder.join(log), unfinished(log));
     let NewFile { output, rejects, size: new_size } = new;
@@ -274,7 +279,7 @@ pub(super) fn put_in_place(
         }
     };
     let (original, secured, warnings, marks) = finish().inspect_err(|_| _ = folder.remove(&temporary))?;
-    match (Swap { folder, log, old: source, lease, new: output, marks, barrier: None }).run() {
+    match (Swap { folder, log, old: source, lease, new: output, marks, barrier: None, vouched }).run() {
         Ok(late_bytes) => Ok(Placed {
             quarantined: original.map(|kept| kept.path),
             rejects: secured.map(|secured| secured.path),

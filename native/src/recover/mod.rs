@@ -360,13 +360,16 @@ impl Doing<'_> {
 }
 
 /// A member that compaction had emptied goes; one that a rotation had put there meanwhile gets its name back.
-pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str) -> Result<bool> {
-    if folder.stat(hidden)?.is_some_and(|stat| stat.size > 0) {
+pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str, at_rest: bool) -> Result<bool> {
+    let goes = folder.stat(hidden)?.is_some_and(|stat| stat.size == 0)
+        && swap::is_left(&folder.read(hidden)?, at_rest)
+        && folder.stat(hidden)?.is_some_and(|stat| stat.size == 0);
+    if goes {
+        folder.remove(hidden)?;
+    } else {
         folder.move_to(hidden, folder, log)?;
-        return Ok(false);
     }
-    folder.remove(hidden)?;
-    Ok(true)
+    Ok(goes)
 }
 
 /// Where a file goes that is in the way.

@@ -77,7 +77,7 @@ enum Which {
 pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcome: &mut Outcome) -> Result<()> {
     for Leftover { folder, log, hidden } in leftovers(history)? {
         if hidden == emptied(&log) {
-            super::restore_unless_empty(&folder, &hidden, &log)?;
+            super::restore_unless_empty(&folder, &hidden, &log, at_rest)?;
             continue;
         }
         let mut name = hidden.clone();
@@ -210,7 +210,7 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, at: u64) -> Resu
         Error::cannot_write("write", &path, error)
     })?;
     let new = NewFile { output: &output, rejects: Rejects::discarded(), size };
-    put_in_place(folder, name, (&source, lease, end), new, &Keeping::Nothing).map(drop)
+    put_in_place(folder, name, (&source, lease, end), new, &Keeping::Nothing, hidden.at_rest).map(drop)
 }
 
 /// How many bytes of whole late lines the member has at their place.

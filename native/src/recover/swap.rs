@@ -44,6 +44,8 @@ pub(crate) struct Swap<'a> {
     /// What [`unfinished`] names, written and synced.
     pub(crate) new: &'a File,
     pub(crate) marks: (Mark, Mark),
+    /// The operator vouches that nobody writes.
+    pub(crate) vouched: bool,
     /// The lease on the new file.
     pub(crate) barrier: Option<Leased<'a>>,
 }
@@ -59,7 +61,7 @@ impl Swap<'_> {
         // While it stands, nobody can open the new file.
         match self.new.lease(Lease::Write) {
             Ok(barrier) => self.barrier = Some(barrier),
-            Err(_) if self.lease.is_none() => {}
+            Err(_) if self.vouched => {}
             Err(error) => return Err(not_swapped(no_lease(&self.folder.join(self.log), error))),
         }
         self.exchange(&journal).map_err(not_swapped)?;
@@ -96,7 +98,7 @@ impl Swap<'_> {
         }
         match folder.renamed(&hidden, folder, log, Rename::Exchange) {
             Ok(()) => {}
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if self.lease.is_none() => {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if self.vouched => {
                 return self.replace(&hidden).map_err(give_up);
             }
             Err(error) => return Err(give_up(self.why_not_exchanged(error))),
@@ -206,7 +208,23 @@ impl Swap<'_> {
         // From here on a run that comes after a kill has to look whether they are there.
         folder.rename(journal.name(), journal.at(State::Carried).name())?;
         folder.sync()?;
-        append(self.old, size, self.new).map_err(|error| Error::cannot_write("append to", &path, error))
+        let late = append(self.old, size, self.new).map_err(|error| Error::cannot_write("append to", &path, error))?;
+        // Somebody may have put another file in its place: then the old one keeps what came late.
+        let is_there = self.new.stat().is_ok_and(|stat| stat.links > 0);
+        if is_there { Ok(late) } else { Err(changed(folder, log)) }
+    }
+}
+
+/// Whether nobody has a file open that has just got a name which nobody else knows, nor is about to open it by the one it
+/// had. Where the kernel does not tell, the operator's word counts.
+pub(super) fn is_left(file: &File, vouched: bool) -> bool {
+    match file.lease_within(Lease::Read, PATIENCE) {
+        Ok(lease) => {
+            sys::pause(ON_THE_WAY);
+            lease.is_quiet()
+        }
+        Err(Errno::AGAIN) => false,
+        Err(_) => vouched,
     }
 }
 
