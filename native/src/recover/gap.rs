@@ -14,7 +14,7 @@ use papyra_core::rotation::{RotationSet, member_name};
 use serde_json::json;
 
 use super::{Outcome, rejects};
-use crate::disk::{Folder, lease};
+use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 
@@ -102,7 +102,7 @@ fn must_be_at_rest(history: &History, set: &RotationSet) -> Result<()> {
     for member in &set.members {
         let path = history.folder.join(&member.name);
         let file = history.read(&member.name)?;
-        if lease::has_writer(&file) {
+        if file.has_writer() {
             return doubt(format!("a process has {} open for writing; stop it, then try again", show(&path)));
         }
         if let Some(other) = names.insert(is_at(&history.folder, &member.name)?, &member.name) {

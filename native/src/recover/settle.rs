@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use papyra_core::rotation::member_name;
 
-use super::journal::{Journal, PREFIX, Mark, State, emptied, id, id_of, unfinished};
+use super::journal::{Journal, Mark, PREFIX, State, emptied, id, id_of, unfinished};
 use super::member::{Keeping, NewFile, at_rest, put_in_place};
 use super::rejects::Rejects;
 use super::swap::{PATIENCE, changed, held_open, no_lease};
