@@ -15,7 +15,7 @@ use crate::disk::Identity;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Pinned};
 use crate::reading::Effort;
-use crate::recover::{self, Job, Keeping};
+use crate::recover::{self, Job, Keeping, Mark, Only};
 use crate::{TOOL, records};
 
 /// What was done: schema `papyra.compact/1`.
@@ -69,6 +69,8 @@ struct Share {
     removed: u64,
     bytes_removed: u64,
     summary: Summary,
+    /// The bytes that were counted.
+    only: Option<Only>,
 }
 
 /// Compacts a history. `now` is in seconds since 1970 and only decides whether its timestamps can be Unix time.
@@ -85,7 +87,7 @@ pub fn compact(
     if !dry_run {
         warnings = recover::finish_interrupted(history, at_rest, effort)?;
     }
-    let shares = shares(history, policy, now, effort)?;
+    let mut shares = shares(history, policy, now, effort)?;
     let sum = |of: fn(&Share) -> u64| shares.iter().map(of).sum::<u64>();
     let mut outcome = Outcome {
         schema: "papyra.compact/1",
@@ -105,7 +107,7 @@ pub fn compact(
     if Report::new(TOOL, history.backend, shares.iter().map(look).collect(), false).is_no_log() {
         return Err(recover::no_log(history));
     }
-    for share in shares.iter().filter(|share| share.removed > 0 || share.summary.anomalies > 0) {
+    for share in shares.iter_mut().filter(|share| share.removed > 0 || share.summary.anomalies > 0) {
         outcome.files.push(history.folder.join(&share.member.name));
         if dry_run {
             continue;
@@ -117,7 +119,7 @@ pub fn compact(
         let mut filter = |record: &papyra_core::scan::Record<'_>| {
             sieve.keeps(record.facts.timestamp, record.span.length + record.newline)
         };
-        let only = share.member.identity.map(|identity| (identity.device, identity.inode));
+        let only = share.only.take();
         let job = Job { keeping: &Keeping::Rejects, prefix: None, filter: Some(&mut filter), only, at_rest };
         if let Some(repaired) = recover::repair(folder, log, job, effort)? {
             outcome.rejects.extend(repaired.rejects);
@@ -157,7 +159,14 @@ fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) ->
                 bytes_removed += bytes;
             }
         })?;
-        shares.push(Share { member, sieve: before, removed, bytes_removed, summary });
+        let only = match (&member.file, member.identity) {
+            (Ok(file), Some(identity)) => Some(Only {
+                file: (identity.device, identity.inode),
+                begins_with: Mark::of(file, &history.folder.join(&member.name), identity.size)?,
+            }),
+            _ => None,
+        };
+        shares.push(Share { member, sieve: before, removed, bytes_removed, summary, only });
     }
     Ok(shares)
 }

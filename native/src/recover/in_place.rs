@@ -365,11 +365,12 @@ impl Overwrite<'_> {
 
     /// Cuts off the damage at the end, and gives the last record the newline that it lacks.
     fn cut(&self, tail: &Tail) -> io::Result<()> {
+        // In this order: what follows an owed newline would stand on a line of its own for a moment.
+        if tail.stretch.is_some() {
+            self.file.set_size(tail.at)?;
+        }
         if tail.newline_owed {
             self.file.write_all_at(b"\n", tail.at)?;
-        }
-        if tail.stretch.is_some() {
-            self.file.set_size(tail.at + u64::from(tail.newline_owed))?;
         }
         self.file.sync_all()
     }

@@ -47,17 +47,16 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
             return Ok(());
         }
         Lacking::Nothing => {}
-        Lacking::Older(lines) => {
+        Lacking::Older { lines, overlap } => {
             let newest = set.members.iter().map(|member| member.index).max().unwrap_or(0);
             let whole = |temporary: &Temporary| temporary.index > newest;
             if history.backend == Backend::Json {
                 doing.mend(&history.base, Some(&lines), outcome)?;
-            } else if set.temporaries.iter().all(whole) {
+            } else if !overlap && set.temporaries.iter().all(whole) {
                 for temporary in &set.temporaries {
                     put_in_place(history, temporary, outcome)?;
                 }
-            } else if history.folder.stat(member_name(&history.base, newest + 1))?.is_some() {
-                // What has that name is no member, and in the way.
+            } else if !is_free(history, &set, newest + 1)? {
                 return Ok(());
             } else {
                 add_oldest(history, newest + 1, &lines, outcome)?;
@@ -69,6 +68,12 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
         outcome.quarantined_files.push(quarantine::set_aside(&history.folder, &temporary.name, &to)?);
     }
     history.folder.sync()
+}
+
+/// Whether lines that the set lacks may become a member of this number: Papyra was about to make it, and it is not there.
+fn is_free(history: &History, set: &RotationSet, index: u32) -> Result<bool> {
+    let is_meant = set.temporaries.iter().any(|temporary| temporary.index == index);
+    Ok(is_meant && history.folder.stat(member_name(&history.base, index))?.is_none())
 }
 
 fn too_many(history: &History, name: &str) -> String {
@@ -130,8 +135,11 @@ fn add_oldest(history: &History, index: u32, lines: &File, outcome: &mut Outcome
 /// What the temporaries hold and the set does not.
 enum Lacking {
     Nothing,
-    /// These lines, all older than what the set holds.
-    Older(File),
+    /// These lines, all older than what the set holds; whether it holds some of the temporaries' records too.
+    Older {
+        lines: File,
+        overlap: bool,
+    },
     Undecided,
     /// Papyra is writing one of them, or changes the set.
     AtWork,
@@ -208,7 +216,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let (lines, size) = written.map_err(|error| Error::cannot_write("write", &history.folder.join(hidden), error))?;
     Ok(match (size, decided) {
         (0, true) => Lacking::Nothing,
-        (_, true) => Lacking::Older(lines),
+        (_, true) => Lacking::Older { lines, overlap },
         (_, false) => Lacking::Undecided,
     })
 }

@@ -35,10 +35,18 @@ pub(crate) struct Job<'a> {
     pub(crate) prefix: Option<&'a File>,
     /// Drops records; without it all stay.
     pub(crate) filter: Option<Filter<'a>>,
-    /// The device and inode that the filter was made for: a rotation meanwhile must not have it applied to another.
-    pub(crate) only: Option<(u64, u64)>,
+    /// What the filter was made for: it must not be applied to another file, nor to other bytes.
+    pub(crate) only: Option<Only>,
     /// The operator vouches that nobody writes: where the kernel gives no lease and no exchange, it is done without.
     pub(crate) at_rest: bool,
+}
+
+/// The file that a filter was made for.
+pub(crate) struct Only {
+    /// Its device and inode.
+    pub(crate) file: (u64, u64),
+    /// What was counted.
+    pub(crate) begins_with: Mark,
 }
 
 /// What was done to a file.
@@ -112,7 +120,7 @@ fn rewrite(
     let failed = |error| Error::cannot_read(&path, 0, &error);
     let seen = scan_settled(&source, &path, Effort { max_findings: 1, ..effort })?;
     let stat = source.stat().map_err(failed)?;
-    if job.only.is_some_and(|only| only != (stat.device, stat.inode)) {
+    if job.only.as_ref().is_some_and(|only| only.file != (stat.device, stat.inode)) {
         return Err(Error::new(Code::TryAgain, format!("{} was rotated meanwhile: try again", show(&path))));
     }
     let is_plain = job.prefix.is_none() && job.filter.is_none();
@@ -131,6 +139,11 @@ fn rewrite(
     let lease = at_rest(folder, log, &source, job.at_rest)?;
     // From here on nobody writes to it.
     let size = source.size().map_err(failed)?;
+    if let Some(only) = &job.only
+        && !only.begins_with.fits(&source, &path)?
+    {
+        return Err(changed(folder, log));
+    }
     let before = reading::scan_file(&source, &path, size, quiet)?;
     if before.anomalies == 0 && is_plain {
         return Ok(None);

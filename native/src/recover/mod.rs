@@ -29,8 +29,8 @@ use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::{self, Effort};
 
-pub(crate) use journal::emptied;
-pub(crate) use member::{Job, Keeping, repair};
+pub(crate) use journal::{Mark, emptied};
+pub(crate) use member::{Job, Keeping, Only, repair};
 pub(crate) use settle::leftovers;
 
 /// What becomes of the damaged parts.

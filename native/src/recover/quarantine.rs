@@ -61,9 +61,12 @@ fn copy(source: &File, size: u64, like: &Stat, folder: &Folder, name: &str) -> R
     let written = sparse::copy(source, size, &target).map(|()| _ = give_to(&target, like));
     let written = written.and_then(|()| target.sync_all());
     let done = written.map_err(|error| Error::cannot_write("keep the original as", &folder.join(&to), error));
-    done.and_then(|()| folder.move_to(&temporary, folder, &to))
-        .and_then(|_| folder.sync())
-        .inspect_err(|_| _ = folder.remove(&temporary))?;
+    let named = |()| match folder.move_to(&temporary, folder, &to)? {
+        true => Ok(()),
+        // A file system that can neither refuse to replace nor give second names.
+        false => folder.rename(&temporary, &to),
+    };
+    done.and_then(named).and_then(|()| folder.sync()).inspect_err(|_| _ = folder.remove(&temporary))?;
     Ok(to)
 }
 

@@ -12,7 +12,7 @@ use papyra_core::rotation::member_name;
 use super::journal::{Journal, Mark, PREFIX, State, emptied, id, id_of, unfinished};
 use super::member::{Keeping, NewFile, at_rest, put_in_place};
 use super::rejects::Rejects;
-use super::swap::{PATIENCE, changed, held_open, no_lease};
+use super::swap::{PATIENCE, changed, held_open, is_left, no_lease};
 use super::{Outcome, aside, quarantine};
 use crate::disk::{File, Folder, Lease, Rename, sparse};
 use crate::error::{Error, Result, show};
@@ -129,6 +129,10 @@ impl Hidden<'_> {
 /// `true`: whatever the hidden file holds is elsewhere now, and it may go aside.
 fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Result<bool> {
     let file = hidden.folder.read(hidden.journal.name())?;
+    // Who had found it before the swap may be about to write to it.
+    if !is_left(&file, hidden.at_rest) {
+        return Err(held_open(hidden.folder, &hidden.journal.name()));
+    }
     let size = file.size().map_err(|error| hidden.failed(&error))?;
     let others = others(history, hidden.folder)?;
     let whole = Mark::of(&file, &hidden.path(), size)?;

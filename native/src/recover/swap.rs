@@ -67,7 +67,10 @@ impl Swap<'_> {
         self.exchange(&journal).map_err(not_swapped)?;
         let swapped = |error: Error| Failed { error, swapped: true };
         self.folder.sync().map_err(swapped)?;
-        let late = self.wait_for_the_last(&journal).map_err(swapped)?;
+        let Some(late) = self.wait_for_the_last(&journal).map_err(swapped)? else {
+            self.take_back(&journal).map_err(swapped)?;
+            return Err(not_swapped(changed(self.folder, self.log)));
+        };
         self.barrier = None;
         let hidden = if late > 0 { journal.at(State::Carried).name() } else { journal.name() };
         self.clear_away(&hidden).map_err(swapped)?;
@@ -188,8 +191,9 @@ impl Swap<'_> {
         Err(changed(folder, log))
     }
 
-    /// Waits for whoever had found the old file before the exchange, and adds what he wrote to the new one.
-    fn wait_for_the_last(&mut self, journal: &Journal) -> Result<u64> {
+    /// Waits for whoever had found the old file before the exchange, and adds what he wrote to the new one. `None`: he did
+    /// something else, such as cutting it, and has to find it in its place.
+    fn wait_for_the_last(&mut self, journal: &Journal) -> Result<Option<u64>> {
         let (folder, log, size) = (self.folder, self.log, journal.old.size);
         let path = folder.join(log);
         if let Some(lease) = self.lease.take() {
@@ -197,13 +201,16 @@ impl Swap<'_> {
             let waiting = !lease.is_quiet();
             drop(lease);
             // He is let in, writes, and closes.
-            if waiting && self.old.lease_within(Lease::Read, LAST_PATIENCE).is_err() {
-                return Err(still_open(folder, log));
+            if waiting {
+                let _again = self.old.lease_within(Lease::Read, LAST_PATIENCE).map_err(|_| still_open(folder, log))?;
+                if !journal.old.fits(self.old, &path)? {
+                    return Ok(None);
+                }
             }
         }
         let late = self.old.size().map_err(|error| Error::cannot_read(&path, size, &error))?.saturating_sub(size);
         if late == 0 {
-            return Ok(0);
+            return Ok(Some(0));
         }
         // From here on a run that comes after a kill has to look whether they are there.
         folder.rename(journal.name(), journal.at(State::Carried).name())?;
@@ -211,7 +218,7 @@ impl Swap<'_> {
         let late = append(self.old, size, self.new).map_err(|error| Error::cannot_write("append to", &path, error))?;
         // Somebody may have put another file in its place: then the old one keeps what came late.
         let is_there = self.new.stat().is_ok_and(|stat| stat.links > 0);
-        if is_there { Ok(late) } else { Err(changed(folder, log)) }
+        if is_there { Ok(Some(late)) } else { Err(changed(folder, log)) }
     }
 }
 
