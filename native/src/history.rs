@@ -5,7 +5,6 @@
 
 use crate::disk::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use papyra_core::scan::Sink;
 use papyra_core::summary::Summary;
 
 use crate::archive;
-use crate::disk::{Folder, Identity, file_name};
+use crate::disk::{Folder, Identity, file_name, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::{self, Effort};
 use crate::recover::leftovers;
@@ -182,7 +181,7 @@ impl History {
             return Ok(None);
         }
         let path = self.folder.join(name);
-        let target = std::fs::canonicalize(&path).map_err(|error| Error::cannot_open(&path, error))?;
+        let target = sys::canonical(&path).map_err(|error| Error::cannot_open(&path, error))?;
         let parent = target.parent().unwrap_or(Path::new("/"));
         Ok(Some((Folder::open(parent)?, file_name(&target)?)))
     }
@@ -227,9 +226,13 @@ impl History {
 
     /// Whether the member's name still leads to the file that was opened.
     fn is_still(&self, member: &Pinned) -> bool {
-        let now = std::fs::metadata(self.folder.join(&member.name)).ok();
+        let now = match self.place(&member.name) {
+            Ok(None) => self.folder.stat(&member.name).ok().flatten(),
+            Ok(Some((folder, name))) => folder.stat(&name).ok().flatten(),
+            Err(_) => None,
+        };
         match (&member.identity, now) {
-            (Some(then), Some(now)) => (then.device, then.inode) == (now.dev(), now.ino()),
+            (Some(then), Some(now)) => (then.device, then.inode) == (now.device, now.inode),
             // One that could not be opened may have been on its way to another name.
             (None, Some(_)) => self.read(&member.name).is_err(),
             (_, None) => false,

@@ -9,6 +9,8 @@
 mod file;
 mod folder;
 mod lease;
+#[cfg(test)]
+pub(crate) mod simulated;
 pub(crate) mod sparse;
 pub mod sys;
 

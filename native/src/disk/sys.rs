@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom, StatxFlags};
 use rustix::io::Errno;
 
-#[cfg(any())]
+#[cfg(test)]
 use super::simulated;
 
 /// What the calls return.
@@ -23,7 +23,7 @@ pub(crate) type Result<T> = rustix::io::Result<T>;
 #[derive(Debug)]
 pub(crate) enum Handle {
     Kernel(OwnedFd),
-    #[cfg(any())]
+    #[cfg(test)]
     Simulated(simulated::Handle),
 }
 
@@ -123,7 +123,7 @@ macro_rules! call {
     ($handle:expr, $kernel:ident => $real:expr, $sim:ident => $simulated:expr) => {
         match $handle {
             Handle::Kernel($kernel) => $real,
-            #[cfg(any())]
+            #[cfg(test)]
             Handle::Simulated($sim) => $simulated,
         }
     };
@@ -134,16 +134,16 @@ macro_rules! call_two {
     ($one:expr, $other:expr, $k1:ident, $k2:ident => $real:expr, $s1:ident, $s2:ident => $simulated:expr) => {
         match ($one, $other) {
             (Handle::Kernel($k1), Handle::Kernel($k2)) => $real,
-            #[cfg(any())]
+            #[cfg(test)]
             (Handle::Simulated($s1), Handle::Simulated($s2)) => $simulated,
-            #[cfg(any())]
+            #[cfg(test)]
             _ => Err(Errno::XDEV),
         }
     };
 }
 
 pub(crate) fn open_folder(path: &Path) -> Result<Handle> {
-    #[cfg(any())]
+    #[cfg(test)]
     if let Some(disk) = simulated::current() {
         return disk.open_folder(path).map(Handle::Simulated);
     }
@@ -153,7 +153,7 @@ pub(crate) fn open_folder(path: &Path) -> Result<Handle> {
 
 /// Makes one folder, with the mode 0777 less the umask; its parent must be there.
 pub(crate) fn make_folder(path: &Path) -> Result<()> {
-    #[cfg(any())]
+    #[cfg(test)]
     if let Some(disk) = simulated::current() {
         return disk.make_folder(path);
     }
@@ -162,7 +162,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<()> {
 
 /// The path without links; all of it must be there.
 pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
-    #[cfg(any())]
+    #[cfg(test)]
     if let Some(disk) = simulated::current() {
         return disk.canonical(path).map_err(Into::into);
     }
@@ -171,7 +171,7 @@ pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
 
 /// Milliseconds since 1970.
 pub(crate) fn now() -> i64 {
-    #[cfg(any())]
+    #[cfg(test)]
     if let Some(disk) = simulated::current() {
         return disk.now();
     }
@@ -180,7 +180,7 @@ pub(crate) fn now() -> i64 {
 
 /// Lets the others go on for a while.
 pub(crate) fn pause(time: Duration) {
-    #[cfg(any())]
+    #[cfg(test)]
     if let Some(disk) = simulated::current() {
         return disk.pause(time);
     }
@@ -189,7 +189,7 @@ pub(crate) fn pause(time: Duration) {
 
 /// The effective user.
 pub(crate) fn user() -> u32 {
-    #[cfg(any())]
+    #[cfg(test)]
     if let Some(disk) = simulated::current() {
         return disk.user();
     }

@@ -272,7 +272,7 @@ pub(super) fn put_in_place(
 ) -> Result<Placed> {
     let (path, temporary) = (folder.join(log), unfinished(log));
     let NewFile { output, rejects, size: new_size } = new;
-    let finish = || -> Result<(Option<Kept>, Option<Secured>, Vec<String>, (Mark, Mark))> {
+    let finish = || -> Result<Ready> {
         let warnings = like_the_original(source, output, &path)?;
         output.sync_all().map_err(|error| Error::cannot_write("write", &folder.join(&temporary), error))?;
         let marks = (Mark::of(source, &path, size)?, Mark::of(output, &folder.join(&temporary), new_size)?);
@@ -308,6 +308,9 @@ pub(super) fn put_in_place(
         }
     }
 }
+
+/// What has to be there before a swap: the original, what was removed, warnings, and the marks of both files.
+type Ready = (Option<Kept>, Option<Secured>, Vec<String>, (Mark, Mark));
 
 /// Where a rewrite reads and writes.
 struct Target<'a> {

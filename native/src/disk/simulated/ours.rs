@@ -1,0 +1,80 @@
+//! What of papyra runs in the simulation: the real code, called as the command line calls it.
+
+use std::path::{Path, PathBuf};
+
+use papyra_core::retention::Retention;
+
+use crate::compact;
+use crate::error::Error;
+use crate::history::{Choice, History};
+use crate::reading::Effort;
+use crate::recover::{self, Mode, Options, Outcome};
+
+/// A command.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verb {
+    Repair { at_rest: bool },
+    Quarantine { at_rest: bool },
+    StartupCheck,
+    Compact { keep: usize, at_rest: bool },
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(super) struct Exit {
+    pub(super) code: u8,
+    /// The names of what it says that it has repaired.
+    pub(super) repaired: Vec<String>,
+    pub(super) said: String,
+}
+
+fn effort() -> Effort<'static> {
+    Effort { threads: 1, max_findings: 100, progress: &|_| {} }
+}
+
+pub(super) fn run(log: &Path, max_files: Option<u32>, verb: Verb) -> Exit {
+    let done = match verb {
+        Verb::Repair { at_rest } => recovered(log, max_files, Mode::Repair, at_rest),
+        Verb::Quarantine { at_rest } => recovered(log, max_files, Mode::Quarantine, at_rest),
+        Verb::StartupCheck => scanned(log, max_files),
+        Verb::Compact { keep, at_rest } => compacted(log, max_files, keep, at_rest),
+    };
+    done.unwrap_or_else(|error| Exit { code: error.code as u8, repaired: Vec::new(), said: error.to_string() })
+}
+
+fn open(log: &Path, max_files: Option<u32>) -> Result<History, Error> {
+    let choice = if max_files.is_some() { Choice::Rotating } else { Choice::Auto };
+    History::open(log, choice, max_files)
+}
+
+fn recovered(log: &Path, max_files: Option<u32>, mode: Mode, at_rest: bool) -> Result<Exit, Error> {
+    let options = Options {
+        mode,
+        quarantine_dir: (mode == Mode::Quarantine).then(|| PathBuf::from("/elsewhere/quarantine")),
+        discard_rejects: false,
+        dry_run: false,
+        not_a_log: false,
+        close_gap: false,
+        at_rest,
+    };
+    let outcome: Outcome = recover::recover(&open(log, max_files)?, &options, effort())?;
+    let code = if outcome.remains() { 3 } else { 0 };
+    Ok(Exit { code, repaired: names(&outcome.repaired_files), said: outcome.warnings.join("; ") })
+}
+
+fn scanned(log: &Path, max_files: Option<u32>) -> Result<Exit, Error> {
+    let files = open(log, max_files)?.scan(effort())?;
+    let damaged = files.iter().any(|file| file.anomaly_count > 0);
+    Ok(Exit { code: u8::from(damaged), repaired: Vec::new(), said: String::new() })
+}
+
+fn compacted(log: &Path, max_files: Option<u32>, keep: usize, at_rest: bool) -> Result<Exit, Error> {
+    let policy = Retention { max_records: Some(keep as u64), ..Retention::default() };
+    let outcome = compact::compact(&open(log, max_files)?, policy, 1.7e9, false, at_rest, effort())?;
+    Ok(Exit { code: 0, repaired: names(&outcome.files), said: outcome.warnings.join("; ") })
+}
+
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let names = paths.iter().filter_map(|path| path.file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
+}

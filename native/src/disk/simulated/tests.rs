@@ -1,0 +1,98 @@
+//! Schedules by the thousand.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::chance::Chance;
+use super::file_system::Lie;
+use super::schedule::{kind, run, tell};
+use super::world::Figures;
+
+/// How often something went wrong, and the first seed that shows it.
+type Wrong = BTreeMap<String, (u64, u64)>;
+
+/// Runs seeds from `first` on, on all cores.
+fn run_many(first: u64, most: u64, time: Duration, lie: Option<Lie>) -> (Figures, Wrong) {
+    let next = AtomicU64::new(first);
+    let all = Mutex::new((Figures::default(), Wrong::new()));
+    let begun = Instant::now();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                let mut figures = Figures::default();
+                while begun.elapsed() < time {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first.saturating_add(most) {
+                        break;
+                    }
+                    let ended = run(Chance::of_seed(seed), lie, false);
+                    figures.add(&ended.figures);
+                    // What goes wrong on an honest disk too says nothing of the lie.
+                    let is_news = || lie.is_none() || run(Chance::of_seed(seed), None, false).failure.is_none();
+                    if let Some(failure) = ended.failure
+                        && is_news()
+                    {
+                        let mut all = all.lock().expect("not poisoned");
+                        let (count, known) = all.1.entry(kind(&failure)).or_insert((0, seed));
+                        *count += 1;
+                        *known = seed.min(*known);
+                    }
+                }
+                all.lock().expect("not poisoned").0.add(&figures);
+            });
+        }
+    });
+    all.into_inner().expect("not poisoned")
+}
+
+/// `PAPYRA_SIM_SECONDS` says how long, `PAPYRA_SIM_SEED` where to begin.
+#[test]
+fn whatever_happens_no_record_is_lost_doubled_or_moved() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = number("PAPYRA_SIM_SEED").unwrap_or(1);
+    let (most, time) = match number("PAPYRA_SIM_SECONDS") {
+        Some(seconds) => (u64::MAX, Duration::from_secs(seconds)),
+        None => (5_000, Duration::from_secs(3600)),
+    };
+    let begun = Instant::now();
+    let (figures, wrong) = run_many(first, most, time, None);
+    let rate = figures.schedules as f64 / begun.elapsed().as_secs_f64();
+    println!("{rate:.0} schedules a second: {figures:?}");
+    for (kind, (count, seed)) in &wrong {
+        println!("{count:7} times, first with seed {seed}: {kind}");
+    }
+    if let Some(seed) = wrong.values().map(|(_, seed)| *seed).min() {
+        panic!("{}", tell(seed).unwrap_or_else(|| format!("seed {seed} failed once, and then no more")));
+    }
+}
+
+/// `PAPYRA_SIM_TELL` names a seed: its schedule is printed, shortened.
+#[test]
+fn a_schedule_is_told_by_seed() {
+    if let Ok(seed) = std::env::var("PAPYRA_SIM_TELL") {
+        for seed in seed.split(',') {
+            let told = tell(seed.parse().expect("a number"));
+            println!("{}", told.unwrap_or_else(|| format!("nothing goes wrong with seed {seed}")));
+        }
+    }
+}
+
+/// The simulation is worth something only if it finds what is wrong: here the disk breaks one promise at a time.
+#[test]
+fn a_disk_that_lies_is_found_out() {
+    const MOST: u64 = 3_000;
+    let mut missed = Vec::new();
+    for lie in Lie::ALL {
+        let (figures, wrong) = run_many(1, MOST, Duration::from_secs(3600), Some(lie));
+        let count: u64 = wrong.values().map(|(count, _)| count).sum();
+        let first = wrong.iter().min_by_key(|(_, (_, seed))| *seed);
+        println!("{lie:?}: {count} of {} schedules, first {first:?}", figures.schedules);
+        if first.is_none() {
+            missed.push(lie);
+        }
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
