@@ -11,7 +11,7 @@ use crate::archive;
 use crate::escape::escape;
 use crate::finding::{AnomalyType, Finding, Reason};
 use crate::manifest;
-use crate::redis::{AofNames, Format, Seems, is_whole_dump};
+use crate::redis::{AofNames, Format, GroupsFile, Seems, is_whole_dump};
 use crate::report::{Backend, FileReport, Role};
 use crate::rotation::{self, Choice, RotationSet};
 use crate::sniff::{self, Looks, names_a_field};
@@ -137,7 +137,11 @@ impl Survey {
 
     /// The names to look at, with the positions by which they are meant here: all but hidden ones and a backup's own files.
     pub fn names(&self) -> impl Iterator<Item = (usize, &str)> {
-        let is_meant = |name: &str| !name.starts_with('.') && name != manifest::NAME && name != manifest::SUMS;
+        // A list of groups may be called so anywhere; in a backup it is one of its own files.
+        let is_backup = self.names.iter().any(|name| name == manifest::NAME);
+        let is_own =
+            move |name: &str| matches!(name, manifest::NAME | manifest::SUMS) || is_backup && name == GroupsFile::NAME;
+        let is_meant = move |name: &str| !name.starts_with('.') && !is_own(name);
         self.names.iter().map(String::as_str).enumerate().filter(move |(_, name)| is_meant(name))
     }
 

@@ -84,6 +84,8 @@ pub struct PendingExport {
 impl GroupsFile {
     /// The schema of this version.
     pub const SCHEMA: &'static str = "papyra.groups/1";
+    /// The name that such a file has in exports and backups.
+    pub const NAME: &'static str = "groups.json";
 
     /// A file of these streams.
     pub fn new(streams: Vec<StreamGroups>) -> Self {

@@ -25,7 +25,7 @@ use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 
 /// The name of the list of groups.
-pub const GROUPS: &str = "groups.json";
+pub const GROUPS: &str = GroupsFile::NAME;
 
 /// What was written: schema `papyra.export/1`.
 #[derive(Debug, Serialize)]
