@@ -133,7 +133,7 @@ impl Upload<'_> {
     fn finish(mut self, manifest: &[u8]) -> Result<Manifest> {
         let sums = sums::write(&sums_of(&self.manifest, &sha256(manifest)));
         let is_complete = self.remote.size(manifest::SUMS)?.is_some();
-        if is_complete && whole(&self.remote, manifest::SUMS)? != sums.as_bytes() {
+        if is_complete && whole(&self.remote, manifest::SUMS)? != sums {
             let text = format!("{} exists already: choose another name", show(self.remote.path()));
             return Err(Error::new(Code::CannotCreate, text));
         }
@@ -149,7 +149,7 @@ impl Upload<'_> {
             }
             self.check_sizes()?;
             self.remote.put(manifest::NAME, manifest, false)?;
-            self.remote.put(manifest::SUMS, sums.as_bytes(), false)?;
+            self.remote.put(manifest::SUMS, &sums, false)?;
         }
         self.remote.remove(UNDER_WAY)?;
         self.staging.clear(&self.name)?;
