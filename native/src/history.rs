@@ -136,6 +136,11 @@ impl History {
         Ok(beside(&self.base, self.backend, &self.folder.names()?))
     }
 
+    /// How many files belong to the set, where somebody said so.
+    pub(crate) fn max_files(&self) -> Option<u32> {
+        self.max_files
+    }
+
     /// The path of the log.
     pub fn path(&self) -> PathBuf {
         self.folder.join(&self.base)

@@ -70,11 +70,16 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
     history.folder.sync()
 }
 
-/// Whether lines that the set lacks may become a member of this number: Papyra was about to make it, and it is not there.
+/// Whether lines that the set lacks may become a member of this number: it is not there, Papyra had so many, and reads so
+/// many.
 fn is_free(history: &History, set: &RotationSet, index: u32) -> Result<bool> {
-    let is_meant = set.temporaries.iter().any(|temporary| temporary.index == index);
-    Ok(is_meant && history.folder.stat(member_name(&history.base, index))?.is_none())
+    let most = set.temporaries.iter().map(|temporary| temporary.index).max().unwrap_or(0) + 1;
+    let is_read = index <= most && index < history.max_files().unwrap_or(PAPYRAS_FILES);
+    Ok(is_read && history.folder.stat(member_name(&history.base, index))?.is_none())
 }
+
+/// The files of a set unless its owner said otherwise. Source: Papyra 0.3.0, `persistence/backends/rotating.py`.
+const PAPYRAS_FILES: u32 = 5;
 
 fn too_many(history: &History, name: &str) -> String {
     format!(
