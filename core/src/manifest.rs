@@ -4,6 +4,7 @@
 //! its folder or have it write more than the stored bytes can hold. Whether the stored bytes *are* what the manifest
 //! says is for whoever can read them.
 
+mod series;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use crate::name;
 use crate::report::{Report, Role};
 use crate::sums::is_hash;
 
+pub use series::{derived, is_label};
 pub use streams::{Method, RedisSource, StoredStream};
 
 /// The manifest's schema.
@@ -42,6 +44,15 @@ pub struct Manifest {
     pub tool: String,
     /// The backup's name: that of its folder.
     pub name: String,
+    /// The series that it belongs to, unless it was made before there were any: [`Manifest::series`] tells then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<String>,
+    /// The name of the host that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What the operator has called it besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// When its files were pinned, RFC 3339, UTC.
     pub created: String,
     /// How long it took, in seconds.
@@ -63,6 +74,10 @@ pub struct Manifest {
 pub struct Source {
     /// The folder that held the files, or the server's address without its secrets.
     pub folder: String,
+    /// What was backed up, as the series is derived from it: the path of a log, a set or a folder, or the systems and
+    /// the server's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Its permission bits.
     pub mode: u32,
     /// Its owner's number.
@@ -243,6 +258,7 @@ impl Manifest {
         if !is_name(&self.name) {
             return no(format!("the backup's name {:?} is no name of a folder", self.name));
         }
+        self.check_labels().map_err(Invalid)?;
         if self.files.is_empty() {
             return no("it lists no files: nothing could be restored".into());
         }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rustix::fs::{Access, access};
 use serde::Serialize;
 
-use crate::backup::list::{Entry, list};
-use crate::backup::{Attestation, Attested, remote};
+use crate::backup::list::{Entry, all_readable, list};
+use crate::backup::{Attestation, Attested, remote, series};
 use crate::disk::Folder;
 use crate::error::{Code, show};
 use crate::figures::{bytes, duration};
@@ -23,6 +23,8 @@ pub struct Wanted {
     pub quarantine_dir: Option<PathBuf>,
     /// The folder of backups, if one is configured.
     pub backups: Option<PathBuf>,
+    /// Which series of them is looked at.
+    pub series: series::Wanted,
     /// How many bytes the next backup needs.
     pub bytes: Option<u64>,
     /// The newest backup may be this old.
@@ -72,7 +74,7 @@ pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
         items.push(Item::failed("backups", "no folder of backups is configured".into(), advice));
         return items;
     };
-    let entries = match list(backups, now) {
+    let mut entries = match list(backups, now) {
         Ok(entries) => entries,
         Err(error) => {
             let advice = match error.code {
@@ -83,6 +85,17 @@ pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
             return items;
         }
     };
+    if let Err(error) = all_readable(&entries, "it may be the newest backup") {
+        items.push(Item::failed("backups", error.to_string(), "run as a user who may read the backups"));
+    }
+    match wanted.series.among(&entries, backups) {
+        Ok(series) => entries.retain(|entry| entry.series.as_ref() == Some(&series)),
+        Err(error) => {
+            // A backup of something else is no backup of this.
+            entries.clear();
+            items.push(Item::failed("series", error.to_string(), "papyra backup create begins one"));
+        }
+    }
     items.push(newest(&entries, wanted));
     items.push(attested(&entries, Attested::Verified, wanted.verify_age, now, backups));
     items.push(attested(&entries, Attested::Drilled, wanted.drill_age, now, backups));
@@ -134,10 +147,15 @@ fn quarantine(wanted: &Wanted) -> Item {
 fn newest(entries: &[Entry], wanted: &Wanted) -> Item {
     let check = "newest backup";
     let advice = "run papyra backup create now, and look at why the timer did not";
-    let Some(newest) = entries.iter().rev().find(|entry| entry.is_restorable()) else {
+    let newest = entries.iter().rev().find(|entry| !entry.unfinished && !entry.from_future && entry.problem.is_none());
+    let Some(newest) = newest else {
         return Item::failed(check, "there is no backup that could be restored".into(), advice);
     };
     let name = papyra_core::escape::escape(newest.name.as_bytes());
+    let looked = newest.damage.as_ref().or(newest.unreadable.as_ref());
+    if let Some(why) = looked.cloned().or_else(|| newest.is_damaged().then(|| "it was found damaged".into())) {
+        return Item::failed(check, format!("{name}: {why}"), "run papyra backup create now, and verify the backup");
+    }
     let age = newest.age_seconds.unwrap_or(f64::INFINITY);
     let detail = format!("{name} is {} old, {} is the limit", duration(age), duration(wanted.backup_age));
     if age <= wanted.backup_age { Item::passed(check, detail) } else { Item::failed(check, detail, advice) }
@@ -149,13 +167,18 @@ fn attested(entries: &[Entry], what: Attested, limit: f64, now: Timestamp, backu
         Attested::Drilled => ("last drill", "drill", |entry| entry.drilled.as_ref()),
     };
     let advice = format!("papyra backup {verb} --latest {}", crate::recover::quoted(backups));
-    let last = entries.iter().filter_map(|entry| Some((of(entry)?, entry))).max_by_key(|(record, _)| record.when());
+    let there = entries.iter().filter(|entry| !entry.from_future);
+    let last = there.filter_map(|entry| Some((of(entry)?, entry))).max_by_key(|(record, _)| record.when());
     let Some((record, entry)) = last else {
         return Item::failed(check, "there was none yet".into(), advice);
     };
     let name = papyra_core::escape::escape(entry.name.as_bytes());
     if !record.intact {
         return Item::failed(check, format!("{name} was found damaged"), "make a new backup and verify it");
+    }
+    if let Some(damage) = &entry.damage {
+        let detail = format!("{name} is damaged since: {damage}");
+        return Item::failed(check, detail, "make a new backup and verify it");
     }
     let age = record.when().map_or(f64::INFINITY, |time| now.duration_since(time).as_secs_f64());
     let detail = format!("{name}, {} ago, {} is the limit", duration(age), duration(limit));

@@ -255,7 +255,7 @@ def test_prune_removes_what_may_go_and_a_kill_leaves_no_half_that_looks_whole(
             marker = json.loads(store.read("deep/er/old/unfinished.json"))
             marker["created"] = "2026-01-01T00:00:00Z"
             store.write("deep/er/old/unfinished.json", json.dumps(marker).encode())
-            assert b"never sent to its end" in store.papyra("backup", "list", HOME).exits(2).out
+            assert b"is incomplete" in store.papyra("backup", "list", HOME).exits(2).out
         elif "old" in left:
             store.papyra("backup", "restore", f"{HOME}/old", "--to", tmp_path / f"r{number}").exits(0)
             assert contents(tmp_path / f"r{number}") == contents(logs)

@@ -10,8 +10,8 @@ use std::process::Command;
 use papyra_tests::{Run, Workshop, binary, has, logs, run};
 
 /// System calls that change something, as far as this binary makes any.
-const MUTATING: &str = "write,openat,mkdirat,mkdir,renameat2,renameat,linkat,unlinkat,unlink,rmdir,fsync,fdatasync,\
-                        fchmod,fchown,utimensat";
+const MUTATING: &str = "write,pwrite64,ftruncate,openat,mkdirat,mkdir,renameat2,renameat,linkat,unlinkat,unlink,rmdir,fsync,fdatasync,\
+                        fchmod,fchown,fremovexattr,fsetxattr,utimensat";
 
 type Files = BTreeMap<String, Vec<u8>>;
 

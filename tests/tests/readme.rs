@@ -50,6 +50,7 @@ fn every_runbook_goes_as_it_is_written() {
         ("runbook source", ["exit code 2", "repaired"]),
         ("runbook again", ["Persistence is healthy", ""]),
         ("nightly", ["", "not"]),
+        ("series", ["kept", "rot.log.1: "]),
         ("monitoring", ["papyra_backup_", "papyra_records{"]),
         ("settings", ["path = persistence/events.ndjson", "✔ Persistence is healthy."]),
         ("scripts", ["ActorStarted", "\"kind\":\"no_input\""]),

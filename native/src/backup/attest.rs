@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use papyra_core::report::Verdict;
 use serde::{Deserialize, Serialize};
 
+use super::files::Look;
 use super::{Backup, Files, rfc3339};
 use crate::TOOL;
 use crate::disk::Folder;
-use crate::error::{Error, Result, show};
+use crate::error::{Code, Error, Result, show};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,11 @@ impl Attestation {
     /// When it was.
     pub fn when(&self) -> Option<Timestamp> {
         self.time.parse().ok()
+    }
+
+    /// Whether it is dated so far ahead that a clock was wrong.
+    pub(super) fn is_from_future(&self, now: Timestamp) -> bool {
+        self.when().is_some_and(|time| super::is_from_future(time, now))
     }
 
     /// Whether all was well.
@@ -128,22 +134,46 @@ pub(super) fn write_over(folder: &Folder, name: &str, bytes: &[u8]) -> Result<()
     folder.sync()
 }
 
-/// The record kept of a backup, if it is about this very manifest; `Err` says that it is there and no good.
-pub(super) fn find(backup: &Backup, what: Attested) -> std::result::Result<Option<Attestation>, String> {
-    let Some((folder, name)) = place(backup) else { return Ok(None) };
-    let file = what.file(&name);
-    if !matches!(folder.size(&file), Ok(Some(_))) {
+/// The record kept beside a backup in `folder`, if it is about this very manifest; a record about another one earns a
+/// note. `Err` says that there is one and that it cannot be read: then nobody knows whether the backup was found damaged.
+pub(super) fn find(
+    folder: &dyn Files,
+    backup: &str,
+    manifest_sha256: &str,
+    what: Attested,
+    notes: &mut Vec<String>,
+) -> Result<Option<Attestation>> {
+    let file = what.file(backup);
+    match folder.look(&file)? {
+        Look::Nothing => return Ok(None),
+        Look::File(_) => {}
+        other => {
+            let why = other.differs(0).unwrap_or_default();
+            return Err(unreadable(folder, &file, &why));
+        }
+    }
+    let path = folder.join(&file);
+    let mut bytes = Vec::new();
+    let mut opened = folder.read(&file)?;
+    let read = opened.by_ref().take(1 << 16).read_to_end(&mut bytes);
+    read.map_err(|error| opened.failed(&path, bytes.len() as u64, &error))?;
+    let record: Attestation = match serde_json::from_slice(&bytes) {
+        Ok(record) => record,
+        Err(_) if bytes.is_empty() => return Err(unreadable(folder, &file, "it is empty")),
+        Err(_) => return Err(unreadable(folder, &file, "it is no record of a verification")),
+    };
+    if record.manifest_sha256 != manifest_sha256 {
+        notes.push(format!("{} is about another backup and does not count", show(&path)));
         return Ok(None);
     }
-    let path = show(&folder.join(&file));
-    let mut text = String::new();
-    let read = folder.read(&file).map_err(|error| error.to_string())?.take(1 << 16).read_to_string(&mut text);
-    let record: Attestation = match read.map(|_| serde_json::from_str(&text)) {
-        Ok(Ok(record)) => record,
-        _ => return Err(format!("{path} is damaged and was passed over")),
-    };
-    if record.manifest_sha256 != backup.manifest_sha256 {
-        return Err(format!("{path} is about another backup and was passed over"));
-    }
     Ok(Some(record))
+}
+
+fn unreadable(folder: &dyn Files, file: &str, why: &str) -> Error {
+    let text = format!(
+        "cannot read {}: {why}; nobody knows what it said of the backup: verify or drill the backup again, which writes it \
+         anew",
+        show(&folder.join(file))
+    );
+    Error::new(Code::Io, text)
 }

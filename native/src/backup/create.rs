@@ -13,8 +13,10 @@ use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origi
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::summary::Summary;
 
+use super::access::Access;
 use super::cut::{Stretch, identity, line_end, settled_end};
 use super::pass::{BLOCK, Passed};
+use super::series::Filing;
 use super::snapshot::{self, Archive, Snapshot};
 use super::stored::Inside;
 use super::unfinished::{About, Attributes, Incoming, Unfinished};
@@ -36,6 +38,8 @@ pub struct Options {
     pub to: PathBuf,
     /// The backup's name; by default one with the time in it.
     pub name: Option<String>,
+    /// What it is filed under.
+    pub filing: Filing,
     /// How to store the files.
     pub compression: Compression,
     /// Whether what recovery cut out and moved aside comes along.
@@ -95,7 +99,7 @@ impl<'a> Making<'a> {
     ) -> Result<Making<'a>> {
         let begun = Instant::now();
         let snapshot = snapshot::take(find, options.patience)?;
-        let to = Unfinished::begin(backups, options.name.as_deref(), begun, Timestamp::now(), effort)?;
+        let to = Unfinished::begin(backups, options.name.as_deref(), &options.filing, begun, Timestamp::now(), effort)?;
         Ok(Making { options, effort, snapshot, to })
     }
 
@@ -123,14 +127,16 @@ impl<'a> Making<'a> {
         let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let source = Source {
             folder: papyra_core::name::text(folder.as_os_str().as_encoded_bytes()),
-            mode: stat.mode & 0o777,
+            path: None,
+            mode: stat.mode & 0o7777,
             uid: stat.owner,
             gid: stat.group,
             redis: None,
         };
-        let Snapshot { mut left_out, unread, warnings, .. } = self.snapshot;
+        let Snapshot { mut left_out, unread, mut warnings, .. } = self.snapshot;
         let named = unread.iter().cloned().map(|PassedOver { path, reason }| LeftOut { path, reason });
         left_out.extend(named);
+        warnings.append(&mut self.to.warnings);
         let scan = Report::new(TOOL, backend, reports, false);
         let about = About { source, compression: self.options.compression, left_out, scan };
         let (path, manifest) = self.to.finish(about)?;
@@ -232,6 +238,7 @@ impl<'a> Making<'a> {
     ) -> Result<(Passed, Inside)> {
         let stat = from.stat().map_err(|error| Error::cannot_read(path, 0, &error))?;
         let modified_ns = stat.modified.0.saturating_mul(1_000_000_000).saturating_add(stat.modified.1);
+        let access = Access::of(from).map_err(|error| Error::cannot_read(path, 0, &error))?;
         let end = source.end;
         let file = Incoming {
             name,
@@ -242,7 +249,7 @@ impl<'a> Making<'a> {
             is_large: end > BLOCK as u64,
             scan,
             payload: None,
-            attributes: Attributes { mode: stat.mode, uid: stat.owner, gid: stat.group, modified_ns },
+            attributes: Attributes { access, uid: stat.owner, modified_ns },
             origin: Origin { device: stat.device, inode: stat.inode, index: 0, seen_bytes: end, cut: None },
         };
         self.to.store(file, self.effort)

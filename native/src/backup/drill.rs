@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::pass::{BLOCK, Task, pass};
 use super::restore::fill;
 use super::stored::{Inside, look_inside};
-use super::{Attested, Backup, attest, redis, seconds_since};
+use super::{Attested, Backup, attest, guard, redis, seconds_since};
 use crate::TOOL;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
@@ -128,6 +128,7 @@ pub fn drill(backup: &Backup, trial: redis::Trial<'_>, effort: Effort<'_>) -> Re
         return redis::drill::drill(backup, trial, effort);
     }
     let scratch = trial.scratch;
+    guard::refuse_inside(scratch)?;
     let (_scratch, folder) = Scratch::new(scratch)?;
     let needed = backup.manifest.bytes();
     if let Some(free) = folder.free_bytes().filter(|free| *free < needed) {

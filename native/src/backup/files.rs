@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::access::Access;
 use super::attest::{forget, write_over};
 use super::{CONDEMNED, clear_leftovers, remote};
 use crate::disk::{Folder, Lock};
@@ -14,6 +15,32 @@ use crate::error::{Error, Result};
 
 /// How long another papyra that adds or removes a backup is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What there is at a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing.
+    Nothing,
+    /// A regular file of so many bytes.
+    File(u64),
+    /// A folder.
+    Folder,
+    /// Something else, such as a link or a pipe.
+    Other,
+}
+
+impl Look {
+    /// Why this is not a stored file of `bytes` bytes, as far as name and size tell.
+    pub(super) fn differs(self, bytes: u64) -> Option<String> {
+        Some(match self {
+            Look::File(size) if size == bytes => return None,
+            Look::File(size) => format!("it has {size} bytes where {bytes} were written"),
+            Look::Nothing => "it is not there".into(),
+            Look::Folder => "a folder is in its place".into(),
+            Look::Other => "something other than a regular file is in its place".into(),
+        })
+    }
+}
 
 /// A folder of backups or a backup, wherever it lies.
 pub trait Files: Debug {
@@ -28,8 +55,22 @@ pub trait Files: Debug {
         self.names()
     }
 
-    /// The size in bytes of a file, whose name may lead through one folder; `None` when there is none.
-    fn size(&self, name: &str) -> Result<Option<u64>>;
+    /// What there is at a name, which may lead through one folder; a link is not followed. `Err` says that nobody could
+    /// look.
+    fn look(&self, name: &str) -> Result<Look>;
+
+    /// The same of many names, in their order.
+    fn look_at_all(&self, names: &[&str]) -> Result<Vec<Look>> {
+        names.iter().map(|name| self.look(name)).collect()
+    }
+
+    /// The size in bytes of the regular file at a name; `None` when there is none.
+    fn size(&self, name: &str) -> Result<Option<u64>> {
+        Ok(match self.look(name)? {
+            Look::File(bytes) => Some(bytes),
+            _ => None,
+        })
+    }
 
     /// Opens a file, whose name may lead through one folder.
     fn read(&self, name: &str) -> Result<Box<dyn Bytes>> {
@@ -69,8 +110,10 @@ pub trait Files: Debug {
 
 /// The bytes of a file that is read once.
 pub trait Bytes: Read {
-    /// How many there are.
-    fn size(&self) -> io::Result<u64>;
+    /// Who may read and change the file.
+    fn access(&self) -> io::Result<Access> {
+        Ok(Access::PRIVATE)
+    }
 
     /// Why reading failed, if it was not the file's fault: then nothing is known of it.
     fn failure(&mut self) -> Option<Error> {
@@ -84,8 +127,8 @@ pub trait Bytes: Read {
 }
 
 impl Bytes for File {
-    fn size(&self) -> io::Result<u64> {
-        File::size(self)
+    fn access(&self) -> io::Result<Access> {
+        Access::of(self)
     }
 }
 
@@ -103,13 +146,21 @@ impl Files for Folder {
         Folder::names(self)
     }
 
-    fn size(&self, name: &str) -> Result<Option<u64>> {
+    fn look(&self, name: &str) -> Result<Look> {
         let stat = match name.split_once('/') {
             None => self.stat(name)?,
-            Some((folder, _)) if self.stat(folder)?.is_none() => None,
-            Some((folder, name)) => self.existing_subfolder(folder)?.stat(name)?,
+            Some((folder, name)) => match Files::look(self, folder)? {
+                Look::Folder => self.existing_subfolder(folder)?.stat(name)?,
+                Look::Nothing => None,
+                Look::File(_) | Look::Other => return Ok(Look::Other),
+            },
         };
-        Ok(stat.map(|stat| stat.size))
+        let Some(stat) = stat else { return Ok(Look::Nothing) };
+        Ok(match () {
+            () if stat.is_file() => Look::File(stat.size),
+            () if stat.is_folder() => Look::Folder,
+            () => Look::Other,
+        })
     }
 
     fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {

@@ -1,15 +1,18 @@
-//! The backups in a folder, as their manifests and the records beside them tell; no stored log is read.
+//! The backups in a folder, as their manifests, the records beside them, and names and sizes of their files tell; no
+//! stored log is read.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use papyra_core::escape::escape;
 use papyra_core::manifest::{Compression, Manifest};
 use papyra_core::report::Verdict;
 use serde::Serialize;
 
 use super::remote::ABANDONED;
-use super::{Attestation, Attested, Backup, Files, at, attest, is_unreachable, names, unfinished_in};
-use crate::error::Result;
+use super::series::Wanted;
+use super::{Attestation, Attested, Backup, Files, at, attest, is_from_future, is_unreachable, names, unfinished_in};
+use crate::error::{Code, Error, Result, show};
 
 /// A backup in a list.
 #[derive(Debug, Clone, Serialize)]
@@ -18,12 +21,26 @@ pub struct Entry {
     pub name: String,
     /// Its folder.
     pub path: PathBuf,
+    /// The series that it belongs to; unknown when its manifest cannot be read.
+    pub series: Option<String>,
+    /// The host that made it.
+    pub host: Option<String>,
+    /// What was backed up.
+    pub source: Option<String>,
+    /// What the operator has called it.
+    pub tags: Vec<String>,
     /// Why no more can be said of it.
     pub problem: Option<String>,
+    /// What nobody was able to look at, and why: it may be intact or damaged.
+    pub unreadable: Option<String>,
+    /// What its files' names and sizes show not to be what was written.
+    pub damage: Option<String>,
     /// When it was made, RFC 3339, UTC.
     pub created: Option<String>,
     /// How long ago, in seconds.
     pub age_seconds: Option<f64>,
+    /// Whether it is dated more than a day ahead, and so counts for nothing.
+    pub from_future: bool,
     /// Size of the logs in bytes.
     pub bytes: u64,
     /// Size of the backup's files in bytes.
@@ -44,9 +61,48 @@ pub struct Entry {
     pub notes: Vec<String>,
     #[serde(skip)]
     pub(super) time: Option<Timestamp>,
+    #[serde(skip)]
+    pub(super) folder: Option<String>,
+    #[serde(skip)]
+    pub(super) manifest_sha256: String,
+    #[serde(skip)]
+    pub(super) stored: Vec<(String, u64)>,
+    #[serde(skip)]
+    pub(super) code: Option<Code>,
 }
 
 impl Entry {
+    pub(super) fn new(name: String, path: PathBuf) -> Entry {
+        Entry {
+            name,
+            path,
+            series: None,
+            host: None,
+            source: None,
+            tags: Vec::new(),
+            problem: None,
+            unreadable: None,
+            damage: None,
+            created: None,
+            age_seconds: None,
+            from_future: false,
+            bytes: 0,
+            stored_bytes: 0,
+            compression: None,
+            records: 0,
+            verdict: None,
+            verified: None,
+            drilled: None,
+            unfinished: false,
+            notes: Vec::new(),
+            time: None,
+            folder: None,
+            manifest_sha256: String::new(),
+            stored: Vec::new(),
+            code: None,
+        }
+    }
+
     /// Whether it is an upload that nobody will finish any more.
     pub fn is_abandoned(&self) -> bool {
         self.unfinished && self.age_seconds.is_none_or(|age| age > ABANDONED)
@@ -54,12 +110,29 @@ impl Entry {
 
     /// Whether there is a backup that could be restored, as far as its manifest tells.
     pub fn is_restorable(&self) -> bool {
-        self.problem.is_none() && !self.unfinished
+        self.problem.is_none() && self.damage.is_none() && self.unreadable.is_none() && !self.unfinished
     }
 
-    /// Whether it was verified, is what was written, and is clean.
+    /// What is known of it from reading all of it: the newer of the last verification and the last drill. Of two at one
+    /// moment, the worse.
+    pub fn evidence(&self) -> Option<&Attestation> {
+        let both = [self.verified.as_ref(), self.drilled.as_ref()].into_iter().flatten();
+        both.max_by_key(|record| (record.when(), !record.is_good(), !record.intact))
+    }
+
+    /// Whether all of it was read, is what was written, and is clean.
     pub fn is_verified_clean(&self) -> bool {
-        self.is_restorable() && self.verified.as_ref().is_some_and(Attestation::is_good)
+        self.is_restorable() && self.evidence().is_some_and(Attestation::is_good)
+    }
+
+    /// Whether it is known not to be what was written.
+    pub fn is_damaged(&self) -> bool {
+        self.problem.is_some() || self.damage.is_some() || self.evidence().is_some_and(|evidence| !evidence.intact)
+    }
+
+    /// Whether it is a backup of that source by that host.
+    pub fn is_of(&self, host: &str, source: &str) -> bool {
+        self.host.as_deref() == Some(host) && self.source.as_deref() == Some(source)
     }
 
     /// What the manifest says.
@@ -70,74 +143,130 @@ impl Entry {
         }
         self.created = self.time.map(super::rfc3339);
         self.age_seconds = self.time.map(|time| now.duration_since(time).as_secs_f64());
+        self.from_future = self.time.is_some_and(|time| is_from_future(time, now));
+        self.series = Some(manifest.series());
+        self.host = manifest.host.clone();
+        self.source = manifest.source.path.clone();
+        self.folder = Some(manifest.source.folder.clone());
+        self.tags = manifest.tags.clone();
         self.bytes = manifest.bytes();
         self.stored_bytes = manifest.stored_bytes();
         self.compression = Some(manifest.compression);
         self.records = manifest.scan.totals.records.total();
         self.verdict = Some(manifest.scan.verdict);
+        self.stored = manifest.files.iter().map(|file| (file.stored.clone(), file.stored_bytes)).collect();
     }
 
-    /// Whether it is known not to be what was written.
-    pub fn is_damaged(&self) -> bool {
-        self.problem.is_some() || self.verified.as_ref().is_some_and(|verified| !verified.intact)
+    /// Reads what may change of a backup that is there: the records beside it, and names and sizes of its files.
+    fn look(&mut self, folder: &dyn Files, files: &dyn Files, now: Timestamp) -> Result<()> {
+        let names: Vec<&str> = self.stored.iter().map(|(name, _)| &**name).collect();
+        let found = files.look_at_all(&names)?;
+        let wrong =
+            self.stored.iter().zip(found).find_map(|((name, bytes), found)| Some((name, found.differs(*bytes)?)));
+        self.damage = wrong.map(|(name, why)| format!("{}: {why}", escape(name.as_bytes())));
+        let mut notes = Vec::new();
+        let mut find = |what| attest::find(folder, &self.name, &self.manifest_sha256, what, &mut notes);
+        (self.verified, self.drilled) = (find(Attested::Verified)?, find(Attested::Drilled)?);
+        for record in [&mut self.verified, &mut self.drilled] {
+            // A good one must not hide what is found after it.
+            if record.take_if(|record| record.is_good() && record.is_from_future(now)).is_some() {
+                notes.push("a verification or drill of it is dated in the future and does not count".into());
+            }
+        }
+        self.notes = notes;
+        Ok(())
+    }
+
+    /// Whether the same would be said of it now.
+    pub(super) fn is_as_it_was(&self, folder: &dyn Files, now: Timestamp) -> Result<bool> {
+        let mut again = self.clone();
+        again.look(folder, &*folder.folder(&self.name)?, now)?;
+        Ok((&again.damage, &again.verified, &again.drilled) == (&self.damage, &self.verified, &self.drilled))
     }
 }
 
 /// The backups in a folder, oldest first; those that cannot be read come first of all.
 pub fn list(backups: &Path, now: Timestamp) -> Result<Vec<Entry>> {
-    let folder = at(backups)?;
-    let entries = names(&*folder)?.into_iter().map(|name| entry(&*folder, name, now));
-    let mut entries = entries.collect::<Result<Vec<Entry>>>()?;
+    entries(&*at(backups)?, now)
+}
+
+/// The same of a folder that is open.
+pub(super) fn entries(folder: &dyn Files, now: Timestamp) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for name in names(folder)? {
+        entries.extend(entry(folder, name, now)?);
+    }
     entries.sort_by(|a, b| (a.time, &a.name).cmp(&(b.time, &b.name)));
     Ok(entries)
 }
 
-fn entry(folder: &dyn Files, name: String, now: Timestamp) -> Result<Entry> {
+/// Fails when one of the backups could not be looked at; `so` says what that means for the caller.
+pub fn all_readable<'a>(entries: impl IntoIterator<Item = &'a Entry>, so: &str) -> Result<()> {
+    let Some((entry, why)) = entries.into_iter().find_map(|entry| Some((entry, entry.unreadable.as_ref()?))) else {
+        return Ok(());
+    };
+    let text = format!("{} cannot be looked at: {why}; {so}", show(&entry.path));
+    Err(Error::new(entry.code.unwrap_or(Code::Io), text))
+}
+
+/// The newest backup of the series that is meant, or the newest that is not later than `until`.
+pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Timestamp) -> Result<PathBuf> {
+    let entries = list(backups, now)?;
+    let unknown = entries.iter().filter(|entry| entry.series.is_none());
+    all_readable(unknown, "nobody knows which backup is the newest: name the one that is meant")?;
+    let series = wanted.among(&entries, backups)?;
+    let of_series = entries
+        .iter()
+        .rev()
+        .filter(|entry| entry.series.as_ref() == Some(&series) && entry.problem.is_none() && !entry.unfinished);
+    let of_series: Vec<&Entry> = of_series.collect();
+    let in_time = |entry: &&&Entry| !entry.from_future && until.is_none_or(|until| entry.time <= Some(until));
+    if let Some(found) = of_series.iter().find(in_time) {
+        return Ok(found.path.clone());
+    }
+    let series = escape(series.as_bytes());
+    let text = match (of_series.last(), until) {
+        (Some(oldest), Some(until)) => format!(
+            "the oldest backup of {series} is {}, made {}: there is none from before {until}",
+            show(&oldest.path),
+            oldest.created.as_deref().unwrap_or_default()
+        ),
+        (Some(future), None) => format!(
+            "all backups of {series} are dated in the future, as {} is: when one of them is meant, name it",
+            show(&future.path)
+        ),
+        (None, _) => return Err(super::no_backups(backups)),
+    };
+    Err(Error::new(Code::NoInput, text))
+}
+
+/// What there is to say of one backup; `None` when it has gone meanwhile.
+fn entry(folder: &dyn Files, name: String, now: Timestamp) -> Result<Option<Entry>> {
     let path = folder.join(&name);
-    let mut entry = Entry {
-        name,
-        path,
-        problem: None,
-        created: None,
-        age_seconds: None,
-        bytes: 0,
-        stored_bytes: 0,
-        compression: None,
-        records: 0,
-        verdict: None,
-        verified: None,
-        drilled: None,
-        unfinished: false,
-        notes: Vec::new(),
-        time: None,
-    };
-    let opened = || -> Result<std::result::Result<Backup, Manifest>> {
-        let files = folder.folder(&entry.name)?;
-        Ok(match unfinished_in(&*files)? {
-            Some(manifest) => Err(manifest),
-            None => Ok(Backup::of(files)?),
-        })
-    };
-    let backup = match opened() {
-        Ok(Ok(backup)) => backup,
-        Ok(Err(manifest)) => {
-            entry.unfinished = true;
-            entry.tell(&manifest, now);
-            return Ok(entry);
-        }
+    let mut entry = Entry::new(name, path);
+    match describe(&mut entry, folder, now) {
+        Ok(()) => {}
         Err(error) if is_unreachable(&error) => return Err(error),
+        Err(_) if folder.look(&entry.name)? == super::files::Look::Nothing => return Ok(None),
+        Err(error) if error.code == Code::Data => entry.problem = Some(error.to_string()),
         Err(error) => {
-            entry.problem = Some(error.to_string());
-            return Ok(entry);
+            entry.unreadable = Some(error.to_string());
+            entry.code = Some(error.code);
         }
-    };
+    }
+    Ok(Some(entry))
+}
+
+fn describe(entry: &mut Entry, folder: &dyn Files, now: Timestamp) -> Result<()> {
+    let files = folder.folder(&entry.name)?;
+    if let Some(manifest) = unfinished_in(&*files)? {
+        entry.unfinished = true;
+        entry.tell(&manifest, now);
+        return Ok(());
+    }
+    // Without a lock: a backup that is being restored is listed all the same.
+    let backup = Backup::read(files)?;
     entry.tell(&backup.manifest, now);
-    let mut found = |what| {
-        attest::find(&backup, what).unwrap_or_else(|note| {
-            entry.notes.push(note);
-            None
-        })
-    };
-    (entry.verified, entry.drilled) = (found(Attested::Verified), found(Attested::Drilled));
-    Ok(entry)
+    entry.manifest_sha256 = backup.manifest_sha256;
+    entry.look(folder, &*backup.files, now)
 }

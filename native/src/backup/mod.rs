@@ -4,12 +4,15 @@
 //! One module a step. A folder with a backup's final name is complete: it is written, and removed, under a hidden
 //! name. What is common to the steps lives here; words and exit codes live in the command line.
 
+mod access;
 mod attest;
 pub mod create;
 mod cut;
 pub mod drill;
 mod files;
+mod guard;
 pub mod list;
+mod look_in;
 mod pass;
 mod place;
 pub mod prometheus;
@@ -17,6 +20,7 @@ pub mod prune;
 pub mod redis;
 pub mod remote;
 pub mod restore;
+pub mod series;
 mod snapshot;
 pub mod stored;
 mod unfinished;
@@ -27,15 +31,16 @@ mod writing;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
 use papyra_core::verification;
 
-use crate::disk::{Folder, Lock};
+use crate::disk::{Folder, Lock, Stat};
 use crate::error::{Code, Error, Result, show};
 
 pub use attest::{Attestation, Attested};
+use files::Look;
 pub use files::{Files, at};
 
 /// The end of the hidden name of a backup under way.
@@ -71,19 +76,34 @@ impl Backup {
     /// Opens the backup that lies there.
     fn of(files: Box<dyn Files>) -> Result<Backup> {
         let lock = files.share()?;
+        Ok(Backup { _lock: lock, ..Backup::read(files)? })
+    }
+
+    /// Reads what lies there without keeping anybody from removing it.
+    fn read(files: Box<dyn Files>) -> Result<Backup> {
         let bytes = whole(&*files, manifest::NAME)?;
         let manifest_sha256 = sha256(&bytes);
         let sums = whole(&*files, manifest::SUMS)?;
         let manifest = verification::open(&bytes, &manifest_sha256, &sums)
             .map_err(|refused| cannot_trust(&*files, refused.file, &refused.why))?;
         let path = files.path().to_owned();
-        Ok(Backup { files, manifest, manifest_sha256, path, _lock: lock })
+        Ok(Backup { files, manifest, manifest_sha256, path, _lock: None })
     }
 
     /// When it was made.
     pub fn created(&self) -> Option<Timestamp> {
         self.manifest.created.parse().ok()
     }
+
+    /// Whether it is dated so far ahead that a clock was wrong.
+    pub fn is_from_future(&self) -> bool {
+        self.created().is_some_and(|created| is_from_future(created, Timestamp::now()))
+    }
+}
+
+/// Whether a backup of that time counts for nothing yet: it is dated more than a day ahead.
+fn is_from_future(created: Timestamp, now: Timestamp) -> bool {
+    created.duration_since(now) > SignedDuration::from_hours(24)
 }
 
 /// The manifest of a backup that was not sent to its end, if this is one.
@@ -131,14 +151,18 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The backups in a folder: the names of the folders with a manifest in them, sorted.
+/// The backups in a folder: the names of the folders with a manifest in them, and of those that cannot be looked into,
+/// sorted.
 pub fn names(backups: &dyn Files) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for name in backups.folders()?.into_iter().filter(|name| manifest::is_name(name)) {
-        if let Ok(folder) = backups.folder(&name)
-            && is_backup(&*folder)?
-        {
-            names.push(name);
+    for name in backups.folders()?.into_iter().filter(|name| manifest::is_name(name) && name != "lost+found") {
+        match backups.folder(&name).and_then(|folder| is_backup(&*folder)) {
+            Ok(true) => names.push(name),
+            Ok(false) => {}
+            Err(error) if is_unreachable(&error) => return Err(error),
+            Err(_) if backups.look(&name)? == Look::Folder => names.push(name),
+            // No folder, or gone.
+            Err(_) => {}
         }
     }
     names.sort();
@@ -147,45 +171,42 @@ pub fn names(backups: &dyn Files) -> Result<Vec<String>> {
 
 fn is_backup(folder: &dyn Files) -> Result<bool> {
     for name in [manifest::SUMS, manifest::NAME, remote::UNDER_WAY] {
-        match folder.size(name) {
-            Ok(None) => {}
-            Ok(Some(_)) => return Ok(true),
-            Err(error) if is_unreachable(&error) => return Err(error),
-            Err(_) => return Ok(false),
+        if folder.size(name)?.is_some() {
+            return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Whether an error says nothing of a backup, only that it cannot be reached.
+/// Whether an error is about all of a store, not about one of its backups.
 fn is_unreachable(error: &Error) -> bool {
     matches!(error.code, Code::Unavailable | Code::Config)
-}
-
-/// The newest backup in a folder whose manifest can be read.
-pub fn newest(backups: &Path) -> Result<PathBuf> {
-    let folder = at(backups)?;
-    let mut newest = None;
-    for name in names(&*folder)? {
-        match folder.folder(&name).and_then(Backup::of) {
-            Ok(backup) => newest = newest.max(backup.created().map(|created| (created, name))),
-            Err(error) if is_unreachable(&error) => return Err(error),
-            Err(_) => {}
-        }
-    }
-    newest.map(|(_, name)| folder.join(&name)).ok_or_else(|| no_backups(backups))
 }
 
 fn no_backups(backups: &Path) -> Error {
     Error::new(Code::NoInput, format!("there is no backup in {}: papyra backup create makes one", show(backups)))
 }
 
+/// What tells this host's hidden names from those of others.
+fn host_mark() -> String {
+    sha256(series::host().as_bytes())[..8].to_owned()
+}
+
 /// Removes what runs that were killed left under hidden names. The caller holds the folder's lock.
 fn clear_leftovers(backups: &Folder) -> Result<()> {
+    let ours = format!(".{}{UNFINISHED}", host_mark());
     for name in backups.names()? {
-        let is_ours = name.starts_with('.') && (name.ends_with(UNFINISHED) || name.ends_with(CONDEMNED));
+        if !name.starts_with('.') || !(name.ends_with(UNFINISHED) || name.ends_with(CONDEMNED)) {
+            continue;
+        }
+        // Where locks do not reach other hosts, age alone tells that one of theirs is at work no more.
+        let is_old = |stat: Stat| (Timestamp::now().as_second() - stat.modified.0) as f64 > remote::ABANDONED;
+        let is_anothers = name.ends_with(UNFINISHED) && !name.ends_with(&ours);
+        if is_anothers && !backups.stat(&name)?.is_some_and(is_old) {
+            continue;
+        }
         // Whoever is still at work in it holds its lock.
-        if is_ours && backups.existing_subfolder(&name).is_ok_and(|folder| folder.lock().is_ok()) {
+        if backups.existing_subfolder(&name).is_ok_and(|folder| folder.lock().is_ok()) {
             if let Some(backup) = name[1..].strip_suffix(CONDEMNED) {
                 attest::forget(backups, backup)?;
             }

@@ -234,11 +234,13 @@ pub(super) struct Hashed<T> {
     inner: T,
     hash: Sha256,
     bytes: u64,
+    /// Why reading from `inner` stopped, where whoever unpacks what is read may tell it otherwise.
+    pub(super) failed: Option<io::Error>,
 }
 
 impl<T> Hashed<T> {
     pub(super) fn new(inner: T) -> Hashed<T> {
-        Hashed { inner, hash: Sha256::new(), bytes: 0 }
+        Hashed { inner, hash: Sha256::new(), bytes: 0, failed: None }
     }
 
     /// Size and SHA-256 of what has passed.
@@ -249,7 +251,12 @@ impl<T> Hashed<T> {
 
 impl<T: Read> Read for Hashed<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
+        let read = self.inner.read(buffer).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                let copy = error.raw_os_error().map(io::Error::from_raw_os_error);
+                self.failed = Some(copy.unwrap_or_else(|| io::Error::new(error.kind(), error.to_string())));
+            }
+        })?;
         self.hash.update(&buffer[..read]);
         self.bytes += read as u64;
         Ok(read)

@@ -67,7 +67,11 @@ pub fn write(path: &Path, operation: Operation, figures: Option<&Figures>) -> Re
         ("papyra_backup_run_timestamp_seconds", "When this was last tried, in seconds since 1970.", Some(now)),
     ];
     if let Some(figures) = figures {
-        let age = figures.created.map(|created| ((now - created.as_millisecond() as f64 / 1e3) * 1e3).round() / 1e3);
+        // A backup of the future is none yet: an alert on its age is to fire. A clock that is a little late is no matter.
+        let age = figures.created.map(|created| match (now * 1e3 - created.as_millisecond() as f64).round() / 1e3 {
+            _ if super::is_from_future(created, Timestamp::now()) => f64::INFINITY,
+            age => age.max(0.0),
+        });
         gauges.extend([
             ("papyra_backup_duration_seconds", "How long it took.", Some(figures.seconds)),
             ("papyra_backup_records", "Intact records in the backup.", Some(figures.records as f64)),
@@ -80,6 +84,7 @@ pub fn write(path: &Path, operation: Operation, figures: Option<&Figures>) -> Re
     for (name, help, value) in gauges {
         if let Some(value) = value {
             // Writing to a String cannot fail.
+            let value = if value.is_infinite() { "+Inf".into() } else { value.to_string() };
             _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{label} {value}\n");
         }
     }

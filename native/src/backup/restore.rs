@@ -5,17 +5,19 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use papyra_core::manifest::Content;
+use papyra_core::manifest::{Content, StoredFile};
 use papyra_core::report::{FileReport, Report};
 use papyra_core::verification;
 use serde::Serialize;
 
+use super::access::Access;
 use super::place::{self, Place};
 use super::redis::RestoredStream;
+use super::series::{Wanted, source_of};
 use super::stored::{Damage, read_back};
 use super::writers::Seen;
 use super::writing::{Syncer, set_attributes};
-use super::{Backup, seconds_since};
+use super::{Backup, guard, seconds_since};
 use crate::TOOL;
 use crate::disk::{Folder, file_name};
 use crate::error::{Code, Error, Result, show};
@@ -26,12 +28,14 @@ use crate::reading::Effort;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to restore.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Move what is there aside.
     pub replace: bool,
     /// Verify, say what would be done, and do nothing.
     pub dry_run: bool,
+    /// The series that was named, and the source that the settings name.
+    pub wanted: Wanted,
 }
 
 /// What was done, schema `papyra.restore/1`.
@@ -76,6 +80,8 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
         return Err(Error::new(Code::Usage, text));
     }
     let to = resolved(to)?;
+    guard::keep_out_of_backups(backup, &to)?;
+    guard::keep_to_its_own(backup, &source_of(&to), &options.wanted)?;
     let parent_path = to.parent().unwrap_or(Path::new("/")).to_owned();
     if options.dry_run {
         let existing = Folder::open(&to).ok();
@@ -183,30 +189,63 @@ fn refuse_too_large(backup: &Backup, folder: &Folder) -> Result<()> {
     Err(Error::new(Code::CannotCreate, text))
 }
 
-/// To whom the restored files belong, as far as that can be chosen.
+/// To whom what is restored belongs, as far as that can be chosen.
 pub(super) struct Owner {
-    folder_mode: u32,
-    folder: Option<(u32, u32)>,
-    /// Whether files keep the owners that the manifest names.
-    files: Option<Option<(u32, u32)>>,
+    folder: Access,
+    /// Permission bits of the folder beside those of [`Access`]: what sets the group of new files, and who may remove
+    /// others' files.
+    special: u32,
+    /// User and group of the folder, where they can be given.
+    owner: Option<(u32, u32)>,
+    /// Whether the folder was there.
+    is_old: bool,
 }
 
 impl Owner {
-    /// Whoever owns the folder that is there, else whoever owned the source.
+    /// Whoever owns the folder that is there, else whoever owned the source. Nothing that was not there is for everybody
+    /// to change, whatever the manifest says.
     fn of(backup: &Backup, target: Option<&Folder>) -> Result<Owner> {
-        let source = &backup.manifest.source;
         let root = rustix::process::geteuid().is_root();
         Ok(match target {
             Some(target) => {
                 let stat = target.stat_self()?;
-                let owner = root.then_some((stat.owner, stat.group));
-                Owner { folder_mode: stat.mode & 0o777, folder: owner, files: root.then_some(owner) }
+                Owner {
+                    folder: Access::of(target).map_err(|error| Error::cannot_open(target.path(), error))?,
+                    special: stat.mode & 0o3000,
+                    owner: root.then_some((stat.owner, stat.group)),
+                    is_old: true,
+                }
             }
-            None => Owner {
-                folder_mode: source.mode & 0o777 | 0o700,
-                folder: root.then_some((source.uid, source.gid)),
-                files: root.then_some(None),
-            },
+            None => {
+                let source = &backup.manifest.source;
+                Owner {
+                    folder: Access { mode: source.mode & 0o775 | 0o700, gid: source.gid, ..Access::PRIVATE },
+                    special: source.mode & 0o2000,
+                    owner: root.then_some((source.uid, source.gid)),
+                    is_old: false,
+                }
+            }
+        })
+    }
+
+    fn give_folder(&self, folder: &Folder) -> Result<()> {
+        let failed = |error| Error::cannot_create("set the permissions of", folder.path(), error);
+        self.folder.give(folder, self.owner).map_err(failed)?;
+        let stat = folder.stat_self()?;
+        if self.special != 0 && stat.group == self.folder.gid {
+            folder.set_mode(stat.mode & 0o777 | self.special, None)?;
+        }
+        Ok(())
+    }
+
+    /// User and group of a file, where they can be given.
+    fn of_file(&self, file: &StoredFile, access: &Access) -> Option<(u32, u32)> {
+        let (uid, gid) = self.owner?;
+        Some(match self.is_old {
+            false => (file.uid, file.gid),
+            // The same service's: its logs may be of another group than its folder.
+            true if uid == file.uid => (uid, access.gid),
+            true => (uid, gid),
         })
     }
 }
@@ -231,21 +270,23 @@ pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effo
     for file in &backup.manifest.files {
         let subfolder = file.path.split_once('/').map(|(name, _)| folder.subfolder(name)).transpose()?;
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
-        let mut output = subfolder.as_ref().unwrap_or(folder).create_new(name)?;
-        let read = read_back(backup, file, Some(&mut output), effort)?;
+        let output = subfolder.as_ref().unwrap_or(folder).create_new(name)?;
+        let read = read_back(backup, file, Some(&output), effort)?;
         undamaged(backup, read.damage.as_ref())?;
+        // Who may read the stored file, and no more people than might read its log: a manifest gives nobody anything.
+        let access = read.access.clone().unwrap_or(Access::PRIVATE).within(file.mode);
         if file.content != Content::Other {
             reports.extend(read.report(backup, file));
         }
-        let owner = owner.and_then(|owner| owner.files).map(|of_folder| of_folder.unwrap_or((file.uid, file.gid)));
-        set_attributes(&output, file.mode | 0o400, file.modified_ns, owner).map_err(as_source)?;
+        let owner = owner.and_then(|owner| owner.of_file(file, &access));
+        set_attributes(&output, &access, file.modified_ns, owner).map_err(as_source)?;
         syncer.add(output).map_err(as_source)?;
         subfolders.extend(subfolder);
     }
     syncer.end().map_err(as_source)?;
     subfolders.iter().try_for_each(Folder::sync)?;
     if let Some(owner) = owner {
-        folder.set_mode(owner.folder_mode, owner.folder)?;
+        owner.give_folder(folder)?;
     }
     folder.sync()?;
     Ok(verification::whole_report(TOOL, &backup.manifest, reports))

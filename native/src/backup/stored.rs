@@ -10,9 +10,12 @@ use papyra_core::verification::{self, streams};
 
 pub use papyra_core::verification::Damage;
 
+use super::access::Access;
+use super::files::Look;
 use super::pass::{Hashed, Passed, Task, pass};
 use super::redis::{Payload, Streams, look};
-use super::{Backup, is_unreachable, remote};
+use super::writing::Sparse;
+use super::{Backup, remote};
 use crate::archive::{self, Format};
 use crate::error::{Error, Result};
 use crate::reading::{self, Effort};
@@ -24,6 +27,8 @@ pub(super) struct ReadBack {
     /// What it is beside lines of a log.
     pub(super) streams: Option<Box<Streams>>,
     pub(super) damage: Option<Damage>,
+    /// Who may read and change the stored file.
+    pub(super) access: Option<Access>,
 }
 
 impl ReadBack {
@@ -36,32 +41,39 @@ impl ReadBack {
     }
 }
 
-/// Why a file of a backup could not be opened.
-pub(super) fn why_not_opened(backup: &Backup, file: &StoredFile, error: &Error) -> String {
-    match backup.files.size(&file.stored) {
-        Ok(None) => "it is not there".into(),
-        _ => error.to_string(),
-    }
-}
-
 /// Reads a stored file and says whether it is what the manifest says; its content goes to `copy`.
 ///
-/// `Err` is for the copy, and for what cannot be reached: a file that cannot be read is damaged.
+/// A file whose bytes differ is read once more before it is called damaged. `Err` is for the copy, and for a file that
+/// is there and cannot be read: nothing is known of it then.
 pub(super) fn read_back(
     backup: &Backup,
     file: &StoredFile,
-    copy: Option<&mut File>,
+    copy: Option<&File>,
     effort: Effort<'_>,
 ) -> Result<ReadBack> {
+    let found = backup.files.look(&file.stored)?;
+    if !matches!(found, Look::File(_)) {
+        let why = found.differs(file.stored_bytes).unwrap_or_default();
+        return Ok(ReadBack { damage: Some(Damage::gone(file, &why)), ..ReadBack::default() });
+    }
+    let read = read_once(backup, file, copy, effort)?;
+    if read.damage.is_none() {
+        return Ok(read);
+    }
+    if let Some(copy) = &copy {
+        copy.set_size(0)
+            .map_err(|error| Error::cannot_write("write the copy of", &backup.files.join(&file.stored), error))?;
+    }
+    read_once(backup, file, copy, Effort { progress: &|_| {}, ..effort })
+}
+
+fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Effort<'_>) -> Result<ReadBack> {
     let path = backup.files.join(&file.stored);
-    let gone = |why: String| ReadBack { damage: Some(Damage::gone(file, &why)), ..ReadBack::default() };
-    let mut opened = match backup.files.read(&file.stored) {
-        Ok(opened) => opened,
-        Err(error) if is_unreachable(&error) => return Err(error),
-        Err(error) => return Ok(gone(why_not_opened(backup, file, &error))),
-    };
+    let mut opened = backup.files.read(&file.stored)?;
+    let access = opened.access().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     let mut stored = Hashed::new(&mut opened);
-    let to = copy.map(|copy| &mut *copy as &mut dyn Write);
+    let mut sparse = copy.map(Sparse::new);
+    let to = sparse.as_mut().map(|sparse| sparse as &mut dyn Write);
     let threads = effort.threads > 1 && file.bytes > super::pass::BLOCK as u64;
     // One byte more than there may be shows that there are more.
     let most = file.bytes.saturating_add(1);
@@ -79,10 +91,14 @@ pub(super) fn read_back(
     if let Some(error) = passed.write_error {
         return Err(Error::cannot_write("write the copy of", &path, error));
     }
+    if let Some(sparse) = sparse {
+        sparse.finish().map_err(|error| Error::cannot_write("write the copy of", &path, error))?;
+    }
     let rest = io::copy(&mut stored, &mut io::sink());
+    let unread = stored.failed.take();
     let (stored_bytes, stored_sha256) = stored.finish();
-    if let Some(error) = opened.failure() {
-        return Err(error);
+    if let Some(error) = unread {
+        return Err(opened.failed(&path, stored_bytes, &error));
     }
     let mut seen = None;
     let (scanned, ended) = match inside {
@@ -114,7 +130,7 @@ pub(super) fn read_back(
     if payload.is_some() {
         damage = streams::judge(&backup.manifest, file, damage, seen.as_deref(), remote::is_remote(&backup.path));
     }
-    Ok(ReadBack { summary: scanned, streams: seen, damage })
+    Ok(ReadBack { summary: scanned, streams: seen, damage, access: Some(access) })
 }
 
 /// What a file shows that is more than lines of a log.

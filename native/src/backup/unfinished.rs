@@ -12,11 +12,14 @@ use papyra_core::report::Report;
 use papyra_core::sums;
 use papyra_core::verification::sums_of;
 
+use super::access::Access;
+use super::list::entries;
 use super::pass::{BLOCK, Passed, Task, pass, sha256};
 use super::redis::Payload;
+use super::series::Filing;
 use super::stored::{Inside, look_inside};
 use super::writing::{Syncer, pack, set_attributes};
-use super::{UNFINISHED, clear_leftovers, rfc3339, seconds_since};
+use super::{UNFINISHED, clear_leftovers, host_mark, rfc3339, seconds_since};
 use crate::TOOL;
 use crate::disk::{Folder, Lock};
 use crate::error::{Code, Error, Result, show};
@@ -31,12 +34,17 @@ pub(super) struct Unfinished<'a> {
     begun: Instant,
     created: Timestamp,
     name: String,
+    filing: Filing,
     folder: Folder,
     _lock: Lock,
     finished: bool,
     /// What is in it so far.
     pub(super) files: Vec<StoredFile>,
     syncer: Syncer,
+    /// Who may read the files so far.
+    accesses: Vec<Access>,
+    /// What the operator should know of the backups that are there.
+    pub(super) warnings: Vec<String>,
 }
 
 /// One file of a backup, about to be written.
@@ -60,9 +68,8 @@ pub(super) struct Incoming<'a> {
 
 /// What a restored file gets back.
 pub(super) struct Attributes {
-    pub(super) mode: u32,
+    pub(super) access: Access,
     pub(super) uid: u32,
-    pub(super) gid: u32,
     pub(super) modified_ns: i64,
 }
 
@@ -79,18 +86,39 @@ impl<'a> Unfinished<'a> {
     pub(super) fn begin(
         backups: &'a Folder,
         name: Option<&str>,
+        filing: &Filing,
         begun: Instant,
         created: Timestamp,
         effort: Effort<'_>,
     ) -> Result<Unfinished<'a>> {
+        if super::is_backup(backups)? {
+            let text = format!("{} is a backup itself: choose another folder for backups", show(backups.path()));
+            return Err(Error::new(Code::CannotCreate, text));
+        }
+        let warnings = match entries(backups, created) {
+            Ok(entries) => filing.warnings(&entries),
+            Err(error) => vec![format!("the backups that are there cannot be looked at: {error}")],
+        };
         let _names = backups.lock_within(PATIENCE)?;
         clear_leftovers(backups)?;
         let name = free_name(backups, name, created)?;
         let folder = backups.new_subfolder(&hidden(&name))?;
         let lock = folder.lock()?;
         let syncer = Syncer::begin(effort.threads > 1);
-        let files = Vec::new();
-        Ok(Unfinished { backups, begun, created, name, folder, _lock: lock, finished: false, files, syncer })
+        Ok(Unfinished {
+            backups,
+            begun,
+            created,
+            name,
+            filing: filing.clone(),
+            folder,
+            _lock: lock,
+            finished: false,
+            files: Vec::new(),
+            syncer,
+            accesses: Vec::new(),
+            warnings,
+        })
     }
 
     /// Where it will be.
@@ -134,8 +162,10 @@ impl<'a> Unfinished<'a> {
         let Passed { write_error: None, .. } = passed else {
             return Err(not_written(passed.write_error.unwrap_or_else(|| io::Error::other("unknown"))));
         };
-        let Attributes { mode, uid, gid, modified_ns } = attributes;
-        set_attributes(&output, mode | 0o400, modified_ns, None).map_err(not_written)?;
+        copy.finish().map_err(not_written)?;
+        let Attributes { access, uid, modified_ns } = attributes;
+        set_attributes(&output, &access, modified_ns, None).map_err(not_written)?;
+        self.accesses.push(Access::of(&output).map_err(not_written)?);
         self.syncer.add(output).map_err(not_written)?;
         self.files.push(StoredFile {
             path: name.to_owned(),
@@ -147,9 +177,9 @@ impl<'a> Unfinished<'a> {
             blocks: passed.blocks.clone(),
             stored_bytes,
             stored_sha256,
-            mode: mode & 0o777,
+            mode: access.mode,
             uid,
-            gid,
+            gid: access.gid,
             modified_ns,
             source: origin,
         });
@@ -159,23 +189,25 @@ impl<'a> Unfinished<'a> {
     /// Takes back the file that was stored last.
     pub(super) fn discard(&mut self, name: &str) -> Result<()> {
         match self.files.pop() {
-            Some(file) if file.path == name => self.folder.remove(&file.stored),
+            Some(file) if file.path == name => {
+                self.accesses.pop();
+                self.folder.remove(&file.stored)
+            }
             _ => Ok(()),
         }
     }
 
     /// Writes the manifest, and gives the folder its name.
     pub(super) fn finish(mut self, about: About) -> Result<(PathBuf, Manifest)> {
-        let mode = about.source.mode;
         let manifest = self.manifest(about)?;
-        self.write_text(manifest::NAME, json(&manifest)?.as_bytes(), mode)?;
+        self.write_text(manifest::NAME, json(&manifest)?.as_bytes())?;
         let sums = sums_of(&manifest, &sha256(json(&manifest)?.as_bytes()));
-        self.write_text(manifest::SUMS, &sums::write(&sums), mode)?;
+        self.write_text(manifest::SUMS, &sums::write(&sums))?;
         let path = self.path();
         let not_synced =
             |error| Error::cannot_write("write", self.backups.path(), error).and("the backup was not made");
         self.syncer.end().map_err(not_synced)?;
-        self.folder.set_mode(mode | 0o700, None)?;
+        self.folder.set_mode(0o700, None)?;
         self.folder.sync()?;
         let _names = self.backups.lock_within(PATIENCE)?;
         if !self.backups.put(&hidden(&self.name), self.backups, &self.name)? {
@@ -192,9 +224,12 @@ impl<'a> Unfinished<'a> {
             schema: manifest::SCHEMA.into(),
             tool: TOOL.into(),
             name: self.name.clone(),
+            series: Some(self.filing.series.clone()),
+            host: Some(self.filing.host.clone()),
+            tags: self.filing.tags.clone(),
             created: rfc3339(self.created),
             seconds: seconds_since(self.begun),
-            source,
+            source: Source { path: Some(self.filing.source.clone()), ..source },
             compression,
             files: std::mem::take(&mut self.files),
             left_out,
@@ -206,12 +241,13 @@ impl<'a> Unfinished<'a> {
             .map_err(|why| Error::new(Code::Data, format!("these files cannot be backed up: {why}")))
     }
 
-    fn write_text(&mut self, name: &str, text: &[u8], mode: u32) -> Result<()> {
+    /// Writes a file that tells of the others, for no more people than may read each of them.
+    fn write_text(&mut self, name: &str, text: &[u8]) -> Result<()> {
         let mut file = self.folder.create_new(name)?;
-        let mode = mode & 0o666 | 0o400;
         let written = file.write_all(text).and_then(|()| {
-            rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))?;
-            Ok(())
+            let gid = rustix::fs::fstat(&file)?.st_gid;
+            let mode = self.accesses.iter().fold(0o044, |mode, access| mode & access.mode_for(gid));
+            Access { mode: 0o600 | mode, gid, ..Access::PRIVATE }.give(&file, None)
         });
         written
             .and_then(|()| self.syncer.add(file))
@@ -229,7 +265,7 @@ impl Drop for Unfinished<'_> {
 }
 
 fn hidden(name: &str) -> String {
-    format!(".{name}{UNFINISHED}")
+    format!(".{name}.{}{UNFINISHED}", host_mark())
 }
 
 fn free_name(backups: &Folder, wanted: Option<&str>, now: Timestamp) -> Result<String> {
@@ -244,15 +280,11 @@ fn free_name(backups: &Folder, wanted: Option<&str>, now: Timestamp) -> Result<S
             }
         };
     }
-    let stem = format!("papyra-{}", now.strftime("%Y-%m-%dT%H-%M-%SZ"));
-    let mut name = stem.clone();
-    for number in 2.. {
-        if !taken(&name)? {
-            break;
-        }
-        name = format!("{stem}-{number}");
-    }
-    Ok(name)
+    // Another host may choose a name in the same second, and where locks do not reach it neither sees the other's.
+    let mut random = [0; 4];
+    rustix::rand::getrandom(&mut random[..], rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| Error::cannot_create("choose a name in", backups.path(), error))?;
+    Ok(format!("papyra-{}-{:08x}Z", now.strftime("%Y-%m-%dT%H-%M-%S"), u32::from_ne_bytes(random)))
 }
 
 fn json(manifest: &Manifest) -> Result<String> {

@@ -9,10 +9,10 @@ use papyra_core::verification;
 use serde::Serialize;
 
 use super::remote::UNDER_WAY;
-use super::stored::{Damage, read_back, why_not_opened};
-use super::{Attested, Backup, Files, attest, is_unreachable, seconds_since};
+use super::stored::{Damage, read_back};
+use super::{Attested, Backup, Files, attest, seconds_since};
 use crate::TOOL;
-use crate::error::{Error, Result};
+use crate::error::{Code, Result};
 use crate::reading::Effort;
 
 /// What a verification says, schema `papyra.verify/1`.
@@ -55,19 +55,30 @@ impl Verification {
     }
 }
 
-/// Verifies a backup. A quick check looks at the manifest and at sizes only, and is not remembered.
+/// Verifies a backup. A quick check looks at the manifest, and at names and sizes only, and is not recorded.
+///
+/// A file that cannot be read is an error and no damage; when another one is damaged, that is known all the same.
 pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verification> {
     let begun = Instant::now();
     let (mut damage, mut reports, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for file in &backup.manifest.files {
-        if quick {
-            damage.extend(wrong_size(backup, file)?);
-            continue;
+    let mut unread = None;
+    if quick {
+        damage = wrong_sizes(backup)?;
+    } else {
+        for file in &backup.manifest.files {
+            match read_back(backup, file, None, effort) {
+                Ok(read) => {
+                    bytes += file.stored_bytes;
+                    damage.extend(read.damage.clone());
+                    reports.extend(read.report(backup, file));
+                }
+                Err(error) if error.code == Code::Unavailable => return Err(error),
+                Err(error) => _ = unread.get_or_insert(error),
+            }
         }
-        let read = read_back(backup, file, None, effort)?;
-        bytes += file.stored_bytes;
-        damage.extend(read.damage.clone());
-        reports.extend(read.report(backup, file));
+    }
+    if let Some(error) = unread.filter(|_| damage.is_empty()) {
+        return Err(error.and("the backup was not found damaged, and not found intact"));
     }
     let seconds = seconds_since(begun);
     let intact = damage.is_empty();
@@ -96,18 +107,16 @@ pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verifi
     })
 }
 
-fn wrong_size(backup: &Backup, file: &StoredFile) -> Result<Option<Damage>> {
-    let size = backup.files.read(&file.stored).and_then(|opened| {
-        opened.size().map_err(|error| Error::cannot_read(&backup.files.join(&file.stored), 0, &error))
-    });
-    let detail = match size {
-        Ok(size) if size == file.stored_bytes => return Ok(None),
-        Ok(size) => format!("it has {size} bytes where {} were written", file.stored_bytes),
-        Err(error) if is_unreachable(&error) => return Err(error),
-        Err(error) => why_not_opened(backup, file, &error),
+fn wrong_sizes(backup: &Backup) -> Result<Vec<Damage>> {
+    let files = &backup.manifest.files;
+    let names: Vec<&str> = files.iter().map(|file| &*file.stored).collect();
+    let found = backup.files.look_at_all(&names)?;
+    let damage = |(file, detail): (&StoredFile, String)| {
+        let recovery = "a whole verification, without --quick, tells".into();
+        Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery }
     };
-    let recovery = "a whole verification, without --quick, tells".into();
-    Ok(Some(Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery }))
+    let wrong = files.iter().zip(found).filter_map(|(file, found)| Some((file, found.differs(file.stored_bytes)?)));
+    Ok(wrong.map(damage).collect())
 }
 
 /// The files in a backup's folder that its manifest does not know, sorted.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Verdict;
 use super::out::Out;
 use super::scan;
-use super::settings::{Common, Format, Settings};
+use super::settings::{Common, Format, Settings, label};
 use super::when::seconds;
 use crate::checklist::{Wanted, check};
 use crate::error::Result;
@@ -26,6 +26,10 @@ pub(super) struct Args {
     /// The folder that holds the backups
     #[arg(long, env = "PAPYRA_BACKUPS", value_name = "FOLDER")]
     backups: Option<PathBuf>,
+
+    /// The series of backups to look at; by default that of what is looked at
+    #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
+    series: Option<String>,
 
     /// How old the newest backup may be
     #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = seconds)]
@@ -66,6 +70,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         path,
         quarantine_dir: settings.quarantine_dir.clone(),
         backups: settings.backups(args.backups.as_ref()).ok().map(PathBuf::from),
+        series: settings.wanted(args.series.as_ref())?,
         bytes,
         backup_age: args.max_backup_age,
         verify_age: args.max_verify_age,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use papyra_core::manifest::is_label;
 use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -38,6 +39,7 @@ pub(super) struct File {
     pub(super) max_files: Option<u32>,
     pub(super) quarantine_dir: Option<PathBuf>,
     pub(super) backups: Option<PathBuf>,
+    pub(super) series: Option<String>,
     pub(super) strict: Option<bool>,
     pub(super) threads: Option<u16>,
     pub(super) redis: RedisFile,
@@ -89,6 +91,9 @@ impl File {
             max_files: keys.take("max_files", "a number from 1 on", number)?,
             quarantine_dir: keys.take("quarantine_dir", "a folder in quotes", path)?,
             backups: keys.take("backups", "a folder or an s3:// URL in quotes", path)?,
+            series: keys.take("series", "text in quotes, without control characters", |value| {
+                string(value).filter(|text| is_label(text))
+            })?,
             strict: keys.take("strict", "true or false", DeValue::as_bool)?,
             threads: keys.take("threads", "a number from 1 on", number)?,
             redis: RedisFile::default(),
@@ -267,6 +272,7 @@ fn settings(file: &File) -> Vec<Setting> {
         ("max_files", None, file.max_files.map(|number| number.to_string())),
         ("quarantine_dir", Some("PAPYRA_QUARANTINE_DIR"), text(&file.quarantine_dir)),
         ("backups", Some("PAPYRA_BACKUPS"), text(&file.backups)),
+        ("series", Some("PAPYRA_SERIES"), safe(&file.series)),
         ("strict", None, file.strict.map(|strict| strict.to_string())),
         ("threads", None, file.threads.map(|number| number.to_string())),
         ("redis.url", Some("PAPYRA_REDIS_URL"), redis.url.clone().map(hidden)),
@@ -318,7 +324,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "path = 'p'\nbackend = 'rotating'\nmax_files = 0x5\nquarantine_dir = 'q'\nbackups = 's3://b/p'\n\
+        let text = "path = 'p'\nbackend = 'rotating'\nmax_files = 0x5\nquarantine_dir = 'q'\nbackups = 's3://b/p'\nseries = 'x'\n\
                     strict = true\nthreads = 2\n[redis]\nurl = 'redis://h'\nprefix = 'x'\nsystem_id = ['a', 'b']\n\
                     quarantine_prefix = 'y'\ntls_ca = 'ca'\ntls_cert = 'c'\ntls_key = 'k'\n";
         let file = File::parse(text).expect("settings");

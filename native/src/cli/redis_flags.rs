@@ -103,6 +103,11 @@ impl RedisFlags {
         Ok((self.settings(file)?, Named { prefix, systems }))
     }
 
+    /// Whether a server is named.
+    pub(super) fn is_given(&self, file: &RedisFile) -> bool {
+        self.redis_url.is_some() || file.url.is_some()
+    }
+
     /// The settings in force.
     pub(super) fn settings(&self, file: RedisFile) -> Result<Settings> {
         let Some(url) = self.redis_url.clone().or(file.url) else {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use papyra_core::escape::escape;
+use papyra_core::manifest::is_label;
 use papyra_core::redis::Scope;
 
 use super::config::Config;
@@ -11,6 +12,7 @@ use super::out;
 pub(super) use super::out::{Format, Output};
 use super::progress::Progress;
 use super::redis_flags::RedisFlags;
+use crate::backup::series::{Filing, Wanted, source_of};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
@@ -59,6 +61,23 @@ pub(super) struct Common {
     redis: RedisFlags,
 }
 
+/// Flags of the verbs on backups.
+#[derive(Debug, Args)]
+pub(super) struct SeriesFlags {
+    /// The series of backups that is meant; by default that of --path, else the only one there is
+    #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
+    pub(super) series: Option<String>,
+
+    /// What was backed up: its series is meant
+    #[arg(long, env = "PAPYRA_PATH", value_name = "PATH")]
+    path: Option<PathBuf>,
+}
+
+/// Reads the name of a series, or a tag.
+pub(super) fn label(text: &str) -> std::result::Result<String, String> {
+    if is_label(text) { Ok(text.into()) } else { Err("must be text without control characters".into()) }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Backend {
     Auto,
@@ -83,6 +102,7 @@ pub(super) struct Settings {
     max_files: Option<u32>,
     pub(super) quarantine_dir: Option<PathBuf>,
     backups: Option<PathBuf>,
+    series: Option<String>,
     pub(super) strict: bool,
     threads: usize,
     max_findings: usize,
@@ -124,6 +144,7 @@ impl Settings {
             max_files: common.max_files.or(file.max_files),
             quarantine_dir: quarantine_dir.cloned().or(file.quarantine_dir),
             backups: file.backups,
+            series: file.series,
             strict: common.strict || file.strict.unwrap_or(false),
             threads: common.threads.or(file.threads).map_or_else(processors, usize::from),
             max_findings: common.max_findings,
@@ -147,6 +168,48 @@ impl Settings {
             Some(redis) => Ok(redis.called()),
             None => self.path().map(show),
         }
+    }
+
+    /// What a new backup is filed under, and what backups are filed under already.
+    pub(super) fn filing(&self, series: Option<&String>, tags: &[String]) -> Result<Filing> {
+        let named = series.or(self.series.as_ref()).map(String::as_str);
+        Ok(Filing::new(named, &self.series_source()?, tags))
+    }
+
+    /// Which series is that of what is worked on.
+    pub(super) fn wanted(&self, series: Option<&String>) -> Result<Wanted> {
+        Ok(Wanted { named: series.or(self.series.as_ref()).cloned(), source: Some(self.series_source()?) })
+    }
+
+    fn series_source(&self) -> Result<String> {
+        match &self.redis {
+            Some(redis) => Ok(redis.called()),
+            None => self.path().map(source_of),
+        }
+    }
+
+    /// Which series is meant where nothing need be named: that of `--series`, `PAPYRA_SERIES` or the settings file, else
+    /// that of what is backed up, as far as flag, environment or settings file say.
+    pub(super) fn wanted_of(flags: &SeriesFlags, config: &Config) -> Result<Wanted> {
+        #[derive(Debug, Parser)]
+        struct Environment {
+            #[arg(long, env = "PAPYRA_BACKEND", ignore_case = true)]
+            backend: Option<Backend>,
+            #[command(flatten)]
+            redis: RedisFlags,
+        }
+        let wrong = |error: clap::Error| Error::new(Code::Config, error.render().to_string().trim().to_owned());
+        let environment = Environment::try_parse_from(["papyra"]).map_err(wrong)?;
+        let file = config.file()?;
+        let is_redis = environment.backend.or(file.backend) == Some(Backend::Redis);
+        let source = if !is_redis {
+            flags.path.clone().or(file.path).map(|path| source_of(&path))
+        } else if environment.redis.is_given(&file.redis) {
+            Some(environment.redis.settings(file.redis)?.called())
+        } else {
+            None
+        };
+        Ok(Wanted { named: flags.series.clone().or(file.series), source })
     }
 
     /// Whether a Redis server is what to work on.

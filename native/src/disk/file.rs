@@ -196,7 +196,13 @@ impl From<std::fs::File> for File {
 /// For calls that only the backups of files make, which the simulated disk does not have.
 impl AsFd for File {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.handle {
+        self.handle.as_fd()
+    }
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
             Handle::Kernel(fd) => fd.as_fd(),
             #[cfg(test)]
             Handle::Simulated(_) => panic!("a simulated file has no descriptor"),

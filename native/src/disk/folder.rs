@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +28,13 @@ pub struct Folder {
 #[derive(Debug)]
 pub struct Lock {
     _handle: Handle,
+}
+
+/// For access lists, which the simulated disk does not have.
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
 }
 
 impl Folder {
@@ -188,7 +196,7 @@ impl Folder {
                 .map_err(|error| Error::cannot_create("give away the folder", &self.path, error))?;
         }
         self.handle
-            .set_mode(mode & 0o777)
+            .set_mode(mode & 0o3777)
             .map_err(|error| Error::cannot_create("set the permissions of", &self.path, error))
     }
 

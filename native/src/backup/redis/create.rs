@@ -15,7 +15,9 @@ use papyra_core::report::{Backend, FileReport, Report};
 use super::look::{Found, Payload, Streams, look};
 use super::{LARGEST, saved};
 use crate::TOOL;
+use crate::backup::access::Access;
 use crate::backup::create::Created;
+use crate::backup::series::Filing;
 use crate::backup::stored::Inside;
 use crate::backup::unfinished::{About, Attributes, Incoming, Unfinished};
 use crate::disk::Folder;
@@ -31,6 +33,8 @@ pub struct Options {
     pub to: PathBuf,
     /// The backup's name; by default one with the time in it.
     pub name: Option<String>,
+    /// What it is filed under.
+    pub filing: Filing,
     /// How to store payloads. An RDB file is compressed already.
     pub compression: Compression,
     /// How to copy.
@@ -112,7 +116,7 @@ impl<'a> Making<'a> {
         options: &'a Options,
         effort: Effort<'a>,
     ) -> Result<Making<'a>> {
-        let to = Unfinished::begin(backups, options.name.as_deref(), begun, Timestamp::now(), effort)?;
+        let to = Unfinished::begin(backups, options.name.as_deref(), &options.filing, begun, Timestamp::now(), effort)?;
         let (streams, groups, reports, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Ok(Making { of, options, effort, to, streams, groups, reports, warnings })
     }
@@ -315,7 +319,7 @@ impl<'a> Making<'a> {
             is_large: size > 1 << 20,
             scan: None,
             payload: (content == Content::Rdb).then_some(payload),
-            attributes: Attributes { mode: 0o600, uid, gid, modified_ns: now },
+            attributes: Attributes { access: Access { gid, ..Access::PRIVATE }, uid, modified_ns: now },
             origin: Origin { device: 0, inode: 0, index: 0, seen_bytes: 0, cut: None },
         };
         let (passed, inside) = self.to.store(file, self.effort)?;
@@ -341,6 +345,7 @@ impl<'a> Making<'a> {
         };
         let source = Source {
             folder: server,
+            path: None,
             // What a password protects on the server is for its owner only here.
             mode: 0o700,
             uid: rustix::process::geteuid().as_raw(),
@@ -349,6 +354,7 @@ impl<'a> Making<'a> {
         };
         let scan = Report::new(TOOL, Backend::Redis, self.reports, false);
         let compression = self.options.compression;
+        self.warnings.append(&mut self.to.warnings);
         let (path, manifest) = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
         Ok(Created { path, manifest, warnings: self.warnings, unread: Vec::new() })
     }

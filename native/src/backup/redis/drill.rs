@@ -13,6 +13,7 @@ use super::scratch::{Server, Trial};
 use crate::TOOL;
 use crate::backup::drill::Drill;
 use crate::backup::restore::Options;
+use crate::backup::series::Wanted;
 use crate::backup::{Backup, rfc3339, seconds_since};
 use crate::disk::{Folder, file_name};
 use crate::error::{Code, Error, Result, show};
@@ -29,7 +30,12 @@ pub(in crate::backup) fn drill(backup: &Backup, trial: Trial<'_>, effort: Effort
     let store = server.store(redis.db.min(15), &redis.prefix, systems(backup, &[])?)?;
     let mut done = Drill::of(backup);
     let begun = Instant::now();
-    match restore(backup, &store, Options { replace: false, dry_run: false }, effort) {
+    match restore(
+        backup,
+        &store,
+        Options { replace: false, dry_run: false, wanted: Wanted::named(&backup.manifest.series()) },
+        effort,
+    ) {
         Ok(restored) => {
             done.restore_seconds = seconds_since(begun);
             done.notes = restored.notes.clone();

@@ -16,6 +16,7 @@ use super::create::{Making, Of, Options};
 use crate::backup::Backup;
 use crate::backup::create::Created;
 use crate::backup::drill::Scratch;
+use crate::backup::series::Filing;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::{Streams, each};
@@ -41,6 +42,8 @@ pub struct Storing {
     pub to: PathBuf,
     /// The backup's name; by default one with the time in it.
     pub name: Option<String>,
+    /// What it is filed under.
+    pub filing: Filing,
     /// How to store payloads.
     pub compression: Compression,
 }
@@ -63,6 +66,7 @@ pub fn create(
     let options = Options {
         to: storing.to.clone(),
         name: storing.name.clone(),
+        filing: storing.filing.clone(),
         compression: if method == Method::Bgsave { Compression::None } else { storing.compression },
         method,
         rdb: None,
@@ -112,7 +116,12 @@ pub struct Temporary {
 pub fn temporary(of: &offline::Backup, path: &Path, which: &Which, effort: Effort<'_>) -> Result<Temporary> {
     let (scratch, folder) = Scratch::new(&std::env::temp_dir())?;
     let to = folder.path().to_owned();
-    let storing = Storing { to, name: Some("plain".into()), compression: Compression::None };
+    let storing = Storing {
+        to,
+        name: Some("plain".into()),
+        filing: Filing::new(None, &show(path), &[]),
+        compression: Compression::None,
+    };
     let created = create(of, path, which, &storing, effort)?;
     Ok(Temporary { backup: Backup::open(&created.path)?, warnings: created.warnings, _scratch: scratch })
 }

@@ -20,8 +20,9 @@ use super::stage::{Staged, forget, stage};
 use super::swap::{occupied, swap};
 use crate::TOOL;
 use crate::backup::restore::{Options, Restored, undamaged};
+use crate::backup::series::Wanted;
 use crate::backup::stored::read_back;
-use crate::backup::{Backup, seconds_since};
+use crate::backup::{Backup, guard, seconds_since};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 use crate::redis::Store;
@@ -70,6 +71,9 @@ pub fn systems(backup: &Backup, named: &[String]) -> Result<Vec<String>> {
 pub fn restore(backup: &Backup, store: &Store, options: Options, effort: Effort<'_>) -> Result<Restored> {
     let begun = Instant::now();
     let redis = source(backup)?;
+    // The settings name the server to restore to, which need not be the one that was backed up.
+    let named = Wanted { source: None, ..options.wanted.clone() };
+    guard::keep_to_its_own(backup, &store.settings.called(), &named)?;
     let (scan, found) = verified(backup, effort)?;
     let plans: Vec<Plan<'_>> = store.systems.iter().map(|system| Plan::of(store, redis, system)).collect();
     let mut there = Vec::new();

@@ -1,5 +1,6 @@
 //! A prefix in a bucket, seen as a folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::fault::fault;
 use super::reader::Reader;
 use super::{UNDER_WAY, called};
 use crate::backup::attest::forget;
-use crate::backup::files::{Bytes, Files};
+use crate::backup::files::{Bytes, Files, Look};
 use crate::backup::{read_manifest, unfinished_in};
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
@@ -131,8 +132,13 @@ impl Files for Prefix {
         Ok(names_of(self.list()?.common_prefixes.iter()))
     }
 
-    fn size(&self, name: &str) -> Result<Option<u64>> {
-        Ok(self.head(name)?.map(|meta| meta.size))
+    fn look(&self, name: &str) -> Result<Look> {
+        Ok(self.head(name)?.map_or(Look::Nothing, |meta| Look::File(meta.size)))
+    }
+
+    fn look_at_all(&self, names: &[&str]) -> Result<Vec<Look>> {
+        let there: BTreeMap<String, u64> = self.everything()?.into_iter().collect();
+        Ok(names.iter().map(|name| there.get(*name).map_or(Look::Nothing, |bytes| Look::File(*bytes))).collect())
     }
 
     fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {

@@ -110,10 +110,6 @@ impl Read for Reader {
 }
 
 impl Bytes for Reader {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.size)
-    }
-
     fn failure(&mut self) -> Option<Error> {
         self.failure.take()
     }

@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Reading, tell};
+use crate::backup::Backup;
+use crate::backup::list::latest;
 use crate::backup::prometheus::{Figures, Operation};
-use crate::backup::{Backup, newest};
+use crate::backup::series::Wanted;
 use crate::cli::Verdict;
 use crate::cli::config::Config;
 use crate::cli::out::Out;
-use crate::cli::settings::{Format, no_backups};
+use crate::cli::settings::{Format, SeriesFlags, Settings, no_backups};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 
@@ -25,6 +28,9 @@ pub(super) struct Which {
     /// papyra.toml names
     #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
     latest: Option<Option<PathBuf>>,
+
+    #[command(flatten)]
+    series: SeriesFlags,
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,16 +57,24 @@ impl Checking {
         print: impl FnOnce(&Backup, &T, &mut Out),
     ) -> Result<Verdict> {
         let attempt = || -> Result<(Backup, T)> {
-            let backup = self.which.open(&self.reading.config)?;
+            let backup = self.which.open(&self.reading.config, None)?;
             let progress = self.reading.progress(backup.manifest.bytes());
             let done = check(&backup, self.reading.effort(&progress))?;
             Ok((backup, done))
+        };
+        // A backup that is dated ahead counts for nothing yet, however intact it is.
+        let figures = |backup: &Backup, done: &T| {
+            let figures = figures(backup, done);
+            Figures { good: figures.good && !backup.is_from_future(), ..figures }
         };
         let told = tell(self.prometheus.as_ref(), operation, attempt(), |(backup, done)| figures(backup, done));
         let (backup, done) = told?;
         match out.format() {
             Format::Json => out.json(&done)?,
             Format::Text => print(&backup, &done, out),
+        }
+        if backup.is_from_future() {
+            out.message(&from_future(&backup));
         }
         Ok(if figures(&backup, &done).good { Verdict::Fine } else { Verdict::Anomalies })
     }
@@ -97,8 +111,14 @@ impl Which {
         self.backup.as_deref()
     }
 
-    /// The backup that was named, or the newest one.
-    pub(super) fn open(&self, config: &Config) -> Result<Backup> {
+    /// Which series is meant.
+    pub(super) fn wanted(&self, config: &Config) -> Result<Wanted> {
+        Settings::wanted_of(&self.series, config)
+    }
+
+    /// The backup that was named, or the newest one of the series that is meant, no later than `until`.
+    pub(super) fn open(&self, config: &Config, until: Option<Timestamp>) -> Result<Backup> {
+        let newest = |folder: &Path| latest(folder, &self.wanted(config)?, until, Timestamp::now());
         match (&self.backup, &self.latest) {
             (Some(backup), _) => Backup::open(backup).map_err(|error| match newest(backup) {
                 Ok(newest) => {
@@ -119,6 +139,15 @@ pub(super) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Res
         Some(folder) => Ok(folder),
         None => config.file()?.backups.ok_or_else(no_backups),
     }
+}
+
+/// What to say of a backup that is dated in the future.
+pub(super) fn from_future(backup: &Backup) -> String {
+    format!(
+        "{} is dated in the future ({}): a clock was wrong, and until then it counts as no backup",
+        show(&backup.path),
+        papyra_core::escape::escape(backup.manifest.created.as_bytes())
+    )
 }
 
 /// Why the outcome is kept nowhere, for people.

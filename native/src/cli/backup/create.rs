@@ -21,7 +21,7 @@ use crate::cli::Verdict;
 use crate::cli::out::{self, Out, thousands};
 use crate::cli::progress::Progress;
 use crate::cli::scan;
-use crate::cli::settings::{Common, Format, Settings};
+use crate::cli::settings::{Common, Format, Settings, label};
 use crate::error::{Code, Error, Result, show};
 use crate::offline;
 use crate::redis::Role;
@@ -68,6 +68,14 @@ pub(in crate::cli) struct Args {
     /// The backup's name; by default papyra- and the time
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+
+    /// The series that the backup belongs to; by default that of this host and what is backed up
+    #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
+    series: Option<String>,
+
+    /// What to call the backup besides, for list and prune; may be given several times
+    #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
+    tag: Vec<String>,
 
     /// How to store the files
     #[arg(long, value_name = "FORMAT", default_value = "none", ignore_case = true)]
@@ -121,6 +129,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let options = Options {
         to: settings.backups(args.to.as_ref())?.to_owned(),
         name: args.name.clone(),
+        filing: settings.filing(args.series.as_ref(), &args.tag)?,
         compression,
         include_rejects: args.include_rejects,
         quarantine_dir: settings.quarantine_dir.clone(),
@@ -167,8 +176,14 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
         return Err(Error::new(Code::Usage, text));
     }
     make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
-        let options =
-            streams::Options { to: to.to_owned(), name: args.name.clone(), compression, method, rdb: args.rdb.clone() };
+        let options = streams::Options {
+            to: to.to_owned(),
+            name: args.name.clone(),
+            filing: settings.filing(args.series.as_ref(), &args.tag)?,
+            compression,
+            method,
+            rdb: args.rdb.clone(),
+        };
         let progress = Progress::new(args.common.output.quiet, None);
         streams::create(&settings.open_store()?, &options, settings.effort(&progress))
     })
@@ -182,7 +197,12 @@ fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compre
     let (path, scope) = (settings.path()?, settings.scope()?);
     let which = plain_files::Which { prefix: scope.prefix, systems: scope.system_id.into_iter().collect(), db: 0 };
     make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
-        let storing = plain_files::Storing { to: to.to_owned(), name: args.name.clone(), compression };
+        let storing = plain_files::Storing {
+            to: to.to_owned(),
+            name: args.name.clone(),
+            filing: settings.filing(args.series.as_ref(), &args.tag)?,
+            compression,
+        };
         let progress = Progress::new(args.common.output.quiet, Some(of.size()));
         plain_files::create(of, path, &which, &storing, settings.effort(&progress))
     })
@@ -238,6 +258,7 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
     let manifest = &created.manifest;
     let totals = &manifest.scan.totals;
     out.success(&format!("backup {}", show(&created.path)));
+    out.detail(&format!("of the series {}", escape(manifest.series().as_bytes())));
     for file in &manifest.files {
         let cut = match file.source.cut {
             Some(cut) => format!(", cut at byte {} since it is being written", thousands(cut)),

@@ -1,5 +1,6 @@
 //! `papyra backup list`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -10,11 +11,11 @@ use serde_json::json;
 use super::checking::folder_of_backups;
 use super::command;
 use crate::backup::Backup;
-use crate::backup::list::{Entry, list};
+use crate::backup::list::{Entry, all_readable, list};
 use crate::cli::Verdict;
 use crate::cli::config::Config;
 use crate::cli::out::{self, Out, counted, duration};
-use crate::cli::settings::{Format, Output};
+use crate::cli::settings::{Format, Output, label};
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,14 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = crate::cli::when::seconds)]
     max_age: Option<f64>,
 
+    /// Only this series
+    #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
+    series: Option<String>,
+
+    /// Only backups with this tag; may be given several times
+    #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
+    tag: Vec<String>,
+
     #[command(flatten)]
     config: Config,
 
@@ -35,17 +44,28 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let entries = entries(&folder_of_backups(args.backups.as_ref(), &args.config)?)?;
+    let mut entries = entries(&folder_of_backups(args.backups.as_ref(), &args.config)?)?;
+    if let Some(series) = &args.series {
+        // What cannot be read may belong to it.
+        entries.retain(|entry| entry.series.as_ref().is_none_or(|name| name == series));
+    }
+    if !args.tag.is_empty() {
+        entries.retain(|entry| entry.series.is_none() || entry.tags.iter().any(|tag| args.tag.contains(tag)));
+    }
     let warnings = warnings(&entries, args);
     match out.format() {
         Format::Json => out.json(&json!({
             "schema": "papyra.backups/1", "tool": crate::TOOL, "backups": entries, "warnings": warnings,
         }))?,
         Format::Text => {
-            entries.iter().for_each(|entry| print(entry, out));
+            for (series, entries) in by_series(&entries) {
+                out.info(&escape(series.unwrap_or("of no known series").as_bytes()));
+                entries.iter().for_each(|entry| print(entry, out));
+            }
             warnings.iter().for_each(|warning| out.bad(warning));
         }
     }
+    all_readable(&entries, "what was said of the others holds")?;
     Ok(if warnings.is_empty() { Verdict::Fine } else { Verdict::Anomalies })
 }
 
@@ -63,36 +83,68 @@ fn entries(folder: &Path) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// The backups of each series, oldest first.
+fn by_series(entries: &[Entry]) -> BTreeMap<Option<&str>, Vec<&Entry>> {
+    let mut series: BTreeMap<Option<&str>, Vec<&Entry>> = BTreeMap::new();
+    entries.iter().for_each(|entry| series.entry(entry.series.as_deref()).or_default().push(entry));
+    series
+}
+
 /// What an operator must not overlook.
 fn warnings(entries: &[Entry], args: &Args) -> Vec<String> {
     let mut warnings = Vec::new();
-    for entry in entries.iter().filter(|entry| entry.is_damaged()) {
-        warnings.push(format!("{} is damaged", escape(entry.name.as_bytes())));
-    }
-    for entry in entries.iter().filter(|entry| entry.is_abandoned()) {
+    for entry in entries {
         let name = escape(entry.name.as_bytes());
-        warnings.push(format!("{name} was never sent to its end: papyra backup prune removes it"));
+        if entry.is_damaged() {
+            warnings.push(format!("{name} is damaged"));
+        }
+        if entry.is_abandoned() {
+            warnings.push(format!("the upload of {name} is incomplete: papyra backup prune removes it"));
+        }
+        if entry.from_future {
+            let created = entry.created.as_deref().unwrap_or_default();
+            warnings.push(format!("{name} is dated in the future ({created}) and counts as no backup until then"));
+        }
     }
-    let Some(newest) = entries.iter().rev().find(|entry| entry.is_restorable()) else {
+    let series = by_series(entries);
+    let several = series.keys().flatten().count() > 1;
+    let mut any = false;
+    for (series, entries) in series.into_iter().filter_map(|(series, entries)| Some((series?, entries))) {
+        let of = if several { format!(" of {}", escape(series.as_bytes())) } else { String::new() };
+        any = true;
+        newest(&of, &entries, args.max_age, &mut warnings);
+    }
+    if !any {
         warnings.push("there is no backup that could be restored: papyra backup create makes one".into());
-        return warnings;
+    }
+    warnings
+}
+
+/// What an operator must not overlook of the newest backup of a series.
+fn newest(of: &str, entries: &[&Entry], max_age: Option<f64>, warnings: &mut Vec<String>) {
+    let Some(newest) = entries.iter().rev().find(|entry| entry.is_restorable() && !entry.from_future) else {
+        warnings.push(format!("there is no backup{of} that could be restored: papyra backup create makes one"));
+        return;
     };
     let name = escape(newest.name.as_bytes());
-    if let (Some(most), Some(seconds)) = (args.max_age, newest.age_seconds)
+    if let (Some(most), Some(seconds)) = (max_age, newest.age_seconds)
         && seconds > most
     {
-        warnings.push(format!("the newest backup is {} old, and {} is the limit", duration(seconds), duration(most)));
+        warnings.push(format!(
+            "the newest backup{of} is {} old, and {} is the limit",
+            duration(seconds),
+            duration(most)
+        ));
     }
-    match &newest.verified {
+    match newest.evidence() {
         None => {
-            warnings.push(format!("{name} is the newest and not verified yet: {}", command("verify", &newest.path)))
+            warnings.push(format!("{name} is the newest{of} and not verified yet: {}", command("verify", &newest.path)))
         }
-        Some(verified) if !verified.is_good() && verified.intact => {
-            warnings.push(format!("{name} is the newest, and the log had anomalies when it was made"));
+        Some(evidence) if !evidence.is_good() && evidence.intact => {
+            warnings.push(format!("{name} is the newest{of}, and the log had anomalies when it was made"));
         }
         Some(_) => {}
     }
-    warnings
 }
 
 fn print(entry: &Entry, out: &mut Out) {
@@ -102,9 +154,14 @@ fn print(entry: &Entry, out: &mut Out) {
         out.detail(problem);
         return;
     }
+    if let Some(why) = &entry.unreadable {
+        out.bad(&format!("{name}: cannot be looked at"));
+        out.detail(why);
+        return;
+    }
     if entry.unfinished {
         let since = duration(entry.age_seconds.unwrap_or(0.0));
-        out.info(&format!("{name}: begun {since} ago, not sent to its end yet: no backup"));
+        out.info(&format!("{name}: the upload was begun {since} ago and is incomplete: no backup"));
         return;
     }
     let packed = match entry.compression {
@@ -127,14 +184,15 @@ fn print(entry: &Entry, out: &mut Out) {
     };
     let drilled = match &entry.drilled {
         None => String::new(),
-        Some(drilled) => format!(", drilled {}", since(drilled.when())),
+        Some(drilled) if drilled.intact => format!(", drilled {}", since(drilled.when())),
+        Some(drilled) => format!(", its drill failed {}", since(drilled.when())),
     };
     let age = match entry.age_seconds.unwrap_or(0.0) {
-        seconds if seconds < 0.0 => "dated in the future".into(),
+        _ if entry.from_future => "dated in the future".into(),
         seconds => format!("{} old", duration(seconds)),
     };
     let line = format!("{name}: {age}, {verdict}, {verified}{drilled}");
-    if entry.is_verified_clean() {
+    if entry.is_verified_clean() && !entry.from_future {
         out.success(&line);
     } else if entry.is_damaged() {
         out.bad(&line);
@@ -142,6 +200,11 @@ fn print(entry: &Entry, out: &mut Out) {
         out.info(&line);
     }
     out.detail(&format!("{}{packed}, {}", out::bytes(entry.bytes), counted(entry.records, "record", "records")));
+    if !entry.tags.is_empty() {
+        let tags: Vec<String> = entry.tags.iter().map(|tag| escape(tag.as_bytes())).collect();
+        out.detail(&format!("tags: {}", tags.join(", ")));
+    }
+    entry.damage.iter().for_each(|damage| out.detail(damage));
     for note in &entry.notes {
         out.detail(&format!("note: {note}"));
     }

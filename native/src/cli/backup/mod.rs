@@ -4,6 +4,7 @@ mod checking;
 mod create;
 mod drill;
 mod list;
+mod ls;
 mod prune;
 mod restore;
 mod verify;
@@ -28,6 +29,10 @@ pub(super) enum What {
     Verify(verify::Args),
     /// Show the backups in a folder; exits with 2 when the newest is too old, damaged or unverified
     List(list::Args),
+    /// List the files of a backup
+    Ls(ls::Args),
+    /// Write one file of a backup to standard output, as it was backed up
+    Cat(ls::CatArgs),
     /// Bring a backup back, after verifying it; never merges, never overwrites
     Restore(Box<restore::Args>),
     /// Show which backups may go and why the others stay, and remove them if told to
@@ -71,6 +76,8 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
         What::Create(args) => create::run(args, out),
         What::Verify(args) => verify::run(args, out),
         What::List(args) => list::run(args, out),
+        What::Ls(args) => ls::run(args, out),
+        What::Cat(args) => ls::cat(args, out),
         What::Restore(args) => restore::run(args, out),
         What::Prune(args) => prune::run(args, out),
         What::Drill(args) => drill::run(args, out),

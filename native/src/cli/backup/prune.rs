@@ -1,19 +1,18 @@
 //! `papyra backup prune`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
+use jiff::{Span, Timestamp};
 use papyra_core::escape::escape;
 use serde_json::json;
 
 use super::checking::folder_of_backups;
-use crate::backup::at;
-use crate::backup::list::list;
-use crate::backup::prune::{Decision, Keep, apply, decide};
+use crate::backup::prune::{Decision, Keep, prune};
 use crate::cli::Verdict;
 use crate::cli::config::Config;
 use crate::cli::out::{self, Out, thousands};
-use crate::cli::settings::{Format, Output};
+use crate::cli::settings::{Format, Output, label};
 use crate::error::{Code, Error, Result};
 
 #[derive(Debug, clap::Args)]
@@ -22,21 +21,41 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: Option<PathBuf>,
 
+    /// Only this series; by default each series by itself
+    #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
+    series: Option<String>,
+
     /// Keep the newest N
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_last: usize,
 
-    /// Keep the newest of each of the newest N days
+    /// Keep one backup an hour for the last N hours that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_hourly: usize,
+
+    /// Keep one backup a day for the last N days that have one
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_daily: usize,
 
-    /// Keep the newest of each of the newest N weeks
+    /// Keep one backup a week for the last N weeks that have one
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_weekly: usize,
 
-    /// Keep the newest of each of the newest N months
+    /// Keep one backup a month for the last N months that have one
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_monthly: usize,
+
+    /// Keep one backup a year for the last N years that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_yearly: usize,
+
+    /// Keep all backups that were made within this time before the newest: 2y5m7d3h (years, months, days, hours)
+    #[arg(long, value_name = "DURATION", value_parser = span)]
+    keep_within: Option<Span>,
+
+    /// Keep all backups with this tag; may be given several times
+    #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
+    keep_tag: Vec<String>,
 
     /// Remove what is not kept; without it, nothing is removed
     #[arg(long)]
@@ -50,17 +69,23 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let keep =
-        Keep { last: args.keep_last, daily: args.keep_daily, weekly: args.keep_weekly, monthly: args.keep_monthly };
-    if keep == Keep::default() {
-        let text = "say what to keep: --keep-last, --keep-daily, --keep-weekly or --keep-monthly with a number above 0";
+    let keep = Keep {
+        last: args.keep_last,
+        hourly: args.keep_hourly,
+        daily: args.keep_daily,
+        weekly: args.keep_weekly,
+        monthly: args.keep_monthly,
+        yearly: args.keep_yearly,
+        within: args.keep_within,
+        tags: args.keep_tag.clone(),
+    };
+    if keep.is_empty() {
+        let text = "say what to keep: --keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly or \
+                    --keep-yearly with a number above 0, --keep-within or --keep-tag";
         return Err(Error::new(Code::Usage, text));
     }
     let backups = folder_of_backups(args.backups.as_ref(), &args.config)?;
-    let mut decisions = decide(&list(&backups, Timestamp::now())?, keep);
-    if args.apply {
-        apply(&*at(&backups)?, &mut decisions)?;
-    }
+    let decisions = prune(&backups, args.series.as_deref(), &keep, args.apply, Timestamp::now())?;
     match out.format() {
         Format::Json => out.json(&json!({
             "schema": "papyra.prune/1", "tool": crate::TOOL, "applied": args.apply, "backups": decisions,
@@ -76,9 +101,32 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
+/// Reads a time span as restic writes it: years, months, days and hours, as in 2y5m7d3h.
+fn span(text: &str) -> std::result::Result<Span, String> {
+    let wrong = || "must be years, months, days and hours, as in 2y5m7d3h".to_owned();
+    let (mut span, mut rest) = (Span::new(), text);
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: i64 = rest[..digits].parse().map_err(|_| wrong())?;
+        span = match rest[digits..].bytes().next() {
+            Some(b'y') => span.try_years(number.saturating_add(i64::from(span.get_years()))),
+            Some(b'm') => span.try_months(number.saturating_add(i64::from(span.get_months()))),
+            Some(b'd') => span.try_days(number.saturating_add(i64::from(span.get_days()))),
+            Some(b'h') => span.try_hours(number.saturating_add(i64::from(span.get_hours()))),
+            _ => return Err(wrong()),
+        }
+        .map_err(|error| error.to_string())?;
+        rest = &rest[digits + 1..];
+    }
+    if span.is_zero() { Err(wrong()) } else { Ok(span) }
+}
+
 fn print(decisions: &[Decision], applied: bool, out: &mut Out) {
+    let several = decisions.iter().filter_map(|decision| decision.series.as_ref()).collect::<BTreeSet<_>>().len() > 1;
     for decision in decisions {
-        let name = escape(decision.name.as_bytes());
+        let series = decision.series.as_ref().filter(|_| several);
+        let of = series.map(|series| format!(" ({})", escape(series.as_bytes()))).unwrap_or_default();
+        let name = escape(decision.name.as_bytes()) + &of;
         if let Some(why) = &decision.failed {
             out.bad(&format!("{name}: not removed"));
             out.detail(why);

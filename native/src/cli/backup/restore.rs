@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 
-use super::checking::Which;
+use super::checking::{Which, from_future};
 use super::drill::plain;
 use super::{Reading, describe, describe_stream, pace, source};
 use crate::backup::Backup;
@@ -31,6 +32,14 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
 
+    /// With --latest: the newest backup that is not later than this: 2026-11-01T02:00:00Z; without a zone, UTC
+    #[arg(long, value_name = "TIME", requires = "latest", value_parser = moment)]
+    at: Option<Timestamp>,
+
+    /// Restore only this file, by its path in what was backed up; may be given several times
+    #[arg(long, value_name = "FILE")]
+    include: Vec<String>,
+
     /// redis: restore streams to the server of --redis-url
     #[arg(long, env = "PAPYRA_BACKEND", value_name = "BACKEND", ignore_case = true)]
     backend: Option<Backend>,
@@ -55,7 +64,9 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         let text = format!("{} is no folder: a restore writes files that Papyra can use", remote::called(to));
         return Err(Error::new(Code::Usage, text));
     }
-    let file = args.reading.config.file()?;
+    let config = &args.reading.config;
+    let file = config.file()?;
+    let wanted = args.which.wanted(config)?;
     let redis_file = match args.which.named().filter(|_| args.to.is_none()) {
         Some(path) => plain(path)?.map(|of| (of, path)),
         None => None,
@@ -64,17 +75,24 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let backup: &Backup = match &redis_file {
         // What a server wrote by itself is made a backup of first.
         Some((of, path)) => {
-            let (settings, named) = args.redis.destination(args.reading.config.file()?.redis)?;
+            let (settings, named) = args.redis.destination(config.file()?.redis)?;
             let which = plain_files::Which { prefix: named.prefix, systems: named.systems, db: settings.db() };
             let progress = args.reading.progress(of.size());
             let made = plain_files::temporary(of, path, &which, args.reading.effort(&progress))?;
             warnings.clone_from(&made.warnings);
             &temporary.insert(made).backup
         }
-        None => opened.insert(args.which.open(&args.reading.config)?),
+        None => {
+            let backup = args.which.open(config, args.at)?;
+            if !args.include.is_empty() && backup.manifest.source.redis.is_some() {
+                let text = "--include is for files: --system-id says which streams to restore";
+                return Err(Error::new(Code::Usage, text));
+            }
+            opened.insert(if args.include.is_empty() { backup } else { backup.only(&args.include)? })
+        }
     };
     let progress = args.reading.progress(backup.manifest.bytes());
-    let options = Options { replace: args.replace, dry_run: args.dry_run };
+    let options = Options { replace: args.replace, dry_run: args.dry_run, wanted };
     let effort = args.reading.effort(&progress);
     let (mut done, repair) = match &args.to {
         Some(to) => {
@@ -104,6 +122,15 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         Format::Text => print(backup, &done, &repair, out),
     }
     Ok(Verdict::Fine)
+}
+
+/// Reads a moment; without a zone, it is UTC.
+fn moment(text: &str) -> std::result::Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let civil: jiff::civil::DateTime = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    civil.to_zoned(jiff::tz::TimeZone::UTC).map(|time| time.timestamp()).map_err(|error| error.to_string())
 }
 
 /// The server, with the systems of the backup that are meant.
@@ -139,6 +166,9 @@ fn print(backup: &Backup, done: &Restored, repair: &str, out: &mut Out) {
     out.info(&format!("{} in {}", out::bytes(done.bytes), pace(done.seconds, done.bytes)));
     for path in &done.replaced {
         out.info(&format!("what was there before is in {}", show(path)));
+    }
+    if backup.is_from_future() {
+        out.bad(&from_future(backup));
     }
     for note in &done.notes {
         out.info(&format!("note: {note}"));

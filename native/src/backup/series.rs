@@ -1,0 +1,160 @@
+//! Series: backups of one source, one after the other in time. Which series a new backup is filed under, and which one
+//! a verb means, is decided here and nowhere else; [`papyra_core::manifest`] says which one a backup belongs to.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use papyra_core::escape::escape;
+use papyra_core::manifest::derived;
+
+use super::list::Entry;
+use crate::error::{Code, Error, Result, show};
+
+/// What a new backup is filed under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filing {
+    /// The series.
+    pub series: String,
+    /// Whether the series was given no name, so that its name is that of host and source.
+    pub is_derived: bool,
+    /// The host that makes the backup.
+    pub host: String,
+    /// What is backed up.
+    pub source: String,
+    /// What the operator calls the backup besides.
+    pub tags: Vec<String>,
+}
+
+/// Which series a verb means.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The one of this name.
+    pub named: Option<String>,
+    /// Without a name: the one of this source on this host.
+    pub source: Option<String>,
+}
+
+/// The name of this host.
+pub fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name = escape(name.as_bytes());
+    if name.trim().is_empty() { "localhost".into() } else { name }
+}
+
+/// What a path is called as a source: with its folder's links resolved, as far as the folder exists.
+pub fn source_of(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // A log that is a link is the log of that name; what a folder leads to is the folder.
+    let resolved = match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if !path.is_dir() => resolved(parent).join(name),
+        _ => resolved(&path),
+    };
+    escape(resolved.as_os_str().as_encoded_bytes())
+}
+
+/// A path with links resolved as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(path) = std::fs::canonicalize(path) {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => resolved(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+impl Filing {
+    /// Files a backup of `source` under the series of that name, or under that of this host and the source.
+    pub fn new(named: Option<&str>, source: &str, tags: &[String]) -> Filing {
+        let host = host();
+        Filing {
+            series: named.map_or_else(|| derived(&host, source), str::to_owned),
+            is_derived: named.is_none(),
+            host,
+            source: source.to_owned(),
+            tags: tags.to_vec(),
+        }
+    }
+
+    /// What the operator should know before another backup goes to where `entries` lie, oldest first.
+    pub(super) fn warnings(&self, entries: &[Entry]) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let ours = |entry: &&Entry| entry.series.as_ref() == Some(&self.series);
+        let same_source = |entry: &&Entry| entry.source.as_ref() == Some(&self.source);
+        let series = escape(self.series.as_bytes());
+        if let Some(last) = entries.iter().rev().find(ours) {
+            if !self.is_derived && last.source.as_ref().is_some_and(|source| *source != self.source) {
+                let source = last.source.as_deref().unwrap_or_default();
+                warnings.push(format!(
+                    "the series {series} has held backups of {} so far, and this one is of {}: they count as backups \
+                     of the same source; give each source a series of its own",
+                    escape(source.as_bytes()),
+                    escape(self.source.as_bytes())
+                ));
+            }
+        } else if self.is_derived
+            && let Some(other) = entries.iter().rev().find(same_source).and_then(|entry| entry.series.as_deref())
+        {
+            warnings.push(format!(
+                "the series {series} begins with this backup, and {} has backups of the same source: if this host's \
+                 name changes, name the series with --series or PAPYRA_SERIES",
+                escape(other.as_bytes())
+            ));
+        }
+        for entry in entries.iter().filter(|entry| entry.from_future) {
+            let (name, created) = (escape(entry.name.as_bytes()), entry.created.as_deref().unwrap_or_default());
+            warnings.push(format!("{name} is dated in the future ({created}): check this host's clock"));
+        }
+        warnings
+    }
+}
+
+impl Wanted {
+    /// The series of that name.
+    pub fn named(series: &str) -> Wanted {
+        Wanted { named: Some(series.to_owned()), source: None }
+    }
+
+    /// The series that is meant among the backups in a folder.
+    pub fn among(&self, entries: &[Entry], backups: &Path) -> Result<String> {
+        let known = |of: &dyn Fn(&&Entry) -> bool| -> BTreeSet<&str> {
+            let there = entries.iter().filter(|entry| !entry.unfinished);
+            there.filter(of).filter_map(|entry| entry.series.as_deref()).collect()
+        };
+        let all = known(&|_| true);
+        let (found, of) = if let Some(named) = &self.named {
+            (
+                known(&|entry| entry.series.as_ref() == Some(named)),
+                format!(" of the series {}", escape(named.as_bytes())),
+            )
+        } else if let Some(source) = &self.source {
+            let host = host();
+            let found = known(&|entry| entry.is_of(&host, source));
+            (found, format!(" of {} that {} made", escape(source.as_bytes()), escape(host.as_bytes())))
+        } else {
+            (all.clone(), String::new())
+        };
+        let list = |series: &BTreeSet<&str>| {
+            let names: Vec<String> = series.iter().map(|name| escape(name.as_bytes())).collect();
+            names.join("; ")
+        };
+        let mut names = found.iter();
+        match (names.next(), names.next()) {
+            (Some(one), None) => Ok((*one).to_owned()),
+            (None, _) if all.is_empty() => Err(super::no_backups(backups)),
+            (None, _) => {
+                let text =
+                    format!("there is no backup{of} in {}; name a series with --series: {}", show(backups), list(&all));
+                Err(Error::new(Code::NoInput, text))
+            }
+            (Some(_), Some(_)) => {
+                let text = format!(
+                    "{} holds backups{of} in several series; name one with --series or PAPYRA_SERIES: {}",
+                    show(backups),
+                    list(&found)
+                );
+                Err(Error::new(Code::Usage, text))
+            }
+        }
+    }
+}
