@@ -128,7 +128,9 @@ fn nothing_is_restored_into_or_over_backups() {
     for name in ["p/kept/one", "p/kept/two", "elsewhere/deep/kept/three"] {
         shop.papyra(&format!("backup verify {name}")).must_exit(0).must_not_say("no part of");
     }
-    // Beside them is another place.
+    // Beside them is another place, and so is a folder of others' that has a file of such a name.
+    shop.write("site/manifest.json", "{}");
+    shop.papyra("backup restore p/kept/one --to site/logs").must_exit(0);
     shop.papyra("backup restore p/kept/one --to p/kept/restored").must_exit(0);
 }
 

@@ -7,7 +7,7 @@ use papyra_core::escape::escape;
 
 use super::list::{Entry, entries};
 use super::series::{Wanted, host};
-use super::{Backup, is_backup, remote};
+use super::{Backup, is_whole, remote};
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 
@@ -36,7 +36,7 @@ pub(super) fn keep_out_of_backups(backup: &Backup, to: &Path) -> Result<()> {
 
 /// Fails when a path is a backup or lies in one.
 pub(super) fn refuse_inside(to: &Path) -> Result<()> {
-    let inside = to.ancestors().find(|path| Folder::open(path).is_ok_and(|folder| is_backup(&folder).unwrap_or(false)));
+    let inside = to.ancestors().find(|path| Folder::open(path).is_ok_and(|folder| is_whole(&folder)));
     let Some(inside) = inside else { return Ok(()) };
     let text = format!(
         "{} is the backup {} or lies in it, and nothing is ever written there: choose another place",
@@ -51,8 +51,8 @@ fn backup_in(folder: &Folder, depth: u32) -> Option<PathBuf> {
     let mut names = folder.names().unwrap_or_default();
     names.sort();
     let mut inner = names.iter().filter_map(|name| folder.existing_subfolder(name).ok());
-    inner.find_map(|inner| match is_backup(&inner) {
-        Ok(true) => Some(inner.path().to_owned()),
+    inner.find_map(|inner| match is_whole(&inner) {
+        true => Some(inner.path().to_owned()),
         _ if depth > 1 => backup_in(&inner, depth - 1),
         _ => None,
     })

@@ -178,6 +178,11 @@ fn is_backup(folder: &dyn Files) -> Result<bool> {
     Ok(false)
 }
 
+/// Whether a folder is a backup beyond doubt: both files that describe one are there. Others call files `manifest.json`.
+fn is_whole(folder: &Folder) -> bool {
+    [manifest::SUMS, manifest::NAME].iter().all(|name| matches!(folder.size(name), Ok(Some(_))))
+}
+
 /// Whether an error is about all of a store, not about one of its backups.
 fn is_unreachable(error: &Error) -> bool {
     matches!(error.code, Code::Unavailable | Code::Config)

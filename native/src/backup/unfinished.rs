@@ -91,7 +91,7 @@ impl<'a> Unfinished<'a> {
         created: Timestamp,
         effort: Effort<'_>,
     ) -> Result<Unfinished<'a>> {
-        if super::is_backup(backups)? {
+        if super::is_whole(backups) {
             let text = format!("{} is a backup itself: choose another folder for backups", show(backups.path()));
             return Err(Error::new(Code::CannotCreate, text));
         }
