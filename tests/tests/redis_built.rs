@@ -188,7 +188,7 @@ fn opcodes_and_values_that_are_passed() {
         [key(7), len(1 << 55), module.clone()].concat(),
         [key(9), text(b"zipmap")].concat(),
         [key(14), len(1), ziplist.clone()].concat(),
-        [key(14), len(1), vec![0xc3, 14, 12, 11], ziplist[1..].to_vec()].concat(),
+        [key(14), len(1), vec![0xc3, 13, 12, 11], ziplist[1..].to_vec()].concat(),
         [key(10), ziplist].concat(),
         [key(11), bytes(&[2, 0, 0, 0, 1, 0, 0, 0, 7, 0])].concat(),
         [key(18), len(2), len(1), text(b"plain"), len(2), listpack.clone()].concat(),

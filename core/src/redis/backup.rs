@@ -2,6 +2,8 @@
 //!
 //! [`BackupScan::want`] says which bytes come next, and whoever has the files pushes them: nothing is read here.
 
+use std::collections::BTreeMap;
+
 use super::aof_names::AofNames;
 use super::aof_set::{Pass, SetReader, Want};
 use super::aof_survey::Survey;
@@ -15,6 +17,7 @@ use super::rdb::RdbReader;
 use super::report::{BackupFormat, BackupReport, stream_records};
 use super::sniff::key_of;
 use super::visit::{Any, Flow};
+use crate::entry::Tally;
 use crate::finding::{self, AnomalyType, Finding as Reported, Reason as Why};
 use crate::record::Note;
 use crate::report::{FileReport, NoteReport, Role};
@@ -241,15 +244,18 @@ impl Set {
             }
         }
         for ((_, key), stream) in replay.streams() {
+            let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
             for judged in stream.entries.values().filter(|_| scope.find(key).is_some()) {
-                let Some(report) = files.get_mut(at(judged.file)) else { continue };
-                report.lines += 1;
-                if let Ok(held) = judged.verdict {
-                    report.records.add(held.kind);
-                    let time = held.timestamp.filter(|seconds| seconds.is_finite());
-                    report.first_timestamp = report.first_timestamp.into_iter().chain(time).reduce(f64::min);
-                    report.last_timestamp = report.last_timestamp.into_iter().chain(time).reduce(f64::max);
-                }
+                tallies.entry(judged.file).or_default().take(&judged.verdict);
+            }
+            for (file, tally) in tallies {
+                let Some(report) = files.get_mut(at(file)) else { continue };
+                report.lines += tally.records.total() + tally.bad;
+                report.records.merge(tally.records);
+                let earlier = report.first_timestamp.into_iter().chain(tally.first_timestamp());
+                report.first_timestamp = earlier.reduce(f64::min);
+                let later = report.last_timestamp.into_iter().chain(tally.last_timestamp());
+                report.last_timestamp = later.reduce(f64::max);
             }
         }
         if let Some(last) = files.iter_mut().rev().find(|file| file.role != Role::Missing) {
