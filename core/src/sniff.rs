@@ -80,6 +80,9 @@ pub fn sniff(head: &[u8]) -> Looks {
     if is_utf16(head) {
         return Looks::Other("UTF-16 text");
     }
+    if is_sync(head) {
+        return Looks::Other("what a Redis server sends to a replica, an RDB file behind its length");
+    }
     match redis::sniff(head) {
         Some(Format::Rdb) => return Looks::Rdb,
         Some(Format::Aof) => return Looks::Aof,
@@ -95,6 +98,13 @@ pub fn sniff(head: &[u8]) -> Looks {
         _ if is_text(head) => Looks::Text,
         _ => Looks::Unknown,
     }
+}
+
+/// Whether these bytes are a length as a server sends it, `$N` and a line end, and the start of an RDB file.
+fn is_sync(head: &[u8]) -> bool {
+    let Some(rest) = head.strip_prefix(b"$") else { return false };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && rest[digits..].strip_prefix(b"\r\n").is_some_and(|rest| redis::sniff(rest) == Some(Format::Rdb))
 }
 
 /// Whether these bytes are text in which every character takes two bytes, as some editors and PowerShell write it: then every second byte

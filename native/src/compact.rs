@@ -104,7 +104,8 @@ pub fn compact(
     };
     let look =
         |share: &Share| FileReport::new(&share.member.name, Role::Active, share.member.index, share.summary.clone());
-    if Report::new(TOOL, history.backend, shares.iter().map(look).collect(), false).is_no_log() {
+    let report = Report::new(TOOL, history.backend, shares.iter().map(look).collect(), false);
+    if report.is_no_log() || recover::is_foreign(history, &report)? {
         return Err(recover::no_log(history));
     }
     for share in shares.iter_mut().filter(|share| share.removed > 0 || share.summary.anomalies > 0) {

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use papyra_core::plan::Plan;
 use papyra_core::report::{Backend, FileReport, Report, Role};
+use papyra_core::sniff::{self, Looks};
 use serde::Serialize;
 
 use crate::TOOL;
@@ -198,7 +199,7 @@ pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Resu
     if outcome.before.totals.anomalies == 0 {
         return Ok(outcome);
     }
-    if outcome.before.is_no_log() && !options.not_a_log {
+    if (outcome.before.is_no_log() || is_foreign(history, &outcome.before)?) && !options.not_a_log {
         return Err(no_log(history));
     }
     let history = &history.anew();
@@ -230,6 +231,28 @@ pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Resu
     }
     outcome.after = report(history)?;
     Ok(outcome)
+}
+
+/// Whether no record is whole and a file begins as one of another format does: a database or a dump may hold text that looks
+/// like records, and is no log for that.
+pub(crate) fn is_foreign(history: &History, report: &Report) -> Result<bool> {
+    let records = &report.totals.records;
+    if records.event + records.audit + records.dead_letter + report.totals.salvageable > 0 {
+        return Ok(false);
+    }
+    for member in history.set()?.members {
+        let path = history.folder.join(&member.name);
+        let mut head = vec![0; sniff::HEAD];
+        let read = history.read(&member.name)?.read_at(&mut head, 0);
+        let read = read.map_err(|error| Error::cannot_read(&path, 0, &error))?;
+        // A damaged line may begin like a list or like a page: that tells nothing.
+        let is_text = head.trim_ascii_start().starts_with(b"[") || head.trim_ascii_start().starts_with(b"<");
+        if !is_text && !matches!(sniff::sniff(&head[..read]), Looks::Empty | Looks::Log | Looks::Text | Looks::Unknown)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A mistyped path must not empty somebody's picture.
