@@ -1,6 +1,7 @@
 //! Bytes made safe to show: what comes out of [`escape`] holds no control character, no terminal escape sequence,
 //! nothing that turns the direction of the text, and is never longer than six times what went in.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::name;
@@ -75,6 +76,27 @@ impl Excerpt {
     }
 }
 
+/// JSON with nothing in it that a terminal obeys or that turns text around: such characters stand as `\u009b`, which says
+/// the same to a program.
+pub fn safe_json(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |character: char| character == '\x7f' || is_unsafe(character);
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 64);
+    for character in text.chars() {
+        if is_unsafe(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                _ = std::fmt::Write::write_fmt(&mut safe, format_args!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +119,13 @@ mod tests {
                 assert_eq!(pieces.text(), whole.text());
             }
         }
+    }
+
+    #[test]
+    fn json_says_the_same_without_what_a_terminal_obeys() {
+        let text = serde_json::to_string("a\u{7f}\u{9b}2J\u{202e}\u{e0001}é\u{1b}").expect("JSON");
+        let safe = safe_json(&text);
+        assert_eq!(safe, r#""a\u007f\u009b2J\u202e\udb40\udc01é\u001b""#);
+        assert_eq!(serde_json::from_str::<String>(&safe).ok(), serde_json::from_str(&text).ok());
     }
 }

@@ -26,7 +26,7 @@ def test_papyra_goes_on_with_what_was_restored(orders, tmp_path, method):  # noq
     last = orders.xinfo_groups(STREAMS[0])[0]["last-delivered-id"]
 
     create = ["backup", "create", "--backend", "redis", "--method", method, "--to", str(tmp_path / "kept")]
-    made = json.loads(ours(orders, *create, "--format", "json"))
+    made = json.loads(ours(orders, *create, "--accept-damage", "--format", "json"))
     orders.flushall()
     ours(orders, "backup", "restore", made["path"], "--backend", "redis")
 

@@ -53,7 +53,9 @@ pub fn rows(bytes: &[u8], offset: f64, line: f64) -> String {
 /// Structured answers as text, all of them as the report is printed: a second way would be compiled a second time.
 fn text(answer: &impl Serialize) -> String {
     // Their types hold nothing that JSON does not.
-    serde_json::to_string_pretty(answer).unwrap_or_default()
+    let text = serde_json::to_string_pretty(answer).unwrap_or_default();
+    // As the command prints them.
+    papyra_core::escape::safe_json(&text).into_owned()
 }
 
 /// A search over one file's plain text, which comes in chunks.

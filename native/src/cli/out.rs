@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use clap::{ArgMatches, Args, ValueEnum};
-use papyra_core::escape::{escape, is_unsafe};
+use papyra_core::escape::{escape, safe_json};
 use papyra_core::report::Report;
 use papyra_core::summary::Counts;
 use serde::Serialize;
@@ -282,27 +282,6 @@ impl Out {
     }
 }
 
-/// JSON with nothing in it that a terminal obeys or that turns text around: such characters stand as `\u009b`, which says
-/// the same to a program.
-pub(super) fn safe_json(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |character: char| character == '\x7f' || is_unsafe(character);
-    if !text.contains(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 64);
-    for character in text.chars() {
-        if is_unsafe(character) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                _ = std::fmt::Write::write_fmt(&mut safe, format_args!("\\u{unit:04x}"));
-            }
-        } else {
-            safe.push(character);
-        }
-    }
-    Cow::Owned(safe)
-}
-
 /// A message without the passwords that addresses in it hold, whoever wrote them where.
 pub(super) fn without_passwords(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
@@ -382,13 +361,5 @@ mod tests {
         ] {
             assert_eq!(without_passwords(text), shown);
         }
-    }
-
-    #[test]
-    fn json_says_the_same_without_what_a_terminal_obeys() {
-        let text = serde_json::to_string("a\u{7f}\u{9b}2J\u{202e}\u{e0001}é\u{1b}").expect("JSON");
-        let safe = safe_json(&text);
-        assert_eq!(safe, r#""a\u007f\u009b2J\u202e\udb40\udc01é\u001b""#);
-        assert_eq!(serde_json::from_str::<String>(&safe).ok(), serde_json::from_str(&text).ok());
     }
 }

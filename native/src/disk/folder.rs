@@ -250,6 +250,12 @@ impl Folder {
         self.handle.remove_folder(name).map_err(|error| Error::cannot_write("remove", &self.join(name), error))
     }
 
+    /// Removes a folder that nothing is in; one with something in it stays.
+    pub(crate) fn remove_if_empty(&self, name: &str) {
+        // It does no harm where it stays.
+        _ = self.handle.remove_folder(&os(name));
+    }
+
     fn opened(&self, name: impl AsRef<OsStr>, how: Open) -> io::Result<File> {
         let file = File { handle: super::file::retry(|| self.handle.open(&os(&name), how))? };
         if file.stat()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }

@@ -29,6 +29,8 @@ pub(crate) struct Rejects {
 
 #[derive(Debug)]
 struct Open {
+    /// The log's.
+    parent: Folder,
     folder: Folder,
     name: String,
     data: SparseWriter<File>,
@@ -40,6 +42,7 @@ struct Open {
 #[derive(Debug)]
 pub(crate) struct Secured {
     pub(crate) path: PathBuf,
+    parent: Folder,
     folder: Folder,
     names: [String; 2],
 }
@@ -52,6 +55,7 @@ impl Rejects {
 
     /// Keeps the rejected bytes of the file `name` in `folder`, which is what `source` says.
     pub(crate) fn beside(folder: &Folder, name: &str, source: &Stat) -> Result<Rejects> {
+        let parent = folder.clone();
         let folder = folder.subfolder_like(FOLDER, Some(source))?;
         let create = |name: String| -> Result<File> {
             if folder.stat(&name)?.is_some() {
@@ -73,7 +77,7 @@ impl Rejects {
         // The ranges follow as one more member.
         let head = head.trim_end_matches('}');
         write!(index, "{head},\"ranges\":[").map_err(|error| Error::cannot_write("write", folder.path(), error))?;
-        let open = Open { folder, name: name.to_owned(), data: SparseWriter::new(data), index, error: None };
+        let open = Open { parent, folder, name: name.to_owned(), data: SparseWriter::new(data), index, error: None };
         Ok(Rejects { bytes: 0, ranges: 0, open: Some(open) })
     }
 
@@ -112,9 +116,10 @@ impl Rejects {
         if self.bytes == 0 {
             open.folder.remove(&data)?;
             open.folder.remove(&index)?;
+            open.parent.remove_if_empty(FOLDER);
             return Ok(None);
         }
-        let Open { folder, name, data: data_file, index: mut index_file, error } = open;
+        let Open { parent, folder, name, data: data_file, index: mut index_file, error } = open;
         let closing = format!("],\"rejected_bytes\":{}}}\n", self.bytes);
         let finish = move || -> io::Result<()> {
             error.map_or(Ok(()), Err)?;
@@ -128,7 +133,7 @@ impl Rejects {
         folder.rename(&index, &names[1])?;
         folder.rename(&data, &names[0])?;
         folder.sync()?;
-        Ok(Some(Secured { path: folder.join(&names[0]), folder, names }))
+        Ok(Some(Secured { path: folder.join(&names[0]), parent, folder, names }))
     }
 
     /// Gives up: removes what was written under temporary names.
@@ -137,6 +142,7 @@ impl Rejects {
             // Copies only; if they stay, the next run clears them away.
             _ = open.folder.remove(data_temporary(&open.name));
             _ = open.folder.remove(index_temporary(&open.name));
+            open.parent.remove_if_empty(FOLDER);
         }
     }
 }
@@ -153,6 +159,7 @@ impl Secured {
             // A copy too many is no loss.
             _ = self.folder.remove(&name);
         }
+        self.parent.remove_if_empty(FOLDER);
     }
 }
 
