@@ -20,7 +20,7 @@ fn well_kept() -> Option<Redis> {
 /// A folder with a backup that was verified and tried out.
 fn with_backup() -> Workshop {
     let shop = Workshop::with("a.ndjson", event(1) + "\n");
-    for verb in ["create --path a.ndjson --to b", "verify --latest b", "drill --latest b"] {
+    for verb in ["create --path a.ndjson --series orders --to b", "verify --latest b", "drill --latest b"] {
         shop.papyra(&format!("backup {verb}")).must_exit(0);
     }
     shop
@@ -37,7 +37,7 @@ fn open(items: &Value) -> Vec<(String, bool)> {
 fn a_server_that_is_well_kept_passes() {
     let Some(redis) = well_kept() else { return };
     let shop = with_backup();
-    shop.on(&redis.url(), "doctor checklist --backups b")
+    shop.on(&redis.url(), "doctor checklist --series orders --backups b")
         .must_exit(0)
         .must_not_say("✖")
         .must_say("append-only file: on, synced every second")
@@ -45,7 +45,7 @@ fn a_server_that_is_well_kept_passes() {
         .must_say("expiry: no stream expires")
         .must_say("consumers: every group has some (1)")
         .must_say("newest backup");
-    let items = shop.on(&redis.url(), "doctor checklist --backups b --format json").must_exit(0).json();
+    let items = shop.on(&redis.url(), "doctor checklist --series orders --backups b --format json").must_exit(0).json();
     assert_eq!((&items["schema"], &items["passed"]), (&"papyra.checklist/1".into(), &true.into()));
     assert_eq!(open(&items), []);
     let items = shop.on(&redis.url(), "doctor checklist --format json").must_exit(2).json();
@@ -84,11 +84,11 @@ fn each_thing_that_is_not_as_it_should_be_is_named() {
             let id = redis.entries("papyra:s:events")[1].0.clone();
             redis.call(&format!("XCLAIM papyra:s:events shipping c1 0 {id} IDLE 9000000 JUSTID"));
         }
-        shop.on(&redis.url(), "doctor checklist --backups b")
+        shop.on(&redis.url(), "doctor checklist --series orders --backups b")
             .must_exit(2)
             .must_say(&format!("✖ {check}: "))
             .must_say(said);
-        let items = shop.on(&redis.url(), "doctor checklist --backups b --format json").must_exit(2).json();
+        let items = shop.on(&redis.url(), "doctor checklist --series orders --backups b --format json").must_exit(2).json();
         assert_eq!(open(&items), [(check.to_owned(), true)]);
     }
 }
@@ -99,9 +99,9 @@ fn keys_that_expire_make_a_volatile_policy_dangerous() {
     let shop = with_backup();
     redis.call("CONFIG SET maxmemory 1gb");
     redis.call("CONFIG SET maxmemory-policy volatile-ttl");
-    shop.on(&redis.url(), "doctor checklist --backups b").must_exit(0).must_say("it drops only keys that expire");
+    shop.on(&redis.url(), "doctor checklist --series orders --backups b").must_exit(0).must_say("it drops only keys that expire");
     redis.call("EXPIRE papyra:s:events 100000");
-    let items = shop.on(&redis.url(), "doctor checklist --backups b --format json").must_exit(2).json();
+    let items = shop.on(&redis.url(), "doctor checklist --series orders --backups b --format json").must_exit(2).json();
     assert_eq!(open(&items), [("eviction".to_owned(), true), ("expiry".to_owned(), true)]);
 }
 
@@ -114,7 +114,7 @@ fn a_snapshot_that_failed_or_is_old_is_named() {
     };
     redis.add("papyra:s:events", &[("data", &event(1))]);
     let shop = with_backup();
-    let checklist = "doctor checklist --backups b --format json";
+    let checklist = "doctor checklist --series orders --backups b --format json";
     assert_eq!(open(&shop.on(&redis.url(), checklist).must_exit(0).json()), []);
     wait_until("a second", || {
         let now = text(&list(redis.call("TIME"))[0]).parse::<i64>().expect("a time");
@@ -138,13 +138,13 @@ fn what_nobody_may_ask_is_said_to_be_unknown() {
     redis.call("ACL SETUSER managed on >pw ~* +@all -config");
     redis.call("ACL SETUSER blind on >pw ~* +@all -info -pttl -xinfo");
     let url = |user: &str| format!("redis://{user}:pw@127.0.0.1:{}", redis.port);
-    let items = shop.on(&url("managed"), "doctor checklist --backups b --format json").must_exit(0).json();
+    let items = shop.on(&url("managed"), "doctor checklist --series orders --backups b --format json").must_exit(0).json();
     assert_eq!(open(&items), [("append-only file".to_owned(), false)]);
-    shop.on(&url("managed"), "doctor checklist --backups b")
+    shop.on(&url("managed"), "doctor checklist --series orders --backups b")
         .must_exit(0)
         .must_say("ℹ append-only file: on by INFO; appendfsync is not known")
         .must_say("min-replicas-to-write is not known");
-    let items = shop.on(&url("blind"), "doctor checklist --backups b --format json").must_exit(0).json();
+    let items = shop.on(&url("blind"), "doctor checklist --series orders --backups b --format json").must_exit(0).json();
     let names: Vec<String> = open(&items).into_iter().map(|(name, failed)| format!("{name} {failed}")).collect();
     assert_eq!(names, ["server false", "expiry false", "groups false"]);
 }
