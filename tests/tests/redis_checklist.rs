@@ -88,7 +88,8 @@ fn each_thing_that_is_not_as_it_should_be_is_named() {
             .must_exit(2)
             .must_say(&format!("✖ {check}: "))
             .must_say(said);
-        let items = shop.on(&redis.url(), "doctor checklist --series orders --backups b --format json").must_exit(2).json();
+        let items =
+            shop.on(&redis.url(), "doctor checklist --series orders --backups b --format json").must_exit(2).json();
         assert_eq!(open(&items), [(check.to_owned(), true)]);
     }
 }
@@ -99,7 +100,9 @@ fn keys_that_expire_make_a_volatile_policy_dangerous() {
     let shop = with_backup();
     redis.call("CONFIG SET maxmemory 1gb");
     redis.call("CONFIG SET maxmemory-policy volatile-ttl");
-    shop.on(&redis.url(), "doctor checklist --series orders --backups b").must_exit(0).must_say("it drops only keys that expire");
+    shop.on(&redis.url(), "doctor checklist --series orders --backups b")
+        .must_exit(0)
+        .must_say("it drops only keys that expire");
     redis.call("EXPIRE papyra:s:events 100000");
     let items = shop.on(&redis.url(), "doctor checklist --series orders --backups b --format json").must_exit(2).json();
     assert_eq!(open(&items), [("eviction".to_owned(), true), ("expiry".to_owned(), true)]);
@@ -138,13 +141,15 @@ fn what_nobody_may_ask_is_said_to_be_unknown() {
     redis.call("ACL SETUSER managed on >pw ~* +@all -config");
     redis.call("ACL SETUSER blind on >pw ~* +@all -info -pttl -xinfo");
     let url = |user: &str| format!("redis://{user}:pw@127.0.0.1:{}", redis.port);
-    let items = shop.on(&url("managed"), "doctor checklist --series orders --backups b --format json").must_exit(0).json();
+    let items =
+        shop.on(&url("managed"), "doctor checklist --series orders --backups b --format json").must_exit(0).json();
     assert_eq!(open(&items), [("append-only file".to_owned(), false)]);
     shop.on(&url("managed"), "doctor checklist --series orders --backups b")
         .must_exit(0)
         .must_say("ℹ append-only file: on by INFO; appendfsync is not known")
         .must_say("min-replicas-to-write is not known");
-    let items = shop.on(&url("blind"), "doctor checklist --series orders --backups b --format json").must_exit(0).json();
+    let items =
+        shop.on(&url("blind"), "doctor checklist --series orders --backups b --format json").must_exit(0).json();
     let names: Vec<String> = open(&items).into_iter().map(|(name, failed)| format!("{name} {failed}")).collect();
     assert_eq!(names, ["server false", "expiry false", "groups false"]);
 }

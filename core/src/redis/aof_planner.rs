@@ -212,6 +212,14 @@ impl AofPlanner {
         if is("SELECT") {
             if let Some(lost) = self.without_db.take() {
                 self.rejects.push((lost, from));
+                // A beginning that goes with them leaves its end alone.
+                if let Some(open) = &mut self.transaction {
+                    open.multis.retain(|(multi, _)| *multi < lost);
+                    if open.multis.is_empty() {
+                        self.transaction = None;
+                        self.unsettled = true;
+                    }
+                }
             }
             self.db = args.get(1).and_then(|db| decimal(db)).unwrap_or(self.db);
         } else if is("MULTI") {
@@ -225,6 +233,11 @@ impl AofPlanner {
             if std::mem::take(&mut self.unsettled) && self.transaction.is_none() {
                 let text = "the beginning of a transaction is lost: its whole commands stay, outside of a transaction";
                 self.reject(from, to, Reason::BrokenCommand, text);
+            }
+            if let (Some(lost), Some(open)) = (self.without_db, &mut self.transaction) {
+                // It goes, as the database of what came before is not known: so does a beginning that stands before that.
+                open.multis.retain(|(multi, _)| *multi < lost);
+                self.without_exec();
             }
             self.transaction = None;
         } else if self.without_db.is_some() && is("XADD") {
