@@ -35,6 +35,8 @@ export interface BackupReport {
   checksum?: Checksum;
   commands?: number;
   other_keys: number;
+  /** Some of their names. */
+  other_names?: string[];
   other_streams: number;
 }
 

@@ -32,8 +32,10 @@ export interface Anomaly {
 export interface NoteReport {
   note: string;
   count: number;
-  line: number;
-  offset: number;
+  line?: number;
+  offset?: number;
+  /** The entry, in a stream. */
+  id?: string;
 }
 
 export interface FileReport {
