@@ -23,7 +23,8 @@ fn prune(shop: &Workshop) -> Run {
 
 #[test]
 fn a_backup_that_lacks_what_was_written_takes_no_ones_place() {
-    let harms: [(&str, fn(&Workshop)); 5] = [
+    type Harm = fn(&Workshop);
+    let harms: [(&str, Harm); 5] = [
         ("gone", |shop| fs::remove_file(shop.path("b/three/rot.log.1")).unwrap()),
         ("cut", |shop| shop.write("b/three/rot.log.1", "{")),
         ("longer", |shop| shop.write("b/three/rot.log.1", logs::lines(0..5))),
