@@ -2,6 +2,8 @@
 //!
 //! `PAPYRA_FUZZ_SECONDS=10 cargo test -p papyra-core fuzz` runs it for that long.
 
+pub mod logs;
+
 use crate::escape::escape;
 use crate::scan::{Flow, Record, Scanner, Sink, Step};
 use crate::summary::Summary;
@@ -72,6 +74,8 @@ fn scan(bytes: &[u8], piece: usize) -> Seen {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use super::logs::Random;
+
     const SEEDS: [&str; 4] = [
         "{\"kind\": \"event\", \"system_id\": \"s\", \"actor_address\": {\"system\": \"s\", \"actor_id\": 7}, \"event_type\": \"E\", \"payload\": [1, -2.5e3, NaN, {\"b\": \"\\ud800\\\"\\\\ zoë\"}], \"timestamp\": 948.15}\n",
         "{\"timestamp\": 1e999, \"kind\": \"audit\", \"registry_dead\": [\"w\", null, true, false], \"system_id\": \"東京\"}\r\n",
@@ -79,22 +83,10 @@ mod tests {
         "{\"a\":[[[[{\"b\":{}}]]]],\"kind\":\"ev{\"kind\":\"event\"}\n\0\0\0\r42\n\n",
     ];
 
-    /// A generator that is the same everywhere (xorshift64*).
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound.max(1)
-        }
-    }
-
     #[test]
     fn fuzz() {
         let seconds = std::env::var("PAPYRA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
-        let (begun, mut rounds, mut random) = (Instant::now(), 0_u64, Random(0x9e37_79b9_7f4a_7c15));
+        let (begun, mut rounds, mut random) = (Instant::now(), 0_u64, Random::new(0x9e37_79b9_7f4a_7c15));
         while seconds.map_or(rounds < 20_000, |seconds| begun.elapsed() < Duration::from_secs(seconds)) {
             let mut bytes = Vec::new();
             for _ in 0..=random.below(4) {

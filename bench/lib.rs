@@ -1,0 +1,1 @@
+//! Nothing but the benchmark: `cargo bench -p papyra-bench`.
