@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::line::Fault;
 
 /// Papyra's anomaly types, by its own names, and one of ours.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AnomalyType {
@@ -39,6 +40,7 @@ impl AnomalyType {
 }
 
 /// The finer reason for an anomaly.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -115,6 +117,7 @@ pub fn by_reason<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> BTreeMa
 }
 
 /// A stretch of a file, in bytes.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Offset of the first byte, from the start of the file.
@@ -124,6 +127,7 @@ pub struct Span {
 }
 
 /// One anomaly.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Papyra's type.

@@ -51,6 +51,7 @@ pub struct Ends<'a> {
 }
 
 /// Something that was passed over.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {
     /// Its name; a folder's ends with a slash.

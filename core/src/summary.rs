@@ -8,6 +8,7 @@ use crate::finding::{Finding, Reason};
 use crate::record::{Kind, Note, NoteSet, RecordFacts};
 
 /// Intact records by kind.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Events.

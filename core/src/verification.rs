@@ -54,6 +54,7 @@ pub fn sums_of(manifest: &Manifest, manifest_sha256: &str) -> Sums {
 }
 
 /// What is wrong with a stored file.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Damage {
     /// The stored file.

@@ -36,7 +36,7 @@ pub struct Wanted {
 }
 
 /// One item of the list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Serialize)]
 pub struct Item {
     /// A short name.
     pub check: &'static str,

@@ -28,6 +28,7 @@ pub fn dump_version(rdb_type: u8) -> Option<u16> {
 }
 
 /// What a stream says of itself, and how many entries it was found to hold.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StreamFacts {
     /// Live entries as declared.
@@ -57,6 +58,7 @@ pub struct StreamFacts {
 }
 
 /// What XCFGSET sets of a stream.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {
     /// How long a producer's IDs are remembered, in seconds.

@@ -24,7 +24,7 @@ pub enum Attested {
 }
 
 /// The record of a verification or a drill, schema `papyra.verified/1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attestation {
     /// `papyra.verified/1`.
     pub schema: String,

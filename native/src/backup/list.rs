@@ -15,7 +15,7 @@ use super::{Attestation, Attested, Backup, Files, at, attest, is_from_future, is
 use crate::error::{Code, Error, Result, show};
 
 /// A backup in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Serialize)]
 pub struct Entry {
     /// Its folder's name.
     pub name: String,

@@ -47,7 +47,7 @@ impl Keep {
 }
 
 /// What is to become of a backup.
-#[derive(Debug, Clone, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Serialize)]
 pub struct Decision {
     /// Its folder's name.
     pub name: String,

@@ -39,7 +39,7 @@ pub struct Options {
 }
 
 /// What was done, schema `papyra.restore/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Restored {
     /// `papyra.restore/1`.
     pub schema: &'static str,

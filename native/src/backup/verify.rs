@@ -16,7 +16,7 @@ use crate::error::{Code, Result};
 use crate::reading::Effort;
 
 /// What a verification says, schema `papyra.verify/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Verification {
     /// `papyra.verify/1`.
     pub schema: &'static str,

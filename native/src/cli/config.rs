@@ -214,8 +214,8 @@ pub(super) struct Args {
 }
 
 /// `papyra config show --format json`
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(schemars::JsonSchema, Debug, Serialize)]
+pub(super) struct Shown {
     schema: &'static str,
     tool: &'static str,
     /// The settings file that holds.
@@ -226,7 +226,7 @@ struct Shown {
 }
 
 /// A setting in force.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 struct Setting {
     key: &'static str,
     /// Its value as text; null where it is not set.

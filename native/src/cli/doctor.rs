@@ -69,6 +69,15 @@ enum End {
     Remain(Report),
 }
 
+/// There is no log yet: schema `papyra.check/1`.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub(super) struct NotChecked {
+    schema: &'static str,
+    tool: &'static str,
+    checked: bool,
+    detail: &'static str,
+}
+
 pub(super) fn startup_check(args: &Args, out: &mut Out) -> Result<Verdict> {
     let end = check(args, out)?;
     Ok(match end {
@@ -101,10 +110,12 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
     }
     if out.format() == Format::Json {
         match &end {
-            End::NothingYet => out.json(&serde_json::json!({
-                "schema": "papyra.check/1", "checked": false,
-                "detail": "there is no log yet: nothing was checked",
-            }))?,
+            End::NothingYet => out.json(&NotChecked {
+                schema: "papyra.check/1",
+                tool: crate::TOOL,
+                checked: false,
+                detail: "there is no log yet: nothing was checked",
+            })?,
             End::Healthy(report) | End::Passed(report, _) | End::Failed(report, _) => out.json(report)?,
             End::Recovered(report) | End::Remain(report) => out.json(report)?,
         }

@@ -35,8 +35,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A finding of a log that is followed, as JSON.
-#[derive(Debug, Serialize)]
-struct Followed<'a> {
+#[derive(schemars::JsonSchema, Debug, Serialize)]
+pub(super) struct Followed<'a> {
     schema: &'static str,
     tool: &'static str,
     path: &'a str,

@@ -22,6 +22,7 @@ mod redis_backup;
 mod redis_flags;
 mod replay;
 mod scan;
+mod schemas;
 mod settings;
 mod when;
 
@@ -86,6 +87,8 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write the JSON Schemas of what --format json prints
+    Schemas(schemas::Args),
     /// Print the manual, or write a page for each verb
     Man(meta::ManArgs),
 }
@@ -178,6 +181,7 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Metrics(what) => metrics::run(&what, out),
         Command::Config(what) => config::run(&what, out),
         Command::Completions { shell } => meta::completions(shell, out),
+        Command::Schemas(args) => schemas::run(&args),
         Command::Man(args) => meta::man(&args, out),
     }
 }

@@ -27,8 +27,8 @@ pub(super) struct Args {
 }
 
 /// The report with what only a server can tell.
-#[derive(Serialize)]
-struct Inspected {
+#[derive(schemars::JsonSchema, Serialize)]
+pub(super) struct Inspected {
     #[serde(flatten)]
     report: Report,
     streams: Vec<StreamReport>,

@@ -4,7 +4,7 @@ use papyra_core::redis::{Consumer, NOBODY, StreamPayload};
 use serde::Serialize;
 
 /// What could not be brought back, by count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Losses {
     /// Pending entries.
     pub pending: u64,

@@ -8,7 +8,7 @@ use papyra_core::escape::escape;
 use papyra_core::finding::Reason;
 use papyra_core::manifest::{self, Compression};
 use papyra_core::report::Verdict as ReportVerdict;
-use serde_json::json;
+use serde::Serialize;
 
 use super::drill::plain;
 use super::{command, describe_stream, pace, tell};
@@ -104,6 +104,18 @@ pub(in crate::cli) struct Args {
     /// Write figures for node-exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
+}
+
+/// The backup that was made: schema `papyra.create/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// The backup's folder or URL.
+    path: &'a Path,
+    /// What the operator should know.
+    warnings: &'a [String],
+    manifest: &'a manifest::Manifest,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
@@ -211,10 +223,13 @@ fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compre
 fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) -> Result<Verdict> {
     match out.format() {
         Format::Json => {
-            out.json(&json!({
-                "schema": "papyra.create/1", "tool": crate::TOOL, "path": created.path,
-                "warnings": created.warnings, "manifest": created.manifest,
-            }))?;
+            out.json(&Document {
+                schema: "papyra.create/1",
+                tool: crate::TOOL,
+                path: &created.path,
+                warnings: &created.warnings,
+                manifest: &created.manifest,
+            })?;
         }
         Format::Text => print(created, settings, out),
     }

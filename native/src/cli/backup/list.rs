@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
-use serde_json::json;
+use serde::Serialize;
 
 use super::checking::folder_of_backups;
 use super::command;
@@ -43,6 +43,17 @@ pub(in crate::cli) struct Args {
     output: Output,
 }
 
+/// The backups in a folder: schema `papyra.backups/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// Oldest first; those that cannot be read come first of all.
+    backups: &'a [Entry],
+    /// What an operator must not overlook; not empty where the exit code is 2.
+    warnings: &'a [String],
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let mut entries = entries(&folder_of_backups(args.backups.as_ref(), &args.config)?)?;
     if let Some(series) = &args.series {
@@ -54,9 +65,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     let warnings = warnings(&entries, args);
     match out.format() {
-        Format::Json => out.json(&json!({
-            "schema": "papyra.backups/1", "tool": crate::TOOL, "backups": entries, "warnings": warnings,
-        }))?,
+        Format::Json => out.json(&Document {
+            schema: "papyra.backups/1",
+            tool: crate::TOOL,
+            backups: &entries,
+            warnings: &warnings,
+        })?,
         Format::Text => {
             for (series, entries) in by_series(&entries) {
                 out.info(&escape(series.unwrap_or("of no known series").as_bytes()));

@@ -1,11 +1,11 @@
 //! `papyra backup`: one file a verb. What they share lives here.
 
 mod checking;
-mod create;
+pub(super) mod create;
 mod drill;
-mod list;
-mod ls;
-mod prune;
+pub(super) mod list;
+pub(super) mod ls;
+pub(super) mod prune;
 mod restore;
 mod verify;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::{Span, Timestamp};
 use papyra_core::escape::escape;
-use serde_json::json;
+use serde::Serialize;
 
 use super::checking::folder_of_backups;
 use crate::backup::prune::{Decision, Keep, prune};
@@ -68,6 +68,16 @@ pub(in crate::cli) struct Args {
     output: Output,
 }
 
+/// Which backups stay and which go: schema `papyra.prune/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// Whether anything was to be removed.
+    applied: bool,
+    backups: &'a [Decision],
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let keep = Keep {
         last: args.keep_last,
@@ -87,9 +97,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let backups = folder_of_backups(args.backups.as_ref(), &args.config)?;
     let decisions = prune(&backups, args.series.as_deref(), &keep, args.apply, Timestamp::now())?;
     match out.format() {
-        Format::Json => out.json(&json!({
-            "schema": "papyra.prune/1", "tool": crate::TOOL, "applied": args.apply, "backups": decisions,
-        }))?,
+        Format::Json => out.json(&Document {
+            schema: "papyra.prune/1",
+            tool: crate::TOOL,
+            applied: args.apply,
+            backups: &decisions,
+        })?,
         Format::Text => print(&decisions, args.apply, out),
     }
     let failed = decisions.iter().filter(|decision| decision.failed.is_some()).count();

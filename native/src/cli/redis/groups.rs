@@ -147,14 +147,30 @@ fn read(path: &Path) -> Result<GroupsFile> {
     })
 }
 
+/// A group that was removed: schema `papyra.delete/1`.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Deleted<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// The stream's key.
+    key: &'a str,
+    group: &'a str,
+    /// Whether it was there.
+    deleted: bool,
+}
+
 fn delete(args: &Delete, out: &mut Out) -> Result<()> {
     let store = args.common.store(Role::Recover)?;
     let key = the_stream(&store, args.kind)?;
     let deleted = ensure::delete(&store, &key, &args.group, args.force)?;
     if out.format() == Format::Json {
-        return out.json(&serde_json::json!({
-            "schema": "papyra.delete/1", "tool": crate::TOOL, "key": key, "group": args.group, "deleted": deleted,
-        }));
+        return out.json(&Deleted {
+            schema: "papyra.delete/1",
+            tool: crate::TOOL,
+            key: &key,
+            group: &args.group,
+            deleted,
+        });
     }
     let name = format!("group {} of {}", escape(args.group.as_bytes()), escape(key.as_bytes()));
     if deleted {

@@ -3,8 +3,8 @@
 mod ack;
 mod claim;
 mod export;
-mod groups;
-mod pending;
+pub(super) mod groups;
+pub(super) mod pending;
 
 use clap::{Args, Subcommand, ValueEnum};
 use papyra_core::escape::escape;

@@ -32,6 +32,14 @@ pub(in crate::cli) struct Args {
     which: Which,
 }
 
+/// Pending entries: schema `papyra.pending/1`.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Pending {
+    schema: &'static str,
+    tool: &'static str,
+    pending: Vec<Waiting>,
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
     let store = args.common.store(Role::Reader)?;
     let filter = args.which.filter(args.min_idle);
@@ -86,9 +94,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
         })?;
     }
     if out.format() == Format::Json {
-        return out.json(&serde_json::json!({
-            "schema": "papyra.pending/1", "tool": crate::TOOL, "pending": held,
-        }));
+        return out.json(&Pending { schema: "papyra.pending/1", tool: crate::TOOL, pending: held });
     }
     if shown == 0 {
         out.info("nothing is pending");

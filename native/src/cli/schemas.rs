@@ -1,0 +1,103 @@
+//! The JSON Schemas of what `--format json` prints, made from the types that are printed and kept in the
+//! handbook.
+
+// The documents of several shapes are only ever described.
+#![allow(dead_code)]
+
+use std::path::PathBuf;
+
+use papyra_core::manifest::Manifest;
+use papyra_core::redis::GroupsFile;
+use papyra_core::report::Report;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Serialize;
+
+use super::{Verdict, backup, checklist, config, doctor, follow, inspect_groups, persistence_inspect, redis};
+use crate::backup::drill::Drill;
+use crate::backup::restore::Restored;
+use crate::backup::verify::Verification;
+use crate::error::{Code, Error, ErrorReport, Result};
+use crate::offline::export::Export;
+use crate::redis::ensure::Ensured;
+use crate::redis::groups::Groups;
+use crate::redis::pending::Settled;
+use crate::{compact, recover};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The folder to write to
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+}
+
+/// What scans print, with what a server alone can tell or without it.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Scan {
+    Inspected(persistence_inspect::Inspected),
+    Report(Report),
+}
+
+/// What `compact` prints of logs, and of streams.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Compact {
+    Logs(compact::Outcome),
+    Streams(crate::redis::compact::Trimmed),
+}
+
+/// Groups of a backup, and of a server.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum GroupsDocument {
+    Backup(GroupsFile),
+    Server(Groups),
+}
+
+/// Pending entries of a server, and of a backup.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum PendingDocument<'a> {
+    Server(redis::pending::Pending),
+    Backup(inspect_groups::Document<'a>),
+}
+
+/// The schemas, each by the name that documents carry.
+fn all() -> Vec<(&'static str, Schema)> {
+    vec![
+        ("papyra.scan/1", schema_for!(Scan)),
+        ("papyra.check/1", schema_for!(doctor::NotChecked)),
+        ("papyra.followed/1", schema_for!(follow::Followed<'_>)),
+        ("papyra.recover/1", schema_for!(recover::Outcome)),
+        ("papyra.compact/1", schema_for!(Compact)),
+        ("papyra.checklist/1", schema_for!(checklist::Checklist<'_>)),
+        ("papyra.create/1", schema_for!(backup::create::Document<'_>)),
+        ("papyra.verify/1", schema_for!(Verification)),
+        ("papyra.backup/1", schema_for!(Manifest)),
+        ("papyra.ls/1", schema_for!(backup::ls::Document<'_>)),
+        ("papyra.backups/1", schema_for!(backup::list::Document<'_>)),
+        ("papyra.restore/1", schema_for!(Restored)),
+        ("papyra.prune/1", schema_for!(backup::prune::Document<'_>)),
+        ("papyra.drill/1", schema_for!(Drill)),
+        ("papyra.groups/1", schema_for!(GroupsDocument)),
+        ("papyra.ensure/1", schema_for!(Ensured)),
+        ("papyra.delete/1", schema_for!(redis::groups::Deleted<'_>)),
+        ("papyra.pending/1", schema_for!(PendingDocument<'_>)),
+        ("papyra.claim/1", schema_for!(Settled)),
+        ("papyra.ack/1", schema_for!(Settled)),
+        ("papyra.export/1", schema_for!(Export)),
+        ("papyra.config/1", schema_for!(config::Shown)),
+        ("papyra.error/1", schema_for!(ErrorReport<'_>)),
+    ]
+}
+
+/// Writes the schemas into a folder, a file each.
+pub(super) fn run(args: &Args) -> Result<Verdict> {
+    for (name, schema) in all() {
+        let path = args.to.join(format!("{}.json", name.replace('/', "-")));
+        let text = serde_json::to_string_pretty(&schema)
+            .map_err(|error| Error::new(Code::Io, format!("cannot write the schema of {name}: {error}")))?;
+        std::fs::write(&path, text + "\n").map_err(|error| Error::cannot_create("write the schema", &path, error))?;
+    }
+    Ok(Verdict::Fine)
+}
