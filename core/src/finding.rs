@@ -17,7 +17,7 @@ pub enum AnomalyType {
     PartialWrite,
     /// A line is no record.
     CorruptedLine,
-    /// A file that bears the log's name but is no member of its rotation set.
+    /// A file that bears the log's name but is not a member of its rotation set.
     OrphanedRotatedFile,
     /// A file that has no business here.
     UnexpectedFile,
@@ -228,7 +228,9 @@ impl DamagedLine {
             },
             Reason::InvalidUtf8 => format!("not UTF-8 from byte {} of the line on{end}{whole}", place(self.broke_at)),
             Reason::GluedRecords => match self.salvaged_count {
-                1 => format!("a whole record shares the line with bytes that are none{end}; the record is kept"),
+                1 => {
+                    format!("this line also holds bytes that belong to no record{end}; the whole record in it is kept")
+                }
                 n => format!("{n} whole records share the line{end}; they are kept"),
             },
             Reason::BlankLine => format!("no record on this line{end}"),

@@ -240,13 +240,13 @@ impl Manifest {
             schema: String,
         }
         let head: Head =
-            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is no manifest: {error}")))?;
+            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is not a manifest: {error}")))?;
         if head.schema != SCHEMA {
             let schema: String = head.schema.chars().take(40).collect();
             return Err(Invalid(format!("its schema is {schema:?}, and this version reads {SCHEMA:?} only")));
         }
         let manifest: Manifest =
-            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is no manifest: {error}")))?;
+            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is not a manifest: {error}")))?;
         manifest.check()?;
         Ok(manifest)
     }
@@ -264,7 +264,7 @@ impl Manifest {
     fn check(&self) -> Result<(), Invalid> {
         let no = |text: String| Err(Invalid(text));
         if !is_name(&self.name) {
-            return no(format!("the backup's name {:?} is no name of a folder", self.name));
+            return no(format!("the backup's name {:?} is not a name of a folder", self.name));
         }
         self.check_labels().map_err(Invalid)?;
         if self.files.is_empty() {
@@ -320,7 +320,7 @@ impl StoredFile {
         let no = |text: String| Err(Invalid(text));
         for path in [&self.path, &self.stored] {
             if !is_path(path) {
-                return no(format!("{path:?} leads out of the backup's folder or is no name of a file of it"));
+                return no(format!("{path:?} leads out of the backup's folder or is not a name of a file of it"));
             }
         }
         if matches!(&*self.stored, NAME | SUMS) || matches!(&*self.path, NAME | SUMS) {

@@ -57,7 +57,7 @@ pub enum Role {
     Active,
     /// An older member of a rotation set.
     Rotated,
-    /// Bears the log's name and is no member.
+    /// Bears the log's name and is not a member.
     Orphan,
     /// Left behind by an interrupted compaction or recovery.
     Temporary,

@@ -1,6 +1,7 @@
 """Every JSON document that our command prints is as its schema in the handbook says, with no field besides."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +12,7 @@ from records import event
 from test_redis import orders, server  # noqa: F401
 
 SCHEMAS = Path(__file__).parents[2] / "www/book/src/schemas"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 LOG = b"".join(event(number, name) + b"\n" for number, name in enumerate(["ActorStarted", "ActorStopped"]))
 SEEN: set[str] = set()
 
@@ -61,6 +63,8 @@ def test_documents_about_files(folder: Path):
     run(folder, "backup create --path p --to kept --name one", 2)
     run(folder, "backup verify kept/one", 2)
     run(folder, "backup drill kept/one", 0, 2)
+    run(folder, "backup ls kept/one", 0)
+    check(json.loads((folder / "kept/one/manifest.json").read_text()))
     run(folder, "backup list kept", 2)
     run(folder, "backup prune kept --keep-last 1", 0)
     run(folder, "backup restore kept/one --to restored", 0)
@@ -103,8 +107,7 @@ def test_documents_about_redis(orders, folder: Path):  # noqa: F811
         ("persistence compact --max-records 10 --dry-run --force", 0),
     ]:
         run(folder, command, *codes, **to)
-    orders.config_set("dir", str(folder))
-    orders.save()
+    shutil.copy(FIXTURES / "redis/dump.rdb", folder)
     run(folder, "persistence scan --path dump.rdb", 0, 2)
     run(folder, "inspect groups --path dump.rdb", 0)
     run(folder, "inspect pending --path dump.rdb", 0)

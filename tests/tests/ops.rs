@@ -163,3 +163,40 @@ fn the_scripts_in_the_yaml_files_run() {
     run(&shop, &block(&text, "- |"), &settings);
     assert_eq!(shop.read("srv/app/persistence/events.ndjson"), logs::damaged().repaired);
 }
+
+/// The names of metrics in a text.
+fn metrics_in(text: &str) -> std::collections::BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("papyra_")).collect()
+}
+
+#[test]
+fn the_rules_the_dashboard_and_the_handbook_name_the_metrics_that_are_written() {
+    let shop = Workshop::with("p/events.ndjson", logs::clean(20) + "{\"kind\": 7, \"kind\": 8}\n");
+    shop.papyra("backup create --path p --to b --name one --prometheus create.prom").must_exit(0);
+    shop.papyra("backup verify b/one --prometheus verify.prom").must_exit(0);
+    let mut written = shop.papyra("metrics persistence --path p/events.ndjson --prometheus").must_exit(0).stdout;
+    for file in ["create.prom", "verify.prom"] {
+        written += &String::from_utf8(shop.read(file)).unwrap();
+    }
+    let names = written.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let written: std::collections::BTreeSet<&str> = names.collect();
+    for file in ["prometheus-rules.yml", "grafana-dashboard.json", "../../www/book/src/monitoring.md"] {
+        let text = std::fs::read_to_string(ops().join(file)).unwrap();
+        let named = metrics_in(&text);
+        assert!(named.len() > 3 && named.is_subset(&written), "{file} names {:?}", named.difference(&written));
+    }
+    let page = std::fs::read_to_string(ops().join("../../www/book/src/monitoring.md")).unwrap();
+    assert_eq!(metrics_in(&page), written, "the handbook names them all");
+}
+
+#[test]
+fn the_alerts_fire_when_they_should() {
+    if !has("promtool") {
+        return;
+    }
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/rules.test.yml");
+    let mut promtool = Command::new("promtool");
+    promtool.args(["test", "rules"]).arg(tests);
+    papyra_tests::run(promtool, "promtool test rules").must_exit(0);
+}

@@ -42,7 +42,7 @@ impl Manifest {
     pub(super) fn check_labels(&self) -> Result<(), String> {
         let labels = self.series.iter().chain(&self.host).chain(&self.tags);
         match labels.into_iter().find(|label| !is_label(label)) {
-            Some(label) => Err(format!("{:?} is no name of a series, a host or a tag", shortened(label))),
+            Some(label) => Err(format!("{:?} is not a name of a series, a host or a tag", shortened(label))),
             None => Ok(()),
         }
     }

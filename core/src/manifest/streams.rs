@@ -122,7 +122,7 @@ impl RedisSource {
             }
             let holder = manifest.files.iter().find(|stored| stored.path == *file);
             if holder.is_none_or(|stored| stored.content != wanted) {
-                return Err(format!("{file:?} is said to hold {key:?}, and is no file that could"));
+                return Err(format!("{file:?} is said to hold {key:?}, and is not a file that could"));
             }
             if !holders.insert(file) && self.method == Method::Dump {
                 return Err(format!("{file:?} is said to hold two streams"));

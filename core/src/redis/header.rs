@@ -100,7 +100,7 @@ pub(crate) fn header(cur: &mut Cursor<'_>) -> Read<Header> {
     };
     let bytes = cur.take(9)?;
     let Some(version) = decimal(&bytes[magic.len()..]).and_then(|version| u32::try_from(version).ok()) else {
-        return Err(Problem::unknown(ErrorKind::NotRecognised, "the version is no number").into());
+        return Err(Problem::unknown(ErrorKind::NotRecognised, "the version is not a number").into());
     };
     Ok(known(vendor, version)?)
 }

@@ -76,7 +76,7 @@ impl FromStr for StreamId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text.as_bytes(), 0).ok_or_else(|| format!("{text:?} is no stream ID (expected ms-seq)"))
+        Self::parse(text.as_bytes(), 0).ok_or_else(|| format!("{text:?} is not a stream ID (expected ms-seq)"))
     }
 }
 

@@ -21,7 +21,7 @@ use super::visit::{Flow, Key, Visitor};
 pub const STREAM_TYPES: [u8; 5] = [15, 19, 21, 26, 27];
 
 /// The lowest RDB version under which a stream's type is known: what the footer of a DUMP payload of it has to say at least (redis and
-/// valkey `rdb.h`). `None` for what is no stream's type.
+/// valkey `rdb.h`). `None` for what is not a stream's type.
 pub fn dump_version(rdb_type: u8) -> Option<u16> {
     let at = STREAM_TYPES.iter().position(|known| *known == rdb_type)?;
     [9, 10, 11, 13, 14].get(at).copied()

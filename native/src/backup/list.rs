@@ -55,7 +55,7 @@ pub struct Entry {
     pub verified: Option<Attestation>,
     /// The last drill.
     pub drilled: Option<Attestation>,
-    /// Whether it was not sent to its end yet: then there is no backup.
+    /// Whether it is an incomplete upload yet: then there is no backup.
     pub unfinished: bool,
     /// What the operator should know.
     pub notes: Vec<String>,
@@ -227,7 +227,7 @@ pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Ti
     let series = escape(series.as_bytes());
     let text = match (of_series.last(), until) {
         (Some(oldest), Some(until)) => format!(
-            "the oldest backup of {series} is {}, made {}: there is none from before {until}",
+            "the oldest backup of {series} is {}, created {}: there is none from before {until}",
             show(&oldest.path),
             oldest.created.as_deref().unwrap_or_default()
         ),

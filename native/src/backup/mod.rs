@@ -106,7 +106,7 @@ fn is_from_future(created: Timestamp, now: Timestamp) -> bool {
     created.duration_since(now) > SignedDuration::from_hours(24)
 }
 
-/// The manifest of a backup that was not sent to its end, if this is one.
+/// The manifest of a backup that is an incomplete upload, if this is one.
 fn unfinished_in(files: &dyn Files) -> Result<Option<Manifest>> {
     let unfinished = files.size(manifest::SUMS)?.is_none() && files.size(remote::UNDER_WAY)?.is_some();
     if unfinished { read_manifest(files, remote::UNDER_WAY).map(|(manifest, _)| Some(manifest)) } else { Ok(None) }
@@ -133,10 +133,10 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     if files.size(name)?.is_none() {
         let text = match files.size(remote::UNDER_WAY) {
             Ok(Some(_)) => format!(
-                "{} was not sent to its end, or is being sent: there is nothing to read yet",
+                "{} is an incomplete upload, or is being uploaded: there is nothing to read yet",
                 show(files.path())
             ),
-            _ => format!("{} is no backup: it has no {name}", show(files.path())),
+            _ => format!("{} is not a backup: it has no {name}", show(files.path())),
         };
         return Err(Error::new(Code::Data, text));
     }

@@ -19,7 +19,7 @@ pub(super) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// The folder that keeps whole originals
+    /// The quarantine folder
     #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
     quarantine_dir: Option<PathBuf>,
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, env = "PAPYRA_BACKUPS", value_name = "FOLDER")]
     backups: Option<PathBuf>,
 
-    /// The series of backups to look at; by default that of what is looked at
+    /// The series of backups to check; by default that of the checked source
     #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
     series: Option<String>,
 

@@ -22,9 +22,9 @@ use crate::error::{Error, Result};
 /// What to do about damage in a log that is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Damage {
-    /// Print it and exit with 2
+    /// Print the first anomaly and exit with 2
     Exit,
-    /// Print it and go on
+    /// Print each anomaly and go on
     Print,
 }
 

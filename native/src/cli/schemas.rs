@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use papyra_core::manifest::Manifest;
 use papyra_core::redis::GroupsFile;
 use papyra_core::report::Report;
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{Verdict, backup, checklist, config, doctor, follow, inspect_groups, persistence_inspect, redis};
@@ -62,32 +63,37 @@ enum PendingDocument<'a> {
     Backup(inspect_groups::Document<'a>),
 }
 
+/// The schema of a document as it is written.
+fn of<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+}
+
 /// The schemas, each by the name that documents carry.
 fn all() -> Vec<(&'static str, Schema)> {
     vec![
-        ("papyra.scan/1", schema_for!(Scan)),
-        ("papyra.check/1", schema_for!(doctor::NotChecked)),
-        ("papyra.followed/1", schema_for!(follow::Followed<'_>)),
-        ("papyra.recover/1", schema_for!(recover::Outcome)),
-        ("papyra.compact/1", schema_for!(Compact)),
-        ("papyra.checklist/1", schema_for!(checklist::Checklist<'_>)),
-        ("papyra.create/1", schema_for!(backup::create::Document<'_>)),
-        ("papyra.verify/1", schema_for!(Verification)),
-        ("papyra.backup/1", schema_for!(Manifest)),
-        ("papyra.ls/1", schema_for!(backup::ls::Document<'_>)),
-        ("papyra.backups/1", schema_for!(backup::list::Document<'_>)),
-        ("papyra.restore/1", schema_for!(Restored)),
-        ("papyra.prune/1", schema_for!(backup::prune::Document<'_>)),
-        ("papyra.drill/1", schema_for!(Drill)),
-        ("papyra.groups/1", schema_for!(GroupsDocument)),
-        ("papyra.ensure/1", schema_for!(Ensured)),
-        ("papyra.delete/1", schema_for!(redis::groups::Deleted<'_>)),
-        ("papyra.pending/1", schema_for!(PendingDocument<'_>)),
-        ("papyra.claim/1", schema_for!(Settled)),
-        ("papyra.ack/1", schema_for!(Settled)),
-        ("papyra.export/1", schema_for!(Export)),
-        ("papyra.config/1", schema_for!(config::Shown)),
-        ("papyra.error/1", schema_for!(ErrorReport<'_>)),
+        ("papyra.scan/1", of::<Scan>()),
+        ("papyra.check/1", of::<doctor::NotChecked>()),
+        ("papyra.followed/1", of::<follow::Followed<'_>>()),
+        ("papyra.recover/1", of::<recover::Outcome>()),
+        ("papyra.compact/1", of::<Compact>()),
+        ("papyra.checklist/1", of::<checklist::Checklist<'_>>()),
+        ("papyra.create/1", of::<backup::create::Document<'_>>()),
+        ("papyra.verify/1", of::<Verification>()),
+        ("papyra.backup/1", of::<Manifest>()),
+        ("papyra.ls/1", of::<backup::ls::Document<'_>>()),
+        ("papyra.backups/1", of::<backup::list::Document<'_>>()),
+        ("papyra.restore/1", of::<Restored>()),
+        ("papyra.prune/1", of::<backup::prune::Document<'_>>()),
+        ("papyra.drill/1", of::<Drill>()),
+        ("papyra.groups/1", of::<GroupsDocument>()),
+        ("papyra.ensure/1", of::<Ensured>()),
+        ("papyra.delete/1", of::<redis::groups::Deleted<'_>>()),
+        ("papyra.pending/1", of::<PendingDocument<'_>>()),
+        ("papyra.claim/1", of::<Settled>()),
+        ("papyra.ack/1", of::<Settled>()),
+        ("papyra.export/1", of::<Export>()),
+        ("papyra.config/1", of::<config::Shown>()),
+        ("papyra.error/1", of::<ErrorReport<'_>>()),
     ]
 }
 

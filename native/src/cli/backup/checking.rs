@@ -38,7 +38,7 @@ pub(super) struct Checking {
     #[command(flatten)]
     which: Which,
 
-    /// Write figures for node-exporter's textfile collector
+    /// Write metrics to this file for node-exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
 
@@ -79,7 +79,7 @@ impl Checking {
         Ok(if figures(&backup, &done).good { Verdict::Fine } else { Verdict::Anomalies })
     }
 
-    /// The same for something of `size` bytes that is no backup.
+    /// The same for something of `size` bytes that is not a backup.
     pub(super) fn show<T: Serialize>(
         &self,
         operation: Operation,
@@ -153,6 +153,6 @@ pub(super) fn from_future(backup: &Backup) -> String {
 /// Why the outcome is kept nowhere, for people.
 pub(super) fn print_not_recorded(why: Option<&String>, out: &mut Out) {
     if let Some(why) = why {
-        out.info(&format!("note: the result is not remembered: {why}"));
+        out.info(&format!("note: the result is not recorded: {why}"));
     }
 }

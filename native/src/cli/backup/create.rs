@@ -28,19 +28,19 @@ use crate::redis::Role;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Compress {
-    /// As they are
+    /// Store files uncompressed
     None,
-    /// As .gz files
+    /// Store files as .gz
     Gzip,
-    /// As .zst files
+    /// Store files as .zst
     Zstd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Method {
-    /// Each stream by DUMP, all of a system in one transaction
+    /// Read each stream with DUMP, all streams of a system in one transaction
     Dump,
-    /// All that the server holds: has it save, and takes its RDB file as a replica would
+    /// Back up the whole server: trigger BGSAVE and fetch the RDB file as a replica does
     Bgsave,
 }
 
@@ -53,7 +53,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, env = "PAPYRA_BACKUPS", value_name = "FOLDER")]
     to: Option<PathBuf>,
 
-    /// S3: the folder in which the backup is made before it is sent; by default the system's for temporary files
+    /// S3: the folder in which the backup is staged before the upload; by default the system's temporary folder
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
 
@@ -61,7 +61,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "METHOD", ignore_case = true, help_heading = "Redis")]
     method: Option<Method>,
 
-    /// With --method bgsave: where the server saves its RDB file, if that is not to come over the network
+    /// With --method bgsave: read the RDB file here, where the server saves it, instead of over the network
     #[arg(long, value_name = "FILE", help_heading = "Redis")]
     rdb: Option<PathBuf>,
 
@@ -73,15 +73,15 @@ pub(in crate::cli) struct Args {
     #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
     series: Option<String>,
 
-    /// What to call the backup besides, for list and prune; may be given several times
+    /// Tag the backup, for list and prune; may be given several times
     #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
     tag: Vec<String>,
 
-    /// How to store the files
+    /// Compression of the stored files
     #[arg(long, value_name = "FORMAT", default_value = "none", ignore_case = true)]
     compress: Compress,
 
-    /// Bring along what recovery cut out and moved aside
+    /// Include rejects and quarantined files of earlier recoveries
     #[arg(long)]
     include_rejects: bool,
 
@@ -89,19 +89,19 @@ pub(in crate::cli) struct Args {
     #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
     quarantine_dir: Option<PathBuf>,
 
-    /// Insist that nobody writes meanwhile; exits with 75 when somebody does
+    /// Fail (75) if the log is written to during the backup
     #[arg(long)]
     pause_check: bool,
 
-    /// Exit with 0 also when what is backed up has anomalies; without it, the backup is made and the exit code is 2
+    /// Exit with 0 even if the source has anomalies; without it, the backup is made and the exit code is 2
     #[arg(long)]
     accept_damage: bool,
 
-    /// Seconds to wait for a recovery or compaction under way before giving up with 75
+    /// Seconds to wait for a running recovery or compaction before giving up with 75
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     wait: u64,
 
-    /// Write figures for node-exporter's textfile collector
+    /// Write metrics to this file for node-exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
 }
@@ -304,7 +304,7 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
     }
     if manifest.scan.verdict == ReportVerdict::Anomalies {
         let what = if settings.is_redis() { "the server" } else { "the log" };
-        out.bad(&format!("{what} has {}, and the backup has them too:", out::anomalies(totals.anomalies)));
+        out.bad(&format!("{what} has {}, and so does the backup:", out::anomalies(totals.anomalies)));
         for file in &manifest.scan.files {
             for finding in file.anomalies.iter().take(3) {
                 out.detail(&format!("{}: {}", escape(file.path.as_bytes()), finding.detail));

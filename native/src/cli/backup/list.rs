@@ -24,7 +24,7 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: Option<PathBuf>,
 
-    /// How old the newest may be: 26h, 8d
+    /// How old the newest backup may be: 26h, 8d
     #[arg(long, value_name = "DURATION", value_parser = crate::cli::when::seconds)]
     max_age: Option<f64>,
 

@@ -21,35 +21,35 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: Option<PathBuf>,
 
-    /// Only this series; by default each series by itself
+    /// Only this series; by default the policy applies to each series separately
     #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
     series: Option<String>,
 
-    /// Keep the newest N
+    /// Keep the newest N backups
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_last: usize,
 
-    /// Keep one backup an hour for the last N hours that have one
+    /// Keep one backup per hour for the last N hours that have one
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_hourly: usize,
 
-    /// Keep one backup a day for the last N days that have one
+    /// Keep one backup per day for the last N days that have one
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_daily: usize,
 
-    /// Keep one backup a week for the last N weeks that have one
+    /// Keep one backup per week for the last N weeks that have one
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_weekly: usize,
 
-    /// Keep one backup a month for the last N months that have one
+    /// Keep one backup per month for the last N months that have one
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_monthly: usize,
 
-    /// Keep one backup a year for the last N years that have one
+    /// Keep one backup per year for the last N years that have one
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_yearly: usize,
 
-    /// Keep all backups that were made within this time before the newest: 2y5m7d3h (years, months, days, hours)
+    /// Keep all backups made within this time before the newest one: 2y5m7d3h (years, months, days, hours)
     #[arg(long, value_name = "DURATION", value_parser = span)]
     keep_within: Option<Span>,
 
@@ -57,7 +57,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
     keep_tag: Vec<String>,
 
-    /// Remove what is not kept; without it, nothing is removed
+    /// Remove the backups that the policy does not keep; without it, nothing is removed
     #[arg(long)]
     apply: bool,
 

@@ -16,11 +16,11 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// The stream; all three when none is named
+    /// Only this stream; by default all three
     #[arg(long, value_name = "STREAM", ignore_case = true)]
     kind: Vec<Kind>,
 
-    /// The group; all when none is named
+    /// Only this group; by default all
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
 
