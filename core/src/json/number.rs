@@ -146,7 +146,7 @@ fn decimal(text: &[u8]) -> Option<f64> {
 /// The digits are multiplied by the power of ten's reciprocal (D. Lemire, "Number parsing at a gigabyte per second", 2021),
 /// whose error of less than its last bit makes the product's upper half too small by one or nothing.
 #[inline]
-fn decimal_of(whole: &[u8], fraction: &[u8]) -> Option<f64> {
+pub(crate) fn decimal_of(whole: &[u8], fraction: &[u8]) -> Option<f64> {
     if whole.len() + fraction.len() > DIGITS {
         return None;
     }
