@@ -36,7 +36,6 @@ pub const GREATEST: u64 = 256 << 20;
 const GREATEST_RATIO: u64 = 1 << 15;
 
 /// A backup, as its manifest describes it.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`SCHEMA`].
@@ -71,7 +70,6 @@ pub struct Manifest {
 }
 
 /// Where a backup came from.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The folder that held the files, or the server's address without its secrets.
@@ -92,7 +90,6 @@ pub struct Source {
 }
 
 /// How files are stored.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
@@ -126,7 +123,6 @@ impl Compression {
 }
 
 /// What a file of a backup is.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
@@ -143,7 +139,6 @@ pub enum Content {
 }
 
 /// One file of a backup.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredFile {
     /// Its path in the source's folder.
@@ -177,7 +172,6 @@ pub struct StoredFile {
 }
 
 /// CRC-32 (IEEE) of each stretch of a file.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocks {
     /// A stretch's length in bytes; the last one may be shorter.
@@ -195,7 +189,6 @@ impl Blocks {
 }
 
 /// The file that a stored one was read from.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Device number.
@@ -211,7 +204,6 @@ pub struct Origin {
 }
 
 /// A file that is not in the backup.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Its path in the source's folder.
@@ -240,13 +232,13 @@ impl Manifest {
             schema: String,
         }
         let head: Head =
-            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is not a manifest: {error}")))?;
+            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is no manifest: {error}")))?;
         if head.schema != SCHEMA {
             let schema: String = head.schema.chars().take(40).collect();
             return Err(Invalid(format!("its schema is {schema:?}, and this version reads {SCHEMA:?} only")));
         }
         let manifest: Manifest =
-            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is not a manifest: {error}")))?;
+            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is no manifest: {error}")))?;
         manifest.check()?;
         Ok(manifest)
     }
@@ -264,7 +256,7 @@ impl Manifest {
     fn check(&self) -> Result<(), Invalid> {
         let no = |text: String| Err(Invalid(text));
         if !is_name(&self.name) {
-            return no(format!("the backup's name {:?} is not a name of a folder", self.name));
+            return no(format!("the backup's name {:?} is no name of a folder", self.name));
         }
         self.check_labels().map_err(Invalid)?;
         if self.files.is_empty() {
@@ -320,7 +312,7 @@ impl StoredFile {
         let no = |text: String| Err(Invalid(text));
         for path in [&self.path, &self.stored] {
             if !is_path(path) {
-                return no(format!("{path:?} leads out of the backup's folder or is not a name of a file of it"));
+                return no(format!("{path:?} leads out of the backup's folder or is no name of a file of it"));
             }
         }
         if matches!(&*self.stored, NAME | SUMS) || matches!(&*self.path, NAME | SUMS) {

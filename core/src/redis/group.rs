@@ -36,7 +36,6 @@ impl Group {
 }
 
 /// A delivered entry that nobody acknowledged.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The entry, which may be gone from the stream.

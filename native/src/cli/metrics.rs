@@ -12,7 +12,7 @@ use crate::error::Result;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
-    /// Scan now and print the metrics
+    /// Print metrics of a scan made now
     Persistence(Box<Args>),
     /// Does nothing; kept for compatibility
     Reset,

@@ -22,7 +22,6 @@ mod redis_backup;
 mod redis_flags;
 mod replay;
 mod scan;
-mod schemas;
 mod settings;
 mod when;
 
@@ -64,10 +63,10 @@ enum Command {
     #[command(subcommand)]
     #[command(alias = "backups")]
     Backup(backup::What),
-    /// Check persistence before a start, and repair it if asked to
+    /// Check what is stored before a start, and repair it if told to
     #[command(subcommand)]
     Doctor(Doctor),
-    /// Show events, audits, dead letters and consumer groups
+    /// Show records
     #[command(subcommand)]
     Inspect(inspect::What),
     /// The inspector page: the same check in a browser, as one file that works without a network
@@ -79,7 +78,7 @@ enum Command {
     #[command(subcommand)]
     #[command(alias = "metric")]
     Metrics(metrics::What),
-    /// Show the settings in effect
+    /// Show the settings in force
     #[command(subcommand)]
     Config(config::What),
     /// Print a completion script for a shell
@@ -87,23 +86,21 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Write the JSON Schemas of what --format json prints
-    Schemas(schemas::Args),
-    /// Print the manual, or write one man page per verb
+    /// Print the manual, or write a page for each verb
     Man(meta::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
 enum Persistence {
-    /// Read every byte and report anomalies; changes nothing
+    /// Read every byte and say what is wrong; writes nothing
     Scan(scan::Args),
-    /// Remove damaged bytes and keep every intact record; what is removed is stored in a rejects file
+    /// Remove what is damaged, keep every intact record, and keep what is removed
     Recover(recover::Args),
-    /// Scan before a start; exits with 1 on any anomaly
+    /// Check before a start; exits with 1 when something is wrong
     StartupCheck(doctor::Args),
     /// Remove the oldest records by count, age or size
     Compact(compact::Args),
-    /// Show counts and sizes of the stored records
+    /// Show counts and sizes of what is stored
     Inspect(persistence_inspect::Args),
     /// Print every intact record, oldest first, byte for byte
     Replay(replay::Args),
@@ -111,7 +108,7 @@ enum Persistence {
 
 #[derive(Debug, Subcommand)]
 enum Doctor {
-    /// Scan, recover if --mode says so, and scan again
+    /// Check, decide, recover, check again
     Run(doctor::Args),
     /// Check that what an operator relies on is there: quarantine, backups, verification, drill; on Redis what the server
     /// does for its data
@@ -181,7 +178,6 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Metrics(what) => metrics::run(&what, out),
         Command::Config(what) => config::run(&what, out),
         Command::Completions { shell } => meta::completions(shell, out),
-        Command::Schemas(args) => schemas::run(&args),
         Command::Man(args) => meta::man(&args, out),
     }
 }

@@ -19,11 +19,11 @@ pub(super) use crate::figures::{bytes, counted, duration, duration_ms, thousands
 /// Flags of every verb that has something to say.
 #[derive(Debug, Args)]
 pub(super) struct Output {
-    /// Output format
+    /// What to print
     #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
     format: FormatName,
 
-    /// Same as --format json
+    /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
 
@@ -36,11 +36,11 @@ pub(super) struct Output {
 /// What to print, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatName {
-    /// Text for people, with the phrases of Papyra's own tool
+    /// For people, and for scripts written for Papyra's own tool
     Text,
     /// One JSON document
     Json,
-    /// One JSON document per line, for verbs that print records
+    /// A JSON document a line; for `inspect` of records
     Ndjson,
 }
 

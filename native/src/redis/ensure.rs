@@ -55,7 +55,7 @@ pub struct Wanted {
 }
 
 /// What was done: schema `papyra.ensure/1`.
-#[derive(schemars::JsonSchema, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Ensured {
     /// `papyra.ensure/1`.
     pub schema: &'static str,
@@ -66,7 +66,7 @@ pub struct Ensured {
 }
 
 /// One group.
-#[derive(schemars::JsonSchema, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct EnsuredGroup {
     /// The stream's key.
     pub key: String,

@@ -16,11 +16,11 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// Only this stream; by default all three
+    /// The stream; all three when none is named
     #[arg(long, value_name = "STREAM", ignore_case = true)]
     kind: Vec<Kind>,
 
-    /// Only this group; by default all
+    /// The group; all when none is named
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
 
@@ -30,14 +30,6 @@ pub(in crate::cli) struct Args {
 
     #[command(flatten)]
     which: Which,
-}
-
-/// Pending entries: schema `papyra.pending/1`.
-#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
-pub(in crate::cli) struct Pending {
-    schema: &'static str,
-    tool: &'static str,
-    pending: Vec<Waiting>,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
@@ -94,7 +86,9 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
         })?;
     }
     if out.format() == Format::Json {
-        return out.json(&Pending { schema: "papyra.pending/1", tool: crate::TOOL, pending: held });
+        return out.json(&serde_json::json!({
+            "schema": "papyra.pending/1", "tool": crate::TOOL, "pending": held,
+        }));
     }
     if shown == 0 {
         out.info("nothing is pending");
