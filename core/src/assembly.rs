@@ -63,7 +63,7 @@ impl Place {
 
     /// The report of a file in this place that could not be read.
     pub fn unread(&self, backend: Backend) -> FileReport {
-        self.told(backend, Summary::default(), "it is no readable file")
+        self.told(backend, Summary::default(), "it is not a readable file")
     }
 
     fn told(&self, backend: Backend, summary: Summary, holds: &str) -> FileReport {
@@ -90,7 +90,7 @@ impl Place {
             Place::Orphan(orphan) => {
                 let what = match orphan.reason {
                     Reason::BeyondRotation => "a rotated file past the number that belongs to the set",
-                    _ => "bears the log's name and is no member of the set",
+                    _ => "bears the log's name and is not a member of the set",
                 };
                 let finding =
                     Finding::of_file(AnomalyType::OrphanedRotatedFile, orphan.reason, format!("{what}; {holds}"));
@@ -113,7 +113,7 @@ pub fn gap(base: &str, index: u32) -> FileReport {
     FileReport::outside(member_name(base, index), Role::Missing, index, Summary::default(), rotation::gap_finding())
 }
 
-/// What a file that is no member holds, in words.
+/// What a file that is not a member holds, in words.
 pub fn holds(summary: &Summary) -> String {
     let records = summary.records.total() + summary.salvageable;
     let time = match (summary.first_timestamp(), summary.last_timestamp()) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::line::Fault;
 
 /// Papyra's anomaly types, by its own names, and one of ours.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AnomalyType {
@@ -16,7 +17,7 @@ pub enum AnomalyType {
     PartialWrite,
     /// A line is no record.
     CorruptedLine,
-    /// A file that bears the log's name but is no member of its rotation set.
+    /// A file that bears the log's name but is not a member of its rotation set.
     OrphanedRotatedFile,
     /// A file that has no business here.
     UnexpectedFile,
@@ -39,6 +40,7 @@ impl AnomalyType {
 }
 
 /// The finer reason for an anomaly.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -115,6 +117,7 @@ pub fn by_reason<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> BTreeMa
 }
 
 /// A stretch of a file, in bytes.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Offset of the first byte, from the start of the file.
@@ -124,6 +127,7 @@ pub struct Span {
 }
 
 /// One anomaly.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Papyra's type.
@@ -224,7 +228,9 @@ impl DamagedLine {
             },
             Reason::InvalidUtf8 => format!("not UTF-8 from byte {} of the line on{end}{whole}", place(self.broke_at)),
             Reason::GluedRecords => match self.salvaged_count {
-                1 => format!("a whole record shares the line with bytes that are none{end}; the record is kept"),
+                1 => {
+                    format!("this line also holds bytes that belong to no record{end}; the whole record in it is kept")
+                }
                 n => format!("{n} whole records share the line{end}; they are kept"),
             },
             Reason::BlankLine => format!("no record on this line{end}"),

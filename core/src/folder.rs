@@ -51,6 +51,7 @@ pub struct Ends<'a> {
 }
 
 /// Something that was passed over.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {
     /// Its name; a folder's ends with a slash.
@@ -94,7 +95,7 @@ pub struct Contents {
     pub backups: Vec<RedisFiles>,
     /// Where a log may be, and could not be read; with the reason.
     pub unread: Vec<PassedOver>,
-    /// What is no log.
+    /// What is not a log.
     pub passed_over: Vec<PassedOver>,
     /// Names that were listed, and were gone when they were looked at.
     pub vanished: Vec<String>,
@@ -270,7 +271,7 @@ impl Survey {
     fn base(&self, at: usize, choice: Choice) -> String {
         let name = &self.names[at];
         let base = if choice == Choice::Json { name } else { rotation::log_of(name) };
-        // A folder of that name is no log.
+        // A folder of that name is not a log.
         let is_folder = self.at(base).is_some_and(|at| matches!(self.is(at), Some(Is::Entry(Entry::Folder))));
         if is_folder { name.clone() } else { base.to_owned() }
     }

@@ -2,7 +2,10 @@
 //!
 //! `PAPYRA_FUZZ_SECONDS=10 cargo test -p papyra-core fuzz` runs it for that long.
 
+pub mod logs;
+
 use crate::escape::escape;
+use crate::record::{Kind, NoteSet};
 use crate::scan::{Flow, Record, Scanner, Sink, Step};
 use crate::summary::Summary;
 use crate::view::{View, tokens};
@@ -32,22 +35,46 @@ pub fn check(bytes: &[u8]) {
     let (after, ..) = scan(&kept, usize::MAX);
     assert_eq!(after.anomalies, 0, "recovery leaves anomalies");
     assert_eq!(after.records.total(), summary.records.total() + summary.salvageable, "recovery loses records");
-    for (offset, length) in records {
+    for Seen { offset, length, .. } in records {
         let record = &bytes[offset as usize..(offset + length) as usize];
         let view = View::of(record);
         _ = (view.text("kind"), view.address("target"), tokens(record).count(), escape(record));
     }
 }
 
-type Seen = (Summary, Vec<Step>, Vec<(u64, u64)>);
+/// What a scan says of a record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Seen {
+    offset: u64,
+    length: u64,
+    kind: Kind,
+    /// The bits of its seconds.
+    timestamp: Option<u64>,
+    crashed: bool,
+    restarted: bool,
+    notes: NoteSet,
+}
 
-fn scan(bytes: &[u8], piece: usize) -> Seen {
+fn scan(bytes: &[u8], piece: usize) -> (Summary, Vec<Step>, Vec<Seen>) {
+    scan_pieces(bytes.chunks(piece))
+}
+
+fn scan_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Summary, Vec<Step>, Vec<Seen>) {
     #[derive(Default)]
-    struct Notebook(Vec<Step>, Vec<(u64, u64)>);
+    struct Notebook(Vec<Step>, Vec<Seen>);
 
     impl Sink for Notebook {
         fn record(&mut self, record: &Record<'_>) -> Flow {
-            self.1.push((record.span.offset, record.span.length));
+            let facts = &record.facts;
+            self.1.push(Seen {
+                offset: record.span.offset,
+                length: record.span.length,
+                kind: facts.kind,
+                timestamp: facts.timestamp.map(f64::to_bits),
+                crashed: facts.crashed,
+                restarted: facts.restarted,
+                notes: facts.notes(),
+            });
             Flow::Continue(())
         }
 
@@ -59,7 +86,7 @@ fn scan(bytes: &[u8], piece: usize) -> Seen {
 
     let mut notebook = Notebook::default();
     let mut scanner = Scanner::new(0, 3);
-    for piece in bytes.chunks(piece) {
+    for piece in pieces {
         _ = scanner.push(piece, &mut notebook);
     }
     let mut summary = scanner.finish(&mut notebook);
@@ -72,6 +99,8 @@ fn scan(bytes: &[u8], piece: usize) -> Seen {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use super::logs::{Random, Shape, Writer};
+
     const SEEDS: [&str; 4] = [
         "{\"kind\": \"event\", \"system_id\": \"s\", \"actor_address\": {\"system\": \"s\", \"actor_id\": 7}, \"event_type\": \"E\", \"payload\": [1, -2.5e3, NaN, {\"b\": \"\\ud800\\\"\\\\ zoë\"}], \"timestamp\": 948.15}\n",
         "{\"timestamp\": 1e999, \"kind\": \"audit\", \"registry_dead\": [\"w\", null, true, false], \"system_id\": \"東京\"}\r\n",
@@ -79,22 +108,10 @@ mod tests {
         "{\"a\":[[[[{\"b\":{}}]]]],\"kind\":\"ev{\"kind\":\"event\"}\n\0\0\0\r42\n\n",
     ];
 
-    /// A generator that is the same everywhere (xorshift64*).
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound.max(1)
-        }
-    }
-
     #[test]
     fn fuzz() {
         let seconds = std::env::var("PAPYRA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
-        let (begun, mut rounds, mut random) = (Instant::now(), 0_u64, Random(0x9e37_79b9_7f4a_7c15));
+        let (begun, mut rounds, mut random) = (Instant::now(), 0_u64, Random::new(0x9e37_79b9_7f4a_7c15));
         while seconds.map_or(rounds < 20_000, |seconds| begun.elapsed() < Duration::from_secs(seconds)) {
             let mut bytes = Vec::new();
             for _ in 0..=random.below(4) {
@@ -117,5 +134,58 @@ mod tests {
             rounds += 1;
         }
         println!("{rounds} inputs");
+    }
+
+    /// Bytes that change what a line is.
+    const MARKS: &[u8] = b"\"\\{}[],:\n\r\t 0-.eEu\0\xff\xc3\xa9";
+
+    #[test]
+    fn fuzz_logs_whose_lines_are_recognised_by_templates_as_the_careful_reader_reads_them() {
+        // The reader of whole lines learns from a log what its lines are like; of lines that come in two pieces, it reads none.
+        let lines = if std::env::var_os("PAPYRA_FUZZ_SECONDS").is_some() { 1_000_000 } else { 20_000 };
+        let mut random = Random::new(0xd1b5_4a32_d192_ed03);
+        let mut writers = Shape::ALL.map(Writer::new);
+        for _ in 0..lines / 1_000 {
+            let writer = &mut writers[random.below(Shape::ALL.len())];
+            let mut log = Vec::new();
+            for i in 0..1_000 {
+                let start = log.len();
+                writer.line(&mut log);
+                // Clean at first, so that there is something to be learned.
+                for _ in 0..if i < 100 { 0 } else { random.below(3) } {
+                    let at = start + random.below(log.len() - start);
+                    let other = start + random.below(log.len() - start);
+                    match random.below(6) {
+                        0 => log[at] = MARKS[random.below(MARKS.len())],
+                        1 => log.insert(at, MARKS[random.below(MARKS.len())]),
+                        2 => _ = log.remove(at),
+                        3 => log[at] = random.below(256) as u8,
+                        // A piece of the line in another place.
+                        4 => {
+                            let piece = log[at..(at + random.below(12)).min(log.len())].to_vec();
+                            log.splice(other..other, piece);
+                        }
+                        // Another digit or letter keeps most lines what they are.
+                        _ => log[at] ^= 1,
+                    }
+                    if log.len() == start {
+                        break;
+                    }
+                }
+            }
+            let whole = super::scan(&log, usize::MAX);
+            let torn =
+                log.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')).flat_map(|line| [&line[..1], &line[1..]]);
+            let careful = super::scan_pieces(torn);
+            for (whole, careful) in whole.2.iter().zip(&careful.2) {
+                assert_eq!(
+                    whole,
+                    careful,
+                    "{:?}",
+                    log[careful.offset as usize..][..careful.length as usize].escape_ascii()
+                );
+            }
+            assert_eq!(whole, careful);
+        }
     }
 }

@@ -36,6 +36,7 @@ pub const GREATEST: u64 = 256 << 20;
 const GREATEST_RATIO: u64 = 1 << 15;
 
 /// A backup, as its manifest describes it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`SCHEMA`].
@@ -70,6 +71,7 @@ pub struct Manifest {
 }
 
 /// Where a backup came from.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The folder that held the files, or the server's address without its secrets.
@@ -90,6 +92,7 @@ pub struct Source {
 }
 
 /// How files are stored.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
@@ -123,6 +126,7 @@ impl Compression {
 }
 
 /// What a file of a backup is.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
@@ -139,6 +143,7 @@ pub enum Content {
 }
 
 /// One file of a backup.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredFile {
     /// Its path in the source's folder.
@@ -172,6 +177,7 @@ pub struct StoredFile {
 }
 
 /// CRC-32 (IEEE) of each stretch of a file.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocks {
     /// A stretch's length in bytes; the last one may be shorter.
@@ -189,6 +195,7 @@ impl Blocks {
 }
 
 /// The file that a stored one was read from.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Device number.
@@ -204,6 +211,7 @@ pub struct Origin {
 }
 
 /// A file that is not in the backup.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Its path in the source's folder.
@@ -232,13 +240,13 @@ impl Manifest {
             schema: String,
         }
         let head: Head =
-            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is no manifest: {error}")))?;
+            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is not a manifest: {error}")))?;
         if head.schema != SCHEMA {
             let schema: String = head.schema.chars().take(40).collect();
             return Err(Invalid(format!("its schema is {schema:?}, and this version reads {SCHEMA:?} only")));
         }
         let manifest: Manifest =
-            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is no manifest: {error}")))?;
+            serde_json::from_slice(bytes).map_err(|error| Invalid(format!("it is not a manifest: {error}")))?;
         manifest.check()?;
         Ok(manifest)
     }
@@ -256,7 +264,7 @@ impl Manifest {
     fn check(&self) -> Result<(), Invalid> {
         let no = |text: String| Err(Invalid(text));
         if !is_name(&self.name) {
-            return no(format!("the backup's name {:?} is no name of a folder", self.name));
+            return no(format!("the backup's name {:?} is not a name of a folder", self.name));
         }
         self.check_labels().map_err(Invalid)?;
         if self.files.is_empty() {
@@ -312,7 +320,7 @@ impl StoredFile {
         let no = |text: String| Err(Invalid(text));
         for path in [&self.path, &self.stored] {
             if !is_path(path) {
-                return no(format!("{path:?} leads out of the backup's folder or is no name of a file of it"));
+                return no(format!("{path:?} leads out of the backup's folder or is not a name of a file of it"));
             }
         }
         if matches!(&*self.stored, NAME | SUMS) || matches!(&*self.path, NAME | SUMS) {

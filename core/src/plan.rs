@@ -11,6 +11,7 @@ use crate::finding::Span;
 use crate::scan::{Flow, Sink, Step};
 
 /// A plan, built by using it as a [`Sink`].
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// The stretches that stay and go, in file order, as many as [`Plan::with_limit`] allows.
@@ -28,6 +29,7 @@ pub struct Plan {
 }
 
 /// One stretch of a plan.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Whether the stretch stays.
@@ -38,6 +40,7 @@ pub struct Part {
 }
 
 /// What becomes of a stretch.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {

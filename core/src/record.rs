@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Papyra's record types. `Other` is a JSON object of no kind that we know: intact, kept, and counted apart.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -297,6 +298,7 @@ impl RecordFacts {
 }
 
 /// A remark about an intact record. Notes never cause a removal; they decide a verdict only under `--strict`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]

@@ -16,6 +16,7 @@ use crate::summary::{Counts, Looks, Summary};
 pub const SCHEMA: &str = "papyra.scan/1";
 
 /// How a history is stored.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
@@ -48,6 +49,7 @@ impl Backend {
 }
 
 /// What a file is to the history.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -55,7 +57,7 @@ pub enum Role {
     Active,
     /// An older member of a rotation set.
     Rotated,
-    /// Bears the log's name and is no member.
+    /// Bears the log's name and is not a member.
     Orphan,
     /// Left behind by an interrupted compaction or recovery.
     Temporary,
@@ -64,6 +66,7 @@ pub enum Role {
 }
 
 /// In one word.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -74,6 +77,7 @@ pub enum Verdict {
 }
 
 /// The report.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -94,6 +98,7 @@ pub struct Report {
 }
 
 /// Sums over the members of a history. Orphans and temporaries count only in `anomalies`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// Member files.
@@ -117,6 +122,7 @@ pub struct Totals {
 }
 
 /// One file.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FileReport {
     /// Relative to what was scanned.
@@ -158,6 +164,7 @@ pub struct FileReport {
 }
 
 /// A note of a file.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteReport {
     /// Which note.

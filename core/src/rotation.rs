@@ -176,7 +176,7 @@ pub fn log_of(name: &str) -> &str {
 }
 
 /// What has become of a member, told by what follows the log's name: a number, a date or a time, or `.old`, and the end that a compressed
-/// file gets. A copy that somebody made (`.bak`, `~`) is no member.
+/// file gets. A copy that somebody made (`.bak`, `~`) is not a member.
 fn renamed(rest: &str) -> Option<Reason> {
     let (rest, is_packed) = match archive::without_suffix(rest) {
         Some(rest) => (rest, true),

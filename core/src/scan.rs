@@ -9,7 +9,7 @@ use memchr::memchr2;
 
 use crate::escape::Excerpt;
 use crate::finding::{AnomalyType, DamagedLine, Finding, Reason, Span};
-use crate::json::fast;
+use crate::json::template::Templates;
 use crate::line::{Line, Outcome, Segment};
 use crate::record::RecordFacts;
 use crate::sniff::{self, LONGEST_FIELD, names_a_field};
@@ -107,6 +107,7 @@ pub struct Scanner {
     summary: Summary,
     start: u64,
     at: u64,
+    templates: Templates,
     open: Option<OpenLine>,
     segments: Vec<Segment>,
     /// Everything before this offset was handed out in [`Step`]s.
@@ -124,6 +125,7 @@ impl Scanner {
             summary: Summary::default(),
             start,
             at: start,
+            templates: Templates::default(),
             open: None,
             segments: Vec::new(),
             settled: start,
@@ -161,7 +163,7 @@ impl Scanner {
     #[inline]
     fn clean_lines(&mut self, chunk: Chunk<'_>, mut i: usize, sink: &mut impl Sink) -> ControlFlow<(), usize> {
         let mut valid_to = i;
-        while let Some((length, facts)) = fast::line(&chunk.bytes[i..]) {
+        while let Some((length, facts)) = self.templates.line(&chunk.bytes[i..]) {
             if valid_to < i + length && !check_utf8(chunk.bytes, &mut valid_to, i + length) {
                 break;
             }

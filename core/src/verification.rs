@@ -39,7 +39,7 @@ pub fn open(manifest: &[u8], manifest_sha256: &str, sums: &[u8]) -> Result<Manif
     let refused = |file, why: &str| Refused { file, why: escape(why.as_bytes()) };
     let manifest = Manifest::parse(manifest).map_err(|why| refused(manifest::NAME, &why.to_string()))?;
     let listed =
-        sums::parse(sums).map_err(|line| refused(manifest::SUMS, &format!("line {line} is no checksum line")))?;
+        sums::parse(sums).map_err(|line| refused(manifest::SUMS, &format!("line {line} is not a checksum line")))?;
     if listed != sums_of(&manifest, manifest_sha256) {
         let why = format!("it and {} disagree, so one of them is damaged", manifest::NAME);
         return Err(refused(manifest::SUMS, &why));
@@ -54,6 +54,7 @@ pub fn sums_of(manifest: &Manifest, manifest_sha256: &str) -> Sums {
 }
 
 /// What is wrong with a stored file.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Damage {
     /// The stored file.

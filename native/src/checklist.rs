@@ -36,7 +36,7 @@ pub struct Wanted {
 }
 
 /// One item of the list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Serialize)]
 pub struct Item {
     /// A short name.
     pub check: &'static str,
@@ -91,7 +91,7 @@ pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
     match wanted.series.among(&entries, backups) {
         Ok(series) => entries.retain(|entry| entry.series.as_ref() == Some(&series)),
         Err(error) => {
-            // A backup of something else is no backup of this.
+            // A backup of something else is not a backup of this.
             entries.clear();
             items.push(Item::failed("series", error.to_string(), "papyra backup create begins one"));
         }
@@ -132,7 +132,7 @@ fn quarantine(wanted: &Wanted) -> Item {
     };
     if !folder.is_dir() {
         let advice = format!("mkdir -p {}", crate::recover::quoted(folder));
-        return Item::failed(check, format!("{} is no folder", show(folder)), advice);
+        return Item::failed(check, format!("{} is not a folder", show(folder)), advice);
     }
     match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => Item::passed(check, format!("{} can be written to", show(folder))),

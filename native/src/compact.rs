@@ -19,7 +19,7 @@ use crate::recover::{self, Job, Keeping, Mark, Only};
 use crate::{TOOL, records};
 
 /// What was done: schema `papyra.compact/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Outcome {
     /// `papyra.compact/1`.
     pub schema: &'static str,

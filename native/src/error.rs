@@ -58,7 +58,7 @@ pub struct Error {
 }
 
 /// An [`Error`], or a verdict other than "clean", as `--format json` prints it on standard error: one line.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct ErrorReport<'a> {
     schema: &'static str,
     tool: &'static str,

@@ -67,7 +67,7 @@ pub struct Pinned {
 pub struct Part<'a> {
     /// Its name in the history's folder.
     pub name: &'a str,
-    /// 0 for the log and for what is no member, N for `NAME.N`.
+    /// 0 for the log and for what is not a member, N for `NAME.N`.
     pub index: u32,
     /// Its bytes.
     pub file: &'a File,

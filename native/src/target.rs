@@ -51,7 +51,7 @@ pub struct Logs {
     pub backups: Vec<Backup>,
     /// Where a log may be, and could not be read.
     pub unread: Vec<PassedOver>,
-    /// What is no log.
+    /// What is not a log.
     pub passed_over: Vec<PassedOver>,
     /// The backend that a report on all of it names.
     pub backend: Backend,

@@ -77,7 +77,7 @@ describe("folders, as the command line tells them", { skip: withoutPapyra }, () 
     });
   }
 
-  test("what is no log is named, and there is nothing to repair in it", () =>
+  test("what is not a log is named, and there is nothing to repair in it", () =>
     opened(folders["a clean log among foreign files"](), async (page, title) => {
       assert.equal(title, "Valid backup");
       assert.match(await page.locator(".aside").innerText(), /notes\.txt[\s\S]*photo\.png/);

@@ -88,7 +88,7 @@ describe("verdicts", () => {
       assert.ok(bytes.length > 10_000 && logs.lines(0, 5000).startsWith(bytes.toString()));
     }));
 
-  test("JSON that is no log is not called a valid backup", () =>
+  test("JSON that is not a log is not called a valid backup", () =>
     opened([logs.write("other/package.json", '{"name": "x", "version": "1"}\n')], async (_, title) => assert.equal(title, "Intact, but no Papyra records")));
 
   test("a hundred thousand anomalies are counted, a thousand listed", () =>

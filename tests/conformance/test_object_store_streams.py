@@ -142,7 +142,7 @@ def test_of_an_rdb_file_only_what_a_stream_needs_is_fetched_again(
     store: ObjectStore, clean: redis.Redis, tmp_path: Path
 ) -> None:
     before = full(clean)
-    # A server saves its databases in their order: all that is no stream comes first.
+    # A server saves its databases in their order: all that is not a stream comes first.
     clean.swapdb(0, 2)
     clean.set("a-cache", os.urandom(3 * STRETCH))
     clean.url = clean.url.removesuffix("0") + "2"

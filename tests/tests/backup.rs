@@ -164,7 +164,7 @@ fn a_restore_never_merges_and_replaces_only_when_told() {
     assert_eq!(shop.contents("t"), [b"mine"]);
     shop.papyra("backup restore b/one --to t --replace --dry-run").must_exit(0).must_say("nothing was written");
     assert_eq!(shop.contents("t"), [b"mine"]);
-    shop.papyra("backup restore b/one --to t --replace").must_exit(0).must_say("what was there before is in");
+    shop.papyra("backup restore b/one --to t --replace").must_exit(0).must_say("existing data was renamed to");
     shell(&shop, "diff -r p t").must_exit(0);
     shell(&shop, "cat t.replaced.*/other.txt").must_exit(0).must_say("mine");
     fs::create_dir(shop.path("empty")).unwrap();
@@ -225,7 +225,7 @@ fn an_object_store_is_refused_in_words_by_a_binary_that_knows_none() {
     }
     shop.papyra("backup restore b/one --to s3://key:secret@x/y")
         .must_exit(64)
-        .must_complain("s3://***@x/y is no folder");
+        .must_complain("s3://***@x/y is not a folder");
     assert_eq!(shop.names(), ["b", "p"]);
 }
 

@@ -94,7 +94,7 @@ fn another_group_gets_nothing_that_the_first_had() {
     fs::create_dir(shop.path("b")).unwrap();
     set_mode(&shop, "b", 0o777);
     fs::copy(papyra_tests::binary(), shop.path("papyra")).unwrap();
-    // The log's owner is no member of its group.
+    // The log's owner is not a member of its group.
     let create = "setpriv --reuid=65534 --regid=65534 --clear-groups ./papyra backup create --path p --to b --name one";
     shell(&shop, create).must_exit(0);
     assert_eq!(mode(&shop, "b/one/events.ndjson"), 0o600);

@@ -132,11 +132,11 @@ fn links_are_not_followed() {
 fn what_is_no_manifest_is_refused_by_its_section() {
     let shop = backed_up();
     for (text, complaint) in [
-        ("", "it is no manifest"),
-        ("[]", "it is no manifest"),
+        ("", "it is not a manifest"),
+        ("[]", "it is not a manifest"),
         ("{\"schema\": \"papyra.backup/2\"}", "papyra.backup/2"),
-        ("{\"schema\": \"papyra.backup/1\"}", "it is no manifest"),
-        ("\u{1b}[2J", "it is no manifest"),
+        ("{\"schema\": \"papyra.backup/1\"}", "it is not a manifest"),
+        ("\u{1b}[2J", "it is not a manifest"),
     ] {
         shop.write("b/one/manifest.json", text);
         let run = shop.papyra("backup verify b/one").must_exit(65).must_complain(complaint);

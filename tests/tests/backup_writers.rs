@@ -27,7 +27,7 @@ fn a_log_that_is_open_for_writing_is_not_replaced() {
     }
     assert_eq!((shop.contents("p"), shop.names()), (before, vec!["b".to_owned(), "p".to_owned()]));
     drop(writer);
-    shop.papyra("backup restore b/one --to p --replace").must_exit(0).must_say("what was there before is in");
+    shop.papyra("backup restore b/one --to p --replace").must_exit(0).must_say("existing data was renamed to");
     assert_eq!(shop.read("p/events.ndjson"), logs::clean(20).into_bytes());
 }
 

@@ -81,9 +81,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
         return;
     }
     let shop = server();
-    let units = ["backup.service", "backup.timer", "drill.service", "drill.timer", "every.service"];
-    let units = units.map(|unit| format!("papyra-{unit}"));
-    for unit in &units {
+    for unit in ["papyra-backup.service", "papyra-backup.timer", "papyra-drill.service", "papyra-drill.timer"] {
         let text = std::fs::read_to_string(ops().join(unit)).unwrap();
         // The binary's place here; a user that exists here.
         let text = text.replace("/usr/local/bin/papyra", &binary().display().to_string());
@@ -91,7 +89,8 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     }
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=no"]);
-    command.args(&units).current_dir(shop.path("units"));
+    command.args(["papyra-backup.service", "papyra-backup.timer", "papyra-drill.service", "papyra-drill.timer"]);
+    command.current_dir(shop.path("units"));
     let run = papyra_tests::run(command, "systemd-analyze verify").must_exit(0);
     let complaints = run.stderr.lines().filter(|line| line.contains("papyra-")).collect::<Vec<_>>();
     assert_eq!(complaints, [""; 0]);
@@ -139,37 +138,6 @@ fn jobs_make_noise_about_a_damaged_backup_and_a_damaged_log() {
     attempt(&shop, "/usr/local/bin/papyra backup create --quiet --accept-damage", &BACKUP).must_exit(0);
 }
 
-#[test]
-fn what_stays_is_ended_by_a_signal_and_has_made_a_backup() {
-    let unit = std::fs::read_to_string(ops().join("papyra-every.service")).unwrap();
-    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
-    let sidecar = std::fs::read_to_string(ops().join("kubernetes-sidecar.yaml")).unwrap();
-    let list = |of: &str| -> Vec<String> {
-        let line = sidecar.lines().find_map(|line| line.trim().strip_prefix(of)).expect(of);
-        serde_json::from_str(line).expect("a list")
-    };
-    let sidecar = [list("command: "), list("args: ")].concat().join(" ");
-    assert_eq!(start, sidecar);
-    let shop = server();
-    let health = shop.path("health");
-    let script = format!("papyra backup init /srv/repository && exec {start}").replace("/run/papyra/health", "health");
-    let script = script.replace("papyra backup init", &format!("{} backup init", binary().display()));
-    let mut command = Command::new("sh");
-    command.args(["-ec", &on(&shop, &script)]).current_dir(shop.path("."));
-    command.env("RESTIC_PASSWORD", "correct horse").env("PAPYRA_BACKUPS", shop.path("srv/repository"));
-    command.env("PAPYRA_PATH", shop.path("srv/app/persistence")).stdout(std::process::Stdio::null());
-    let mut child = command.spawn().expect("sh runs");
-    for _ in 0..3000 {
-        if health.exists() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    papyra_tests::signal(child.id(), "-TERM");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert_eq!(std::fs::read_dir(shop.path("srv/repository/snapshots")).unwrap().count(), 1);
-}
-
 /// The lines of the one block after `marker`, without their indent.
 fn block(text: &str, marker: &str) -> String {
     let mut lines = text.lines().skip_while(|line| !line.trim_end().ends_with(marker)).skip(1).peekable();
@@ -194,4 +162,41 @@ fn the_scripts_in_the_yaml_files_run() {
     shop.write("srv/app/persistence/events.ndjson", logs::damaged().log);
     run(&shop, &block(&text, "- |"), &settings);
     assert_eq!(shop.read("srv/app/persistence/events.ndjson"), logs::damaged().repaired);
+}
+
+/// The names of metrics in a text.
+fn metrics_in(text: &str) -> std::collections::BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("papyra_")).collect()
+}
+
+#[test]
+fn the_rules_the_dashboard_and_the_handbook_name_the_metrics_that_are_written() {
+    let shop = Workshop::with("p/events.ndjson", logs::clean(20) + "{\"kind\": 7, \"kind\": 8}\n");
+    shop.papyra("backup create --path p --to b --name one --prometheus create.prom").must_exit(0);
+    shop.papyra("backup verify b/one --prometheus verify.prom").must_exit(0);
+    let mut written = shop.papyra("metrics persistence --path p/events.ndjson --prometheus").must_exit(0).stdout;
+    for file in ["create.prom", "verify.prom"] {
+        written += &String::from_utf8(shop.read(file)).unwrap();
+    }
+    let names = written.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let written: std::collections::BTreeSet<&str> = names.collect();
+    for file in ["prometheus-rules.yml", "grafana-dashboard.json", "../../www/book/src/monitoring.md"] {
+        let text = std::fs::read_to_string(ops().join(file)).unwrap();
+        let named = metrics_in(&text);
+        assert!(named.len() > 3 && named.is_subset(&written), "{file} names {:?}", named.difference(&written));
+    }
+    let page = std::fs::read_to_string(ops().join("../../www/book/src/monitoring.md")).unwrap();
+    assert_eq!(metrics_in(&page), written, "the handbook names them all");
+}
+
+#[test]
+fn the_alerts_fire_when_they_should() {
+    if !has("promtool") {
+        return;
+    }
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/rules.test.yml");
+    let mut promtool = Command::new("promtool");
+    promtool.args(["test", "rules"]).arg(tests);
+    papyra_tests::run(promtool, "promtool test rules").must_exit(0);
 }

@@ -115,7 +115,9 @@ fn a_list_that_is_none_or_of_another_system_is_refused() {
     let Some(mut redis) = Redis::start(&[]) else { return };
     fill(&mut redis);
     let shop = Workshop::with("groups.json", "{\"schema\": 7}");
-    shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(65).must_complain("is no list of groups");
+    shop.on(&redis.url(), "redis groups ensure --from groups.json")
+        .must_exit(65)
+        .must_complain("is not a list of groups");
     shop.on(&redis.url(), "redis groups ensure --from nothing.json").must_exit(66);
     let listed = shop.on(&redis.url(), "redis groups list --format json").must_exit(0);
     shop.write("groups.json", &listed.stdout);

@@ -174,6 +174,28 @@ fn messy_set() -> Workshop {
         .and("rot.log.1.compact.tmp", "{\"kind\": ")
 }
 
+/// `papyra schemas --to www/book/src/schemas` writes them anew; their difference is what changes for whoever reads JSON.
+#[test]
+fn the_schemas_in_the_handbook_are_those_of_the_types() {
+    let shop = Workshop::default().and("new/x", "");
+    std::fs::remove_file(shop.path("new/x")).unwrap();
+    shop.papyra("schemas --to new").must_exit(0);
+    let kept = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/book/src/schemas");
+    let mut names: Vec<String> =
+        std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let mut written = std::fs::read_dir(shop.path("new"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect::<Vec<_>>();
+    written.sort();
+    assert_eq!(names, written);
+    for name in names {
+        let (kept, new) = (std::fs::read_to_string(kept.join(&name)).unwrap(), shop.read(&format!("new/{name}")));
+        assert!(kept.as_bytes() == new, "{name} is not what is printed: papyra schemas --to www/book/src/schemas");
+    }
+}
+
 #[test]
 fn a_scan_report_has_this_shape() {
     let json = messy_set().papyra("persistence scan --path rot.log --format json").must_exit(2);

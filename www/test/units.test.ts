@@ -22,7 +22,7 @@ describe("units", () => {
         ["kept/two", "backup", ["manifest.json", "SHA256SUMS"]],
       ]));
 
-  test("a file that is only called so is no backup", () => expect(told("manifest.json")).toEqual([["", "files", ["manifest.json"]]]));
+  test("a file that is only called so is not a backup", () => expect(told("manifest.json")).toEqual([["", "files", ["manifest.json"]]]));
 
   test("a folder beside a backup is none of its", () =>
     expect(told("kept/one/manifest.json", "kept/one/a", "kept/one-more/b").map(([name]) => name)).toEqual(["kept/one", "kept/one-more"]));

@@ -10,9 +10,10 @@ use wide::u8x16;
 use crate::record::{Field, Kind};
 
 /// More bytes than the longest text has.
-const WIDTH: usize = 32;
+pub(crate) const WIDTH: usize = 32;
 
 /// A text that is expected somewhere.
+#[derive(Debug)]
 pub(crate) struct Text {
     /// Its bytes, and then some that do not count.
     bytes: [u8; WIDTH],
@@ -40,6 +41,18 @@ impl Text {
         let mut bytes = [0; WIDTH];
         bytes.split_at_mut(text.len()).0.copy_from_slice(text.as_bytes());
         Text { bytes, length: text.len() }
+    }
+
+    /// A text that is known only now, of fewer than [`WIDTH`] bytes.
+    pub(crate) fn of(text: &[u8]) -> Text {
+        let (mut bytes, length) = ([0; WIDTH], text.len());
+        bytes[..length].copy_from_slice(text);
+        Text { bytes, length }
+    }
+
+    /// The text.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 
     /// Whether it stands at `i`; `false` also when `bytes` end too soon to tell at one look.

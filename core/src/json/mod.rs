@@ -3,13 +3,14 @@
 //!
 //! Two readers of one grammar, held together by tests: [`fast`] accepts a whole clean line that lies in one piece
 //! and gives up on everything else, guessing at what is [`expected`]; [`machine`] takes any bytes in any pieces, and
-//! knows where and why a line broke.
+//! knows where and why a line broke. [`template`] learns from what the first accepts, to accept its like sooner.
 //! Materialising fields for people is not done here but in [`crate::view`].
 
 pub(crate) mod expected;
 pub(crate) mod fast;
 pub(crate) mod machine;
 pub(crate) mod number;
+pub(crate) mod template;
 
 /// Containers nested deeper than this are followed by counting brackets only.
 pub const MAX_DEPTH: usize = 10_000;

@@ -1,7 +1,7 @@
 //! Which series a backup belongs to: backups of one source, one after the other in time. No verb ever weighs backups of
 //! two series against each other.
 
-use super::{Manifest, StoredFile};
+use super::Manifest;
 use crate::escape::escape;
 use crate::report::{FileReport, Role};
 
@@ -34,22 +34,6 @@ impl Manifest {
         escape(format!("{} ({})", self.source.folder, parts.join(", ")).as_bytes())
     }
 
-    /// The logs and sets that it holds, each with its files, oldest records first.
-    pub fn logs(&self) -> Vec<(String, Vec<&StoredFile>)> {
-        let mut logs: Vec<(String, Vec<&StoredFile>)> = Vec::new();
-        for report in &self.scan.files {
-            let (Some(log), Some(file)) = (log_of(report), self.files.iter().find(|file| file.path == report.path))
-            else {
-                continue;
-            };
-            match logs.iter_mut().find(|(name, _)| name == log) {
-                Some((_, files)) => files.push(file),
-                None => logs.push((log.to_owned(), vec![file])),
-            }
-        }
-        logs
-    }
-
     /// Whether the source was this one on this host.
     pub fn is_of(&self, host: &str, source: &str) -> bool {
         self.host.as_deref() == Some(host) && self.source.path.as_deref() == Some(source)
@@ -58,7 +42,7 @@ impl Manifest {
     pub(super) fn check_labels(&self) -> Result<(), String> {
         let labels = self.series.iter().chain(&self.host).chain(&self.tags);
         match labels.into_iter().find(|label| !is_label(label)) {
-            Some(label) => Err(format!("{:?} is no name of a series, a host or a tag", shortened(label))),
+            Some(label) => Err(format!("{:?} is not a name of a series, a host or a tag", shortened(label))),
             None => Ok(()),
         }
     }

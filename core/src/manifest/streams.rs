@@ -12,6 +12,7 @@ use crate::redis::{PapyraKey, StreamFacts, StreamKind};
 use crate::sums::is_hash;
 
 /// A server that streams were copied from.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedisSource {
     /// Its address, without secrets.
@@ -31,6 +32,7 @@ pub struct RedisSource {
 }
 
 /// How streams are copied.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -41,6 +43,7 @@ pub enum Method {
 }
 
 /// A stream in a backup.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredStream {
     /// Its key.
@@ -119,7 +122,7 @@ impl RedisSource {
             }
             let holder = manifest.files.iter().find(|stored| stored.path == *file);
             if holder.is_none_or(|stored| stored.content != wanted) {
-                return Err(format!("{file:?} is said to hold {key:?}, and is no file that could"));
+                return Err(format!("{file:?} is said to hold {key:?}, and is not a file that could"));
             }
             if !holders.insert(file) && self.method == Method::Dump {
                 return Err(format!("{file:?} is said to hold two streams"));

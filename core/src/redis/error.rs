@@ -57,7 +57,7 @@ impl ErrorKind {
             }
             Self::NotUnderstood => "the file is intact and papyra falls short: please report this",
             Self::TooLarge(_) => "it is larger than papyra holds in memory; nothing was changed",
-            Self::NotRecognised => "check the path: this is no Redis backup that papyra knows",
+            Self::NotRecognised => "check the path: this is not a Redis backup that papyra knows",
         }
     }
 }

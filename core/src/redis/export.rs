@@ -12,6 +12,7 @@ use super::name::written;
 use super::stream::StreamFacts;
 
 /// `groups.json`: the groups of every exported stream.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupsFile {
     /// [`GroupsFile::SCHEMA`].
@@ -21,6 +22,7 @@ pub struct GroupsFile {
 }
 
 /// The groups of one stream.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamGroups {
     /// The key.
@@ -40,6 +42,7 @@ pub struct StreamGroups {
 }
 
 /// One group, with all that is needed to create it anew.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupExport {
     /// The name, as [`written`] gives it.
@@ -56,6 +59,7 @@ pub struct GroupExport {
 }
 
 /// One consumer.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsumerExport {
     /// The name, as [`written`] gives it.
@@ -68,6 +72,7 @@ pub struct ConsumerExport {
 }
 
 /// One pending entry.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingExport {
     /// The entry.

@@ -22,6 +22,7 @@ use super::stream::StreamFacts;
 use super::visit::{Flow, Key, Visitor};
 
 /// One consumer in a report.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConsumerReport {
     /// Its name, invalid UTF-8 replaced.
@@ -36,6 +37,7 @@ pub struct ConsumerReport {
 }
 
 /// One consumer group in a report.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupReport {
     /// Its name, as [`written`](super::written) gives it.
@@ -73,6 +75,7 @@ impl From<&Group> for GroupReport {
 }
 
 /// One stream in a report.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StreamReport {
     /// The database number.

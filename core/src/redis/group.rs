@@ -36,6 +36,7 @@ impl Group {
 }
 
 /// A delivered entry that nobody acknowledged.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The entry, which may be gone from the stream.

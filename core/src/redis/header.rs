@@ -9,6 +9,7 @@ use super::error::{ErrorKind, Problem};
 use super::id::decimal;
 
 /// Who wrote the file: type codes from 22 on and opcode 243 mean different things.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vendor {
@@ -19,6 +20,7 @@ pub enum Vendor {
 }
 
 /// What an RDB file says of itself first.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Header {
     /// By the magic.
@@ -50,6 +52,7 @@ impl Default for Limits {
 }
 
 /// What the checksum says.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Checksum {
@@ -97,7 +100,7 @@ pub(crate) fn header(cur: &mut Cursor<'_>) -> Read<Header> {
     };
     let bytes = cur.take(9)?;
     let Some(version) = decimal(&bytes[magic.len()..]).and_then(|version| u32::try_from(version).ok()) else {
-        return Err(Problem::unknown(ErrorKind::NotRecognised, "the version is no number").into());
+        return Err(Problem::unknown(ErrorKind::NotRecognised, "the version is not a number").into());
     };
     Ok(known(vendor, version)?)
 }

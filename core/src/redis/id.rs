@@ -76,7 +76,18 @@ impl FromStr for StreamId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text.as_bytes(), 0).ok_or_else(|| format!("{text:?} is no stream ID (expected ms-seq)"))
+        Self::parse(text.as_bytes(), 0).ok_or_else(|| format!("{text:?} is not a stream ID (expected ms-seq)"))
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for StreamId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StreamId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[0-9]+-[0-9]+$"})
     }
 }
 

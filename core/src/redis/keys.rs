@@ -13,6 +13,7 @@ use crate::record::{Kind, RecordFacts};
 use super::node::{Entry, Value};
 
 /// Papyra's three streams.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamKind {
@@ -48,6 +49,7 @@ impl StreamKind {
 }
 
 /// The parts of the key of one of Papyra's streams.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PapyraKey {
     /// What stands before the system; `papyra` by default.

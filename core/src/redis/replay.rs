@@ -31,7 +31,7 @@ pub struct Replay<P, F> {
     pub(super) queued: Option<Vec<(u64, Vec<Vec<u8>>)>>,
     /// Keys that a stream command named in vain: whatever would be moved from there is lost. In a whole file there are none.
     pub(super) absent: BTreeSet<(u64, Vec<u8>)>,
-    /// Commands before are lost: a key that is no stream may have been one.
+    /// Commands before are lost: a key that is not a stream may have been one.
     lossy: bool,
     /// Claims of entries that are gone count, as before Redis 7.0.
     pub(super) claims_gone: bool,
@@ -156,7 +156,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         let args = command.args;
         let arg = |at: usize| args.get(at).copied().ok_or("too few arguments");
         match command.name().as_slice() {
-            b"SELECT" => self.db = natural(arg(1)?).ok_or("the database is no number")?,
+            b"SELECT" => self.db = natural(arg(1)?).ok_or("the database is not a number")?,
             b"XADD" => self.add(command)?,
             b"XDEL" => {
                 let ids = ids(args.get(2..).unwrap_or_default())?;
@@ -192,7 +192,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             }
             b"COPY" => self.copy(args)?,
             b"MOVE" => {
-                let to = natural(arg(2)?).ok_or("the database is no number")?;
+                let to = natural(arg(2)?).ok_or("the database is not a number")?;
                 if to == self.db || self.is_there(to, arg(1)?) {
                     return Err("the target is there already".into());
                 }
@@ -202,7 +202,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             }
             b"SWAPDB" => {
                 let (a, b) = (natural(arg(1)?), natural(arg(2)?));
-                let (a, b) = a.zip(b).ok_or("the database is no number")?;
+                let (a, b) = a.zip(b).ok_or("the database is not a number")?;
                 let swapped = |db| {
                     if db == a {
                         b
@@ -298,7 +298,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         while let Some(option) = options.next() {
             match option.to_ascii_uppercase().as_slice() {
                 b"REPLACE" => replace = true,
-                b"DB" => db = options.next().and_then(|db| natural(db)).ok_or("the database is no number")?,
+                b"DB" => db = options.next().and_then(|db| natural(db)).ok_or("the database is not a number")?,
                 _ => return Err(UNKNOWN_OPTION),
             }
         }
@@ -325,7 +325,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
     fn flush_slot(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
         match args {
             [_, word, number, how @ ..] if word.eq_ignore_ascii_case(b"FLUSHSLOT") && flushes(how) => {
-                let gone = natural(number).ok_or("the slot is no number")?;
+                let gone = natural(number).ok_or("the slot is not a number")?;
                 self.streams.retain(|(_, key), _| slot(key) != gone);
                 Ok(())
             }

@@ -12,6 +12,7 @@ use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
 use crate::report::FileReport;
 
 /// What a backup file is.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackupFormat {
@@ -26,6 +27,7 @@ pub enum BackupFormat {
 }
 
 /// What a backup file says of itself.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BackupReport {
     /// What it is.
@@ -49,6 +51,7 @@ pub struct BackupReport {
 }
 
 /// What brings out what is whole in a damaged backup.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {

@@ -85,10 +85,10 @@ fn line(bytes: &[u8], at: usize, sign: u8) -> Line {
         (Some(b'\r'), None) => Line::More(end + 2),
         (Some(b'\r'), Some(b'\n')) => match decimal(&bytes[at + 1..end]) {
             Some(number) => Line::Number(number, end + 2),
-            None => Line::Wrong(at + 1, "a length is no number"),
+            None => Line::Wrong(at + 1, "a length is not a number"),
         },
         (Some(b'\r'), Some(_)) => Line::Wrong(end + 1, "a length line does not end with CR LF"),
-        _ => Line::Wrong(end, "a length is no number"),
+        _ => Line::Wrong(end, "a length is not a number"),
     }
 }
 
@@ -142,7 +142,7 @@ fn note(bytes: &[u8], start: usize) -> Parsed {
     let time = text.strip_prefix(b"#TS:").map(|digits| decimal(digits).and_then(|n| i64::try_from(n).ok()));
     match time {
         Some(Some(time)) => Parsed::Note(len, Some(time)),
-        // An annotation without CR LF, or whose time is no number, was not written by a server.
+        // An annotation without CR LF, or whose time is not a number, was not written by a server.
         Some(None) | None if time.is_some() || !rest[..len].ends_with(b"\r\n") => {
             let what = "an annotation is not sound";
             Parsed::Broken(Broken { at: start, what, declared: None, bulk_end: None })

@@ -21,13 +21,14 @@ use super::visit::{Flow, Key, Visitor};
 pub const STREAM_TYPES: [u8; 5] = [15, 19, 21, 26, 27];
 
 /// The lowest RDB version under which a stream's type is known: what the footer of a DUMP payload of it has to say at least (redis and
-/// valkey `rdb.h`). `None` for what is no stream's type.
+/// valkey `rdb.h`). `None` for what is not a stream's type.
 pub fn dump_version(rdb_type: u8) -> Option<u16> {
     let at = STREAM_TYPES.iter().position(|known| *known == rdb_type)?;
     [9, 10, 11, 13, 14].get(at).copied()
 }
 
 /// What a stream says of itself, and how many entries it was found to hold.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StreamFacts {
     /// Live entries as declared.
@@ -57,6 +58,7 @@ pub struct StreamFacts {
 }
 
 /// What XCFGSET sets of a stream.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {
     /// How long a producer's IDs are remembered, in seconds.

@@ -86,7 +86,7 @@ fn cut_short(state: &State, total: u64) -> Problem {
         }
         State::Header => "the header",
         State::Opcode => "the list of keys",
-        State::Skip(_) | State::Templated => "a value that is no stream",
+        State::Skip(_) | State::Templated => "a value that is not a stream",
         State::Template => "a hash template",
         State::Stream(stream) => stream.section(),
         State::DumpType => "the payload's type",

@@ -24,7 +24,7 @@ pub enum Attested {
 }
 
 /// The record of a verification or a drill, schema `papyra.verified/1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attestation {
     /// `papyra.verified/1`.
     pub schema: String,
@@ -160,7 +160,7 @@ pub(super) fn find(
     let record: Attestation = match serde_json::from_slice(&bytes) {
         Ok(record) => record,
         Err(_) if bytes.is_empty() => return Err(unreadable(folder, &file, "it is empty")),
-        Err(_) => return Err(unreadable(folder, &file, "it is no record of a verification")),
+        Err(_) => return Err(unreadable(folder, &file, "it is not a record of a verification")),
     };
     if record.manifest_sha256 != manifest_sha256 {
         notes.push(format!("{} is about another backup and does not count", show(&path)));

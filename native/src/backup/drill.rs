@@ -19,7 +19,7 @@ use crate::figures::bytes;
 use crate::reading::Effort;
 
 /// How a drill went, schema `papyra.drill/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Drill {
     /// `papyra.drill/1`.
     pub schema: &'static str,

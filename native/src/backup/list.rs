@@ -15,7 +15,7 @@ use super::{Attestation, Attested, Backup, Files, at, attest, is_from_future, is
 use crate::error::{Code, Error, Result, show};
 
 /// A backup in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Serialize)]
 pub struct Entry {
     /// Its folder's name.
     pub name: String,
@@ -45,9 +45,6 @@ pub struct Entry {
     pub bytes: u64,
     /// Size of the backup's files in bytes.
     pub stored_bytes: u64,
-    /// How many bytes of them no earlier backup had, where backups share what is the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub new_bytes: Option<u64>,
     /// How they are stored.
     pub compression: Option<Compression>,
     /// Intact records.
@@ -58,7 +55,7 @@ pub struct Entry {
     pub verified: Option<Attestation>,
     /// The last drill.
     pub drilled: Option<Attestation>,
-    /// Whether it was not sent to its end yet: then there is no backup.
+    /// Whether it is an incomplete upload yet: then there is no backup.
     pub unfinished: bool,
     /// What the operator should know.
     pub notes: Vec<String>,
@@ -91,7 +88,6 @@ impl Entry {
             from_future: false,
             bytes: 0,
             stored_bytes: 0,
-            new_bytes: None,
             compression: None,
             records: 0,
             verdict: None,
@@ -168,11 +164,6 @@ impl Entry {
         let wrong =
             self.stored.iter().zip(found).find_map(|((name, bytes), found)| Some((name, found.differs(*bytes)?)));
         self.damage = wrong.map(|(name, why)| format!("{}: {why}", escape(name.as_bytes())));
-        for name in names {
-            if self.damage.is_none() {
-                self.damage = files.lacks(name)?.map(|why| format!("{}: {why}", escape(name.as_bytes())));
-            }
-        }
         let mut notes = Vec::new();
         let mut find = |what| attest::find(folder, &self.name, &self.manifest_sha256, what, &mut notes);
         (self.verified, self.drilled) = (find(Attested::Verified)?, find(Attested::Drilled)?);
@@ -236,7 +227,7 @@ pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Ti
     let series = escape(series.as_bytes());
     let text = match (of_series.last(), until) {
         (Some(oldest), Some(until)) => format!(
-            "the oldest backup of {series} is {}, made {}: there is none from before {until}",
+            "the oldest backup of {series} is {}, created {}: there is none from before {until}",
             show(&oldest.path),
             oldest.created.as_deref().unwrap_or_default()
         ),
@@ -276,7 +267,6 @@ fn describe(entry: &mut Entry, folder: &dyn Files, now: Timestamp) -> Result<()>
     // Without a lock: a backup that is being restored is listed all the same.
     let backup = Backup::read(files)?;
     entry.tell(&backup.manifest, now);
-    entry.new_bytes = backup.files.added();
     entry.manifest_sha256 = backup.manifest_sha256;
     entry.look(folder, &*backup.files, now)
 }

@@ -1,5 +1,5 @@
-//! Backups: plain folders that hold the files as they were, `manifest.json` and `SHA256SUMS`; or the same files in a
-//! repository or an object store.
+//! Backups: plain folders that hold the files as they were, `manifest.json` and `SHA256SUMS`; or the same files in an
+//! object store.
 //!
 //! One module a step. A folder with a backup's final name is complete: it is written, and removed, under a hidden
 //! name. What is common to the steps lives here; words and exit codes live in the command line.
@@ -8,7 +8,6 @@ mod access;
 mod attest;
 pub mod create;
 mod cut;
-pub mod diff;
 pub mod drill;
 mod files;
 mod guard;
@@ -20,7 +19,6 @@ pub mod prometheus;
 pub mod prune;
 pub mod redis;
 pub mod remote;
-pub mod repository;
 pub mod restore;
 pub mod series;
 mod snapshot;
@@ -38,7 +36,7 @@ use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
 use papyra_core::verification;
 
-use crate::disk::{Folder, Lock, Stat, file_name};
+use crate::disk::{Folder, Lock, Stat};
 use crate::error::{Code, Error, Result, show};
 
 pub use attest::{Attestation, Attested};
@@ -68,7 +66,7 @@ pub struct Backup {
 impl Backup {
     /// Opens the backup at `path`. A manifest that is damaged, or that leads out of the backup, is refused.
     pub fn open(path: &Path) -> Result<Backup> {
-        if remote::is_remote(path) || repository::is_repository(path) {
+        if remote::is_remote(path) {
             return Backup::of(at(path)?);
         }
         let path = std::fs::canonicalize(path).map_err(|error| Error::cannot_open(path, error))?;
@@ -108,7 +106,7 @@ fn is_from_future(created: Timestamp, now: Timestamp) -> bool {
     created.duration_since(now) > SignedDuration::from_hours(24)
 }
 
-/// The manifest of a backup that was not sent to its end, if this is one.
+/// The manifest of a backup that is an incomplete upload, if this is one.
 fn unfinished_in(files: &dyn Files) -> Result<Option<Manifest>> {
     let unfinished = files.size(manifest::SUMS)?.is_none() && files.size(remote::UNDER_WAY)?.is_some();
     if unfinished { read_manifest(files, remote::UNDER_WAY).map(|(manifest, _)| Some(manifest)) } else { Ok(None) }
@@ -124,11 +122,8 @@ fn read_manifest(files: &dyn Files, name: &str) -> Result<(Manifest, Vec<u8>)> {
 
 fn cannot_trust(files: &dyn Files, name: &str, why: &str) -> Error {
     let path = show(&files.join(name));
-    let advice = if files.path().is_dir() {
-        "nothing was done; if there is no other backup, the files in it are plain: copy what you need and scan it"
-    } else {
-        "nothing was done; take another backup"
-    };
+    let advice = "nothing was done; if there is no other backup, the files in it are plain: copy what you need and \
+                  scan it";
     Error::new(Code::Data, format!("{path} cannot be trusted: {why}; {advice}"))
 }
 
@@ -138,10 +133,10 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     if files.size(name)?.is_none() {
         let text = match files.size(remote::UNDER_WAY) {
             Ok(Some(_)) => format!(
-                "{} was not sent to its end, or is being sent: there is nothing to read yet",
+                "{} is an incomplete upload, or is being uploaded: there is nothing to read yet",
                 show(files.path())
             ),
-            _ => format!("{} is no backup: it has no {name}", show(files.path())),
+            _ => format!("{} is not a backup: it has no {name}", show(files.path())),
         };
         return Err(Error::new(Code::Data, text));
     }
@@ -149,20 +144,11 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     let mut file = files.read(name)?;
     let read = file.by_ref().take(manifest::GREATEST + 1).read_to_end(&mut bytes);
     read.map_err(|error| file.failed(&path, bytes.len() as u64, &error))?;
-    if let Some(why) = file.damage() {
-        return Err(cannot_trust(files, name, &why));
-    }
     if bytes.len() as u64 > manifest::GREATEST {
         let text = format!("{} is larger than any that was ever written: it cannot be trusted", show(&path));
         return Err(Error::new(Code::Data, text));
     }
     Ok(bytes)
-}
-
-/// Replaces a small file in one step.
-pub fn remember(path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    attest::write_over(&Folder::open(parent)?, &file_name(path)?, bytes)
 }
 
 /// The backups in a folder: the names of the folders with a manifest in them, and of those that cannot be looked into,

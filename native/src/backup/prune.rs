@@ -47,7 +47,7 @@ impl Keep {
 }
 
 /// What is to become of a backup.
-#[derive(Debug, Clone, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Serialize)]
 pub struct Decision {
     /// Its folder's name.
     pub name: String,
@@ -89,7 +89,6 @@ pub fn prune(backups: &Path, series: Option<&str>, keep: &Keep, apply: bool, now
     let mut decisions = decide(&entries, keep);
     if apply {
         carry_out(&*folder, &entries, &mut decisions, now)?;
-        folder.sweep()?;
     }
     Ok(decisions)
 }

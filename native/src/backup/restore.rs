@@ -39,7 +39,7 @@ pub struct Options {
 }
 
 /// What was done, schema `papyra.restore/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Restored {
     /// `papyra.restore/1`.
     pub schema: &'static str,
@@ -97,7 +97,7 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
     let target = match parent.stat(&name)? {
         None => None,
         Some(_) => Some(Folder::open(&to).map_err(|_| {
-            Error::new(Code::CannotCreate, format!("{} is there and is no folder: choose another place", show(&to)))
+            Error::new(Code::CannotCreate, format!("{} is there and is not a folder: choose another place", show(&to)))
         })?),
     };
     let _target_lock = target.as_ref().map(|target| target.lock_within(PATIENCE)).transpose()?;
@@ -163,7 +163,7 @@ fn refuse_occupied(target: Option<&Folder>, replace: bool) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "{} is not empty ({} in it), and a restore never merges: choose another place, or move what is there aside with \
+        "{} is not empty ({} in it), and a restore never merges: choose another place, or rename the existing data with \
          --replace",
         show(target.path()),
         match occupants.len() {

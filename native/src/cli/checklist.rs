@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 
 use super::Verdict;
 use super::out::Out;
 use super::scan;
 use super::settings::{Common, Format, Settings, label};
 use super::when::seconds;
-use crate::checklist::{Wanted, check};
+use crate::checklist::{Item, Wanted, check};
 use crate::error::Result;
 use crate::redis::{self, checklist::Limits};
 
@@ -19,7 +19,7 @@ pub(super) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// The folder that keeps whole originals
+    /// The quarantine folder
     #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
     quarantine_dir: Option<PathBuf>,
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, env = "PAPYRA_BACKUPS", value_name = "FOLDER")]
     backups: Option<PathBuf>,
 
-    /// The series of backups to look at; by default that of what is looked at
+    /// The series of backups to check; by default that of the checked source
     #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
     series: Option<String>,
 
@@ -52,6 +52,16 @@ pub(super) struct Args {
     max_pending_age: f64,
 }
 
+/// The checklist: schema `papyra.checklist/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Checklist<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// Whether nothing failed.
+    passed: bool,
+    items: &'a [Item],
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?;
     let mut items = Vec::new();
@@ -69,7 +79,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let wanted = Wanted {
         path,
         quarantine_dir: settings.quarantine_dir.clone(),
-        backups: settings.backups(args.backups.as_ref()).ok(),
+        backups: settings.backups(args.backups.as_ref()).ok().map(PathBuf::from),
         series: settings.wanted(args.series.as_ref())?,
         bytes,
         backup_age: args.max_backup_age,
@@ -79,9 +89,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     items.extend(check(&wanted, Timestamp::now()));
     let failed = items.iter().filter(|item| item.passed == Some(false)).count();
     match out.format() {
-        Format::Json => out.json(&json!({
-            "schema": "papyra.checklist/1", "tool": crate::TOOL, "passed": failed == 0, "items": items,
-        }))?,
+        Format::Json => out.json(&Checklist {
+            schema: "papyra.checklist/1",
+            tool: crate::TOOL,
+            passed: failed == 0,
+            items: &items,
+        })?,
         Format::Text => {
             for item in &items {
                 let line = format!("{}: {}", item.check, item.detail);

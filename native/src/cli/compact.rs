@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_total_bytes: Option<u64>,
 
-    /// Say what would be done, and do nothing
+    /// Show what would be removed, without changing anything
     #[arg(long)]
     dry_run: bool,
 
@@ -40,15 +40,15 @@ pub(super) struct Args {
     #[arg(long)]
     at_rest: bool,
 
-    /// Redis: cut where the server finds it cheap, which leaves up to some hundred entries more; this is the default
+    /// Redis: trim approximately, as XTRIM ~ does; leaves up to some hundred entries more (the default)
     #[arg(long, conflicts_with = "exact")]
     approx: bool,
 
-    /// Redis: cut exactly there
+    /// Redis: trim exactly
     #[arg(long)]
     exact: bool,
 
-    /// Redis: cut entries that a consumer group still waits for, too
+    /// Redis: also remove entries that are not yet delivered to, or pending in, a consumer group
     #[arg(long)]
     force: bool,
 }

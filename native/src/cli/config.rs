@@ -23,7 +23,7 @@ use crate::redis::Location;
 /// The settings file that a verb reads.
 #[derive(Debug, clap::Args)]
 pub(super) struct Config {
-    /// The settings file; by default the first that exists of ./papyra.toml, $XDG_CONFIG_HOME/papyra/papyra.toml and
+    /// Settings file; by default the first that exists of ./papyra.toml, $XDG_CONFIG_HOME/papyra/papyra.toml and
     /// /etc/papyra.toml
     #[arg(long, env = "PAPYRA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -200,7 +200,7 @@ fn number<N: TryFrom<u32>>(value: &DeValue<'_>) -> Option<N> {
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
-    /// Show which settings hold and where each comes from; secrets are hidden
+    /// Show the settings in effect and where each comes from; secrets are hidden
     Show(Args),
 }
 
@@ -214,8 +214,8 @@ pub(super) struct Args {
 }
 
 /// `papyra config show --format json`
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(schemars::JsonSchema, Debug, Serialize)]
+pub(super) struct Shown {
     schema: &'static str,
     tool: &'static str,
     /// The settings file that holds.
@@ -226,7 +226,7 @@ struct Shown {
 }
 
 /// A setting in force.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 struct Setting {
     key: &'static str,
     /// Its value as text; null where it is not set.

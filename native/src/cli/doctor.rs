@@ -23,15 +23,15 @@ use crate::target::Target;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Mode {
-    /// Pass whatever is found
+    /// Exit with 0 whatever is found
     Ignore,
-    /// Say what is found, and pass
+    /// Print anomalies and exit with 0
     #[value(alias = "scan-only")]
     ScanOnly,
-    /// Fail when something is found
+    /// Fail on any anomaly
     #[value(alias = "fail-on-anomaly")]
     FailOnAnomaly,
-    /// Recover, and fail when something remains
+    /// Recover, and fail if anomalies remain
     Recover,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "MODE", default_value = "repair", ignore_case = true)]
     recovery_mode: ModeName,
 
-    /// The folder that keeps whole originals
+    /// The quarantine folder: it keeps the whole originals of recovered files
     #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
     quarantine_dir: Option<PathBuf>,
 
@@ -67,6 +67,15 @@ enum End {
     Failed(Report, Option<String>),
     Recovered(Report),
     Remain(Report),
+}
+
+/// There is no log yet: schema `papyra.check/1`.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub(super) struct NotChecked {
+    schema: &'static str,
+    tool: &'static str,
+    checked: bool,
+    detail: &'static str,
 }
 
 pub(super) fn startup_check(args: &Args, out: &mut Out) -> Result<Verdict> {
@@ -101,10 +110,12 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
     }
     if out.format() == Format::Json {
         match &end {
-            End::NothingYet => out.json(&serde_json::json!({
-                "schema": "papyra.check/1", "checked": false,
-                "detail": "there is no log yet: nothing was checked",
-            }))?,
+            End::NothingYet => out.json(&NotChecked {
+                schema: "papyra.check/1",
+                tool: crate::TOOL,
+                checked: false,
+                detail: "there is no log yet: nothing was checked",
+            })?,
             End::Healthy(report) | End::Passed(report, _) | End::Failed(report, _) => out.json(report)?,
             End::Recovered(report) | End::Remain(report) => out.json(report)?,
         }

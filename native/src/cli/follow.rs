@@ -22,9 +22,9 @@ use crate::error::{Error, Result};
 /// What to do about damage in a log that is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Damage {
-    /// Print it and exit with 2
+    /// Print the first anomaly and exit with 2
     Exit,
-    /// Print it and go on
+    /// Print each anomaly and go on
     Print,
 }
 
@@ -35,8 +35,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A finding of a log that is followed, as JSON.
-#[derive(Debug, Serialize)]
-struct Followed<'a> {
+#[derive(schemars::JsonSchema, Debug, Serialize)]
+pub(super) struct Followed<'a> {
     schema: &'static str,
     tool: &'static str,
     path: &'a str,

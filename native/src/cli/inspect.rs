@@ -39,12 +39,12 @@ pub(super) enum What {
     /// Show messages that could not be delivered
     #[command(name = "dead-letters", aliases = ["dead-letter", "dead_letters", "dead_letter"])]
     DeadLetters(Filters),
-    /// Show the last audit in two lines
+    /// Show the last audit as a summary of two lines
     Summary(Filters),
-    /// A Redis backup's consumer groups; with --format json, what `papyra redis groups ensure --from` reads
+    /// Show the consumer groups in a Redis backup; --format json is input for `papyra redis groups ensure --from`
     #[command(alias = "group")]
     Groups(inspect_groups::Args),
-    /// A Redis backup's entries that were delivered and not acknowledged
+    /// Show the pending entries in a Redis backup: delivered, but not acknowledged
     Pending(inspect_groups::Args),
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Filters {
     #[arg(long, value_name = "ADDRESS")]
     actor: Option<String>,
 
-    /// Newest first
+    /// Show the newest record first
     #[arg(long)]
     reverse: bool,
 }

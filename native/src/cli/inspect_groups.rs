@@ -3,8 +3,10 @@
 //! On a live server `papyra redis groups list` and `papyra redis pending` say the same.
 
 use papyra_core::escape::escape;
-use papyra_core::redis::{Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey, StreamFacts, StreamGroups, name_of};
-use serde_json::json;
+use papyra_core::redis::{
+    Entry, Flow, Group, GroupExport, GroupsFile, PapyraKey, PendingExport, StreamFacts, StreamGroups, name_of,
+};
+use serde::Serialize;
 
 use super::consumer_groups;
 use super::inspect::passed_over;
@@ -24,6 +26,23 @@ pub(super) struct Args {
     /// Only this group
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
+}
+
+/// Pending entries of a backup: schema `papyra.pending/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    pending: Vec<Held<'a>>,
+}
+
+/// A pending entry, and where.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct Held<'a> {
+    /// The stream's key.
+    key: &'a str,
+    group: &'a str,
+    entry: &'a PendingExport,
 }
 
 /// Lists streams and groups; with JSON, what `papyra redis groups ensure` reads.
@@ -49,9 +68,8 @@ pub(super) fn pending(args: &Args, out: &mut Out) -> Result<()> {
     let all =
         groups.flat_map(|(stream, group)| group.pending.iter().map(move |entry| (&stream.key, &group.name, entry)));
     if out.format() == Format::Json {
-        let entries: Vec<_> =
-            all.map(|(key, group, entry)| json!({"key": key, "group": group, "entry": entry})).collect();
-        return out.json(&json!({"schema": "papyra.pending/1", "tool": TOOL, "pending": entries}));
+        let pending = all.map(|(key, group, entry)| Held { key, group, entry }).collect();
+        return out.json(&Document { schema: "papyra.pending/1", tool: TOOL, pending });
     }
     let mut shown = 0_u64;
     for (key, group, entry) in all {

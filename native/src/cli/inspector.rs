@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result, show};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Write the page to this file (`-` for standard output); opened in a browser it works from disk
+    /// Write the page to this file (`-` for standard output), to be opened in a browser
     #[arg(long, short, value_name = "FILE", required_unless_present = "open")]
     output: Option<PathBuf>,
 

@@ -12,7 +12,7 @@ use crate::error::Result;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
-    /// Print metrics of a scan made now
+    /// Scan now and print the metrics
     Persistence(Box<Args>),
     /// Does nothing; kept for compatibility
     Reset,

@@ -22,6 +22,7 @@ mod redis_backup;
 mod redis_flags;
 mod replay;
 mod scan;
+mod schemas;
 mod settings;
 mod when;
 
@@ -63,10 +64,10 @@ enum Command {
     #[command(subcommand)]
     #[command(alias = "backups")]
     Backup(backup::What),
-    /// Check what is stored before a start, and repair it if told to
+    /// Check persistence before a start, and repair it if asked to
     #[command(subcommand)]
     Doctor(Doctor),
-    /// Show records
+    /// Show events, audits, dead letters and consumer groups
     #[command(subcommand)]
     Inspect(inspect::What),
     /// The inspector page: the same check in a browser, as one file that works without a network
@@ -78,7 +79,7 @@ enum Command {
     #[command(subcommand)]
     #[command(alias = "metric")]
     Metrics(metrics::What),
-    /// Show the settings in force
+    /// Show the settings in effect
     #[command(subcommand)]
     Config(config::What),
     /// Print a completion script for a shell
@@ -86,21 +87,23 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual, or write a page for each verb
+    /// Write the JSON Schemas of what --format json prints
+    Schemas(schemas::Args),
+    /// Print the manual, or write one man page per verb
     Man(meta::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
 enum Persistence {
-    /// Read every byte and say what is wrong; writes nothing
+    /// Read every byte and report anomalies; changes nothing
     Scan(scan::Args),
-    /// Remove what is damaged, keep every intact record, and keep what is removed
+    /// Remove damaged bytes and keep every intact record; what is removed is stored in a rejects file
     Recover(recover::Args),
-    /// Check before a start; exits with 1 when something is wrong
+    /// Scan before a start; exits with 1 on any anomaly
     StartupCheck(doctor::Args),
     /// Remove the oldest records by count, age or size
     Compact(compact::Args),
-    /// Show counts and sizes of what is stored
+    /// Show counts and sizes of the stored records
     Inspect(persistence_inspect::Args),
     /// Print every intact record, oldest first, byte for byte
     Replay(replay::Args),
@@ -108,7 +111,7 @@ enum Persistence {
 
 #[derive(Debug, Subcommand)]
 enum Doctor {
-    /// Check, decide, recover, check again
+    /// Scan, recover if --mode says so, and scan again
     Run(doctor::Args),
     /// Check that what an operator relies on is there: quarantine, backups, verification, drill; on Redis what the server
     /// does for its data
@@ -178,6 +181,7 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Metrics(what) => metrics::run(&what, out),
         Command::Config(what) => config::run(&what, out),
         Command::Completions { shell } => meta::completions(shell, out),
+        Command::Schemas(args) => schemas::run(&args),
         Command::Man(args) => meta::man(&args, out),
     }
 }

@@ -19,11 +19,11 @@ pub(super) use crate::figures::{bytes, counted, duration, duration_ms, thousands
 /// Flags of every verb that has something to say.
 #[derive(Debug, Args)]
 pub(super) struct Output {
-    /// What to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
     format: FormatName,
 
-    /// The same as --format json
+    /// Same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
 
@@ -36,11 +36,11 @@ pub(super) struct Output {
 /// What to print, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatName {
-    /// For people, and for scripts written for Papyra's own tool
+    /// Text for people, with the phrases of Papyra's own tool
     Text,
     /// One JSON document
     Json,
-    /// A JSON document a line; for `inspect` of records
+    /// One JSON document per line, for verbs that print records
     Ndjson,
 }
 

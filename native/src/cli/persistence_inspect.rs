@@ -27,8 +27,8 @@ pub(super) struct Args {
 }
 
 /// The report with what only a server can tell.
-#[derive(Serialize)]
-struct Inspected {
+#[derive(schemars::JsonSchema, Serialize)]
+pub(super) struct Inspected {
     #[serde(flatten)]
     report: Report,
     streams: Vec<StreamReport>,
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         let capped = if count >= args.limit { " (capped)" } else { "" };
         out.info(&format!("{name}_sampled: {}{capped}", count.min(args.limit)));
     }
-    out.info(&format!("in all: {}, {}", out::records(records), out::bytes(report.totals.bytes)));
+    out.info(&format!("total: {}, {}", out::records(records), out::bytes(report.totals.bytes)));
     if let Some(span) = out::time_span(&report) {
         out.info(&format!("time: {span}"));
     }

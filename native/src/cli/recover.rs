@@ -22,13 +22,13 @@ use crate::target::Target;
 /// Recovery modes, by Papyra's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ModeName {
-    /// Cut out what is damaged; keep it in .papyra-rejected beside the log
+    /// Remove damaged bytes; keep them in .papyra-rejected beside the log
     Repair,
-    /// Cut out what is damaged; keep the whole original in the quarantine folder
+    /// Remove damaged bytes; keep the whole original in the quarantine folder
     Quarantine,
     /// Another name for repair
     Rebuild,
-    /// Do nothing
+    /// Change nothing
     Ignore,
 }
 
@@ -47,19 +47,19 @@ pub(super) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// What becomes of the damaged parts
+    /// How to recover
     #[arg(long, value_name = "MODE", default_value = "repair", ignore_case = true)]
     mode: ModeName,
 
-    /// The folder that keeps whole originals
+    /// The quarantine folder: it keeps the whole originals of recovered files
     #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
     quarantine_dir: Option<PathBuf>,
 
-    /// Say what would be done, and do nothing
+    /// Show what would be done, without changing anything
     #[arg(long)]
     dry_run: bool,
 
-    /// Do not keep what is cut out
+    /// Do not keep the removed bytes
     #[arg(long)]
     discard_rejects: bool,
 
@@ -68,7 +68,7 @@ pub(super) struct Args {
     #[arg(long)]
     at_rest: bool,
 
-    /// Redis: the folder that keeps what repair removes; by default the working folder
+    /// Redis: the folder for the rejects file; by default the working folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "discard_rejects")]
     rejects_dir: Option<PathBuf>,
 
@@ -80,7 +80,7 @@ pub(super) struct Args {
     #[arg(long)]
     close_gap: bool,
 
-    /// Recover what holds no record and nothing that looks like one; all of it goes to the rejects
+    /// Recover a file even if it holds nothing that looks like a record; all its bytes go to the rejects
     #[arg(long)]
     not_a_log: bool,
 
@@ -261,7 +261,8 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
         }
     }
     if after.anomalies > 0 && outcome.remains() {
-        out.bad(&format!("{} remain that recovery cannot mend:", out::anomalies(after.anomalies)));
+        let (remain, them) = if after.anomalies == 1 { ("remains", "it") } else { ("remain", "them") };
+        out.bad(&format!("{} {remain}; recovery cannot repair {them}:", out::anomalies(after.anomalies)));
         for file in &outcome.after.files {
             for finding in &file.anomalies {
                 let id = finding.id.as_ref().map(|id| format!(" entry {id}")).unwrap_or_default();

@@ -21,7 +21,7 @@ pub(super) struct RedisFlags {
     #[arg(long, help_heading = HEADING, env = "PAPYRA_REDIS_URL", value_name = "URL", hide_env_values = true)]
     redis_url: Option<String>,
 
-    /// What Papyra's keys begin with [default: papyra]
+    /// Prefix of Papyra's keys [default: papyra]
     #[arg(long, help_heading = HEADING, env = "PAPYRA_PREFIX", value_name = "PREFIX")]
     prefix: Option<String>,
 
@@ -29,15 +29,15 @@ pub(super) struct RedisFlags {
     #[arg(long, help_heading = HEADING, env = "PAPYRA_SYSTEM_ID", value_name = "SYSTEM", value_delimiter = ',')]
     system_id: Vec<String>,
 
-    /// Every system that has a stream under the prefix, whatever --system-id says
+    /// All systems that have a stream under the prefix; --system-id is ignored
     #[arg(long, help_heading = HEADING)]
     all_systems: bool,
 
-    /// What the quarantine streams' keys begin with [default: PREFIX:SYSTEM:quarantine]
+    /// Prefix of the quarantine streams' keys [default: PREFIX:SYSTEM:quarantine]
     #[arg(long, help_heading = HEADING, value_name = "PREFIX")]
     quarantine_prefix: Option<String>,
 
-    /// Look at the newest N entries of each stream only, as Papyra does with 1000
+    /// Scan only the newest N entries of each stream, as Papyra does with 1000
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
 
@@ -45,7 +45,7 @@ pub(super) struct RedisFlags {
     #[arg(long, help_heading = HEADING, value_name = "DURATION", default_value = "1d", value_parser = seconds)]
     max_idle: f64,
 
-    /// How long to wait for a connection, for each reply, and for each 64 KiB of a long one
+    /// Timeout for connecting, for each reply, and for each 64 KiB of a long reply
     #[arg(long, help_heading = HEADING, value_name = "DURATION", default_value = "5s", value_parser = seconds)]
     timeout: f64,
 

@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let (report, beyond) = report_as_far(&target, &settings, settings.effort(&progress))?;
     drop(progress);
     if let Some(error) = beyond {
-        // What comes before it is told to people all the same; it is no verdict on the whole.
+        // What comes before it is told to people all the same; it is not a verdict on the whole.
         let shown = if out.format() == Format::Text { &report.files[..] } else { &[] };
         for file in shown {
             print_file(report.backend, file, out);
@@ -284,7 +284,7 @@ pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
     }
     if report.files.len() > 1 {
         out.info(&format!(
-            "in all: {} {}{}, {}, {}",
+            "total: {} {}{}, {}, {}",
             totals.files,
             if report.backend == Backend::Redis && !is_backup { "stream" } else { "file" },
             if totals.files == 1 { "" } else { "s" },

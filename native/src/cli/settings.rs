@@ -12,7 +12,6 @@ use super::out;
 pub(super) use super::out::{Format, Output};
 use super::progress::Progress;
 use super::redis_flags::RedisFlags;
-use crate::backup::repository;
 use crate::backup::series::{Filing, Wanted, source_of};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
@@ -28,7 +27,7 @@ pub(super) struct Common {
     #[arg(long, env = "PAPYRA_PATH", value_name = "PATH")]
     path: Option<PathBuf>,
 
-    /// The same as --path
+    /// Same as --path
     #[arg(value_name = "PATH")]
     plain_path: Option<PathBuf>,
 
@@ -36,7 +35,7 @@ pub(super) struct Common {
     #[arg(long, env = "PAPYRA_BACKEND", value_name = "BACKEND", ignore_case = true)]
     backend: Option<Backend>,
 
-    /// How many files belong to a rotation set, the active one counted; without it, all that there are
+    /// How many files a rotation set has, counting the active one; by default all that exist
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_files: Option<u32>,
 
@@ -47,11 +46,11 @@ pub(super) struct Common {
     #[arg(long)]
     strict: bool,
 
-    /// How many findings to list for a file; the counts are always whole
+    /// How many anomalies to list per file; counts are always complete
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     max_findings: usize,
 
-    /// Threads to scan one file with; by default as many as the machine has
+    /// Number of threads to scan one file; by default as many as the machine has
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 
@@ -65,11 +64,11 @@ pub(super) struct Common {
 /// Flags of the verbs on backups.
 #[derive(Debug, Args)]
 pub(super) struct SeriesFlags {
-    /// The series of backups that is meant; by default that of --path, else the only one there is
+    /// The series of backups; by default that of --path, else the only one there is
     #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
     pub(super) series: Option<String>,
 
-    /// What was backed up: its series is meant
+    /// The source whose series of backups is meant
     #[arg(long, env = "PAPYRA_PATH", value_name = "PATH")]
     path: Option<PathBuf>,
 }
@@ -237,12 +236,9 @@ impl Settings {
         })
     }
 
-    /// The folder of backups: the one that was named, else the settings file's, else restic's repository.
-    pub(super) fn backups(&self, named: Option<&PathBuf>) -> Result<PathBuf> {
-        match named.or(self.backups.as_ref()) {
-            Some(folder) => Ok(folder.clone()),
-            None => repository::named()?.ok_or_else(no_backups),
-        }
+    /// The folder of backups: the one that was named, else the settings file's.
+    pub(super) fn backups<'a>(&'a self, named: Option<&'a PathBuf>) -> Result<&'a Path> {
+        named.or(self.backups.as_ref()).map(PathBuf::as_path).ok_or_else(no_backups)
     }
 
     /// What the path leads to.

@@ -15,12 +15,12 @@ const LEAST_UNIX: f64 = 1e9;
 /// Which records, by their time.
 #[derive(Debug, Args)]
 pub(super) struct Period {
-    /// Only records of this time or later: seconds of the log's own clock, a date (2026-01-31, 2026-01-31T12:00:00Z; UTC
+    /// Only records from this time on: seconds of the log's own clock, a date (2026-01-31, 2026-01-31T12:00:00Z; UTC
     /// where none is named), or how long ago (26h, 3d)
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = since)]
     since: Option<Moment>,
 
-    /// Only records of this time or earlier; a date means to its end
+    /// Only records up to this time; a date includes the whole day
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = until)]
     until: Option<Moment>,
 }

@@ -54,7 +54,7 @@ impl Folder {
                 Folder::open(real.parent().unwrap_or(Path::new("/")))?.sync()?;
                 Folder::open(path)
             }
-            // What is there and is no folder, or cannot be entered, is named as such.
+            // What is there and is not a folder, or cannot be entered, is named as such.
             Err(Errno::EXIST) => Folder::open_for_writing(path),
             Err(Errno::NOENT) => {
                 let parent = real.parent().filter(|parent| !parent.as_os_str().is_empty());

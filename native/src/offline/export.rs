@@ -28,7 +28,7 @@ use crate::reading::Effort;
 pub const GROUPS: &str = GroupsFile::NAME;
 
 /// What was written: schema `papyra.export/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Export {
     /// `papyra.export/1`.
     pub schema: &'static str,
@@ -52,7 +52,7 @@ pub struct Export {
 }
 
 /// One log.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Log {
     /// Its name in the folder.
     pub path: String,

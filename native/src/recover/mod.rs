@@ -35,7 +35,7 @@ pub(crate) use member::{Job, Keeping, Only, repair};
 pub(crate) use settle::leftovers;
 
 /// What becomes of the damaged parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// They are cut out, and kept in a rejects file beside the log.
@@ -66,7 +66,7 @@ pub struct Options {
 }
 
 /// What was done: schema `papyra.recover/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Outcome {
     /// `papyra.recover/1`.
     pub schema: &'static str,
@@ -111,7 +111,7 @@ fn both(one: Report, other: Report) -> Report {
 }
 
 /// A file's plan.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct FilePlan {
     /// The file's name.
     pub path: String,
@@ -121,7 +121,7 @@ pub struct FilePlan {
 }
 
 /// A stream's plan.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Removal {
     /// The stream's key.
     pub key: String,
@@ -132,7 +132,7 @@ pub struct Removal {
 }
 
 /// What was removed from a file.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Rejected {
     /// The file that holds the removed bytes; `None` when they were discarded or the quarantine has them.
     pub file: Option<PathBuf>,
@@ -234,7 +234,7 @@ pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Resu
 }
 
 /// Whether no record is whole and a file begins as one of another format does: a database or a dump may hold text that looks
-/// like records, and is no log for that.
+/// like records, and is not a log for that.
 pub(crate) fn is_foreign(history: &History, report: &Report) -> Result<bool> {
     let records = &report.totals.records;
     if records.event + records.audit + records.dead_letter + report.totals.salvageable > 0 {

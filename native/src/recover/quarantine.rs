@@ -31,7 +31,7 @@ pub(crate) fn keep_original(name: &str, source: &File, stat: &Stat, size: u64, q
     Ok(Kept { path: quarantine.join(&to), undo: Some((quarantine, to)) })
 }
 
-/// Moves a file that is no member out of the way, for good: to the quarantine folder, or to the rejects.
+/// Moves a file that is not a member out of the way, for good: to the quarantine folder, or to the rejects.
 pub(crate) fn set_aside(folder: &Folder, name: &str, aside: &Folder) -> Result<PathBuf> {
     let source = folder.read(name)?;
     let failed = |error| Error::cannot_write("sync", &folder.join(name), error);

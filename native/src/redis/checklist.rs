@@ -143,7 +143,7 @@ fn append_only(server: &Server) -> Item {
 fn snapshot(server: &Server, limits: Limits) -> Item {
     let check = "last snapshot";
     if server.get("rdb_last_bgsave_status").is_some_and(|status| status != "ok") {
-        let advice = "free its disk or mend its folder, look at the server's log, then BGSAVE";
+        let advice = "free its disk or repair its folder, look at the server's log, then BGSAVE";
         return Item::failed(check, "the last BGSAVE failed".into(), advice);
     }
     if server.save.as_deref() == Some("") {

@@ -47,7 +47,7 @@ pub struct Trim {
 }
 
 /// What was done: schema `papyra.compact/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Trimmed {
     /// `papyra.compact/1`.
     pub schema: &'static str,
@@ -66,7 +66,7 @@ pub struct Trimmed {
 }
 
 /// One stream.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct TrimmedStream {
     /// Its key.
     pub key: String,

@@ -55,7 +55,7 @@ pub struct Wanted {
 }
 
 /// What was done: schema `papyra.ensure/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Ensured {
     /// `papyra.ensure/1`.
     pub schema: &'static str,
@@ -66,7 +66,7 @@ pub struct Ensured {
 }
 
 /// One group.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct EnsuredGroup {
     /// The stream's key.
     pub key: String,

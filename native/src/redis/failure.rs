@@ -95,7 +95,7 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
         return at(
             Code::Unavailable,
             "the server cannot save to its disk and takes no writes (MISCONF)",
-            "free its disk or mend its folder, then try again",
+            "free its disk or repair its folder, then try again",
         );
     }
     if is("OOM") {
@@ -125,10 +125,10 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
     at(Code::Unavailable, &format!("the server says \"{}\"", text.trim()), "nothing more was done")
 }
 
-/// A reply is no answer to what was asked.
+/// A reply is not an answer to what was asked.
 pub(super) fn no_answer(location: &Location, what: &str, reply: &Value) -> Error {
     let text = format!(
-        "{} failed: {location} answers with {}, which is no answer to that; check that a Redis or Valkey server listens \
+        "{} failed: {location} answers with {}, which is not an answer to that; check that a Redis or Valkey server listens \
          there, and that nothing between changes its replies",
         escape(what.as_bytes()),
         reply::kind(reply)

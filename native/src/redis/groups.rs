@@ -13,7 +13,7 @@ use crate::TOOL;
 use crate::error::Result;
 
 /// Streams and their groups: schema `papyra.groups/1`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize)]
 pub struct Groups {
     /// [`GroupsFile::SCHEMA`].
     pub schema: &'static str,
@@ -24,7 +24,7 @@ pub struct Groups {
 }
 
 /// One stream.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize)]
 pub struct StreamReport {
     /// Its key.
     pub key: String,
@@ -43,7 +43,7 @@ pub struct StreamReport {
 }
 
 /// One consumer group.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize)]
 pub struct GroupReport {
     /// Its name, as [`written`] gives it.
     pub name: String,
@@ -65,7 +65,7 @@ pub struct GroupReport {
 }
 
 /// One consumer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize)]
 pub struct ConsumerReport {
     /// Its name, as [`written`] gives it.
     pub name: String,
@@ -78,7 +78,7 @@ pub struct ConsumerReport {
 }
 
 /// One pending entry in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize)]
 pub struct PendingReport {
     /// Unix time in milliseconds at which it was delivered last, by the server's clock.
     pub delivery_time: i64,
@@ -88,7 +88,7 @@ pub struct PendingReport {
 }
 
 /// One pending entry.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize)]
 pub struct PendingEntry {
     /// The entry.
     pub id: StreamId,

@@ -45,7 +45,7 @@ impl Location {
             return wrong("TLS without checking the server's certificate is not offered, name the authority instead");
         }
         let Ok(info) = url.into_connection_info() else {
-            return wrong("it is no address of a Redis server");
+            return wrong("it is not an address of a Redis server");
         };
         let redis = info.redis_settings();
         let user = match (redis.username(), redis.password()) {

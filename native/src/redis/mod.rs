@@ -234,7 +234,7 @@ impl Store {
         reply::entries(reply).ok_or(what)
     }
 
-    /// A reply is no answer to what was asked: nothing follows from it.
+    /// A reply is not an answer to what was asked: nothing follows from it.
     fn no_answer(&self, what: &str, reply: &Value) -> Error {
         failure::no_answer(&self.settings.location, what, reply)
     }

@@ -30,7 +30,7 @@ pub struct Filter {
 }
 
 /// A pending entry, and where.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Serialize)]
 pub struct Waiting {
     /// The stream's key.
     pub key: String,
@@ -44,7 +44,7 @@ pub struct Waiting {
 }
 
 /// What was claimed or acknowledged: schema `papyra.claim/1` or `papyra.ack/1`.
-#[derive(Debug, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Settled {
     /// The schema.
     pub schema: &'static str,

@@ -1,5 +1,5 @@
 //! Replies taken apart. What is not as expected reads as absent, never as a panic; whoever depends on it says so with
-//! [`super::Store::list`] and its like, for which a reply that is no answer to the question is an error.
+//! [`super::Store::list`] and its like, for which a reply that is not an answer to the question is an error.
 
 use redis::Value;
 

@@ -114,7 +114,7 @@ impl Wire {
     fn agree(&mut self, words: &[&str]) -> RedisResult<()> {
         match &*self.say(words)? {
             "+OK" => Ok(()),
-            _ => Err((ErrorKind::Parse, "what answers is no Redis server").into()),
+            _ => Err((ErrorKind::Parse, "what answers is not a Redis server").into()),
         }
     }
 

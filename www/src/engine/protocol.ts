@@ -62,7 +62,7 @@ export interface Order {
   rotation: boolean;
   backups: readonly RedisBackup[];
   sets: readonly LogSet[];
-  /** What is there and is no log, and why it is not looked at. */
+  /** What is there and is not a log, and why it is not looked at. */
   aside: readonly PassedOver[];
 }
 
@@ -181,7 +181,7 @@ export interface ScanResult {
   plans: readonly Plan[];
   timeline: Timeline | null;
   indexes: readonly LineIndex[];
-  /** What the first bytes look like when this is no log at all, in words: "a PNG picture". */
+  /** What the first bytes look like when this is not a log at all, in words: "a PNG picture". */
   looksLike: string | null;
   /** Which files are compressed, and their plain bytes where they were few enough to keep. */
   packed: readonly boolean[];

@@ -66,7 +66,7 @@ function ofBackup(stored: BackupTold, seen: Report): Verdict {
     return {
       tone: "bad",
       title: `Damaged backup: ${count(stored.damage.length)} of ${files}`,
-      sentence: "It does not hold what was copied. Use another backup if there is one; what can be had from this one is said below.",
+      sentence: "It does not hold what was copied. Use another backup if there is one; see below for what can be recovered from this one.",
     };
   }
   const { totals } = seen;

@@ -12,7 +12,7 @@ export function visible(text: string): string {
   return text.replace(HIDDEN, (char) => NAMED[char] ?? `\\u{${char.codePointAt(0)?.toString(16)}}`);
 }
 
-/** Bytes as text; each byte that is no UTF-8 becomes \xNN. */
+/** Bytes as text; each byte that is not UTF-8 becomes \xNN. */
 export function visibleBytes(bytes: Uint8Array): string {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   try {

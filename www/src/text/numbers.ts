@@ -37,7 +37,7 @@ export function hex(offset: number): string {
 }
 
 export function speed(bytesPerSecond: number): string {
-  return `${whole.format(bytesPerSecond / 1e6)} MB/s`;
+  return `${whole.format(bytesPerSecond / 2 ** 20)} MiB/s`;
 }
 
 /** Seconds → "under a second", "42 s", "3 min 5 s", "2 h 10 min" */

@@ -24,7 +24,7 @@ const REASONS: Record<string, Explained> = {
     title: "NUL bytes",
     meaning: "A run of zero bytes, as a power cut leaves behind when the file had grown but its data never reached the disk.",
   },
-  invalid_utf8: { title: "Not valid UTF-8", meaning: "Bytes that are no text. Something overwrote or garbled this part of the file." },
+  invalid_utf8: { title: "Not valid UTF-8", meaning: "Bytes that are not text. Something overwrote or garbled this part of the file." },
   invalid_json: { title: "Not valid JSON", meaning: "The line is text, but no complete record can be read from it." },
   not_an_object: { title: "Not a record", meaning: "Valid JSON, but not an object: no Papyra writer produces such a line." },
   blank_line: { title: "Blank line", meaning: "An empty line. Nothing is lost with it." },

@@ -27,12 +27,12 @@ export function Backup() {
       )}
       {told.foreign.length > 0 && (
         <p class="hint">
-          No part of this backup: {told.foreign.slice(0, MOST).map((path, at) => <span key={path}>{at > 0 && ", "}<span class="mono">{visible(path)}</span></span>)}
+          Not part of this backup: {told.foreign.slice(0, MOST).map((path, at) => <span key={path}>{at > 0 && ", "}<span class="mono">{visible(path)}</span></span>)}
           {told.foreign.length > MOST && ` and ${count(told.foreign.length - MOST)} more`}
         </p>
       )}
       <div class="server">
-        <p>{told.damage.length > 0 ? "On the server, where its other copies lie:" : "On the server:"}</p>
+        <p>{told.damage.length > 0 ? "To find other copies, on the server:" : "On the server:"}</p>
         <div class="command-row">
           <pre class="command" tabIndex={0}>{command}</pre>
           <CopyButton text={command} label="the command" class="button" />

@@ -20,7 +20,7 @@ export function TakeAway() {
   const ofLogs = damaged && logs.value > 0 && seen.files.some((file) => file.backup === undefined && file.anomaly_count > 0);
   return (
     <section class="card take" aria-labelledby="take-title">
-      <h2 id="take-title">{damaged ? "Recover" : "Take away"}</h2>
+      <h2 id="take-title">{damaged ? "Recover" : "Export"}</h2>
       {ofLogs && <Repairs />}
       {ofLogs && !isBackup.value && (
         <div class="server">

@@ -4,7 +4,7 @@ use papyra_core::redis::{Consumer, NOBODY, StreamPayload};
 use serde::Serialize;
 
 /// What could not be brought back, by count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Losses {
     /// Pending entries.
     pub pending: u64,
@@ -55,7 +55,7 @@ impl Losses {
             (self.idle_times, "consumer's idle time", "consumers' idle times"),
             (self.counters, "count of entries added or read", "counts of entries added or read"),
             (self.active_times, "consumer's time of the last success", "consumers' times of the last success"),
-            (self.producers, "remembered producer", "remembered producers"),
+            (self.producers, "recorded producer", "recorded producers"),
             (self.idempotency, "IDMP setting", "IDMP settings"),
         ];
         let some = all.into_iter().filter(|(count, ..)| *count > 0);

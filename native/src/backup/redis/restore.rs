@@ -28,7 +28,7 @@ use crate::reading::Effort;
 use crate::redis::Store;
 
 /// A stream that was restored, or would be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RestoredStream {
     /// Its key.
     pub key: String,

@@ -72,7 +72,7 @@ impl Trial<'_> {
         let found: Vec<PathBuf> = NAMES.iter().filter_map(place).collect();
         if found.is_empty() {
             let text = "a drill starts a server for itself, and neither redis-server nor valkey-server is on the PATH: \
-                        install one, or name one with --redis-server PATH; this is no verdict on the backup";
+                        install one, or name one with --redis-server PATH; this is not a verdict on the backup";
             return Err(Error::new(Code::Unavailable, text));
         }
         found.iter().map(|file| absolute(file)).collect()
@@ -91,7 +91,7 @@ impl Trial<'_> {
         let mut needed: Vec<String> = headers.iter().map(|header| format_name(header.vendor, header.version)).collect();
         needed.dedup();
         let text = format!(
-            "no server here is new enough for {}: {}; name another with --redis-server PATH; this is no verdict on the \
+            "no server here is new enough for {}: {}; name another with --redis-server PATH; this is not a verdict on the \
              backup",
             needed.join(" and "),
             seen.join(", ")
@@ -126,7 +126,7 @@ impl Trial<'_> {
         let payload = store.dump(&["k".to_owned()])?.pop().flatten().map(|dumped| dumped.payload).unwrap_or_default();
         let footer = payload.last_chunk::<10>().map(|footer| u16::from_le_bytes([footer[0], footer[1]]));
         footer.ok_or_else(|| {
-            Error::new(Code::Unavailable, format!("{} answers DUMP with no payload: it is no server", show(program)))
+            Error::new(Code::Unavailable, format!("{} answers DUMP with no payload: it is not a server", show(program)))
         })
     }
 }
@@ -224,7 +224,7 @@ impl Server {
         if UNKNOWN_TO_IT.iter().any(|words| log.contains(words)) {
             let text = format!(
                 "the server does not know what is in the file: {why}; name a newer one, or one with its modules, with \
-                 --redis-server PATH; this is no verdict on the backup"
+                 --redis-server PATH; this is not a verdict on the backup"
             );
             return Error::new(Code::Unavailable, text);
         }

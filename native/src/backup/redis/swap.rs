@@ -92,7 +92,7 @@ fn prepare(
 pub(super) fn occupied(store: &Store, keys: &[&String]) -> Error {
     let keys: Vec<String> = keys.iter().map(|key| escape(key.as_bytes())).collect();
     let text = format!(
-        "{} {} there already at {}, and a restore never merges: move what is there aside with --replace, or name another \
+        "{} {} there already at {}, and a restore never merges: rename the existing data with --replace, or name another \
          server or database",
         keys.join(", "),
         if keys.len() == 1 { "is" } else { "are" },

@@ -30,9 +30,8 @@ pub(super) struct Prefix {
 impl Prefix {
     /// Opens `s3://BUCKET/PREFIX`; whether it can be reached shows with the first request.
     pub(super) fn open(path: &Path) -> Result<Prefix> {
-        let wrong =
-            |why: &str| Error::new(Code::Usage, format!("{} is no place in an object store: {why}", called(path)));
-        let text = path.to_str().ok_or_else(|| wrong("it is no UTF-8"))?;
+        let wrong = |why: &str| Error::new(Code::Usage, format!("{} is not a valid s3:// URL: {why}", called(path)));
+        let text = path.to_str().ok_or_else(|| wrong("it is not UTF-8"))?;
         let text = text.trim_end_matches('/');
         let rest = text.strip_prefix("s3://").ok_or_else(|| wrong("it does not begin with s3://"))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));

@@ -61,7 +61,7 @@ impl Staging {
         format!("{name}.upload.json")
     }
 
-    /// The journal of a backup that was not sent to its end, and the lock that keeps others from sending it too.
+    /// The journal of a backup that is an incomplete upload, and the lock that keeps others from sending it too.
     pub(super) fn find(&self, name: &str) -> Result<Option<(Journal, Lock)>> {
         let file = Self::journal_file(name);
         if self.folder.stat(&file)?.is_none() || self.folder.stat(name)?.is_none() {

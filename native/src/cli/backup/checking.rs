@@ -9,7 +9,6 @@ use super::{Reading, tell};
 use crate::backup::Backup;
 use crate::backup::list::latest;
 use crate::backup::prometheus::{Figures, Operation};
-use crate::backup::repository;
 use crate::backup::series::Wanted;
 use crate::cli::Verdict;
 use crate::cli::config::Config;
@@ -39,7 +38,7 @@ pub(super) struct Checking {
     #[command(flatten)]
     which: Which,
 
-    /// Write figures for node-exporter's textfile collector
+    /// Write metrics to this file for node-exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
 
@@ -80,7 +79,7 @@ impl Checking {
         Ok(if figures(&backup, &done).good { Verdict::Fine } else { Verdict::Anomalies })
     }
 
-    /// The same for something of `size` bytes that is no backup.
+    /// The same for something of `size` bytes that is not a backup.
     pub(super) fn show<T: Serialize>(
         &self,
         operation: Operation,
@@ -133,16 +132,12 @@ impl Which {
     }
 }
 
-/// The folder of backups: the one that was named, else the environment's, else the settings file's, else restic's
-/// repository.
+/// The folder of backups: the one that was named, else the environment's, else the settings file's.
 pub(super) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Result<PathBuf> {
     let variable = || std::env::var_os("PAPYRA_BACKUPS").filter(|value| !value.is_empty()).map(PathBuf::from);
     match named.cloned().or_else(variable) {
         Some(folder) => Ok(folder),
-        None => match config.file()?.backups {
-            Some(folder) => Ok(folder),
-            None => repository::named()?.ok_or_else(no_backups),
-        },
+        None => config.file()?.backups.ok_or_else(no_backups),
     }
 }
 
@@ -158,6 +153,6 @@ pub(super) fn from_future(backup: &Backup) -> String {
 /// Why the outcome is kept nowhere, for people.
 pub(super) fn print_not_recorded(why: Option<&String>, out: &mut Out) {
     if let Some(why) = why {
-        out.info(&format!("note: the result is not remembered: {why}"));
+        out.info(&format!("note: the result is not recorded: {why}"));
     }
 }

@@ -8,10 +8,9 @@ use papyra_core::escape::escape;
 use papyra_core::finding::Reason;
 use papyra_core::manifest::{self, Compression};
 use papyra_core::report::Verdict as ReportVerdict;
-use serde_json::json;
+use serde::Serialize;
 
 use super::drill::plain;
-use super::every::{self, Place};
 use super::{command, describe_stream, pace, tell};
 use crate::backup::create::{self, Created, Options};
 use crate::backup::prometheus::{Figures, Operation};
@@ -29,19 +28,19 @@ use crate::redis::Role;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Compress {
-    /// As they are
+    /// Store files uncompressed
     None,
-    /// As .gz files
+    /// Store files as .gz
     Gzip,
-    /// As .zst files
+    /// Store files as .zst
     Zstd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Method {
-    /// Each stream by DUMP, all of a system in one transaction
+    /// Read each stream with DUMP, all streams of a system in one transaction
     Dump,
-    /// All that the server holds: has it save, and takes its RDB file as a replica would
+    /// Back up the whole server: trigger BGSAVE and fetch the RDB file as a replica does
     Bgsave,
 }
 
@@ -54,7 +53,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, env = "PAPYRA_BACKUPS", value_name = "FOLDER")]
     to: Option<PathBuf>,
 
-    /// S3: the folder in which the backup is made before it is sent; by default the system's for temporary files
+    /// S3: the folder in which the backup is staged before the upload; by default the system's temporary folder
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
 
@@ -62,7 +61,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "METHOD", ignore_case = true, help_heading = "Redis")]
     method: Option<Method>,
 
-    /// With --method bgsave: where the server saves its RDB file, if that is not to come over the network
+    /// With --method bgsave: read the RDB file here, where the server saves it, instead of over the network
     #[arg(long, value_name = "FILE", help_heading = "Redis")]
     rdb: Option<PathBuf>,
 
@@ -74,15 +73,15 @@ pub(in crate::cli) struct Args {
     #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
     series: Option<String>,
 
-    /// What to call the backup besides, for list and prune; may be given several times
+    /// Tag the backup, for list and prune; may be given several times
     #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
     tag: Vec<String>,
 
-    /// How to store the files
+    /// Compression of the stored files
     #[arg(long, value_name = "FORMAT", default_value = "none", ignore_case = true)]
     compress: Compress,
 
-    /// Bring along what recovery cut out and moved aside
+    /// Include rejects and quarantined files of earlier recoveries
     #[arg(long)]
     include_rejects: bool,
 
@@ -90,74 +89,73 @@ pub(in crate::cli) struct Args {
     #[arg(long, env = "PAPYRA_QUARANTINE_DIR", value_name = "FOLDER")]
     quarantine_dir: Option<PathBuf>,
 
-    /// Insist that nobody writes meanwhile; exits with 75 when somebody does
+    /// Fail (75) if the log is written to during the backup
     #[arg(long)]
     pause_check: bool,
 
-    /// Repositories: read also the files that the series' last backup holds as they are, by inode, size and times
-    #[arg(long)]
-    reread: bool,
-
-    /// Exit with 0 also when what is backed up has anomalies; without it, the backup is made and the exit code is 2
+    /// Exit with 0 even if the source has anomalies; without it, the backup is made and the exit code is 2
     #[arg(long)]
     accept_damage: bool,
 
-    /// Seconds to wait for a recovery or compaction under way before giving up with 75
+    /// Seconds to wait for a running recovery or compaction before giving up with 75
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     wait: u64,
 
-    /// Write figures for node-exporter's textfile collector
+    /// Write metrics to this file for node-exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
+}
 
-    #[command(flatten)]
-    staying: every::Flags,
+/// The backup that was made: schema `papyra.create/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// The backup's folder or URL.
+    path: &'a Path,
+    /// What the operator should know.
+    warnings: &'a [String],
+    manifest: &'a manifest::Manifest,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?.acting_as(Role::Backup);
-    let make = || tell(args.prometheus.as_ref(), Operation::Create, create(args, &settings), figures);
-    let Some(every) = args.staying.every()? else { return finish(&make()?, args, &settings, out) };
-    if args.name.is_some() {
-        return Err(Error::new(Code::Usage, "--name is for one backup, and --every makes many: leave it out"));
-    }
-    let (to, filing) = (settings.backups(args.to.as_ref())?, settings.filing(args.series.as_ref(), &args.tag)?);
-    let place = Place { to: &to, series: &filing.series, settings: &settings };
-    every::stay(&args.staying, every, &place, &make, &mut |created, out| _ = finish(created, args, &settings, out), out)
-}
-
-/// Makes a backup.
-fn create(args: &Args, settings: &Settings) -> Result<Created> {
     let compression = match args.compress {
         Compress::None => Compression::None,
         Compress::Gzip => Compression::Gzip,
         Compress::Zstd => Compression::Zstd,
     };
     if settings.is_redis() {
-        return redis(args, settings, compression);
+        let make = || redis(args, &settings, compression);
+        let created = tell(args.prometheus.as_ref(), Operation::Create, make(), figures)?;
+        return finish(&created, args, &settings, out);
     }
     if args.method.is_some() || args.rdb.is_some() {
         return Err(Error::new(Code::Usage, "--method and --rdb are for --backend redis"));
     }
     if let Some(of) = settings.path().ok().map(plain).transpose()?.flatten() {
-        return of_redis_files(args, settings, &of, compression);
+        let make = || of_redis_files(args, &settings, &of, compression);
+        let created = tell(args.prometheus.as_ref(), Operation::Create, make(), figures)?;
+        return finish(&created, args, &settings, out);
     }
     let options = Options {
-        to: settings.backups(args.to.as_ref())?,
+        to: settings.backups(args.to.as_ref())?.to_owned(),
         name: args.name.clone(),
         filing: settings.filing(args.series.as_ref(), &args.tag)?,
         compression,
         include_rejects: args.include_rejects,
         quarantine_dir: settings.quarantine_dir.clone(),
         pause_check: args.pause_check,
-        reread: args.reread,
         patience: Duration::from_secs(args.wait),
     };
-    make_or_send(args, settings, &options.to, &|to| {
+    let make = |to: &Path| {
         let progress = Progress::new(args.common.output.quiet, scan::size(&settings.target()?));
         let options = Options { to: to.to_owned(), ..options.clone() };
         create::create(&|| settings.target(), &options, settings.effort(&progress))
-    })
+    };
+    let made = || make_or_send(args, &settings, &options.to, &make);
+    let created = tell(args.prometheus.as_ref(), Operation::Create, made(), figures)?;
+    finish(&created, args, &settings, out)
 }
 
 fn figures(created: &Created) -> Figures {
@@ -189,7 +187,7 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
         let text = "an RDB file is compressed by the server, and is stored as it is: leave --compress out";
         return Err(Error::new(Code::Usage, text));
     }
-    make_or_send(args, settings, &settings.backups(args.to.as_ref())?, &|to| {
+    make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
         let options = streams::Options {
             to: to.to_owned(),
             name: args.name.clone(),
@@ -210,7 +208,7 @@ fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compre
     }
     let (path, scope) = (settings.path()?, settings.scope()?);
     let which = plain_files::Which { prefix: scope.prefix, systems: scope.system_id.into_iter().collect(), db: 0 };
-    make_or_send(args, settings, &settings.backups(args.to.as_ref())?, &|to| {
+    make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
         let storing = plain_files::Storing {
             to: to.to_owned(),
             name: args.name.clone(),
@@ -225,10 +223,13 @@ fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compre
 fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) -> Result<Verdict> {
     match out.format() {
         Format::Json => {
-            out.json(&json!({
-                "schema": "papyra.create/1", "tool": crate::TOOL, "path": created.path,
-                "new_bytes": created.added, "warnings": created.warnings, "manifest": created.manifest,
-            }))?;
+            out.json(&Document {
+                schema: "papyra.create/1",
+                tool: crate::TOOL,
+                path: &created.path,
+                warnings: &created.warnings,
+                manifest: &created.manifest,
+            })?;
         }
         Format::Text => print(created, settings, out),
     }
@@ -290,9 +291,6 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
         out::bytes(manifest.bytes()),
         pace(manifest.seconds, manifest.bytes())
     ));
-    if let Some(added) = created.added {
-        out.detail(&format!("{} of it were new, compressed and sealed", out::bytes(added)));
-    }
     for stream in manifest.source.redis.iter().flat_map(|redis| &redis.streams) {
         out.detail(&describe_stream(&stream.key, &stream.facts));
     }
@@ -306,7 +304,7 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
     }
     if manifest.scan.verdict == ReportVerdict::Anomalies {
         let what = if settings.is_redis() { "the server" } else { "the log" };
-        out.bad(&format!("{what} has {}, and the backup has them too:", out::anomalies(totals.anomalies)));
+        out.bad(&format!("{what} has {}, and so does the backup:", out::anomalies(totals.anomalies)));
         for file in &manifest.scan.files {
             for finding in file.anomalies.iter().take(3) {
                 out.detail(&format!("{}: {}", escape(file.path.as_bytes()), finding.detail));

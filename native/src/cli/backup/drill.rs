@@ -25,11 +25,11 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     checking: Checking,
 
-    /// The folder to restore into for trial; by default the system's for temporary files
+    /// The scratch folder to restore into; by default the system's temporary folder
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
 
-    /// The server program to restore Redis streams with; by default redis-server or valkey-server on the PATH
+    /// The server program for the scratch server; by default redis-server or valkey-server on the PATH
     #[arg(long, value_name = "PATH", help_heading = "Redis")]
     redis_server: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
-use serde_json::json;
+use serde::Serialize;
 
 use super::checking::folder_of_backups;
 use super::command;
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: Option<PathBuf>,
 
-    /// How old the newest may be: 26h, 8d
+    /// How old the newest backup may be: 26h, 8d
     #[arg(long, value_name = "DURATION", value_parser = crate::cli::when::seconds)]
     max_age: Option<f64>,
 
@@ -43,6 +43,17 @@ pub(in crate::cli) struct Args {
     output: Output,
 }
 
+/// The backups in a folder: schema `papyra.backups/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// Oldest first; those that cannot be read come first of all.
+    backups: &'a [Entry],
+    /// What an operator must not overlook; not empty where the exit code is 2.
+    warnings: &'a [String],
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let mut entries = entries(&folder_of_backups(args.backups.as_ref(), &args.config)?)?;
     if let Some(series) = &args.series {
@@ -54,9 +65,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     let warnings = warnings(&entries, args);
     match out.format() {
-        Format::Json => out.json(&json!({
-            "schema": "papyra.backups/1", "tool": crate::TOOL, "backups": entries, "warnings": warnings,
-        }))?,
+        Format::Json => out.json(&Document {
+            schema: "papyra.backups/1",
+            tool: crate::TOOL,
+            backups: &entries,
+            warnings: &warnings,
+        })?,
         Format::Text => {
             for (series, entries) in by_series(&entries) {
                 out.info(&escape(series.unwrap_or("of no known series").as_bytes()));
@@ -199,9 +213,7 @@ fn print(entry: &Entry, out: &mut Out) {
     } else {
         out.info(&line);
     }
-    let new = entry.new_bytes.map(|new| format!(", {} of it new", out::bytes(new))).unwrap_or_default();
-    let records = counted(entry.records, "record", "records");
-    out.detail(&format!("{}{packed}{new}, {records}", out::bytes(entry.bytes)));
+    out.detail(&format!("{}{packed}, {}", out::bytes(entry.bytes), counted(entry.records, "record", "records")));
     if !entry.tags.is_empty() {
         let tags: Vec<String> = entry.tags.iter().map(|tag| escape(tag.as_bytes())).collect();
         out.detail(&format!("tags: {}", tags.join(", ")));

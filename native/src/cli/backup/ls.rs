@@ -1,11 +1,12 @@
 //! `papyra backup ls` and `papyra backup cat`
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use papyra_core::escape::escape;
-use papyra_core::manifest::Compression;
-use serde_json::json;
+use papyra_core::manifest::{Compression, Manifest};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::checking::Which;
 use super::describe;
@@ -28,11 +29,22 @@ pub(in crate::cli) struct Args {
     output: Output,
 }
 
+/// `papyra backup ls --format json`
+#[derive(JsonSchema, Serialize)]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// The backup's folder, or its address in an object store.
+    backup: &'a Path,
+    /// Its `manifest.json`.
+    manifest: &'a Manifest,
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let backup = args.which.open(&args.config, None)?;
     if out.format() == Format::Json {
-        let manifest = &backup.manifest;
-        out.json(&json!({"schema": "papyra.ls/1", "tool": crate::TOOL, "backup": backup.path, "manifest": manifest}))?;
+        let (backup, manifest) = (&*backup.path, &backup.manifest);
+        out.json(&Document { schema: "papyra.ls/1", tool: crate::TOOL, backup, manifest })?;
         return Ok(Verdict::Fine);
     }
     for file in &backup.manifest.files {

@@ -1,14 +1,11 @@
 //! `papyra backup`: one file a verb. What they share lives here.
 
 mod checking;
-mod create;
-mod diff;
+pub(super) mod create;
 mod drill;
-mod every;
-mod init;
-mod list;
-mod ls;
-mod prune;
+pub(super) mod list;
+pub(super) mod ls;
+pub(super) mod prune;
 mod restore;
 mod verify;
 
@@ -26,25 +23,21 @@ use crate::reading::Effort;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
-    /// Make an encrypted, deduplicating repository in restic's format, for backups to go to from then on
-    Init(init::Args),
-    /// Copy a log, a set, a folder of logs or a server's streams while they are in use, and check them on the way
+    /// Back up a log, a rotation set, a folder of logs or a server's streams while they are in use, and scan them
     Create(Box<create::Args>),
-    /// Read every stored byte, scan every record, and compare both with the manifest
+    /// Read every stored byte, scan every record and compare both with the manifest
     Verify(verify::Args),
     /// Show the backups in a folder; exits with 2 when the newest is too old, damaged or unverified
     List(list::Args),
-    /// Say how history changed between two backups or logs; exits with 2 when more than its ends did
-    Diff(diff::Args),
     /// List the files of a backup
     Ls(ls::Args),
     /// Write one file of a backup to standard output, as it was backed up
     Cat(ls::CatArgs),
-    /// Bring a backup back, after verifying it; never merges, never overwrites
+    /// Restore a backup after verifying it; never merges with or overwrites existing data
     Restore(Box<restore::Args>),
-    /// Show which backups may go and why the others stay, and remove them if told to
+    /// Show which backups the retention policy keeps and why, and remove the others with --apply
     Prune(prune::Args),
-    /// Try a restore in a scratch folder or on a scratch server, compare it with the manifest, and time it
+    /// Restore to a scratch folder or scratch server, compare with the manifest, and measure the time
     Drill(drill::Args),
 }
 
@@ -57,11 +50,11 @@ struct Reading {
     #[command(flatten)]
     output: Output,
 
-    /// How many findings to list for a file; the counts are always whole
+    /// How many anomalies to list per file; counts are always complete
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     max_findings: usize,
 
-    /// Threads to work with; by default as many as the machine has
+    /// Number of threads; by default as many as the machine has
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 }
@@ -80,11 +73,9 @@ impl Reading {
 
 pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
     match what {
-        What::Init(args) => init::run(args, out),
         What::Create(args) => create::run(args, out),
         What::Verify(args) => verify::run(args, out),
         What::List(args) => list::run(args, out),
-        What::Diff(args) => diff::run(args, out),
         What::Ls(args) => ls::run(args, out),
         What::Cat(args) => ls::cat(args, out),
         What::Restore(args) => restore::run(args, out),
@@ -113,7 +104,7 @@ fn pace(seconds: f64, bytes: u64) -> String {
     if seconds < 0.1 || bytes < 1 << 20 {
         return format!("{seconds:.3} s");
     }
-    format!("{seconds:.1} s, {} MB/s", thousands((bytes as f64 / 1e6 / seconds) as u64))
+    format!("{seconds:.1} s, {} MiB/s", thousands((bytes as f64 / f64::from(1 << 20) / seconds) as u64))
 }
 
 /// A backup in two lines.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::{Span, Timestamp};
 use papyra_core::escape::escape;
-use serde_json::json;
+use serde::Serialize;
 
 use super::checking::folder_of_backups;
 use crate::backup::prune::{Decision, Keep, prune};
@@ -15,72 +15,49 @@ use crate::cli::out::{self, Out, thousands};
 use crate::cli::settings::{Format, Output, label};
 use crate::error::{Code, Error, Result};
 
-/// Which backups to keep.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Retention")]
-pub(super) struct KeepFlags {
-    /// Keep the newest N
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    keep_last: usize,
-
-    /// Keep one backup an hour for the last N hours that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    keep_hourly: usize,
-
-    /// Keep one backup a day for the last N days that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    keep_daily: usize,
-
-    /// Keep one backup a week for the last N weeks that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    keep_weekly: usize,
-
-    /// Keep one backup a month for the last N months that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    keep_monthly: usize,
-
-    /// Keep one backup a year for the last N years that have one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    keep_yearly: usize,
-
-    /// Keep all backups that were made within this time before the newest: 2y5m7d3h (years, months, days, hours)
-    #[arg(long, value_name = "DURATION", value_parser = span)]
-    keep_within: Option<Span>,
-
-    /// Keep all backups with this tag; may be given several times
-    #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
-    keep_tag: Vec<String>,
-}
-
-impl KeepFlags {
-    pub(super) fn keep(&self) -> Keep {
-        Keep {
-            last: self.keep_last,
-            hourly: self.keep_hourly,
-            daily: self.keep_daily,
-            weekly: self.keep_weekly,
-            monthly: self.keep_monthly,
-            yearly: self.keep_yearly,
-            within: self.keep_within,
-            tags: self.keep_tag.clone(),
-        }
-    }
-}
-
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The folder that holds the backups, or s3://BUCKET/PREFIX; by default the one that papyra.toml names
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: Option<PathBuf>,
 
-    /// Only this series; by default each series by itself
+    /// Only this series; by default the policy applies to each series separately
     #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
     series: Option<String>,
 
-    #[command(flatten)]
-    keep: KeepFlags,
+    /// Keep the newest N backups
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_last: usize,
 
-    /// Remove what is not kept; without it, nothing is removed
+    /// Keep one backup per hour for the last N hours that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_hourly: usize,
+
+    /// Keep one backup per day for the last N days that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_daily: usize,
+
+    /// Keep one backup per week for the last N weeks that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_weekly: usize,
+
+    /// Keep one backup per month for the last N months that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_monthly: usize,
+
+    /// Keep one backup per year for the last N years that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_yearly: usize,
+
+    /// Keep all backups made within this time before the newest one: 2y5m7d3h (years, months, days, hours)
+    #[arg(long, value_name = "DURATION", value_parser = span)]
+    keep_within: Option<Span>,
+
+    /// Keep all backups with this tag; may be given several times
+    #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
+    keep_tag: Vec<String>,
+
+    /// Remove the backups that the policy does not keep; without it, nothing is removed
     #[arg(long)]
     apply: bool,
 
@@ -91,8 +68,27 @@ pub(in crate::cli) struct Args {
     output: Output,
 }
 
+/// Which backups stay and which go: schema `papyra.prune/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// Whether anything was to be removed.
+    applied: bool,
+    backups: &'a [Decision],
+}
+
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let keep = args.keep.keep();
+    let keep = Keep {
+        last: args.keep_last,
+        hourly: args.keep_hourly,
+        daily: args.keep_daily,
+        weekly: args.keep_weekly,
+        monthly: args.keep_monthly,
+        yearly: args.keep_yearly,
+        within: args.keep_within,
+        tags: args.keep_tag.clone(),
+    };
     if keep.is_empty() {
         let text = "say what to keep: --keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly or \
                     --keep-yearly with a number above 0, --keep-within or --keep-tag";
@@ -101,9 +97,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let backups = folder_of_backups(args.backups.as_ref(), &args.config)?;
     let decisions = prune(&backups, args.series.as_deref(), &keep, args.apply, Timestamp::now())?;
     match out.format() {
-        Format::Json => out.json(&json!({
-            "schema": "papyra.prune/1", "tool": crate::TOOL, "applied": args.apply, "backups": decisions,
-        }))?,
+        Format::Json => out.json(&Document {
+            schema: "papyra.prune/1",
+            tool: crate::TOOL,
+            applied: args.apply,
+            backups: &decisions,
+        })?,
         Format::Text => print(&decisions, args.apply, out),
     }
     let failed = decisions.iter().filter(|decision| decision.failed.is_some()).count();

@@ -28,11 +28,11 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     which: Which,
 
-    /// The folder to restore files into; made if it is not there, and refused if there is anything in it
+    /// The folder to restore files into; created if missing, refused if it is not empty
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
 
-    /// With --latest: the newest backup that is not later than this: 2026-11-01T02:00:00Z; without a zone, UTC
+    /// With --latest: the newest backup not later than this time: 2026-11-01T02:00:00Z; without a zone, UTC
     #[arg(long, value_name = "TIME", requires = "latest", value_parser = moment)]
     at: Option<Timestamp>,
 
@@ -44,11 +44,11 @@ pub(in crate::cli) struct Args {
     #[arg(long, env = "PAPYRA_BACKEND", value_name = "BACKEND", ignore_case = true)]
     backend: Option<Backend>,
 
-    /// Move what is there aside, whole; streams to keys of their own
+    /// Rename existing data to NAME.replaced.TIME first (Redis: KEY:replaced:TIME)
     #[arg(long)]
     replace: bool,
 
-    /// Verify the backup, say what would be done, and do nothing
+    /// Verify the backup and show what would be restored, without changing anything
     #[arg(long)]
     dry_run: bool,
 
@@ -61,7 +61,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     if let Some(to) = args.to.as_ref().filter(|to| remote::is_remote(to)) {
-        let text = format!("{} is no folder: a restore writes files that Papyra can use", remote::called(to));
+        let text = format!("{} is not a folder: a restore writes files that Papyra can use", remote::called(to));
         return Err(Error::new(Code::Usage, text));
     }
     let config = &args.reading.config;
@@ -165,7 +165,7 @@ fn print(backup: &Backup, done: &Restored, repair: &str, out: &mut Out) {
     }
     out.info(&format!("{} in {}", out::bytes(done.bytes), pace(done.seconds, done.bytes)));
     for path in &done.replaced {
-        out.info(&format!("what was there before is in {}", show(path)));
+        out.info(&format!("existing data was renamed to {}", show(path)));
     }
     if backup.is_from_future() {
         out.bad(&from_future(backup));

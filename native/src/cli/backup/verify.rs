@@ -19,7 +19,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     checking: Checking,
 
-    /// Look at the manifest and at sizes only; not remembered as a verification
+    /// Check the manifest and the sizes only; not recorded as a verification
     #[arg(long)]
     quick: bool,
 }
@@ -57,13 +57,9 @@ fn print(backup: &Backup, done: &Verification, out: &mut Out) {
             files(done.files)
         ));
         done.damage.iter().for_each(|damage| print_damage(damage, done, out));
-        for unread in &done.unread {
-            out.bad(&format!("- {}: cannot be read, so that nothing is known of it", escape(unread.file.as_bytes())));
-            out.detail(&unread.why);
-        }
     }
     for foreign in &done.foreign {
-        out.info(&format!("note: {} is no part of this backup", escape(foreign.as_bytes())));
+        out.info(&format!("note: {} is not part of this backup", escape(foreign.as_bytes())));
     }
     if let Some(scan) = done.scan.as_ref().filter(|scan| done.intact && scan.verdict == ReportVerdict::Anomalies) {
         let (source, anomalies) = (source(backup), out::anomalies(scan.totals.anomalies));

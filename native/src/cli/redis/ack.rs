@@ -9,7 +9,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     of: OneGroup,
 
-    /// Every pending entry of the group
+    /// Acknowledge all pending entries of the group
     #[arg(long, conflicts_with_all = ["id", "gone", "from"])]
     all: bool,
 }

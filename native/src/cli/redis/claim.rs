@@ -9,11 +9,11 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     of: OneGroup,
 
-    /// The consumer that is to have the entries
+    /// The consumer that receives the entries
     #[arg(long, value_name = "CONSUMER")]
     consumer: String,
 
-    /// Only entries that were delivered at least this long ago, so that nobody who is at work loses any
+    /// Only entries delivered at least this long ago, so that no active consumer loses its work
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     min_idle: f64,
 }

@@ -17,7 +17,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// The folder to write to; it must be empty, or not there yet
+    /// The folder to write to; it must be empty or not exist yet
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
 }
@@ -26,7 +26,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let Target::Backup(backup) = settings.target()? else {
         let text = format!(
-            "{} is no Redis backup: name a dump, a DUMP payload, an append-only file or the folder of them",
+            "{} is not a Redis backup: name a dump, a DUMP payload, an append-only file or the folder of them",
             settings.source()?
         );
         return Err(Error::new(Code::Usage, text));

@@ -18,9 +18,9 @@ use crate::redis::{Naming, Role, Store};
 pub(in crate::cli) enum Verb {
     /// Show streams, groups and consumers; with --format json, what `ensure --from` reads
     List(List),
-    /// Make groups that are not there; those that are stay as they are
+    /// Create groups that do not exist; existing groups are not changed
     Ensure(Ensure),
-    /// Remove a group
+    /// Delete a group
     Delete(Delete),
 }
 
@@ -39,15 +39,15 @@ pub(in crate::cli) struct Ensure {
     #[arg(long, value_name = "GROUP", required_unless_present = "from", conflicts_with = "from")]
     group: Option<String>,
 
-    /// The stream; all three when none is named
+    /// Only this stream; by default all three
     #[arg(long, value_name = "STREAM", ignore_case = true, conflicts_with = "from")]
     kind: Vec<Kind>,
 
-    /// Where a new group begins: 0 for everything, $ for what comes from now on, or the ID after which to begin
+    /// Where a new group starts: 0 for the first entry, $ for new entries only, or the entry ID after which to start
     #[arg(long, value_name = "ID", default_value = "0", value_parser = ensure::start, conflicts_with = "from")]
     start: String,
 
-    /// A list that `groups list --format json` printed or an export of a backup holds, or - for standard input
+    /// Create the groups of this list: from `groups list --format json` or `redis export`; - for standard input
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 }
@@ -65,7 +65,7 @@ pub(in crate::cli) struct Delete {
     #[arg(long, value_name = "STREAM", ignore_case = true)]
     kind: Kind,
 
-    /// Even when it still waits for entries
+    /// Delete the group even if it has pending entries
     #[arg(long)]
     force: bool,
 }
@@ -139,7 +139,7 @@ fn read(path: &Path) -> Result<GroupsFile> {
     }
     serde_json::from_str(&text).map_err(|error| {
         let text = format!(
-            "{} is no list of groups ({}); make one with `papyra redis groups list --format json`",
+            "{} is not a list of groups ({}); make one with `papyra redis groups list --format json`",
             show(path),
             escape(error.to_string().as_bytes())
         );
@@ -147,14 +147,30 @@ fn read(path: &Path) -> Result<GroupsFile> {
     })
 }
 
+/// A group that was removed: schema `papyra.delete/1`.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Deleted<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// The stream's key.
+    key: &'a str,
+    group: &'a str,
+    /// Whether it was there.
+    deleted: bool,
+}
+
 fn delete(args: &Delete, out: &mut Out) -> Result<()> {
     let store = args.common.store(Role::Recover)?;
     let key = the_stream(&store, args.kind)?;
     let deleted = ensure::delete(&store, &key, &args.group, args.force)?;
     if out.format() == Format::Json {
-        return out.json(&serde_json::json!({
-            "schema": "papyra.delete/1", "tool": crate::TOOL, "key": key, "group": args.group, "deleted": deleted,
-        }));
+        return out.json(&Deleted {
+            schema: "papyra.delete/1",
+            tool: crate::TOOL,
+            key: &key,
+            group: &args.group,
+            deleted,
+        });
     }
     let name = format!("group {} of {}", escape(args.group.as_bytes()), escape(key.as_bytes()));
     if deleted {

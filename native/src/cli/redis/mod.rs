@@ -3,8 +3,8 @@
 mod ack;
 mod claim;
 mod export;
-mod groups;
-mod pending;
+pub(super) mod groups;
+pub(super) mod pending;
 
 use clap::{Args, Subcommand, ValueEnum};
 use papyra_core::escape::escape;
@@ -22,16 +22,16 @@ use crate::redis::{Naming, PapyraKey, Role, Store, StreamId, StreamKind};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// List, make or remove consumer groups
+    /// List, create or delete consumer groups
     #[command(subcommand, alias = "group")]
     Groups(groups::Verb),
-    /// List entries that were delivered and not acknowledged
+    /// List pending entries: delivered to a consumer, but not acknowledged
     Pending(pending::Args),
     /// Reassign pending entries to another consumer (XCLAIM)
     Claim(claim::Args),
-    /// Acknowledge entries, so that their group waits for them no longer
+    /// Acknowledge pending entries (XACK)
     Ack(ack::Args),
-    /// Write the streams of a Redis backup as logs, and their groups as a list
+    /// Write the streams of a Redis backup as NDJSON logs, and their groups as JSON
     Export(export::Args),
 }
 
@@ -71,7 +71,7 @@ impl Common {
 enum Kind {
     /// Actor lifecycle events
     Events,
-    /// Snapshots of the registry
+    /// Snapshots of the actor registry
     Audits,
     /// Messages that could not be delivered
     #[value(alias = "dead-letters")]
@@ -154,19 +154,19 @@ impl OneGroup {
 /// Which pending entries a verb is for.
 #[derive(Debug, Args)]
 struct Which {
-    /// Only those that this consumer holds
+    /// Only entries pending for this consumer
     #[arg(long, value_name = "CONSUMER")]
     from: Option<String>,
 
-    /// Only those whose entry is gone from the stream
+    /// Only pending entries whose message is gone from the stream
     #[arg(long)]
     gone: bool,
 
-    /// Only these; may be given several times
+    /// Only this entry ID; may be given several times
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     id: Vec<StreamId>,
 
-    /// At most this many; 0 for all
+    /// At most this many entries; 0 for all
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: u64,
 }

@@ -16,11 +16,11 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// The stream; all three when none is named
+    /// Only this stream; by default all three
     #[arg(long, value_name = "STREAM", ignore_case = true)]
     kind: Vec<Kind>,
 
-    /// The group; all when none is named
+    /// Only this group; by default all
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
 
@@ -30,6 +30,14 @@ pub(in crate::cli) struct Args {
 
     #[command(flatten)]
     which: Which,
+}
+
+/// Pending entries: schema `papyra.pending/1`.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Pending {
+    schema: &'static str,
+    tool: &'static str,
+    pending: Vec<Waiting>,
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
@@ -86,9 +94,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
         })?;
     }
     if out.format() == Format::Json {
-        return out.json(&serde_json::json!({
-            "schema": "papyra.pending/1", "tool": crate::TOOL, "pending": held,
-        }));
+        return out.json(&Pending { schema: "papyra.pending/1", tool: crate::TOOL, pending: held });
     }
     if shown == 0 {
         out.info("nothing is pending");

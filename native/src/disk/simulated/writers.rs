@@ -388,7 +388,7 @@ pub(super) async fn set_rewriter(process: Process, files: u32, most: u64) {
 }
 
 impl Caller {
-    /// Writes to a file that is no log.
+    /// Writes to a file that is not a log.
     async fn write_elsewhere(self, fd: Descriptor, bytes: &[u8]) -> Result<()> {
         step().await;
         let written = with(|fs| fs.write(fd, bytes))?;
