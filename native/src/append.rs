@@ -75,7 +75,7 @@ fn make_room(folder: &Folder, base: &str, length: u64, rotation: Rotation) -> Re
     for index in (0..oldest).rev() {
         let from = member_name(base, index);
         if folder.stat(&from)?.is_some() {
-            folder.move_to(&from, folder, member_name(base, index + 1))?;
+            folder.give_name(&from, &member_name(base, index + 1), true)?;
         }
     }
     Ok(Appended::AfterRotation)

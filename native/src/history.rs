@@ -181,7 +181,7 @@ impl History {
 
     /// The folder and name that a member really has: a link's target is what is read and repaired.
     pub fn place(&self, name: &str) -> Result<Option<(Folder, String)>> {
-        let is_link = self.folder.stat(name)?.is_some_and(|stat| stat.mode & libc::S_IFMT == libc::S_IFLNK);
+        let is_link = self.folder.stat(name)?.is_some_and(|stat| stat.is_link());
         if !is_link {
             return Ok(None);
         }

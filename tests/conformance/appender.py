@@ -5,12 +5,17 @@ standard input is closed, then says how many records it wrote.
 """
 
 import asyncio
+import os
 import select
 import sys
 
 from papyra.persistence.models import PersistedEvent
 
 import oracle
+
+
+# Small enough to rotate often, large enough for the set not to be full at the end of a long test.
+MOST = int(os.environ.get("PAPYRA_MEMBER_BYTES", "5000"))
 
 
 def told_to_stop() -> bool:
@@ -30,5 +35,5 @@ async def main(backend) -> int:
 
 if __name__ == "__main__":
     kind, path = sys.argv[1:]
-    make = {"json": oracle.json_file, "rotating": lambda path: oracle.rotating(path, max_files=900, max_bytes=5000)}
+    make = {"json": oracle.json_file, "rotating": lambda path: oracle.rotating(path, max_files=900, max_bytes=MOST)}
     print(asyncio.run(main(make[kind](path))))

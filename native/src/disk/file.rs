@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::sys::{self, Handle, Lease, Seek, Stat};
+use super::sys::{self, Handle, Lease, Stat};
 
 /// An open file.
 #[derive(Debug)]
@@ -137,13 +137,13 @@ impl File {
         }
     }
 
-    /// The start of the next data, or hole, at or after `offset`. Without data there, and where the file system knows
-    /// of no holes, that is the size or `offset` itself.
-    pub(crate) fn next(&self, what: Seek, offset: u64, size: u64) -> u64 {
-        match (self.handle.seek(what, offset), what) {
-            (Ok(at), _) => at.min(size),
-            (Err(Errno::NXIO), _) | (Err(_), Seek::Hole) => size,
-            (Err(_), Seek::Data) => offset,
+    /// The start of the next data at or after `offset`. Without data there that is the size, and where the file system
+    /// knows of no holes `offset` itself.
+    pub(crate) fn next_data(&self, offset: u64, size: u64) -> u64 {
+        match self.handle.next_data(offset) {
+            Ok(at) => at.min(size),
+            Err(Errno::NXIO) => size,
+            Err(_) => offset,
         }
     }
 

@@ -14,6 +14,7 @@ use papyra_core::name;
 use rustix::io::Errno;
 
 use super::File;
+use super::fault::Fault;
 use super::sys::{self, Flock, Handle, Open, Rename, Stat};
 use crate::error::{Code, Error, Result, show};
 
@@ -51,7 +52,9 @@ impl Folder {
         let real = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match sys::make_folder(real) {
             Ok(()) => {
-                Folder::open(real.parent().unwrap_or(Path::new("/")))?.sync()?;
+                if !Fault::ParentsNotSynced.is_back() {
+                    Folder::open(real.parent().unwrap_or(Path::new("/")))?.sync()?;
+                }
                 Folder::open(path)
             }
             // What is there and is not a folder, or cannot be entered, is named as such.
@@ -80,14 +83,32 @@ impl Folder {
                 let folder = self.existing_subfolder(name)?;
                 if let Some(like) = like {
                     folder.give_to(like)?;
+                    folder.sync()?;
                 }
                 self.sync()?;
                 Ok(folder)
             }
             Err(Errno::EXIST) => {
                 let failed = |error| Error::cannot_create("use the folder", &path, error);
-                let handle = self.handle.open_folder(&os(name)).map_err(failed)?;
-                Ok(Folder { handle: Arc::new(handle), path })
+                let handle = match self.handle.open_folder(&os(name)) {
+                    // Empty and closed: root was killed before giving it away.
+                    Err(Errno::ACCESS) if self.handle.remove_folder(&os(name)).is_ok() => {
+                        return self.subfolder_like(name, like);
+                    }
+                    other => other.map_err(failed)?,
+                };
+                let folder = Folder { handle: Arc::new(handle), path };
+                let now = folder.stat_self()?;
+                if let Some(like) = like
+                    && now.owner != like.owner
+                    && now.owner == 0
+                    && sys::user() == 0
+                {
+                    // A run of root's was killed before it gave the folder away.
+                    folder.give_to(like)?;
+                    folder.sync()?;
+                }
+                Ok(folder)
             }
             Err(error) => Err(Error::cannot_create("create the folder", &path, error)),
         }
@@ -102,7 +123,7 @@ impl Folder {
     fn give_to(&self, like: &Stat) -> Result<()> {
         let failed = |error: Errno| Error::cannot_create("give away the folder", &self.path, error);
         let now = self.handle.stat().map_err(failed)?;
-        if (now.owner, now.group) != (like.owner, like.group) {
+        if (now.owner, now.group) != (like.owner, like.group) && !Fault::BelongsToItsMaker.is_back() {
             self.handle.set_owner(like.owner, like.group).map_err(failed)?;
         }
         // Who may read may also enter; nobody gets to write who could not.
@@ -210,22 +231,36 @@ impl Folder {
         self.handle.free().ok()
     }
 
-    /// Gives `from` in this folder the name `to` in that one, unless there is something already.
+    /// Gives `from` in this folder the name `to` in that one, unless there is something already. Nobody else may be about to
+    /// make that name: where the file system cannot refuse to replace, it is looked at first.
     ///
     /// `Ok(false)`: it cannot be moved there, being on another file system or a mount point.
     pub fn put(&self, from: &str, folder: &Folder, to: &str) -> Result<bool> {
-        let moved = match self.renamed(from, folder, to, Rename::NoReplace) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if folder.stat(to)?.is_none() => {
-                self.renamed(from, folder, to, Rename::Replace)
-            }
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(Errno::EXIST),
-            other => other,
+        if self.move_to(from, folder, to)? {
+            return Ok(true);
+        }
+        let moved = match folder.stat(to)? {
+            Some(_) => Err(Errno::EXIST),
+            None => self.renamed(from, folder, to, Rename::Replace),
         };
         match moved {
             Ok(()) => Ok(true),
             Err(Errno::XDEV | Errno::BUSY) => Ok(false),
             Err(error) => Err(Error::cannot_create("put in place", &folder.join(to), error)),
         }
+    }
+
+    /// The same for a name in this folder. With `alone` nobody else may be about to make it.
+    pub(crate) fn give_name(&self, from: &str, to: &str, alone: bool) -> Result<()> {
+        if if alone { self.put(from, self, to)? } else { self.move_to(from, self, to)? } {
+            return Ok(());
+        }
+        let text = format!(
+            "cannot give {} the name {}: the file system cannot refuse to replace what a writer may make there",
+            show(&self.join(from)),
+            show(&self.join(to))
+        );
+        Err(Error::new(Code::CannotCreate, text))
     }
 
     /// Gives two names each other's file or folder in one step. `false`: that cannot be done here.
@@ -318,11 +353,12 @@ impl Folder {
         self.handle.rename(&os(&from), &folder.handle, &os(&to), how)
     }
 
-    /// Moves a file to another folder without replacing anything. `false`: it lies on another file system.
+    /// Moves a file to another folder, or name, whatever others do meanwhile without replacing anything. `false`: that cannot
+    /// be done there.
     pub fn move_to(&self, name: impl AsRef<OsStr>, folder: &Folder, to: impl AsRef<OsStr>) -> Result<bool> {
         match self.renamed(&name, folder, &to, Rename::NoReplace) {
             Ok(()) => Ok(true),
-            Err(Errno::XDEV) => Ok(false),
+            Err(Errno::XDEV | Errno::BUSY) => Ok(false),
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 if !self.link_to(&name, folder, &to)? {
                     return Ok(false);

@@ -4,8 +4,7 @@
 //! Behind it stand the kernel and, in tests, a simulated disk ([`sys`]). What is done to which file in which order is
 //! decided in the rooms above: `recover`, `compact`, `backup`.
 
-#![allow(dead_code, unused_imports)]
-
+pub(crate) mod fault;
 mod file;
 mod folder;
 mod lease;
@@ -18,4 +17,4 @@ pub(crate) use file::Leased;
 pub use file::{File, Identity};
 pub use folder::{Folder, Lock, file_name, name_of, os};
 pub use sys::Stat;
-pub(crate) use sys::{Lease, Rename, Seek};
+pub(crate) use sys::{Lease, Rename};

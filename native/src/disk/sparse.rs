@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::io::{self, Write};
 use std::ops::Range;
 
-use super::{File, Seek};
+use super::File;
 
 /// Bytes held back before they are written.
 const BUFFER: usize = 1 << 18;
@@ -77,7 +77,7 @@ pub(crate) fn each_piece(
     let mut buffer = vec![0; width];
     let mut at = range.start;
     // Only long stretches are worth the question.
-    let mut data_at = if width == 1 << 20 { source.next(Seek::Data, at, range.end) } else { at };
+    let mut data_at = if width == 1 << 20 { source.next_data(at, range.end) } else { at };
     while at < range.end {
         let want = buffer.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
         if data_at >= at + want as u64 {
@@ -93,16 +93,15 @@ pub(crate) fn each_piece(
         each(&buffer[..read])?;
         at += read as u64;
         if width == 1 << 20 && buffer[..read].ends_with(&[0; 4096]) {
-            data_at = source.next(Seek::Data, at, range.end);
+            data_at = source.next_data(at, range.end);
         }
     }
     Ok(())
 }
 
-/// Copies the first `size` bytes of one file to another that is empty, holes as holes, and makes them survive a power cut.
+/// Copies the first `size` bytes of one file to another that is empty, holes as holes.
 pub(crate) fn copy(source: &File, size: u64, target: &File) -> io::Result<()> {
     let mut writer = SparseWriter::new(target);
     each_piece(source, 0..size, |bytes| writer.write_all(bytes))?;
-    writer.finish()?;
-    target.sync_all()
+    writer.finish().map(drop)
 }

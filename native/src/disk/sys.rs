@@ -111,13 +111,6 @@ pub(crate) enum Lease {
     Write,
 }
 
-/// A part of a sparse file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seek {
-    Data,
-    Hole,
-}
-
 /// Calls the kernel, or the simulated disk.
 macro_rules! call {
     ($handle:expr, $kernel:ident => $real:expr, $sim:ident => $simulated:expr) => {
@@ -302,13 +295,9 @@ impl Handle {
         call!(self, fd => fs::fsync(fd), sim => sim.sync())
     }
 
-    /// The offset of the next data or hole at or after `offset`; `NXIO` when there is none.
-    pub(crate) fn seek(&self, what: Seek, offset: u64) -> Result<u64> {
-        let to = match what {
-            Seek::Data => SeekFrom::Data(offset),
-            Seek::Hole => SeekFrom::Hole(offset),
-        };
-        call!(self, fd => fs::seek(fd, to), sim => sim.seek(what, offset))
+    /// The offset of the next data at or after `offset`; `NXIO` when there is none.
+    pub(crate) fn next_data(&self, offset: u64) -> Result<u64> {
+        call!(self, fd => fs::seek(fd, SeekFrom::Data(offset)), sim => sim.next_data(offset))
     }
 
     pub(crate) fn flock(&self, how: Flock) -> Result<()> {

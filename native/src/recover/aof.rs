@@ -75,7 +75,7 @@ pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, 
     for name in set.files.iter().chain(&set.manifest) {
         // Hidden files of a run that was killed: before the swap a copy, after it the original.
         for hidden in folder.names()?.into_iter().filter(|hidden| id_of(hidden) == Some(&id(name))) {
-            let path = quarantine::set_aside(&folder, &hidden, &aside(&folder, &hidden, &keeping)?)?;
+            let path = quarantine::set_aside(&folder, &hidden, &aside(&folder, &[&hidden], &keeping)?)?;
             outcome.quarantined_files.push(path);
         }
     }
@@ -84,7 +84,7 @@ pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, 
         manifest::put(&folder, set, &renewed, &keeping, options.at_rest, &mut outcome)?;
     }
     for name in manifest::no_longer_named(&folder, set, after.truncate)? {
-        let path = quarantine::set_aside(&folder, &name, &aside(&folder, &name, &keeping)?)?;
+        let path = quarantine::set_aside(&folder, &name, &aside(&folder, &[&name], &keeping)?)?;
         outcome.quarantined_files.push(path);
     }
     for (name, plan) in &damaged {

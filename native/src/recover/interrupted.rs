@@ -10,13 +10,13 @@ use std::io::Write;
 use papyra_core::report::Backend;
 use papyra_core::rotation::{RotationSet, Temporary, TemporaryOf, member_name};
 use papyra_core::scan::Flow;
-use papyra_core::view;
-use sha2::{Digest, Sha256};
 
 use super::journal::unfinished;
+use super::meaning::{Meaning, meaning};
 use super::member::Keeping;
 use super::rejects::give_to;
 use super::{Doing, Outcome, aside, quarantine};
+use crate::disk::fault::Fault;
 use crate::disk::{File, sparse};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
@@ -25,14 +25,14 @@ use crate::records;
 
 /// Puts temporaries of Papyra's in place, or aside when they hold nothing new.
 pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
-    let Doing { history, keeping, effort, .. } = *doing;
+    let Doing { history, keeping, at_rest, effort } = *doing;
     let set = history.set()?;
     if set.temporaries.is_empty() || has_original_aside(history, &set, keeping)? {
         return Ok(());
     }
     if set.members.is_empty() {
         for temporary in &set.temporaries {
-            put_in_place(history, temporary, outcome)?;
+            put_in_place(history, temporary, at_rest, outcome)?;
         }
         return history.folder.sync();
     }
@@ -52,19 +52,19 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
             let whole = |temporary: &Temporary| temporary.index > newest;
             if history.backend == Backend::Json {
                 doing.mend(&history.base, Some(&lines), outcome)?;
-            } else if !overlap && set.temporaries.iter().all(whole) {
+            } else if !overlap && set.temporaries.iter().all(whole) || Fault::TemporaryTakenWhole.is_back() {
                 for temporary in &set.temporaries {
-                    put_in_place(history, temporary, outcome)?;
+                    put_in_place(history, temporary, at_rest, outcome)?;
                 }
             } else if !is_free(history, &set, newest + 1)? {
                 return Ok(());
             } else {
-                add_oldest(history, newest + 1, &lines, outcome)?;
+                add_oldest(history, newest + 1, &lines, at_rest, outcome)?;
             }
         }
     }
     for temporary in history.set()?.temporaries {
-        let to = aside(&history.folder, &temporary.name, keeping)?;
+        let to = aside(&history.folder, &[&temporary.name], keeping)?;
         outcome.quarantined_files.push(quarantine::set_aside(&history.folder, &temporary.name, &to)?);
     }
     history.folder.sync()
@@ -75,6 +75,7 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
 fn is_free(history: &History, set: &RotationSet, index: u32) -> Result<bool> {
     let most = set.temporaries.iter().map(|temporary| temporary.index).max().unwrap_or(0) + 1;
     let is_read = index <= most && index < history.max_files().unwrap_or(PAPYRAS_FILES);
+    let is_read = is_read || Fault::BeyondTheLastMember.is_back();
     Ok(is_read && history.folder.stat(member_name(&history.base, index))?.is_none())
 }
 
@@ -105,17 +106,19 @@ fn has_original_aside(history: &History, set: &RotationSet, keeping: &Keeping) -
 }
 
 /// Papyra does not sync what it writes: its name is no use without the bytes.
-fn put_in_place(history: &History, temporary: &Temporary, outcome: &mut Outcome) -> Result<()> {
+fn put_in_place(history: &History, temporary: &Temporary, at_rest: bool, outcome: &mut Outcome) -> Result<()> {
     let path = history.folder.join(&temporary.target);
     let file = history.folder.read(&temporary.name)?;
-    file.sync_all().map_err(|error| Error::cannot_write("sync", &path, error))?;
-    history.folder.move_to(&temporary.name, &history.folder, &temporary.target)?;
+    if !Fault::TemporaryNotSynced.is_back() {
+        file.sync_all().map_err(|error| Error::cannot_write("sync", &path, error))?;
+    }
+    history.folder.give_name(&temporary.name, &temporary.target, at_rest)?;
     outcome.repaired_files.push(path);
     Ok(())
 }
 
 /// Writes a new oldest member, which belongs to whom the others belong to.
-fn add_oldest(history: &History, index: u32, lines: &File, outcome: &mut Outcome) -> Result<()> {
+fn add_oldest(history: &History, index: u32, lines: &File, at_rest: bool, outcome: &mut Outcome) -> Result<()> {
     let name = member_name(&history.base, index);
     let temporary = unfinished(&name);
     let path = history.folder.join(&name);
@@ -130,8 +133,8 @@ fn add_oldest(history: &History, index: u32, lines: &File, outcome: &mut Outcome
     };
     let done = write()
         .map_err(|error| Error::cannot_write("write", &path, error))
-        .and_then(|()| history.folder.move_to(&temporary, &history.folder, &name))
-        .and_then(|_| history.folder.sync());
+        .and_then(|()| history.folder.give_name(&temporary, &name, at_rest))
+        .and_then(|()| history.folder.sync());
     done.inspect_err(|_| _ = history.folder.remove(&temporary))?;
     outcome.repaired_files.push(path);
     Ok(())
@@ -159,12 +162,13 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     // Those of the temporaries, which compaction has made small, are held; the set may be large and is only read.
     let mut wanted: Vec<Meaning> = Vec::new();
     let temporaries = Held::all(history, set)?;
-    if temporaries.iter().any(|temporary| temporary.file.has_writer()) {
+    let is_at_work = temporaries.iter().any(|temporary| temporary.file.has_writer());
+    if is_at_work && !Fault::TemporaryAtWork.is_back() {
         return Ok(Lacking::AtWork);
     }
     for temporary in &temporaries {
         let mut records = 0;
-        each_record(history, temporary, effort, |record| {
+        each_record(history, temporary, effort, |record, _| {
             records += 1;
             if wanted.len() < MOST {
                 wanted.push(meaning(record));
@@ -178,12 +182,20 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     wanted.sort_unstable();
     wanted.dedup();
     let mut there: Vec<u32> = vec![0; wanted.len()];
+    // The oldest of what the set holds, and the newest of what it lacks.
+    let (mut oldest, mut newest) = (f64::INFINITY, f64::NEG_INFINITY);
+    // Whether the set begins with what the temporaries have in common with it.
+    let (mut has_common, mut begins_otherwise) = (false, false);
     for member in history.pin()?.members {
         let file = member.file.map_err(|reason| Error::new(Code::NoInput, reason))?;
         let member = Held::of(history, &member.name, member.index, file)?;
-        each_record(history, &member, effort, |record| {
+        each_record(history, &member, effort, |record, time| {
+            oldest = oldest.min(time.unwrap_or(oldest));
             if let Ok(at) = wanted.binary_search(&meaning(record)) {
                 there[at] = there[at].saturating_add(1);
+                has_common = true;
+            } else {
+                begins_otherwise |= !has_common;
             }
             Ok(())
         })?;
@@ -200,7 +212,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     history.folder.remove(&hidden)?;
     let mut writer = sparse::SparseWriter::new(lines);
     for temporary in oldest_first {
-        each_record(history, temporary, effort, |record| match wanted.binary_search(&meaning(record)) {
+        each_record(history, temporary, effort, |record, time| match wanted.binary_search(&meaning(record)) {
             Ok(at) if there[at] > 0 => {
                 there[at] -= 1;
                 overlap = true;
@@ -208,17 +220,23 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
             }
             _ => {
                 decided &= !overlap;
+                newest = newest.max(time.unwrap_or(newest));
                 writer.write_all(record)?;
                 writer.write_all(b"\n")
             }
         })?;
     }
     // A rotation or a compaction meanwhile has changed what the set lacks.
-    if history.set()? != *set || temporaries.iter().any(|temporary| !temporary.is_still(history)) {
+    let has_changed = history.set()? != *set || temporaries.iter().any(|temporary| !temporary.is_still(history));
+    if has_changed && !Fault::TemporaryAtWork.is_back() {
         return Ok(Lacking::AtWork);
     }
     let written = writer.finish();
     let (lines, size) = written.map_err(|error| Error::cannot_write("write", &history.folder.join(hidden), error))?;
+    // Nothing in common, and not older by its time: a power cut may have brought back a log that the compaction had replaced.
+    decided &= overlap || newest <= oldest || Fault::TimeUnchecked.is_back();
+    // The set goes back further than they do: what they alone hold was changed since, or lies where nobody can tell.
+    decided &= size == 0 || !overlap || !begins_otherwise;
     Ok(match (size, decided) {
         (0, true) => Lacking::Nothing,
         (_, true) => Lacking::Older { lines, overlap },
@@ -260,38 +278,12 @@ fn each_record(
     history: &History,
     held: &Held<'_>,
     effort: Effort<'_>,
-    mut each: impl FnMut(&[u8]) -> std::io::Result<()>,
+    mut each: impl FnMut(&[u8], Option<f64>) -> std::io::Result<()>,
 ) -> Result<()> {
     let path = history.folder.join(held.name);
     records::each(&held.file, &path, held.size, effort, |record| {
-        each(&record.bytes()?)?;
+        each(&record.bytes()?, record.record.facts.timestamp)?;
         Ok(Flow::Continue(()))
     })
     .map(|_| ())
-}
-
-type Meaning = [u8; 16];
-
-/// A hash of what a record means: white space, escapes and the way a float is written make no difference; a string is
-/// never a number, a name or another string.
-fn meaning(record: &[u8]) -> Meaning {
-    let mut hasher = Sha256::new();
-    let mut add = |kind: u8, bytes: &[u8]| {
-        hasher.update([kind]);
-        hasher.update((bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    for token in view::tokens(record) {
-        let is_float = token.contains(['.', 'e', 'E']) || token.ends_with("Infinity");
-        if token.starts_with('"') {
-            add(b's', &view::units(token).into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
-        } else if let Some(number) = token.parse::<f64>().ok().filter(|_| is_float) {
-            add(b'f', &number.to_bits().to_le_bytes());
-        } else {
-            add(b't', token.as_bytes());
-        }
-    }
-    let mut half = [0; 16];
-    half.copy_from_slice(&hasher.finalize()[..16]);
-    half
 }

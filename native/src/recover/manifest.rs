@@ -79,7 +79,7 @@ pub(super) fn put(
     written.map_err(failed).inspect_err(|_| _ = folder.remove(&temporary))?;
     outcome.repaired_files.push(path.clone());
     if folder.stat(name)?.is_none() {
-        folder.move_to(&temporary, folder, name).inspect_err(|_| _ = folder.remove(&temporary))?;
+        folder.give_name(&temporary, name, true).inspect_err(|_| _ = folder.remove(&temporary))?;
         return folder.sync();
     }
     let source = folder.read(name)?;

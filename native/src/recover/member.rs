@@ -12,6 +12,7 @@ use super::quarantine::{self, Kept};
 use super::rejects::{Rejects, Secured};
 use super::rewrite::{Filter, Rewriter, Rewritten};
 use super::swap::{PATIENCE, Swap, changed, held_open, no_lease};
+use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Lease, Leased};
 use crate::error::{Code, Error, Result, show};
 use crate::history::scan_settled;
@@ -136,11 +137,15 @@ fn rewrite(
     if in_place && is_tail {
         return Ok(Some(Rewrite::OnlyTail));
     }
-    let lease = at_rest(folder, log, &source, job.at_rest)?;
+    let mut lease = at_rest(folder, log, &source, job.at_rest)?;
+    if Fault::LeaseAfterReading.is_back() {
+        lease = None;
+    }
     // From here on nobody writes to it.
     let size = source.size().map_err(failed)?;
     if let Some(only) = &job.only
         && !only.begins_with.fits(&source, &path)?
+        && !Fault::FiltersWhateverIsThere.is_back()
     {
         return Err(changed(folder, log));
     }
@@ -203,7 +208,7 @@ pub(super) fn at_rest<'a>(folder: &Folder, log: &str, source: &'a File, vouched:
     match source.lease_within(Lease::Read, PATIENCE) {
         Ok(lease) => Ok(Some(lease)),
         Err(Errno::AGAIN) => Err(held_open(folder, log)),
-        Err(_) if vouched => Ok(None),
+        Err(_) if vouched || Fault::SwapsWithoutLease.is_back() => Ok(None),
         Err(error) => Err(no_lease(&folder.join(log), error)),
     }
 }
@@ -274,7 +279,9 @@ pub(super) fn put_in_place(
     let NewFile { output, rejects, size: new_size } = new;
     let finish = || -> Result<Ready> {
         let warnings = like_the_original(source, output, &path)?;
-        output.sync_all().map_err(|error| Error::cannot_write("write", &folder.join(&temporary), error))?;
+        if !Fault::NewNotSynced.is_back() {
+            output.sync_all().map_err(|error| Error::cannot_write("write", &folder.join(&temporary), error))?;
+        }
         let marks = (Mark::of(source, &path, size)?, Mark::of(output, &folder.join(&temporary), new_size)?);
         let original = match keeping {
             Keeping::Quarantine(quarantine) => {
@@ -364,7 +371,7 @@ fn verify(output: &File, path: &std::path::Path, done: &Rewritten, effort: Effor
 fn like_the_original(source: &File, output: &File, path: &std::path::Path) -> Result<Vec<String>> {
     let failed = |error: std::io::Error| Error::cannot_create("keep owner and mode of", path, error);
     let (old, new) = (source.stat().map_err(failed)?, output.stat().map_err(failed)?);
-    if (old.owner, old.group) != (new.owner, new.group) {
+    if (old.owner, old.group) != (new.owner, new.group) && !Fault::BelongsToItsMaker.is_back() {
         output.set_owner(old.owner, old.group).map_err(|_| {
             let text = format!("cannot keep owner and group of {}: run as root or as its owner", show(path));
             Error::new(Code::CannotCreate, text)

@@ -9,6 +9,7 @@ mod in_place;
 mod interrupted;
 mod journal;
 mod manifest;
+mod meaning;
 mod member;
 pub mod packed;
 mod quarantine;
@@ -25,6 +26,7 @@ use papyra_core::sniff::{self, Looks};
 use serde::Serialize;
 
 use crate::TOOL;
+use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Lock};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
@@ -385,21 +387,24 @@ impl Doing<'_> {
 /// A member that compaction had emptied goes; one that a rotation had put there meanwhile gets its name back.
 pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str, at_rest: bool) -> Result<bool> {
     let goes = folder.stat(hidden)?.is_some_and(|stat| stat.size == 0)
-        && swap::is_left(&folder.read(hidden)?, at_rest)
+        && (swap::is_left(&folder.read(hidden)?, at_rest) || Fault::EmptiedAtOnce.is_back())
         && folder.stat(hidden)?.is_some_and(|stat| stat.size == 0);
     if goes {
         folder.remove(hidden)?;
     } else {
-        folder.move_to(hidden, folder, log)?;
+        folder.give_name(hidden, log, at_rest)?;
     }
     Ok(goes)
 }
 
-/// Where a file goes that is in the way.
-fn aside(folder: &Folder, name: &str, keeping: &Keeping) -> Result<Folder> {
+/// Where a file goes that is in the way: a folder that belongs to whom the first of these files belongs to that is there.
+fn aside(folder: &Folder, like: &[&str], keeping: &Keeping) -> Result<Folder> {
     match keeping {
         Keeping::Quarantine(quarantine) => Folder::create(quarantine),
-        Keeping::Rejects | Keeping::Nothing => folder.subfolder_like(rejects::FOLDER, folder.stat(name)?.as_ref()),
+        Keeping::Rejects | Keeping::Nothing => {
+            let found = like.iter().find_map(|name| folder.stat(name).transpose());
+            folder.subfolder_like(rejects::FOLDER, found.transpose()?.as_ref())
+        }
     }
 }
 

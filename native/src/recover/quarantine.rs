@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::rejects::{give_to, shortened};
+use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Stat, sparse, sys};
 use crate::error::{Error, Result};
 
@@ -35,7 +36,14 @@ pub(crate) fn keep_original(name: &str, source: &File, stat: &Stat, size: u64, q
 pub(crate) fn set_aside(folder: &Folder, name: &str, aside: &Folder) -> Result<PathBuf> {
     let source = folder.read(name)?;
     let failed = |error| Error::cannot_write("sync", &folder.join(name), error);
-    let stat = source.stat().map_err(failed)?;
+    let mut stat = source.stat().map_err(failed)?;
+    let owner = aside.stat_self()?;
+    if sys::user() == 0 && stat.owner == 0 && owner.owner != 0 {
+        // A run of root's was killed before it gave the file to the log's owner.
+        let given = source.set_owner(owner.owner, owner.group);
+        given.map_err(|error| Error::cannot_create("give away", &folder.join(name), error))?;
+        stat = source.stat().map_err(failed)?;
+    }
     // Whoever wrote it may not have: a name that is synced is no use without the bytes.
     source.sync_all().map_err(failed)?;
     let own = name.trim_start_matches('.');
@@ -59,13 +67,9 @@ fn copy(source: &File, size: u64, like: &Stat, folder: &Folder, name: &str) -> R
     let target = folder.create_new(&temporary)?;
     // In a folder of somebody else's the copy stays its maker's.
     let written = sparse::copy(source, size, &target).map(|()| _ = give_to(&target, like));
-    let written = written.and_then(|()| target.sync_all());
+    let written = written.and_then(|()| if Fault::OriginalNotSynced.is_back() { Ok(()) } else { target.sync_all() });
     let done = written.map_err(|error| Error::cannot_write("keep the original as", &folder.join(&to), error));
-    let named = |()| match folder.move_to(&temporary, folder, &to)? {
-        true => Ok(()),
-        // A file system that can neither refuse to replace nor give second names.
-        false => folder.rename(&temporary, &to),
-    };
+    let named = |()| folder.give_name(&temporary, &to, true);
     done.and_then(named).and_then(|()| folder.sync()).inspect_err(|_| _ = folder.remove(&temporary))?;
     Ok(to)
 }

@@ -14,6 +14,7 @@ use super::member::{Keeping, NewFile, at_rest, put_in_place};
 use super::rejects::Rejects;
 use super::swap::{PATIENCE, changed, held_open, is_left, no_lease};
 use super::{Outcome, aside, quarantine};
+use crate::disk::fault::{Fault, is_known};
 use crate::disk::{File, Folder, Lease, Rename, sparse};
 use crate::error::{Error, Result, show};
 use crate::history::History;
@@ -90,7 +91,11 @@ pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcom
             }
         }
         // All that it holds is elsewhere; one that was being written holds what is in the log.
-        let path = quarantine::set_aside(&folder, &name, &aside(&folder, &name, keeping)?)?;
+        let set = history.known_set()?;
+        // A rotation may have taken the log's name away.
+        let members = set.members.iter().map(|member| &*member.name);
+        let like: Vec<&str> = [&*log].into_iter().chain(members).chain([&*name]).collect();
+        let path = quarantine::set_aside(&folder, &name, &aside(&folder, &like, keeping)?)?;
         outcome.quarantined_files.push(path);
     }
     Ok(())
@@ -117,7 +122,7 @@ impl Hidden<'_> {
     /// From here on a run that comes after a kill has to look whether the late bytes are there.
     fn goes_on_to(&mut self, state: State) -> Result<()> {
         let next = self.journal.at(state);
-        if next != self.journal {
+        if next != self.journal && !(Fault::CarriedNotMarked.is_back() && state == State::Carried) {
             self.folder.rename(self.journal.name(), next.name())?;
             self.journal = next;
             self.folder.sync()?;
@@ -141,23 +146,30 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
             return Ok(true);
         }
     }
-    let (from, at, other) = match which(hidden, &file, others)? {
+    let journal = hidden.journal.clone();
+    let (mut from, behind, mut other) = match which(hidden, &file, others)? {
         // What was appended to it stands behind the file that had its place.
         Which::New(_) if hidden.journal.state == State::Displaced => return Ok(true),
-        Which::New(other) => (hidden.journal.new.size, hidden.journal.old.size, other),
-        Which::Old(other) => (hidden.journal.old.size, hidden.journal.new.size, other),
+        Which::New(other) => (journal.new.size, journal.old, other),
+        Which::Old(other) => (journal.old.size, journal.new, other),
         Which::Displaced(other) => return put_back(hidden, &file, &other),
-        Which::Unclear => (0, 0, None),
+        Which::Unclear => (0, journal.new, None),
     };
+    if Fault::KnownByInode.is_back() && !is_known(&file) {
+        from = 0;
+    }
     if from > 0 && size == from {
         return Ok(true);
+    }
+    if Fault::LateToTheLogsName.is_back() {
+        other = Some(Other { name: hidden.log.to_owned(), file: hidden.folder.read(hidden.log)? });
     }
     let Some(other) = other else {
         outcome.warnings.push(unclear(hidden.folder, &hidden.journal.name(), hidden.log));
         return Ok(false);
     };
     let late = Late { file: &file, from, size };
-    insert(hidden, &late, &other.name, at)?;
+    insert(hidden, &late, &other.name, &behind)?;
     outcome.warnings.push(format!(
         "{} bytes that an interrupted recovery had left behind were put back into {}",
         size - from,
@@ -174,7 +186,8 @@ struct Late<'a> {
 }
 
 /// Puts late bytes at their place in a member, unless they are there.
-fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, at: u64) -> Result<()> {
+fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -> Result<()> {
+    let at = behind.size;
     let (folder, path) = (hidden.folder, hidden.folder.join(name));
     let failed = |error: io::Error| Error::cannot_read(&path, at, &error);
     let mut there = 0;
@@ -185,9 +198,17 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, at: u64) -> Resu
         }
     }
     hidden.goes_on_to(State::Carried)?;
-    let (from, at) = (late.from + there, at + there);
     let source = folder.read(name)?;
+    let (from, mut at) = (late.from + there, at + there);
+    if Fault::LateAtTheEnd.is_back() || Fault::LateToTheLogsName.is_back() {
+        at = source.size().map_err(failed)?;
+    }
     let lease = at_rest(folder, name, &source, hidden.at_rest)?;
+    // It was looked at before nobody could write to it any more.
+    let is_as_before = behind.fits(&source, &path)? || Fault::PlaceUnchecked.is_back();
+    if !is_as_before && !Fault::LateToTheLogsName.is_back() {
+        return Err(changed(folder, name));
+    }
     let end = source.size().map_err(failed)?;
     let temporary = unfinished(name);
     if folder.stat(&temporary)?.is_some() {
@@ -253,6 +274,9 @@ fn put_back(hidden: &mut Hidden<'_>, file: &File, other: &Other) -> Result<bool>
         Err(_) if hidden.at_rest => None,
         Err(error) => return Err(no_lease(&path, error)),
     };
+    if !hidden.journal.new.fits(&other.file, &path)? {
+        return Err(changed(folder, name));
+    }
     let (from, size) = (hidden.journal.new.size, other.file.size().map_err(failed)?);
     if size > from {
         let late = Late { file: &other.file, from, size };

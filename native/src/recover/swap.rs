@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::journal::{Journal, Mark, State, id, unfinished};
+use crate::disk::fault::{self, Fault};
 use crate::disk::{File, Folder, Lease, Leased, Rename, sparse, sys};
 use crate::error::{Code, Error, Result, show};
 
@@ -61,8 +62,11 @@ impl Swap<'_> {
         // While it stands, nobody can open the new file.
         match self.new.lease(Lease::Write) {
             Ok(barrier) => self.barrier = Some(barrier),
-            Err(_) if self.vouched => {}
+            Err(_) if self.vouched || Fault::SwapsWithoutLease.is_back() => {}
             Err(error) => return Err(not_swapped(no_lease(&self.folder.join(self.log), error))),
+        }
+        if Fault::NoBarrier.is_back() {
+            self.barrier = None;
         }
         self.exchange(&journal).map_err(not_swapped)?;
         let swapped = |error: Error| Failed { error, swapped: true };
@@ -95,18 +99,22 @@ impl Swap<'_> {
             error
         };
         // The name has to be there after a power cut that leaves the exchange.
-        folder.sync().map_err(give_up)?;
+        if !Fault::JournalNotSynced.is_back() {
+            folder.sync().map_err(give_up)?;
+        }
         if !self.leads_to(log, self.old).map_err(give_up)? || !self.is_quiet() {
             return Err(give_up(changed(folder, log)));
         }
         match folder.renamed(&hidden, folder, log, Rename::Exchange) {
-            Ok(()) => {}
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if self.vouched => {
+            Ok(()) => fault::remember(self.old),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
+                if self.vouched || Fault::ReplacesBesideWriters.is_back() =>
+            {
                 return self.replace(&hidden).map_err(give_up);
             }
             Err(error) => return Err(give_up(self.why_not_exchanged(error))),
         }
-        if self.leads_to(&hidden, self.old)? {
+        if self.leads_to(&hidden, self.old)? || Fault::NeverTakenBack.is_back() {
             return Ok(());
         }
         self.take_back(journal)?;
@@ -148,12 +156,20 @@ impl Swap<'_> {
     /// back. Who opened the new file meanwhile is let in, and what he wrote is added to the log that he meant.
     fn take_back(&mut self, journal: &Journal) -> Result<()> {
         let (folder, new, mut hidden) = (self.folder, self.new, journal.name());
+        // Nobody may have synced it, and it takes the place of one that was.
+        let restored = folder.read(&hidden)?;
+        restored.sync_all().map_err(|error| Error::cannot_write("sync", &folder.join(&hidden), error))?;
         let log = self.put_back(&hidden)?;
         let path = folder.join(&log);
         let failed = |error| Error::cannot_write("append to", &path, error);
         let meant = folder.append_existing(&log).map_err(failed)?;
         // He writes there next: that has to wait until the first is there.
-        let gate = meant.lease_within(Lease::Write, PATIENCE);
+        let gate = match meant.lease_within(Lease::Write, LAST_PATIENCE) {
+            Ok(gate) => Some(gate),
+            // Who waits for the new file writes to it in the end, and the next run finds that.
+            Err(Errno::AGAIN) if !Fault::NoGate.is_back() => return Err(still_open(folder, &log)),
+            Err(_) => None,
+        };
         sys::pause(ON_THE_WAY);
         let waiting = self.barrier.take().is_some_and(|barrier| !barrier.is_quiet());
         if waiting && new.lease_within(Lease::Write, LAST_PATIENCE).is_err() {
@@ -197,13 +213,15 @@ impl Swap<'_> {
         let (folder, log, size) = (self.folder, self.log, journal.old.size);
         let path = folder.join(log);
         if let Some(lease) = self.lease.take() {
-            sys::pause(ON_THE_WAY);
-            let waiting = !lease.is_quiet();
+            if !Fault::NoWaitForTheLast.is_back() {
+                sys::pause(ON_THE_WAY);
+            }
+            let waiting = !lease.is_quiet() && !Fault::NoWaitForTheLast.is_back();
             drop(lease);
             // He is let in, writes, and closes.
             if waiting {
                 let _again = self.old.lease_within(Lease::Read, LAST_PATIENCE).map_err(|_| still_open(folder, log))?;
-                if !journal.old.fits(self.old, &path)? {
+                if !journal.old.fits(self.old, &path)? && !Fault::LateUnchecked.is_back() {
                     return Ok(None);
                 }
             }
@@ -225,6 +243,9 @@ impl Swap<'_> {
 /// Whether nobody has a file open that has just got a name which nobody else knows, nor is about to open it by the one it
 /// had. Where the kernel does not tell, the operator's word counts.
 pub(super) fn is_left(file: &File, vouched: bool) -> bool {
+    if Fault::SettlesAtOnce.is_back() {
+        return true;
+    }
     match file.lease_within(Lease::Read, PATIENCE) {
         Ok(lease) => {
             sys::pause(ON_THE_WAY);

@@ -19,6 +19,9 @@ const ROOT_USER: Process = Process { number: 0, user: 0 };
 pub(super) const FOLDER: &str = "/d";
 pub(super) const LOG: &str = "log";
 
+/// Another folder, to which the log may be a link.
+pub(super) const ELSEWHERE: &str = "/elsewhere";
+
 /// What payloads hold that look like records, and no record begins with.
 pub(super) const FORGED: &str = r#"{"kind": "event", "system_id": "forged","#;
 
@@ -48,6 +51,9 @@ pub(super) struct Record {
     released: bool,
     /// The world itself has lost it.
     lost: bool,
+    /// It was changed or removed in a file whose name we had just taken: that is so in the history once a run of ours says
+    /// that all is well.
+    displaced: bool,
 }
 
 /// A piece of damage.
@@ -82,6 +88,9 @@ pub(super) struct Books {
     view: Option<Vec<usize>>,
     /// See [`Books::compact`].
     keep: Option<usize>,
+    /// The members when our run began, and before its call.
+    at_start: Vec<Inode>,
+    before: Vec<Inode>,
     /// The world has renamed a member since our run began.
     pub(super) rotated: bool,
 }
@@ -191,6 +200,7 @@ impl Books {
             safe: false,
             released: false,
             lost: false,
+            displaced: false,
         });
         id
     }
@@ -247,13 +257,30 @@ impl Books {
         }
         let is_member = members(fs).iter().any(|member| member.inode == inode);
         self.each(&ids, |record| {
-            if record.state != State::Gone && !record.released && (is_member || !record.lost) {
+            let is_known = record.state != State::Gone && !record.released && !record.displaced;
+            if is_known && (is_member || !record.lost) {
                 record.owed = true;
                 record.state = State::Live;
                 record.lost = false;
             }
         });
         self.release(fs);
+    }
+
+    /// Papyra begins to write one of its temporaries, or goes on: what it has read before may have been removed since, and
+    /// what an earlier one held alone is lost.
+    pub(super) fn temporary(&mut self, fs: &FileSystem, inode: Inode, is_begun: bool) {
+        let mut there = Vec::new();
+        members(fs).iter().for_each(|member| there.extend(self.kept(&bytes_of(fs, member.inode)).ids));
+        let mut ids = self.kept(&bytes_of(fs, inode)).ids;
+        ids.retain(|id| !there.contains(id));
+        self.each(&ids, |record| {
+            if is_begun && record.state == State::Live {
+                (record.state, record.owed, record.lost) = (State::Maybe, false, true);
+            } else if record.state == State::Gone {
+                record.state = State::Maybe;
+            }
+        });
     }
 
     /// The world has put its own copy of a file in the history's place.
@@ -286,6 +313,12 @@ impl Books {
         self.pieces.extend(pieces_of(bytes).into_iter().map(|bytes| Piece { bytes, safe: false }));
     }
 
+    /// The world changes a damaged line in place, to another of which it is not known whether it has reached the disk.
+    pub(super) fn damage_changed(&mut self, inode: Inode, old: &[u8], new: &[u8]) {
+        self.pieces.retain(|piece| !piece.bytes.starts_with(old));
+        self.damaged(inode, new);
+    }
+
     /// The world removes a file from the history, what is in Papyra's own temporaries excepted; or empties it on
     /// purpose.
     pub(super) fn removed(&mut self, fs: &FileSystem, inode: Inode, emptied: bool) {
@@ -297,8 +330,11 @@ impl Books {
         let kept = self.kept(&bytes);
         let ids = kept.ids;
         let elsewhere = self.in_temporaries(fs);
+        let mut displaced = Vec::new();
         let mut hidden = Vec::new();
-        if let Ok(folder) = fs.walk(ROOT_USER, Path::new(FOLDER), true) {
+        // The log may be a link to another folder.
+        for folder in [FOLDER, ELSEWHERE] {
+            let Ok(folder) = fs.walk(ROOT_USER, Path::new(folder), true) else { continue };
             for (name, inode) in fs.names(folder) {
                 // What a swap of ours has in hand of this file goes with it.
                 if name.as_bytes().starts_with(b".") && fs.content(*inode).is_some() {
@@ -307,6 +343,13 @@ impl Books {
                         hidden.push(*inode);
                     }
                 }
+            }
+        }
+        let is_displaced = self.is_hidden(fs, inode);
+        if emptied && is_displaced {
+            for id in ids.iter().flatten().filter(|id| !elsewhere.contains(&Some(**id)) && self.twins(**id).len() == 1)
+            {
+                displaced.push(*id);
             }
         }
         let mut ids = ids;
@@ -322,8 +365,12 @@ impl Books {
             record.lost = true;
             record.owed = false;
             record.safe = false;
-            record.state = if emptied { State::Gone } else { State::Maybe };
+            record.state = if emptied && !is_displaced { State::Gone } else { State::Maybe };
         });
+        for id in displaced {
+            let record: &mut Record = &mut self.records[id];
+            record.displaced = true;
+        }
         // Which of those that look alike it was, nobody knows.
         for id in ids.iter().flatten() {
             let twins = self.twins(*id).to_vec();
@@ -353,9 +400,28 @@ impl Books {
         let in_temporaries = self.in_temporaries(fs);
         let twin = self.twins(old)[0];
         let stays = in_temporaries.contains(&Some(twin));
-        self.records[old].state = if stays { State::Maybe } else { State::Gone };
+        let is_displaced = self.is_hidden(fs, inode);
+        self.records[old].displaced = is_displaced;
+        self.records[old].state = if stays || is_displaced { State::Maybe } else { State::Gone };
         (self.records[old].owed, self.records[old].safe) = (false, false);
         self.records[new].owed = true;
+    }
+
+    /// Whether we have taken the file's name: it is about to get it back, or what is added to it is carried on.
+    fn is_hidden(&self, fs: &FileSystem, inode: Inode) -> bool {
+        [FOLDER, ELSEWHERE].into_iter().any(|folder| {
+            let Ok(folder) = fs.walk(ROOT_USER, Path::new(folder), true) else { return false };
+            fs.names(folder).iter().any(|(name, found)| *found == inode && name.as_bytes().starts_with(b".papyra."))
+        })
+    }
+
+    /// A run of ours has said that all is well: what was changed in a file whose name it had taken is so in the history.
+    pub(super) fn all_is_well(&mut self) {
+        for record in &mut self.records {
+            if std::mem::take(&mut record.displaced) && record.state == State::Maybe {
+                record.state = State::Gone;
+            }
+        }
     }
 
     /// What Papyra's own temporaries hold.
@@ -371,6 +437,12 @@ impl Books {
     pub(super) fn alone(&self, text: &[u8]) -> Option<usize> {
         let id = self.find(text)?;
         (self.twins(id).len() == 1 && self.records[id].state == State::Live).then_some(id)
+    }
+
+    /// A run of ours begins.
+    pub(super) fn begin(&mut self, fs: &FileSystem) {
+        self.rotated = false;
+        self.at_start = members(fs).iter().map(|member| member.inode).collect();
     }
 
     /// A compaction of ours is at work, and is to leave the newest of so many.
@@ -420,19 +492,26 @@ impl Books {
     /// Before a call of ours.
     pub(super) fn look(&mut self, fs: &FileSystem) {
         self.release(fs);
+        self.before = members(fs).iter().map(|member| member.inode).collect();
         if self.view.is_none() {
             self.view = Some(self.read(fs));
         }
     }
 
     /// After it: a reader must not see less, nor twice, nor elsewhere.
-    /// Only an exchange right behind a rotation may hit another file, if it is taken back.
+    /// Only an exchange, or the removal of an empty member, right behind a rotation may hit another file, if it is taken back.
     pub(super) fn compare(&mut self, fs: &FileSystem, is_exchange: bool) -> Result<(), String> {
         let after = self.read(fs);
         let before = self.view.replace(after).unwrap_or_default();
         let after = self.view.as_deref().unwrap_or_default();
         if is_exchange && self.rotated {
             return Ok(());
+        }
+        // An exchange that is taken back brings back the damage: records without a newline between them.
+        let now: Vec<Inode> = members(fs).iter().map(|member| member.inode).collect();
+        let is_back = |inode: &Inode| now.contains(inode) && !self.before.contains(inode);
+        if is_exchange && self.at_start.iter().any(is_back) {
+            return self.not_doubled(after);
         }
         let mut rest = after.iter();
         for id in &before {
@@ -543,7 +622,7 @@ impl Books {
             let record = &mut self.records[id];
             if found {
                 record.safe = true;
-                if record.state == State::Gone {
+                if record.state == State::Gone || record.lost {
                     // What had removed it was not on the disk yet, and what it has its place behind is not certain.
                     (record.state, record.begun, record.told) = (State::Maybe, 0, None);
                 } else if !record.released {
@@ -583,6 +662,30 @@ impl Books {
 
     // Judgement.
 
+    /// What lies beside the log belongs to whom it belongs to, and all of it may be read by him.
+    pub(super) fn belongs_to(&self, fs: &FileSystem, service: u32) -> Result<(), String> {
+        let Ok(folder) = fs.walk(ROOT_USER, Path::new(FOLDER), true) else { return Ok(()) };
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            for (name, inode) in fs.names(folder) {
+                let meta = &fs.nodes[*inode].meta;
+                // An empty folder, or what a killed run has begun, may be removed by whose folder it is in, and is.
+                let may_be = match &fs.nodes[*inode].kind {
+                    Kind::Folder { now, .. } => now.is_empty(),
+                    Kind::Link(_) => true,
+                    Kind::File { .. } => name.as_bytes().starts_with(b".") && name.as_bytes().ends_with(b".tmp"),
+                };
+                if meta.owner != service && !may_be {
+                    return Err(format!("{} belongs to {}", name.to_string_lossy(), meta.owner));
+                }
+                if matches!(fs.nodes[*inode].kind, Kind::Folder { .. }) {
+                    folders.push(*inode);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Everybody has finished: `clean` says that recovery called it clean.
     pub(super) fn judge(&mut self, fs: &FileSystem, clean: bool) -> Result<(), String> {
         let mut view: Vec<usize> = Vec::new();
@@ -607,8 +710,11 @@ impl Books {
             let first = self.twins(id)[0];
             let owed = self.twins(first).iter().filter(|twin| self.records[**twin].owed).count();
             let there = counts.get(&first).copied().unwrap_or(0);
-            let kept = memmem::find(&all, &record.text).is_some()
-                || record.spaced.as_ref().is_some_and(|text| memmem::find(&all, text).is_some());
+            // Which of those that look alike it is, nobody can tell.
+            let kept = self.twins(first).iter().map(|twin| &self.records[*twin]).any(|twin| {
+                let texts = [Some(&twin.text), twin.spaced.as_ref()];
+                texts.into_iter().flatten().any(|text| memmem::find(&all, text).is_some())
+            });
             if record.owed && there < owed && (clean || !kept) {
                 return Err(format!(
                     "record {id} is {}: {view:?}",

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::super::sys::{Open, Rename, Result, Seek, Stat};
+use super::super::sys::{Open, Rename, Result, Stat};
 use super::content::{Change, Content};
-use super::file_system::{Access, Descriptor, FileSystem, Inode, Kind, Lie, Node, Process, ROOT, UMASK};
+use super::file_system::{Access, Descriptor, FileSystem, Inode, Kind, Lie, Process, ROOT, UMASK};
 use super::power::Set;
 
 impl FileSystem {
@@ -343,14 +343,10 @@ impl FileSystem {
         (node.modified, node.changed) = (stamp, stamp);
     }
 
-    pub(crate) fn seek(&mut self, fd: Descriptor, what: Seek, offset: u64) -> Result<u64> {
+    pub(crate) fn next_data(&mut self, fd: Descriptor, offset: u64) -> Result<u64> {
         let opened = self.get(fd)?;
         let content = self.content(opened.inode).ok_or(Errno::INVAL)?;
-        let found = match what {
-            Seek::Data => content.next_data(offset, self.settings.block),
-            Seek::Hole => content.next_hole(offset, self.settings.block),
-        };
-        let found = found.ok_or(Errno::NXIO)?;
+        let found = content.next_data(offset, self.settings.block).ok_or(Errno::NXIO)?;
         self.move_to(fd, found);
         Ok(found)
     }

@@ -85,14 +85,6 @@ impl Content {
         Some(offset.max(found * block))
     }
 
-    pub(crate) fn next_hole(&self, offset: u64, block: u64) -> Option<u64> {
-        if offset >= self.size {
-            return None;
-        }
-        let found = (offset / block..).find(|at| !self.is_data(*at)).unwrap_or(u64::MAX);
-        Some(offset.max(found * block).min(self.size))
-    }
-
     /// All of it, holes as NULs.
     pub(crate) fn to_vec(&self) -> Vec<u8> {
         assert!(self.size <= MOST, "a simulated file of {} bytes", self.size);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::super::sys::{self, Flock, Handle, Lease, Open, Rename, Seek, Stat};
+use super::super::sys::{self, Flock, Handle, Lease, Open, Rename, Stat};
 use super::chance::Chance;
 use super::file_system::{FileSystem, Process, ROOT, Settings};
 use super::{install, remove};
@@ -135,8 +135,7 @@ impl Run {
                     22 => format!("write {length} {}", tell(handle.write(&bytes))),
                     23 => format!("truncate {offset} {}", tell(handle.truncate(offset))),
                     24 => format!("sync {}", tell(handle.sync())),
-                    25 if is_file => format!("seek data {offset} {}", tell(handle.seek(Seek::Data, offset))),
-                    26 if is_file => format!("seek hole {offset} {}", tell(handle.seek(Seek::Hole, offset))),
+                    25 | 26 if is_file => format!("next data {offset} {}", tell(handle.next_data(offset))),
                     27 => {
                         let how = [Flock::Exclusive, Flock::Shared][how % 2];
                         format!("flock {how:?} {}", tell(handle.flock(how)))

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 
-use super::super::sys::{Flock, Lease, Open, Rename, Result, Seek, Stat};
+use super::super::sys::{Flock, Lease, Result};
 use super::content::{Change, Content};
 use super::power::{Pending, Set};
 

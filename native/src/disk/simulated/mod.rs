@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::sys::{Flock, Lease, Open, Rename, Result, Seek, Stat};
+use super::sys::{Flock, Lease, Open, Rename, Result, Stat};
 use file_system::{Descriptor, FileSystem, Kind, Process};
 
 thread_local! {
@@ -333,8 +333,8 @@ impl Handle {
         })
     }
 
-    pub(crate) fn seek(&self, what: Seek, offset: u64) -> Result<u64> {
-        self.call(looks("seek", &|| self.name()), |fs, _| fs.seek(self.fd, what, offset))
+    pub(crate) fn next_data(&self, offset: u64) -> Result<u64> {
+        self.call(looks("seek", &|| self.name()), |fs, _| fs.next_data(self.fd, offset))
     }
 
     pub(crate) fn start_at(&self, offset: u64) -> Result<()> {

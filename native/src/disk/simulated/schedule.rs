@@ -13,13 +13,25 @@ use super::file_system::{FileSystem, Lie, Process, ROOT, Settings};
 use super::ours::{self, Exit, Verb};
 use super::world::{
     Ended, Figures, Likely, Ran, Scheduler, begin, books, end, fail, failed, finish_others, in_thousand, list,
-    new_process, others_alive, pick, power_cut, run_ours, say, set_second, spawn, step, world,
+    new_service, others_alive, pick, power_cut, run_ours, say, set_second, spawn, step, world,
 };
 use super::writers::{self, Setup, Style};
 use super::{install, remove, with};
+use crate::disk::fault::Fault;
+
+/// What a test breaks, to see that it is found.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Broken {
+    /// A promise of the disk's.
+    Disk(Lie),
+    /// A safeguard of ours.
+    Safeguard(Fault),
+}
 
 /// One schedule, from these choices. With `listen` it is told step by step.
-pub(super) fn run(chance: Chance, lie: Option<Lie>, listen: bool) -> Ended {
+pub(super) fn run(chance: Chance, broken: Option<Broken>, listen: bool) -> Ended {
+    let lie = if let Some(Broken::Disk(lie)) = broken { Some(lie) } else { None };
+    Fault::put_back(if let Some(Broken::Safeguard(fault)) = broken { Some(fault) } else { None });
     install(FileSystem::new(Settings { lie, ..Settings::default() }), Some(Rc::new(Scheduler)));
     begin(chance, listen);
     if let Err(payload) = catch_unwind(schedule) {
@@ -28,6 +40,7 @@ pub(super) fn run(chance: Chance, lie: Option<Lie>, listen: bool) -> Ended {
     }
     let ended = end();
     remove();
+    Fault::put_back(None);
     ended
 }
 
@@ -42,7 +55,9 @@ fn schedule() {
         9 => Err(Errno::ACCESS),
         _ => Ok(()),
     };
-    let exchange = pick(12) < 11;
+    let mut exchange = pick(12) < 11;
+    // A schedule in which a fault cannot show need not be tried.
+    exchange &= !Fault::ReplacesBesideWriters.is_back();
     let settings = Settings {
         block: 512,
         leases,
@@ -56,11 +71,14 @@ fn schedule() {
     let rotation = (pick(2) == 1).then(|| (3 + pick(2) as u32, 250 + 50 * pick(10) as u64));
     let setup = Setup { rotation };
     let guarded = leases.is_ok() && exchange;
-    say(|| format!("{settings:?}\n{setup:?}"));
+    // The service has a user of its own, and root comes to help.
+    let service = if pick(6) == 5 { 1000 } else { 0 };
+    world(|world| world.service = service);
+    say(|| format!("{settings:?}\n{setup:?}\nuser {service}"));
     with(|fs| {
         fs.settings = settings;
         for name in [&FOLDER[1..], "elsewhere"] {
-            fs.make_folder(root(), ROOT, OsStr::new(name), 0o755).expect("a folder");
+            fs.make_folder(Process { number: 0, user: service }, ROOT, OsStr::new(name), 0o755).expect("a folder");
         }
         fs.sync_all();
     });
@@ -114,14 +132,18 @@ fn phase(setup: Setup, guarded: bool) {
         && pick(12) == 11
     {
         finish_others();
-        let process = new_process();
+        let process = new_service();
         spawn(process, writers::set_rewriter(process, files, most));
     }
     let writers = if others_alive() && setup.rotation.is_some() { 0 } else { pick(4) };
     for _ in 0..writers {
-        let process = new_process();
+        let process = new_service();
         let count = 1 + pick(4);
-        match pick(16) {
+        let mut what = pick(16);
+        if what < 8 && (Fault::LateUnchecked.is_back() || Fault::OverwritesUnchecked.is_back()) {
+            what = 14;
+        }
+        match what {
             10 | 11 => spawn(process, writers::writer(process, setup, Style::Slow, count)),
             12 => spawn(process, writers::writer(process, setup, Style::Holding, count)),
             13 => spawn(process, writers::copy_and_truncate(process)),
@@ -177,7 +199,7 @@ fn ours(setup: Setup, verb: Verb) -> Option<Exit> {
     if let Verb::Compact { keep, .. } = verb {
         books(|books, fs| books.compact(fs, Some(keep)));
     }
-    books(|books, _| books.rotated = false);
+    books(|books, fs| books.begin(fs));
     let log = PathBuf::from(FOLDER).join(LOG);
     let ran = run_ours(|| ours::run(&log, setup.rotation.map(|(files, _)| files), verb));
     if let Verb::Compact { .. } = verb {
@@ -186,6 +208,9 @@ fn ours(setup: Setup, verb: Verb) -> Option<Exit> {
     let Ran::Ended(exit) = ran else { return None };
     say(|| format!("    {exit:?}"));
     say(|| with(|fs| list(fs)));
+    if exit.code == 0 && !matches!(verb, Verb::StartupCheck) {
+        books(|books, _| books.all_is_well());
+    }
     let alone = before == world(|world| world.others_time);
     if alone {
         books(|books, fs| books.promised(fs, &exit.repaired));
@@ -221,6 +246,13 @@ fn settle(setup: Setup, guarded: bool) {
     let clean = exit.code == 0;
     if let Err(text) = books(|books, fs| books.judge(fs, clean)) {
         fail(format!("{text} (exit {})", exit.code));
+        return;
+    }
+    let service = world(|world| world.service);
+    if let Err(text) = books(|books, fs| books.belongs_to(fs, service))
+        && clean
+    {
+        fail(text);
         return;
     }
     let hidden = with(|fs| leftovers(fs));

@@ -48,6 +48,8 @@ pub(super) struct World {
     /// The processes of ours that are alive.
     ours: Vec<u32>,
     next_process: u32,
+    /// The user whose log it is; we are root.
+    pub(super) service: u32,
     /// Counts every step of everybody.
     pub(super) time: u64,
     /// Counts the steps of the others.
@@ -123,6 +125,7 @@ pub(super) fn begin(chance: Chance, listen: bool) {
         others: Vec::new(),
         ours: Vec::new(),
         next_process: 1,
+        service: 0,
         time: 0,
         others_time: 0,
         trace: listen.then(Vec::new),
@@ -162,11 +165,16 @@ pub(super) fn in_thousand(cases: u32) -> bool {
     world(|world| world.chance.in_thousand(cases))
 }
 
-pub(super) fn new_process() -> Process {
+fn new_process(user: u32) -> Process {
     world(|world| {
         world.next_process += 1;
-        Process { number: world.next_process, user: 0 }
+        Process { number: world.next_process, user }
     })
+}
+
+/// A process of the service whose log it is.
+pub(super) fn new_service() -> Process {
+    new_process(world(|world| world.service))
 }
 
 /// Somebody else begins to work.
@@ -260,7 +268,7 @@ pub(super) enum Ran<T> {
 
 /// Runs real code as a process of its own.
 pub(super) fn run_ours<T>(work: impl FnOnce() -> T) -> Ran<T> {
-    let process = new_process();
+    let process = new_process(0);
     world(|world| {
         world.ours.push(process.number);
         world.figures.runs += 1;
@@ -372,7 +380,8 @@ impl Watch for Scheduler {
         if process.number == 0 || !Scheduler::is_alive(process) {
             return;
         }
-        let is_exchange = call.name == "rename" && (call.about)().ends_with("Exchange");
+        let is_exchange =
+            call.name == "rename" && ["Exchange", ".emptied Replace"].iter().any(|end| (call.about)().ends_with(end));
         if call.changes
             && let Err(text) = books(|books, fs| books.compare(fs, is_exchange))
         {

@@ -126,7 +126,7 @@ impl Unfinished {
         let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
         synced
             .map_err(|error| Error::cannot_write("write", &folder.join(name), error))
-            .and_then(|()| folder.move_to(&self.hidden, folder, name).map(drop))
+            .and_then(|()| folder.give_name(&self.hidden, name, true))
             .inspect_err(|_| self.abandon(folder))
     }
 
