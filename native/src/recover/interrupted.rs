@@ -6,6 +6,7 @@
 //! older than all that it holds, or else nothing is done and the temporary stays reported.
 
 use std::io::Write;
+use std::time::Duration;
 
 use papyra_core::report::Backend;
 use papyra_core::rotation::{RotationSet, Temporary, TemporaryOf, member_name};
@@ -17,7 +18,7 @@ use super::member::Keeping;
 use super::rejects::give_to;
 use super::{Doing, Outcome, aside, quarantine};
 use crate::disk::fault::Fault;
-use crate::disk::{File, sparse};
+use crate::disk::{File, sparse, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::Effort;
@@ -26,6 +27,10 @@ use crate::records;
 /// Puts temporaries of Papyra's in place, or aside when they hold nothing new.
 pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
     let Doing { history, keeping, at_rest, effort } = *doing;
+    if history.set()?.temporaries.is_empty() {
+        return Ok(());
+    }
+    wait_for_renames(history)?;
     let set = history.set()?;
     if set.temporaries.is_empty() || has_original_aside(history, &set, keeping)? {
         return Ok(());
@@ -38,10 +43,7 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
     }
     match lacking(history, &set, effort)? {
         Lacking::Undecided => return Ok(()),
-        Lacking::AtWork => {
-            let text = format!("a compaction or recovery of {} is at work: try again", show(&history.path()));
-            return Err(Error::new(Code::TryAgain, text));
-        }
+        Lacking::AtWork => return Err(at_work(history)),
         Lacking::TooMany(name) => {
             outcome.warnings.push(too_many(history, &name));
             return Ok(());
@@ -63,11 +65,39 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
             }
         }
     }
-    for temporary in history.set()?.temporaries {
+    let now = history.set()?;
+    // Nobody may have taken a member away meanwhile: what goes aside has to be there.
+    if !Fault::TemporaryAtWork.is_back() && !matches!(lacking(history, &now, effort)?, Lacking::Nothing) {
+        return Err(at_work(history));
+    }
+    for temporary in now.temporaries {
         let to = aside(&history.folder, &[&temporary.name], keeping)?;
         outcome.quarantined_files.push(quarantine::set_aside(&history.folder, &temporary.name, &to)?);
     }
     history.folder.sync()
+}
+
+/// The longest that Papyra takes from its temporaries' last byte to their last rename.
+const RENAMING: Duration = Duration::from_millis(500);
+
+/// Papyra removes the old files and renames its temporaries right after it has written them: until then the set is not what
+/// it will be. Whoever was killed there is not waited for twice.
+fn wait_for_renames(history: &History) -> Result<()> {
+    let mut newest = 0;
+    for temporary in history.set()?.temporaries {
+        let modified = history.folder.stat(&temporary.name)?.map_or((0, 0), |stat| stat.modified);
+        newest = newest.max(modified.0.saturating_mul(1000).saturating_add(modified.1 / 1_000_000));
+    }
+    let left = newest.saturating_add(RENAMING.as_millis() as i64).saturating_sub(sys::now());
+    if left > 0 && !Fault::TemporaryAtWork.is_back() {
+        sys::pause(RENAMING.min(Duration::from_millis(left.unsigned_abs())));
+    }
+    Ok(())
+}
+
+fn at_work(history: &History) -> Error {
+    let text = format!("a compaction or recovery of {} is at work: try again", show(&history.path()));
+    Error::new(Code::TryAgain, text)
 }
 
 /// Whether lines that the set lacks may become a member of this number: it is not there, Papyra had so many, and reads so

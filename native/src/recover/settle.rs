@@ -141,8 +141,10 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
     let size = file.size().map_err(|error| hidden.failed(&error))?;
     let others = others(history, hidden.folder)?;
     let whole = Mark::of(&file, &hidden.path(), size)?;
+    // One that should hold something was emptied by somebody who meant the log.
+    let may_be_empty = hidden.journal.old.size == 0 || hidden.journal.new.size == 0;
     for other in &others {
-        if size == 0 || whole.fits(&other.file, &hidden.folder.join(&other.name))? {
+        if size == 0 && may_be_empty || size > 0 && whole.fits(&other.file, &hidden.folder.join(&other.name))? {
             return Ok(true);
         }
     }

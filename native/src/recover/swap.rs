@@ -175,6 +175,10 @@ impl Swap<'_> {
         if waiting && new.lease_within(Lease::Write, LAST_PATIENCE).is_err() {
             return Err(still_open(folder, &log));
         }
+        if !journal.new.fits(new, &path)? {
+            // He did something else, and meant the log: the hidden file stays, and is named.
+            return Err(changed(folder, &log));
+        }
         if new.size().map_err(failed)? > journal.new.size {
             let carried = journal.at(State::Carried).name();
             folder.rename(&hidden, &carried)?;

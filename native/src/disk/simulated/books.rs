@@ -367,6 +367,12 @@ impl Books {
             record.safe = false;
             record.state = if emptied && !is_displaced { State::Gone } else { State::Maybe };
         });
+        let carried = if emptied { self.carried(fs) } else { Vec::new() };
+        self.each(&carried, |record| {
+            if record.state == State::Gone {
+                record.state = State::Maybe;
+            }
+        });
         for id in displaced {
             let record: &mut Record = &mut self.records[id];
             record.displaced = true;
@@ -401,10 +407,27 @@ impl Books {
         let twin = self.twins(old)[0];
         let stays = in_temporaries.contains(&Some(twin));
         let is_displaced = self.is_hidden(fs, inode);
+        let stays = stays || self.carried(fs).contains(&Some(twin));
         self.records[old].displaced = is_displaced;
         self.records[old].state = if stays || is_displaced { State::Maybe } else { State::Gone };
         (self.records[old].owed, self.records[old].safe) = (false, false);
         self.records[new].owed = true;
+    }
+
+    /// The records of which nobody can tell whether an interrupted run has carried them over to the log.
+    fn carried(&self, fs: &FileSystem) -> Vec<Option<usize>> {
+        let mut found = Vec::new();
+        for folder in [FOLDER, ELSEWHERE] {
+            let Ok(folder) = fs.walk(ROOT_USER, Path::new(folder), true) else { continue };
+            for (name, inode) in fs.names(folder) {
+                let name = name.to_string_lossy();
+                let Some((_, marks)) = name.split_once(".carried.") else { continue };
+                let Some(size) = marks.split('-').next().and_then(|size| size.parse::<usize>().ok()) else { continue };
+                let bytes = bytes_of(fs, *inode);
+                found.extend(self.kept(bytes.get(size..).unwrap_or_default()).ids);
+            }
+        }
+        found
     }
 
     /// Whether we have taken the file's name: it is about to get it back, or what is added to it is carried on.
@@ -515,7 +538,9 @@ impl Books {
         }
         let mut rest = after.iter();
         for id in &before {
-            if self.records[*id].state != State::Maybe && !rest.any(|other| other == id) {
+            let record = &self.records[*id];
+            let may_go = record.state == State::Maybe || record.released;
+            if !may_go && !rest.any(|other| other == id) {
                 let what = if after.contains(id) { "in another place" } else { "no more" };
                 return Err(format!("a reader sees record {id} {what}: {before:?} became {after:?}"));
             }

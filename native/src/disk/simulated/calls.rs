@@ -49,14 +49,6 @@ impl FileSystem {
         self.set_names(vec![Set::new(folder, name, Some(link))]);
     }
 
-    /// From here down it is another file system.
-    pub(crate) fn mount(&mut self, folder: Inode) {
-        let count = self.nodes.len() as u64;
-        if let Kind::Folder { device, .. } = &mut self.nodes[folder].kind {
-            *device = count + 1;
-        }
-    }
-
     pub(crate) fn create(&mut self, who: Process, folder: Inode, name: &OsStr, mode: u32) -> Result<Inode> {
         self.may_change(who, folder)?;
         let made = self.new_file(mode & !UMASK, who.user);

@@ -490,11 +490,6 @@ impl FileSystem {
     pub(crate) fn inode_of(&self, fd: Descriptor) -> Option<Inode> {
         self.get(fd).ok().map(|opened| opened.inode)
     }
-
-    /// Who else may still write to the file.
-    pub(crate) fn writers(&self, inode: Inode) -> u32 {
-        self.nodes[inode].writers
-    }
 }
 
 /// Sets or removes one name.

@@ -174,7 +174,11 @@ fn phase(setup: Setup, guarded: bool) {
     set_second(Some(Rc::new(move || {
         ours(setup, Verb::Repair { at_rest: false });
     })));
-    let verb = match pick(8) {
+    let mut what = pick(8);
+    if Fault::OriginalNotSynced.is_back() || Fault::ParentsNotSynced.is_back() {
+        what = 5;
+    }
+    let verb = match what {
         5 => Verb::Quarantine { at_rest },
         6 => Verb::StartupCheck,
         7 => Verb::Compact { keep: 1 + pick(8), at_rest },

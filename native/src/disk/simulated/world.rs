@@ -38,7 +38,10 @@ struct Other {
 
 /// The longest that `open` takes from following the path to opening the file, in nanoseconds: a kernel may be stopped
 /// there, but not for long.
-const OPENING: i64 = 5_000_000;
+pub(super) const OPENING: i64 = 5_000_000;
+
+/// The longest that Papyra takes from its temporaries' last byte to their last rename.
+pub(super) const RENAMING: i64 = 400_000_000;
 
 pub(super) struct World {
     pub(super) chance: Chance,
@@ -193,9 +196,9 @@ pub(super) fn step() -> bool {
     true
 }
 
-/// Whether the caller is in the middle of opening a file.
-pub(super) fn opening(process: Process, is: bool) {
-    let until = with(|fs| fs.now()) + OPENING;
+/// Whether the caller is in the middle of what takes no longer than this.
+pub(super) fn hurries(process: Process, most: i64, is: bool) {
+    let until = with(|fs| fs.now()) + most;
     world(|world| {
         if let Some(other) = world.others.iter_mut().find(|other| other.process == process) {
             other.until = is.then_some(until);

@@ -13,7 +13,7 @@ use super::super::sys::{Rename, Result};
 use super::books::{FOLDER, FORGED, LOG, members};
 use super::file_system::{Access, Descriptor, Inode, Process};
 use super::with;
-use super::world::{books, in_thousand, opening, pick, say, world};
+use super::world::{OPENING, RENAMING, books, hurries, in_thousand, pick, say, world};
 
 /// Ends one call.
 struct Step(bool);
@@ -80,9 +80,9 @@ impl Caller {
         let inode = found.inspect_err(|error| self.say(|| format!("cannot open {path:?}: {error}")))?;
         self.say(|| format!("finds {path:?}: {inode}"));
         books(|books, _| books.moved());
-        opening(self.0, true);
+        hurries(self.0, OPENING, true);
         step().await;
-        opening(self.0, false);
+        hurries(self.0, OPENING, false);
         if access.empty {
             books(|books, fs| books.temporary(fs, inode, true));
         }
@@ -325,6 +325,7 @@ pub(super) async fn rewriter(process: Process, suffix: &'static str) {
             return;
         }
     }
+    hurries(process, RENAMING, true);
     caller.close(fd).await;
     if in_thousand(150) {
         caller.say(|| "dies".to_owned());
@@ -373,6 +374,7 @@ pub(super) async fn set_rewriter(process: Process, files: u32, most: u64) {
         caller.close(fd).await;
         temporaries.push((temporary, path(index as u32)));
     }
+    hurries(process, RENAMING, true);
     for index in (0..files).rev() {
         if in_thousand(60) {
             caller.say(|| "dies".to_owned());
