@@ -29,8 +29,8 @@ const MOST_MANIFEST: u64 = 1 << 20;
 /// What a name leads to, when that is no file that can be read. Links are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// A folder.
-    Folder,
+    /// A folder with files of these names in it, as far as they are known.
+    Folder(Vec<String>),
     /// A named pipe, socket or device, in words that begin with an article.
     Special(&'static str),
     /// Something that cannot be read, or nothing; why, in words.
@@ -93,6 +93,10 @@ pub struct Contents {
     pub archives: Vec<(String, archive::Format)>,
     /// Redis backups.
     pub backups: Vec<RedisFiles>,
+    /// Folders of append-only files, whose content is to be looked at too.
+    pub append_only: Vec<String>,
+    /// Which of the Redis files a server would load, in words, where that depends on its settings.
+    pub loaded: Option<String>,
     /// Where a log may be, and could not be read; with the reason.
     pub unread: Vec<PassedOver>,
     /// What is not a log.
@@ -235,7 +239,8 @@ impl Survey {
                 Some(Is::Entry(Entry::Special(reason))) => {
                     contents.passed_over.push(PassedOver { path: name, reason: (*reason).into() });
                 }
-                Some(Is::Entry(Entry::Folder)) => {
+                Some(Is::Entry(Entry::Folder(names))) if AofNames::is_folder(names) => contents.append_only.push(name),
+                Some(Is::Entry(Entry::Folder(_))) => {
                     let reason = "a folder: name it with --path to have it looked at".into();
                     contents.passed_over.push(PassedOver { path: name + "/", reason });
                 }
@@ -247,6 +252,7 @@ impl Survey {
                 Some(Is::Unsure(..)) => {}
             }
         }
+        contents.loaded = loaded(&contents);
         contents
     }
 
@@ -272,7 +278,7 @@ impl Survey {
         let name = &self.names[at];
         let base = if choice == Choice::Json { name } else { rotation::log_of(name) };
         // A folder of that name is not a log.
-        let is_folder = self.at(base).is_some_and(|at| matches!(self.is(at), Some(Is::Entry(Entry::Folder))));
+        let is_folder = self.at(base).is_some_and(|at| matches!(self.is(at), Some(Is::Entry(Entry::Folder(_)))));
         if is_folder { name.clone() } else { base.to_owned() }
     }
 
@@ -317,14 +323,21 @@ impl Survey {
 impl Contents {
     /// Whether there is nothing in the folder that could be checked.
     pub fn is_empty(&self) -> bool {
-        self.logs.is_empty() && self.archives.is_empty() && self.backups.is_empty() && self.unread.is_empty()
+        self.logs.is_empty()
+            && self.archives.is_empty()
+            && self.backups.is_empty()
+            && self.append_only.is_empty()
+            && self.unread.is_empty()
     }
 
     /// The backend that a report on all of it names.
     pub fn backend(&self) -> Backend {
         if self.logs.iter().any(|log| log.backend == Backend::Rotating) {
             Backend::Rotating
-        } else if self.logs.is_empty() && self.archives.is_empty() && !self.backups.is_empty() {
+        } else if self.logs.is_empty()
+            && self.archives.is_empty()
+            && !(self.backups.is_empty() && self.append_only.is_empty())
+        {
             Backend::Redis
         } else {
             Backend::Json
@@ -345,6 +358,45 @@ impl fmt::Display for PassedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", escape(self.path.as_bytes()), escape(self.reason.as_bytes()))
     }
+}
+
+/// Which of a server's files it loads. Redis before 7.0 knows one append-only file, later ones a folder of them; none loads two of these
+/// (redis `server.c`, `loadDataFromDisk`).
+fn loaded(contents: &Contents) -> Option<String> {
+    let is_aof = |name: &str| name.ends_with(".aof");
+    let (mut dumps, mut files) = (Vec::new(), Vec::new());
+    for backup in &contents.backups {
+        match backup {
+            RedisFiles::Rdb(name) if is_aof(name) => files.push(name.clone()),
+            RedisFiles::Rdb(name) => dumps.push(name.clone()),
+            RedisFiles::Aof(set) => files.extend(set.manifest.iter().chain(&set.files).next().cloned()),
+            RedisFiles::Dump(_) => {}
+        }
+    }
+    let folders: Vec<String> = contents.append_only.iter().map(|name| format!("{name}/")).collect();
+    let appended = if folders.is_empty() { &files } else { &folders };
+    if appended.is_empty() || dumps.is_empty() && files.len() + folders.len() < 2 {
+        return None;
+    }
+    let all = |names: &[String]| names.join(" or ");
+    let setting = if folders.is_empty() { "appendfilename" } else { "appenddirname" };
+    let which = |names: &[String], setting: &str| {
+        if names.len() > 1 { format!(", whichever {setting} names") } else { String::new() }
+    };
+    let mut text = format!("a server with `appendonly yes` loads {}{}", all(appended), which(appended, setting));
+    if !folders.is_empty() && !files.is_empty() {
+        text.push_str(&format!(" (before Redis 7.0: {})", all(&files)));
+    }
+    if !dumps.is_empty() {
+        text.push_str(&format!(" and not {}", all(&dumps)));
+    }
+    text.push_str("; with `appendonly no` it loads ");
+    text.push_str(&if dumps.is_empty() {
+        "none of them".into()
+    } else {
+        format!("{} alone{}", all(&dumps), which(&dumps, "dbfilename"))
+    });
+    Some(text)
 }
 
 /// Which of the `names` in a folder may hold older parts of the log `base` and are not read with it, though no finding is due: what was
@@ -449,7 +501,7 @@ mod tests {
         ];
         let closed = || Entry::Closed("a link to nowhere".into());
         let entries = [
-            ("d", Entry::Folder),
+            ("d", Entry::Folder(vec!["a.ndjson".into()])),
             ("data.ndjson", closed()),
             ("fifo.jsonl.1", Entry::Special("a named pipe")),
             ("redis.sock", Entry::Special("a socket")),
@@ -476,6 +528,38 @@ mod tests {
         assert_eq!(names(&contents.passed_over), passed_over);
         assert_eq!(contents.passed_over[2].to_string(), "logs.tar (a tar archive; unpack it with: tar -xf logs.tar)");
         assert_eq!((contents.backend(), contents.vanished.len()), (Backend::Rotating, 0));
+    }
+
+    #[test]
+    fn a_servers_folder_holds_a_dump_and_append_only_files_and_which_is_loaded_is_said() {
+        let inside = |names: &[&str]| Entry::Folder(names.iter().map(|&name| name.to_owned()).collect());
+        let whole = ["a.aof.1.base.rdb", "a.aof.1.incr.aof", "a.aof.manifest"];
+        let dump: (&str, &[u8]) = ("dump.rdb", b"REDIS0011\xfa");
+        let old: (&str, &[u8]) = ("appendonly.aof", b"REDIS0009\xfa");
+        for (files, entries, expected) in [
+            (
+                &[dump][..],
+                &[("aof", inside(&whole))][..],
+                Some(["loads aof/ and not dump.rdb; ", "loads dump.rdb alone"]),
+            ),
+            (
+                &[dump, old],
+                &[("aof", inside(&whole))],
+                Some(["loads aof/ (before Redis 7.0: appendonly.aof) and", "dump.rdb alone"]),
+            ),
+            (&[dump, old], &[], Some(["loads appendonly.aof and not dump.rdb; ", "loads dump.rdb alone"])),
+            (&[], &[("aof", inside(&whole[1..]))], None),
+            (&[dump], &[], None),
+            (&[dump], &[("logs", inside(&["a.ndjson", "b.manifest"]))], None),
+        ] {
+            let contents = survey(files, entries).decide(Choice::Auto, None);
+            assert_eq!(contents.loaded.is_some(), expected.is_some(), "{:?}", contents.loaded);
+            let said = contents.loaded.unwrap_or_default();
+            assert!(expected.into_iter().flatten().all(|part| said.contains(part)), "{said}");
+            let is_set = |entry: &&(&str, Entry)| entry.0 == "aof";
+            assert_eq!(contents.append_only.len(), entries.iter().filter(is_set).count());
+            assert_eq!(contents.passed_over.len(), entries.len() - contents.append_only.len());
+        }
     }
 
     #[test]

@@ -95,6 +95,9 @@ pub struct Report {
     /// What lies beside them and was not looked at.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub passed_over: Vec<PassedOver>,
+    /// Which of a Redis server's files it would load, in words, where that depends on its settings.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub loaded: Option<String>,
 }
 
 /// Sums over the members of a history. Orphans and temporaries count only in `anomalies`.
@@ -269,7 +272,8 @@ impl Report {
         }
         let clean = totals.anomalies == 0 && (!strict || totals.notes.is_empty());
         let verdict = if clean { Verdict::Clean } else { Verdict::Anomalies };
-        Report { schema: SCHEMA.into(), tool: tool.into(), backend, verdict, totals, files, passed_over: Vec::new() }
+        let (passed_over, loaded) = (Vec::new(), None);
+        Report { schema: SCHEMA.into(), tool: tool.into(), backend, verdict, totals, files, passed_over, loaded }
     }
 
     /// Whether the bytes look like something else altogether: not one whole record, and no damaged line that looks

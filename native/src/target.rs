@@ -12,7 +12,7 @@ use papyra_core::report::{Backend, FileReport};
 use papyra_core::sniff;
 
 use crate::archive::{self, Format};
-use crate::disk::{Folder, name_of, os};
+use crate::disk::{Folder, os};
 use crate::error::{Code, Error, Result, reason, show};
 use crate::history::{Choice, History};
 use crate::offline::{AofSet, Backup};
@@ -53,6 +53,8 @@ pub struct Logs {
     pub unread: Vec<PassedOver>,
     /// What is not a log.
     pub passed_over: Vec<PassedOver>,
+    /// Which of the Redis backups a server would load, in words, where that depends on its settings.
+    pub loaded: Option<String>,
     /// The backend that a report on all of it names.
     pub backend: Backend,
     /// The size of the logs, in bytes.
@@ -70,7 +72,7 @@ impl Target {
             // A set may be without its active file, for good or while a writer rotates.
             Found::Nothing => return history().map(Target::History),
             Found::File(file) => file,
-            Found::Entry(Entry::Folder) => {
+            Found::Entry(Entry::Folder(_)) => {
                 let mut logs = Logs::in_folder(path, choice, max_files)?;
                 let alone = logs.histories.is_empty() && logs.archives.is_empty() && logs.unread.is_empty();
                 return Ok(match if alone && logs.backups.len() == 1 { logs.backups.pop() } else { None } {
@@ -174,7 +176,7 @@ fn look(path: &Path) -> Found {
     };
     let kind = metadata.file_type();
     if kind.is_dir() {
-        return Found::Entry(Entry::Folder);
+        return Found::Entry(Entry::Folder(Vec::new()));
     }
     if !kind.is_file() {
         let null = rustix::fs::makedev(1, 3);
@@ -202,7 +204,10 @@ impl Logs {
     pub fn left_out(&self) -> Option<Vec<String>> {
         let archives = self.archives.iter().map(|(path, _)| path.clone());
         let backups = self.backups.iter().map(Backup::path);
-        let names: Vec<String> = archives.chain(backups).filter_map(|path| name_of(&path)).collect();
+        let here = |path: PathBuf| path.strip_prefix(self.folder.path()).map(Path::to_owned).unwrap_or(path);
+        let names = archives.chain(backups).map(here);
+        let names: Vec<String> =
+            names.map(|path| papyra_core::name::text(path.as_os_str().as_encoded_bytes())).collect();
         (!names.is_empty()).then_some(names)
     }
 
@@ -226,11 +231,17 @@ impl Logs {
             if contents.is_empty() {
                 return Err(no_logs(path, &contents));
             }
-            return Ok(Logs::of(folder, names, contents, max_files));
+            return Logs::of(folder, names, contents, choice, max_files);
         }
     }
 
-    fn of(folder: Folder, mut names: Vec<String>, contents: Contents, max_files: Option<u32>) -> Logs {
+    fn of(
+        folder: Folder,
+        mut names: Vec<String>,
+        contents: Contents,
+        choice: Choice,
+        max_files: Option<u32>,
+    ) -> Result<Logs> {
         names.sort();
         let names = std::sync::Arc::new(names);
         let backend = contents.backend();
@@ -241,19 +252,23 @@ impl Logs {
             RedisFiles::Dump(name) => Backup::Dump(at(&name)),
             RedisFiles::Aof(names) => set(names),
         });
-        let backups: Vec<Backup> = backups.collect();
+        let mut backups: Vec<Backup> = backups.collect();
+        for name in &contents.append_only {
+            backups.extend(Logs::in_folder(&at(name), choice, max_files)?.backups);
+        }
         let bytes = contents.logs.iter().map(|log| log.size).chain(backups.iter().map(Backup::size)).sum();
         let history = |log| History::listed(folder.clone(), log, names.clone(), max_files);
-        Logs {
+        Ok(Logs {
             histories: contents.logs.into_iter().map(history).collect(),
             archives: contents.archives.into_iter().map(|(name, format)| (at(&name), format)).collect(),
             backups,
             unread: contents.unread,
             passed_over: contents.passed_over,
+            loaded: contents.loaded,
             backend,
             bytes,
             folder,
-        }
+        })
     }
 }
 
@@ -281,6 +296,10 @@ fn survey(folder: &Folder, names: Vec<String>) -> Result<Survey> {
     for (at, path) in asked {
         match look(&path) {
             Found::Nothing => {}
+            Found::Entry(Entry::Folder(_)) => {
+                let names = Folder::open(&path).and_then(|folder| folder.names());
+                survey.entry(at, Entry::Folder(names.unwrap_or_default()));
+            }
             Found::Entry(entry) => survey.entry(at, entry),
             Found::File(file) => {
                 if let Err(error) = fetch(&mut survey, at, &file, &mut start) {

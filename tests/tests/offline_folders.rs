@@ -241,3 +241,32 @@ fn a_manifest_that_names_what_is_no_file_of_its_set() {
         }
     }
 }
+
+#[test]
+fn a_servers_folder_is_scanned_with_its_dump_and_its_append_only_files() {
+    let shop = folder(1);
+    let dump = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/redis/dump.rdb");
+    std::fs::create_dir(shop.path("data")).expect("a folder");
+    std::fs::rename(shop.path("aof"), shop.path("data/appendonlydir")).expect("moved");
+    let scan = || shop.papyra("persistence scan --path data --format json");
+    let paths = |report: &serde_json::Value| -> Vec<String> {
+        let files = report["files"].as_array().expect("files").iter();
+        files.map(|file| file["path"].as_str().expect("a path").to_owned()).collect()
+    };
+    // Alone, the folder is what is meant.
+    let alone = scan().must_exit(2).json();
+    assert_eq!(paths(&alone), [BASE, &incr(1)]);
+    assert!(alone["loaded"].is_null());
+    std::fs::copy(&dump, shop.path("data/dump.rdb")).expect("copied");
+    let both = scan().must_exit(2).json();
+    assert_eq!(paths(&both), ["dump.rdb", &format!("appendonlydir/{BASE}"), &format!("appendonlydir/{}", incr(1))]);
+    assert_eq!(both["passed_over"], serde_json::Value::Null);
+    let said = "with `appendonly yes` loads appendonlydir/ and not dump.rdb; with `appendonly no` it loads dump.rdb alone";
+    shop.papyra("persistence scan --path data").must_exit(2).must_say(said);
+    // What is wrong in either is wrong in all of it.
+    let manifest = shop.path("data/appendonlydir/appendonly.aof.manifest");
+    std::fs::write(&manifest, format!("file {BASE} seq 1 type b\n")).expect("written");
+    let torn = scan().must_exit(2);
+    assert!(torn.stdout.contains("broken_manifest"), "{torn:#?}");
+    shop.papyra("persistence recover --path data").must_exit(64).must_complain("name Redis backups one by one");
+}

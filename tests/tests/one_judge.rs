@@ -55,6 +55,16 @@ fn live_and_offline_agree_on_every_entry() {
         words.extend(fields.iter().flat_map(|(name, value)| [*name, *value]));
         server.attempt(&words).expect("an entry");
     }
+    // A group that waits for two entries that are gone, and for two that are not.
+    server.call(&format!("XGROUP CREATE {key} g 0"));
+    let begin = entries.len();
+    for n in [begin + 1, begin + 2] {
+        let id = format!("{n}-0");
+        server.attempt(&["XADD", key, &id, "data", &events[2]]).expect("an entry");
+    }
+    server.call(&format!("XGROUP SETID {key} g {}-0", begin - 2));
+    server.call(&format!("XREADGROUP GROUP g c STREAMS {key} >"));
+    server.call(&format!("XDEL {key} {}-0 {}-0", begin + 1, begin + 2));
     server.call("SAVE");
     let payload = bytes(&server.call(&format!("DUMP {key}")));
     let shop = Workshop::with("papyra:s:events.dump", &payload);
@@ -66,7 +76,9 @@ fn live_and_offline_agree_on_every_entry() {
 
     let live = judgement(&shop.on(&server.url(), "persistence scan --strict --format json").must_exit(2).json());
     assert_eq!(live.2.len(), 9, "{live:#?}");
-    for note in ["missing_field", "time_backwards", "extra_fields", "wrong_stream", "unknown_kind"] {
+    for note in
+        ["missing_field", "time_backwards", "extra_fields", "wrong_stream", "unknown_kind", "pending_without_entry"]
+    {
         assert!(live.1.contains_key(note), "{note}: {live:#?}");
     }
     for path in ["dump.rdb", "papyra:s:events.dump", "a"] {

@@ -208,6 +208,14 @@ fn each_kind_of_work_does_with_exactly_what_the_handbook_asks_for() {
     };
     fill(&mut redis);
     let shop = Workshop::default();
+    // A group whose pending entry's message is gone.
+    redis.call(&format!("XGROUP CREATE {KEY} gone $"));
+    redis.add(KEY, &[("data", &event(9))]);
+    let read = list(redis.call(&format!("XREADGROUP GROUP gone c STREAMS {KEY} >")));
+    let last = text(&list(list(list(read[0].clone())[1].clone())[0].clone())[0]);
+    shop.write("gone.json", shop.on(&redis.url(), "redis groups list --format json").must_exit(0).stdout);
+    redis.call(&format!("XDEL {KEY} {last}"));
+    redis.call(&format!("XGROUP DESTROY {KEY} gone"));
     let grants = grants();
     let names: Vec<&str> = grants.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["reader", "backup", "recover", "restore"]);
@@ -240,6 +248,7 @@ fn each_kind_of_work_does_with_exactly_what_the_handbook_asks_for() {
                 ("redis claim --kind events --group g --consumer d --min-idle 1ms", 0),
                 ("redis ack --kind events --group g --all", 0),
                 ("redis groups ensure --group h", 0),
+                ("redis groups ensure --from gone.json", 0),
                 ("redis groups delete --group h --kind events", 0),
                 ("persistence recover --mode quarantine", 0),
                 ("persistence compact --max-records 2 --exact", 0),

@@ -93,21 +93,67 @@ fn names_that_are_no_text_are_listed_and_come_back() {
     assert_eq!(waiting(&mut redis), before[1..]);
 }
 
+/// All that a server tells of a stream and its groups, but for idle times.
+fn told(redis: &mut Redis) -> String {
+    let entries = format!("{:?}", redis.call("XRANGE papyra:s:events - +"));
+    let info = format!("{:?}", redis.call("XINFO STREAM papyra:s:events"));
+    let groups = format!("{:?}", redis.call("XINFO GROUPS papyra:s:events"));
+    let waiting = list(redis.call("XPENDING papyra:s:events other - + 100")).into_iter().map(list);
+    let waiting: Vec<_> = waiting.map(|entry| format!("{:?} {:?} {:?}", entry[0], entry[1], entry[3])).collect();
+    // How the radix tree lies in memory may change.
+    let info = info.split("radix-tree").next().unwrap_or_default().to_owned();
+    format!("{entries}\n{info}\n{groups}\n{waiting:?}")
+}
+
 #[test]
-fn pending_entries_whose_message_is_gone_are_counted_as_lost() {
+fn pending_entries_whose_message_is_gone_come_back_too() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    fill(&mut redis);
+    redis.call("XGROUP CREATE papyra:s:events other 0");
+    redis.call("XREADGROUP GROUP other o COUNT 3 STREAMS papyra:s:events >");
+    redis.call("PEXPIREAT papyra:s:events 33000000000000");
+    let shop = Workshop::default();
+    shop.write("groups.json", &shop.on(&redis.url(), "redis groups list --format json").must_exit(0).stdout);
+    let before = pending(&mut redis);
+    redis.call(&format!("XDEL papyra:s:events {} {}", before[0].0, before[9].0));
+    let told_before = told(&mut redis);
+    redis.call("XGROUP DESTROY papyra:s:events shipping");
+    let ensured = shop.on(&redis.url(), "redis groups ensure --from groups.json --format json").must_exit(0).json();
+    let shipping = ensured["groups"].as_array().expect("groups").iter().find(|group| group["group"] == "shipping");
+    let shipping = shipping.expect("the group");
+    assert_eq!((&shipping["pending_restored"], &shipping["pending_lost"]), (&13.into(), &0.into()));
+    assert_eq!(shipping["stream_created"], false);
+    assert_eq!(pending(&mut redis), before);
+    assert_eq!(told(&mut redis), told_before);
+    assert_eq!(number(&redis.call("PTTL papyra:s:events")) / 1_000_000_000, {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_millis();
+        (33_000_000_000_000 - i64::try_from(now).expect("a time")) / 1_000_000_000
+    });
+    // Acknowledged, they are gone for good.
+    redis.call(&format!("XACK papyra:s:events shipping {}", before[0].0));
+    shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(0).must_say("stays as it is");
+    assert_eq!(pending(&mut redis), before[1..]);
+}
+
+#[test]
+fn a_group_of_a_stream_that_is_gone_comes_back_with_an_empty_stream() {
     let Some(mut redis) = Redis::start(&[]) else { return };
     fill(&mut redis);
     let shop = Workshop::default();
-    let listed = shop.on(&redis.url(), "redis groups list --format json").must_exit(0);
-    shop.write("groups.json", &listed.stdout);
-    let first = pending(&mut redis)[0].0.clone();
-    redis.call(&format!("XDEL papyra:s:events {first}"));
-    redis.call("XGROUP DESTROY papyra:s:events shipping");
-    let ensured = shop.on(&redis.url(), "redis groups ensure --from groups.json --format json").must_exit(0).json();
-    assert_eq!(
-        (&ensured["groups"][0]["pending_restored"], &ensured["groups"][0]["pending_lost"]),
-        (&12.into(), &1.into())
-    );
+    shop.write("groups.json", &shop.on(&redis.url(), "redis groups list --format json").must_exit(0).stdout);
+    let before = pending(&mut redis);
+    redis.call("DEL papyra:s:events");
+    shop.on(&redis.url(), "redis groups ensure --from groups.json")
+        .must_exit(0)
+        .must_say("13 pending entries brought back")
+        .must_say("the stream was not there");
+    assert_eq!(pending(&mut redis), before);
+    assert_eq!(number(&redis.call("XLEN papyra:s:events")), 0);
+    redis.add("papyra:s:events", &[("data", &event(1))]);
+    shop.on(&redis.url(), "redis groups ensure --group new --kind audits")
+        .must_exit(0)
+        .must_say("the stream was not there");
+    shop.on(&redis.url(), "redis groups ensure --group new --kind events").must_exit(0);
 }
 
 #[test]

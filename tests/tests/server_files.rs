@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use papyra_core::redis::{AofNames, Entry, Limits, RdbReader, Replay, Scope, SetReader, StreamId};
-use papyra_tests::has;
+use papyra_core::record::Note;
+use papyra_core::redis::{AofNames, BackupScan, Entry, Limits, NOBODY, RdbReader, Replay, Scope, SetReader, StreamId};
+use papyra_tests::redis::{Fake, Redis, at_hand, text};
 use papyra_tests::redis_state::{
-    Fields, Offline, State, Stream, StreamGroup, assert_same, fields_of, of_replay, without_times,
+    Fields, Offline, State, Stream, StreamGroup, assert_same, fields_of, live, of_replay, without_times,
 };
+use papyra_tests::{Workshop, has};
 use serde_json::Value;
 
 /// The folders of the servers; none after saying that the test is left out.
@@ -175,6 +177,21 @@ fn files_of_eight_servers_are_read_as_the_servers_have_them() {
             &name,
         );
 
+        // A scan says which pending entries are without their message, as it does of the server.
+        let all = std::fs::read(server.join("dump.rdb")).unwrap();
+        let mut scan = BackupScan::rdb("dump.rdb", all.len() as u64, Scope::default(), 10);
+        _ = scan.push(&all);
+        scan.end().unwrap();
+        let notes = scan.finish().into_iter().flat_map(|file| file.notes);
+        let noted = notes.filter(|note| note.note == Note::PendingWithoutEntry).map(|note| note.count).sum::<u64>();
+        let is_ours = |key: &[u8]| Scope::default().find(key).is_some();
+        let gone = told.iter().filter(|((_, key), _)| is_ours(key)).flat_map(|(_, stream)| {
+            let is_there = |id: &StreamId| stream.entries.iter().any(|(own, _)| own == id);
+            stream.groups.values().flat_map(|group| group.pending.keys()).filter(move |id| !is_there(id))
+        });
+        assert_eq!(noted, gone.count() as u64, "{name}");
+        assert!(noted > 0, "{name}");
+
         let mut payloads = 0;
         for (file, key) in said["dumps"].as_object().unwrap() {
             let key = raw(key);
@@ -208,5 +225,93 @@ fn files_of_eight_servers_are_read_as_the_servers_have_them() {
             };
             assert_same(&only(replayed(&server.join(folder))), &only(state(&told)), &format!("{name}, {folder}"));
         }
+    }
+}
+
+/// What a restore has to bring back on any server: entries, IDs, groups, and what each waits for, but for the holder of what nobody held.
+fn essence(state: &State) -> Vec<String> {
+    let waiting = |group: &StreamGroup| -> Vec<String> {
+        let one = |(id, (holder, time, count)): (&StreamId, &(Vec<u8>, i64, u64))| {
+            let nobody = holder.is_empty() || holder == NOBODY.as_bytes();
+            format!("{id} {:?} {time} {count}", if nobody { b"" } else { &holder[..] }.escape_ascii().to_string())
+        };
+        group.pending.iter().map(one).collect()
+    };
+    let told = |((_, key), stream): (&(u64, Vec<u8>), &Stream)| {
+        let groups: Vec<_> = stream
+            .groups
+            .iter()
+            .map(|(name, group)| (name.escape_ascii().to_string(), group.last_delivered, waiting(group)))
+            .collect();
+        format!("{} {} {:?} {groups:?}", key.escape_ascii(), stream.last_id, stream.entries)
+    };
+    state.iter().map(told).collect()
+}
+
+/// Every dump of the eight servers, restored as a file to every server at hand: prints what each pair cannot carry.
+#[test]
+fn any_servers_dump_is_restored_to_any_server() {
+    let Some((_folder, files)) = servers() else { return };
+    let shop = Workshop::default();
+    for binary in at_hand() {
+        let mut server = Redis::of(&binary, &[]);
+        let version = text(&server.call("INFO server"));
+        let version =
+            version.lines().find(|line| line.starts_with("valkey_version:") || line.starts_with("redis_version:"));
+        let to = version.unwrap_or_default().to_owned();
+        for from in &files {
+            let name = from.file_name().unwrap().to_string_lossy().into_owned();
+            let said: Value = serde_json::from_slice(&std::fs::read(from.join("expected.json")).unwrap()).unwrap();
+            let is_meant = |key: &[u8]| Scope { prefix: Some("papyra".into()), system_id: None }.find(key).is_some();
+            let ours = |state: State| -> State {
+                state.into_iter().filter(|((db, key), _)| *db == 0 && is_meant(key)).collect()
+            };
+            let expected = ours(state(&said["runs"]["yes"]["live"]));
+            server.call("FLUSHALL");
+            let path = from.join("dump.rdb").display().to_string();
+            let run = shop.on(&server.url(), &format!("backup restore {path} --all-systems --format json"));
+            let report = run.must_exit(0).json();
+            assert_eq!(essence(&ours(live(&mut server))), essence(&expected), "{name} to {to}");
+            let mut lost = BTreeMap::new();
+            for stream in report["streams"].as_array().unwrap() {
+                for (what, count) in stream["lost"].as_object().into_iter().flatten() {
+                    *lost.entry(what.clone()).or_insert(0) += count.as_u64().unwrap();
+                }
+            }
+            assert_eq!(lost.remove("pending").unwrap_or(0), 0, "{name} to {to}: {report:#}");
+            lost.retain(|_, count| *count > 0);
+            println!(
+                "{name} to {to}: {} streams, {}",
+                expected.len(),
+                if lost.is_empty() { "all of it".into() } else { format!("without {lost:?}") }
+            );
+        }
+    }
+}
+
+/// No server at hand knows XCFGSET: one that does stands before it. Payloads do not arrive there as they are, so that commands bring all back.
+#[test]
+fn how_entries_are_told_apart_comes_back_where_the_server_has_a_command_for_it() {
+    let Some((_folder, files)) = servers() else { return };
+    let from = files.iter().find(|folder| folder.ends_with("redis-8.10.2")).expect("the newest");
+    let path = from.join("dump.rdb").display().to_string();
+    let said: Value = serde_json::from_slice(&std::fs::read(from.join("expected.json")).unwrap()).unwrap();
+    let key = "papyra:orders:events";
+    let expected = &state(&said["runs"]["yes"]["live"])[&(0, key.as_bytes().to_vec())];
+    let shop = Workshop::default();
+    for knows in [true, false] {
+        let Some(mut server) = Redis::start(&[]) else { return };
+        let fake = Fake::before(server.port, move |words| {
+            (knows && words[0] == "XCFGSET").then(|| b"+OK\r\n".to_vec())
+        });
+        let restore = format!("backup restore {path} --system-id orders --format json");
+        let report = shop.on(&fake.url(), &restore).must_exit(0).json();
+        let stream = report["streams"].as_array().unwrap().iter().find(|stream| stream["key"] == key).expect("it");
+        assert_eq!(stream["lost"]["idempotency"], u64::from(!knows), "{report:#}");
+        assert_eq!(stream["lost"]["pending"], 0, "{report:#}");
+        let asked = fake.asked();
+        let set = asked.iter().find(|words| words[0] == "XCFGSET" && words[1].starts_with(key)).expect("it was asked");
+        assert_eq!(set[2..], ["IDMP-DURATION", "3600", "IDMP-MAXSIZE", "50"]);
+        assert_eq!(live(&mut server)[&(0, key.as_bytes().to_vec())].entries, expected.entries);
     }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Whole {
     pub(crate) sets: Vec<Set>,
     pub(crate) backend: Backend,
     pub(crate) passed_over: Vec<PassedOver>,
+    /// Which of a server's files it would load.
+    pub(crate) loaded: Option<String>,
     groups: Vec<Group>,
 }
 
@@ -81,6 +83,7 @@ struct Arranged<'a> {
     sets: Vec<ToldSet<'a>>,
     backups: Vec<Told<'a>>,
     aside: &'a [PassedOver],
+    loaded: Option<&'a String>,
 }
 
 #[derive(Serialize)]
@@ -106,15 +109,19 @@ impl Opening {
         Opening { sizes: vec![0; names.len()], names, asked: Asked::One(One::Log) }
     }
 
-    /// The files of a folder, and the names of the folders in it.
+    /// The files of a folder, and the folders in it: the name of each, and `FOLDER/FILE` for each file that lies in one.
     pub fn of_folder(names: Vec<String>, folders: Vec<String>) -> Opening {
+        let (inside, folders): (Vec<String>, Vec<String>) = folders.into_iter().partition(|path| path.contains('/'));
         let survey = Survey::of(names.iter().chain(&folders).cloned().collect());
         let mut folder = Folder { places: vec![None; names.len()], survey };
         let listed: Vec<(usize, String)> = folder.survey.names().map(|(at, name)| (at, name.to_owned())).collect();
         for (at, name) in listed {
             match names.iter().position(|own| *own == name) {
                 Some(file) => folder.places[file] = Some(at),
-                None => folder.survey.entry(at, Entry::Folder),
+                None => {
+                    let own = inside.iter().filter_map(|path| path.strip_prefix(&*name)?.strip_prefix('/'));
+                    folder.survey.entry(at, Entry::Folder(own.map(str::to_owned).collect()));
+                }
             }
         }
         Opening { sizes: vec![0; names.len()], names, asked: Asked::Folder(Box::new(folder)) }
@@ -201,6 +208,7 @@ impl Opening {
             backups: backups.collect(),
             order: &order,
             aside: &whole.passed_over,
+            loaded: whole.loaded.as_ref(),
         })
     }
 
@@ -241,7 +249,8 @@ impl Opening {
                     gaps: Vec::new(),
                 };
                 let sets = self.names.iter().enumerate().map(|(at, name)| alone(at, name)).collect();
-                return Whole { sets, backend: Backend::Json, passed_over: Vec::new(), groups: Vec::new() };
+                let (passed_over, loaded, groups) = (Vec::new(), None, Vec::new());
+                return Whole { sets, backend: Backend::Json, passed_over, loaded, groups };
             }
         };
         let backend = contents.backend();
@@ -278,7 +287,8 @@ impl Opening {
                 },
             }
         });
-        Whole { sets, backend, passed_over: contents.passed_over, groups: groups.collect() }
+        let (passed_over, loaded) = (contents.passed_over, contents.loaded);
+        Whole { sets, backend, passed_over, loaded, groups: groups.collect() }
     }
 }
 

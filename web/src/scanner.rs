@@ -207,7 +207,8 @@ impl Scanner {
                 files.extend(self.backups.iter().flatten().cloned());
                 sources.extend(&self.backup_places);
                 let passed_over = self.whole.reported().to_vec();
-                Report { passed_over, ..Report::new(crate::TOOL, self.whole.backend, files, false) }
+                let loaded = self.whole.loaded.clone();
+                Report { passed_over, loaded, ..Report::new(crate::TOOL, self.whole.backend, files, false) }
             }
         };
         self.sources = sources;

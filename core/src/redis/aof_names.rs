@@ -101,6 +101,12 @@ impl AofNames {
         stems.into_iter().map(str::to_owned).collect()
     }
 
+    /// Whether files of these names are a folder of append-only files, or what is left of one.
+    pub fn is_folder(names: &[String]) -> bool {
+        let is_of = |stem: &str| names.iter().any(|name| server_name(name).is_some_and(|parts| parts.0 == stem));
+        !Self::stems(names).is_empty() || names.iter().filter_map(|name| name.strip_suffix(".manifest")).any(is_of)
+    }
+
     /// Whether a file belongs to the set.
     pub fn holds(&self, name: &str) -> bool {
         self.manifest.as_deref() == Some(name) || self.files.iter().chain(&self.history).any(|own| own == name)

@@ -277,6 +277,7 @@ impl AofPlanner {
         if window.finder.met_the_end() && !window.last {
             return None;
         }
+        self.names.lose();
         let end = found.map_or(window.bytes.len(), |found| found.at);
         let previous = self.previous.map(|previous| (previous - window.offset) as usize);
         let from = match (found.is_some_and(|found| found.includes_previous), previous) {

@@ -260,6 +260,7 @@ impl Set {
         }
         if let Some(last) = files.iter_mut().rev().find(|file| file.role != Role::Missing) {
             last.anomaly_count += unlisted;
+            last.notes.extend(state.waiting.into_reports());
             last.streams = state.streams;
         }
         before.into_iter().chain(files).collect()

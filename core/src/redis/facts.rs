@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::entry::{Held, Notes, Tally};
+use crate::record::Note;
 use crate::summary::Counts;
 
 use super::export::push_line;
 use super::finding::{Finding, Reason};
+use super::gone::Ids;
 use super::group::Group;
 use super::header::Header;
 use super::id::StreamId;
@@ -130,6 +132,8 @@ pub struct Collector {
     check: RecordCheck,
     open: Option<StreamReport>,
     tally: Tally,
+    /// Of the entries of the stream that is open, if it is one of Papyra's.
+    ids: Ids,
     /// Notes about the records of Papyra's streams.
     pub notes: Notes,
     /// The records since they were last taken.
@@ -158,6 +162,8 @@ impl Collector {
     pub const MOST_OTHERS: u64 = 1_000;
     /// Names of keys that are no streams that are kept.
     const MOST_NAMES: usize = 5;
+    /// Characters of the name of a stream that is not Papyra's.
+    const LONGEST_OTHER: usize = 1_000;
     /// Auxiliary fields that are kept; a server writes about ten.
     const MOST_AUX: usize = 100;
 
@@ -209,10 +215,14 @@ impl Visitor for Collector {
             return Flow::Continue(());
         }
         let papyra = self.scope.find(key.name);
+        self.ids.clear();
         self.tally = Tally::new(papyra.as_ref().map(|papyra| papyra.kind.record()));
         self.open = Some(StreamReport {
             db: key.db,
-            key: String::from_utf8_lossy(key.name).into_owned(),
+            key: match papyra {
+                Some(_) => String::from_utf8_lossy(key.name).into_owned(),
+                None => String::from_utf8_lossy(key.name).chars().take(Self::LONGEST_OTHER).collect(),
+            },
             papyra,
             offset: key.offset,
             expire_ms: key.expire_ms,
@@ -229,6 +239,7 @@ impl Visitor for Collector {
 
     fn entry(&mut self, key: &Key<'_>, entry: &Entry<'_>) -> Flow {
         let Some(open) = self.open.as_mut().filter(|open| open.papyra.is_some()) else { return Flow::Continue(()) };
+        self.ids.add(entry.id);
         let judged = self.check.entry(entry);
         let notes = self.tally.take(&judged.map(|facts| Held::of(&facts, entry.fields.remaining())));
         self.notes.add_all(notes, entry.id);
@@ -248,6 +259,10 @@ impl Visitor for Collector {
 
     fn group(&mut self, _key: &Key<'_>, group: Group) -> Flow {
         if let Some(open) = &mut self.open {
+            if open.papyra.is_some() {
+                let (gone, first) = self.ids.lack(group.pending.iter().map(|pending| pending.id));
+                self.notes.add(Note::PendingWithoutEntry, gone, first.map(|id| id.to_string()).as_deref());
+            }
             open.consumer_groups.push(GroupReport::from(&group));
         }
         Flow::Continue(())

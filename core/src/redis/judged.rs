@@ -10,6 +10,7 @@ use super::keys::{NoRecord, RecordCheck, Scope};
 use super::node::Entry;
 use super::replay::Replay;
 use crate::entry::{Held, Notes, Tally};
+use crate::record::Note;
 
 /// What is kept of an entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +35,9 @@ pub struct ReplayReport {
     /// Notes, by the number of the file that the entry is in.
     #[serde(skip)]
     pub notes: BTreeMap<u32, Notes>,
+    /// Notes about what groups wait for, which is of no one file.
+    #[serde(skip)]
+    pub waiting: Notes,
 }
 
 /// Judges an entry, given the number of its file.
@@ -67,6 +71,11 @@ impl<F: FnMut(u32, &Entry<'_>) -> Judged> Replay<Judged, F> {
                         report.findings.push((judged.file, finding));
                     }
                 }
+            }
+            for group in stream.groups.values().filter(|_| papyra.is_some()) {
+                let mut gone = group.pending.keys().filter(|id| !stream.entries.contains_key(id)).peekable();
+                let first = gone.peek().map(|id| id.to_string());
+                report.waiting.add(Note::PendingWithoutEntry, gone.count() as u64, first.as_deref());
             }
             report.streams.push(StreamReport {
                 db: *db,

@@ -2,7 +2,7 @@
 //!
 //! The format (liblzf): a control byte below 32 copies that many plus one literal bytes; otherwise its upper three bits
 //! are a length (7: one more byte adds to it) and its lower five, with the byte after, a distance back into the output.
-//! The declared output length is checked before a byte of memory is spent.
+//! The declared output length is checked before a byte of memory is spent, and memory grows only with what comes out.
 
 /// The most bytes of output one byte of input can stand for: three bytes give at most 264.
 pub(crate) const MOST_PER_BYTE: u64 = 88;
@@ -36,20 +36,44 @@ pub(crate) fn plausible(packed: u64, len: u64) -> bool {
     len <= packed.saturating_mul(MOST_PER_BYTE)
 }
 
-/// Expands `packed` into `out` (cleared first), which must come to exactly `len` bytes.
+/// The most bytes that one run comes to.
+const LONGEST_RUN: usize = 264;
+/// Memory is taken for so many bytes at first, and twice as many whenever they are used up.
+const FIRST: usize = 1 << 16;
+
+/// Expands `packed` into `out` (cleared first), which must come to exactly `len` bytes. Memory grows with what really comes out.
 pub(crate) fn expand(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
     out.clear();
     if !plausible(packed.len() as u64, len as u64) {
         return Err(Fault::Bomb);
     }
-    out.resize(len, 0);
-    let filled = fill(packed, out)?;
+    let (filled, end) = fill(packed, len, out);
+    end?;
     if filled == len { Ok(()) } else { Err(Fault::Length) }
 }
 
-fn fill(packed: &[u8], out: &mut [u8]) -> Result<usize, Fault> {
+/// The first `N` bytes that come out, whatever is wrong later.
+pub(crate) fn beginning<const N: usize>(packed: &[u8]) -> Option<[u8; N]> {
+    let mut out = Vec::new();
+    let (filled, _) = fill(packed, N + LONGEST_RUN, &mut out);
+    out.get(..filled)?.first_chunk().copied()
+}
+
+/// Expands at most `len` bytes; how many, and what ended it.
+fn fill(packed: &[u8], len: usize, out: &mut Vec<u8>) -> (usize, Result<(), Fault>) {
+    let mut dst = 0;
+    let end = runs(packed, len, out, &mut dst);
+    (dst, end)
+}
+
+fn runs(packed: &[u8], len: usize, out: &mut Vec<u8>, filled: &mut usize) -> Result<(), Fault> {
+    out.resize(len.min(FIRST), 0);
     let (mut src, mut dst) = (0, 0);
     while let Some(&control) = packed.get(src) {
+        *filled = dst;
+        if out.len() < dst + LONGEST_RUN && out.len() < len {
+            out.resize(len.min(2 * out.len()), 0);
+        }
         src += 1;
         let control = usize::from(control);
         if control < 32 {
@@ -80,7 +104,11 @@ fn fill(packed: &[u8], out: &mut [u8]) -> Result<usize, Fault> {
         copy_back(out, from, dst, n);
         dst += n;
     }
-    if src > packed.len() { Err(Fault::Short) } else { Ok(dst) }
+    if src > packed.len() {
+        return Err(Fault::Short);
+    }
+    *filled = dst;
+    Ok(())
 }
 
 /// Copies `n` bytes from `from` to `dst` (`from < dst`), byte by byte in meaning: an overlap repeats.
@@ -131,6 +159,32 @@ mod tests {
         for at in 32..out.len() {
             assert_eq!(out[at], out[at - 20]);
         }
+    }
+
+    #[test]
+    fn memory_grows_with_what_comes_out() {
+        // A claim of 88 MB, and the fault comes after three bytes.
+        let mut packed = vec![0, b'a', 0xff];
+        packed.resize(1_000_000, 0xff);
+        let mut out = Vec::new();
+        assert_eq!(expand(&packed, 88_000_000, &mut out), Err(Fault::Reference));
+        assert!(out.capacity() <= 2 * FIRST, "{}", out.capacity());
+        // Runs over the borders at which it grows.
+        for len in [FIRST - 1, FIRST, FIRST + 1, 3 * FIRST + 7] {
+            let mut packed = vec![0, b'a'];
+            let mut left = len - 1;
+            while left > 0 {
+                let n = left.min(LONGEST_RUN).max(9).min(left);
+                match n {
+                    9.. => packed.extend([0xe0, (n - 9) as u8, 0]),
+                    _ => packed.extend(std::iter::once(n as u8 - 1).chain((0..n).map(|_| b'a'))),
+                }
+                left -= n;
+            }
+            assert_eq!(go(&packed, len).unwrap(), vec![b'a'; len]);
+            assert_eq!(beginning(&packed), Some(*b"aaaa"));
+        }
+        assert_eq!(beginning::<4>(b"\x02abc"), None);
     }
 
     #[test]

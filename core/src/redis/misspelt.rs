@@ -1,9 +1,10 @@
 //! Which names in an append-only file only damage can have made.
 //!
 //! In sound framing an unknown name is no damage by itself: it may be a later server's command, a module's, or one under `rename-command`. It is
-//! taken for another command's damaged name only where nothing else is left: it differs from that name in one byte, it is in the file once, and
-//! the other is in the file under its own name, so that nobody has renamed it. The other must be one that servers write by themselves
-//! (MULTI, EXEC, SELECT), or one that touches a stream of Papyra's.
+//! taken for another command's damaged name only where nothing else is left: it differs from that name in one byte, it is in the file once,
+//! its arguments are that command's, and what stands around it shows that nobody has renamed that command. Servers give names when they start,
+//! and the first command that one appends is a SELECT; so a command that is used under its own name between the same two SELECTs has no other.
+//! MULTI and EXEC are written by the server itself, whatever they are called, and in pairs: one that is damaged leaves the other alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,9 +45,24 @@ pub(crate) type Misspelt = BTreeSet<Vec<u8>>;
 /// Looks at all commands of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
+    /// Commands under their own name since the last SELECT.
     known: BTreeSet<&'static str>,
-    /// How often each name occurs that is another but for a byte, and the others that it may be.
-    odd: BTreeMap<Vec<u8>, (u64, Vec<&'static str>)>,
+    /// Each name that is another but for a byte.
+    odd: BTreeMap<Vec<u8>, Odd>,
+    /// Those since the last SELECT that are not settled.
+    waiting: Vec<Vec<u8>>,
+    /// One since the last bracket that may be a bracket.
+    bracket: Option<Vec<u8>>,
+    in_transaction: bool,
+}
+
+#[derive(Debug, Default)]
+struct Odd {
+    count: u64,
+    /// The names that it may be.
+    meant: Vec<&'static str>,
+    /// One of them is in use around it.
+    is_settled: bool,
 }
 
 /// A command's name; of XGROUP, with the subcommand.
@@ -70,20 +86,62 @@ impl Names {
         let is_verb = |verb: &[u8]| XGROUP.iter().any(|own| verb.eq_ignore_ascii_case(own.as_bytes()));
         let is_group = first.eq_ignore_ascii_case(b"XGROUP");
         if is_known_name(first) && !(is_group && args.get(1).is_some_and(|verb| !is_verb(verb))) {
-            let own = CANDIDATES.iter().find(|name| first.eq_ignore_ascii_case(name.as_bytes()));
-            self.known.extend(own);
+            if let Some(own) = CANDIDATES.iter().find(|name| first.eq_ignore_ascii_case(name.as_bytes())) {
+                self.own(own);
+            }
             return;
         }
         let meant: Vec<&'static str> = CANDIDATES.iter().copied().filter(|name| may_be(name, args, scope)).collect();
-        if !meant.is_empty() {
-            self.odd.entry(full_name(args)).or_insert((0, meant)).0 += 1;
+        if meant.is_empty() {
+            return;
+        }
+        let name = full_name(args);
+        let may_be = |bracket: &str| meant.contains(&bracket);
+        // The other of the pair must be alone: an EXEC after a MULTI that has none, a MULTI before an EXEC that has none.
+        if may_be(if self.in_transaction { "EXEC" } else { "MULTI" }) {
+            self.bracket = Some(name.clone());
+        }
+        let is_settled = may_be("SELECT") || meant.iter().any(|meant| self.known.contains(meant));
+        self.waiting.push(name.clone());
+        let odd = self.odd.entry(name).or_default();
+        odd.count += 1;
+        odd.meant = meant;
+        odd.is_settled |= is_settled;
+    }
+
+    /// What stands between the commands so far and those to come is lost: it may have been a SELECT, or a bracket.
+    pub(crate) fn lose(&mut self) {
+        self.known.clear();
+        self.waiting.clear();
+        self.bracket = None;
+    }
+
+    /// A command under its own name.
+    fn own(&mut self, name: &'static str) {
+        if name == "SELECT" {
+            self.known.clear();
+            self.waiting.clear();
+        } else if name == "MULTI" || name == "EXEC" {
+            // The next bracket is the same as the one before: the odd one between them is the other.
+            let repeats = self.in_transaction == (name == "MULTI");
+            if let Some(odd) = self.bracket.take().filter(|_| repeats).and_then(|odd| self.odd.get_mut(&odd)) {
+                odd.is_settled = true;
+            }
+            self.in_transaction = name == "MULTI";
+        } else if self.known.insert(name) {
+            for waiting in &self.waiting {
+                if let Some(odd) = self.odd.get_mut(waiting) {
+                    odd.is_settled |= odd.meant.contains(&name);
+                }
+            }
         }
     }
 
     /// Those that are damaged.
     pub(crate) fn misspelt(&self) -> Misspelt {
-        let is_in_use = |name: &&str| matches!(*name, "MULTI" | "EXEC" | "SELECT") || self.known.contains(*name);
-        let odd = self.odd.iter().filter(|(_, (count, meant))| *count == 1 && meant.iter().any(is_in_use));
+        // At the end of the file the transaction that is open there has lost its EXEC.
+        let is_last = |name: &Vec<u8>| self.in_transaction && self.bracket.as_ref() == Some(name);
+        let odd = self.odd.iter().filter(|(name, odd)| odd.count == 1 && (odd.is_settled || is_last(name)));
         odd.map(|(name, _)| name.clone()).collect()
     }
 }
@@ -102,6 +160,7 @@ fn may_be(name: &'static str, args: &[&[u8]], scope: &Scope) -> bool {
     match name {
         "MULTI" | "EXEC" => args.len() == 1,
         "SELECT" => args.len() == 2 && decimal(args[1]).is_some(),
+        "XADD" if args.len() < 5 => false,
         _ => {
             let mut named = args.to_vec();
             named[0] = name.as_bytes();
@@ -143,8 +202,9 @@ mod tests {
             ("VADD points VALUES 2 1 1 e", false),
             ("XQRY papyra:a:events 2-0", false),
             ("XADDS papyra:a:events 2-0 data {}", false),
-            ("EXXC", true),
+            ("EXXC", false),
             ("EXXC k", false),
+            ("XADX papyra:a:events", false),
             ("SELXCT 1", true),
             ("XGROUP DESTRO! papyra:a:events g", false),
             ("XACZ papyra:a:events g 1-1", false),
@@ -156,10 +216,31 @@ mod tests {
     }
 
     #[test]
+    fn brackets_are_damaged_where_the_other_of_the_pair_is_alone() {
+        for (lines, damaged) in [
+            (&["MULTI", "EXXC"][..], true),
+            (&["MULTI", "EXXC", "EXEC"], false),
+            (&["MULTI", "EXXC", "MULTI", "EXEC"], true),
+            (&["MUXTI", "EXEC"], true),
+            (&["MUXTI"], false),
+            (&["MUXTI", "MULTI", "EXEC"], false),
+            (&["EXXC", "MULTI", "EXEC"], false),
+        ] {
+            assert_eq!(!misspelt(lines).is_empty(), damaged, "{lines:?}");
+        }
+    }
+
+    #[test]
     fn a_renamed_command_is_not_damaged() {
-        let renamed = "XADE papyra:a:events 1-0 data {}";
+        let (own, renamed) = ("XADD papyra:a:events 1-0 data {}", "XADE papyra:a:events 2-0 data {}");
         assert!(misspelt(&[renamed]).is_empty(), "nothing is called XADD");
-        assert!(misspelt(&["XADD papyra:a:events 1-0 data {}", renamed, renamed]).is_empty(), "it is used");
-        assert!(misspelt(&["XADD papyra:a:events 1-0 data {}", "7f3c papyra:a:events 1-0 data {}"]).is_empty());
+        assert!(misspelt(&[own, renamed, renamed]).is_empty(), "it is used");
+        assert!(misspelt(&[own, "7f3c papyra:a:events 1-0 data {}"]).is_empty());
+        for restarts in
+            [&[own, "SELECT 0", renamed][..], &[renamed, "SELECT 0", own], &[own, "SELECT 0", renamed, "SELECT 0", own]]
+        {
+            assert!(misspelt(restarts).is_empty(), "a server was started with other names: {restarts:?}");
+        }
+        assert!(!misspelt(&[renamed, own]).is_empty());
     }
 }

@@ -24,6 +24,7 @@ mod export;
 mod facts;
 mod finding;
 pub mod fuzz;
+mod gone;
 mod group;
 mod header;
 mod id;

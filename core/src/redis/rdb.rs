@@ -16,7 +16,7 @@ use super::finding::{Finding, Reason};
 use super::header::{Header, Limits, Vendor, header, known};
 use super::skip::{Skipper, Step, unknown_type};
 use super::stream::{Context, STREAM_TYPES, StreamReader};
-use super::text::{length, string};
+use super::text::{Text, length, string};
 use super::visit::{Flow, Key, Visitor};
 
 /// What the reader is about to read.
@@ -83,6 +83,11 @@ pub type Templates = BTreeMap<u64, u64>;
 const MOST_TEMPLATES: usize = 1 << 20;
 /// A hash whose values stand in the order of a template's fields (Redis 8.10).
 const TEMPLATED: u8 = 32;
+
+/// The longest of a file's own fields that is told, in bytes.
+const LONGEST_AUX: usize = 1 << 16;
+/// The longest key that is expanded, in bytes.
+const LONGEST_PACKED_KEY: usize = 1 << 20;
 
 /// Reads an RDB file or DUMP payload that is pushed in chunks.
 #[derive(Debug)]
@@ -373,9 +378,10 @@ impl RdbReader {
                 let (_keys, _expires) = (length(cur)?, length(cur)?);
             }
             250 => {
-                let (name, value) =
-                    (string(cur, self.limits.unit)?.to_cow()?, string(cur, self.limits.unit)?.to_cow()?);
-                visitor.aux(&name, &value);
+                let (name, value) = (string(cur, self.limits.unit)?, string(cur, self.limits.unit)?);
+                if name.len().max(value.len()) <= LONGEST_AUX {
+                    visitor.aux(&name.to_cow()?, &value.to_cow()?);
+                }
             }
             249 => {
                 cur.u8()?;
@@ -398,6 +404,10 @@ impl RdbReader {
                     return Err(unknown_type(code).into());
                 }
                 let name = string(cur, self.limits.unit)?;
+                if matches!(name, Text::Lzf { len, .. } if len > LONGEST_PACKED_KEY) {
+                    let kind = ErrorKind::TooLarge(name.len() as u64);
+                    return Err(Problem::unknown(kind, "a key is compressed and longer than 1 MiB").into());
+                }
                 let mut spelled = std::mem::take(&mut self.scratch);
                 let name = name.bytes(&mut spelled)?;
                 self.current.name.clear();

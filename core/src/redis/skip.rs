@@ -82,9 +82,11 @@ impl Skipper {
         use Atom::{Bytes, Length, OldScore, String};
         const STRING: Job = Job::Atom(String);
         let jobs = match rdb_type {
-            // String, zipmap.
-            0 | 9 => vec![STRING],
-            10 | 12 | 13 => vec![Job::Packed(Packing::Ziplist)],
+            0 => vec![STRING],
+            9 => vec![Job::Packed(Packing::Zipmap)],
+            10 => vec![Job::Packed(Packing::Ziplist)],
+            // Sorted set, hash.
+            12 | 13 => vec![Job::Packed(Packing::ZiplistOfPairs)],
             11 => vec![Job::Packed(Packing::Intset)],
             16 | 17 | 20 => vec![Job::Packed(Packing::Listpack)],
             14 => vec![Job::Ziplists],

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::{Cursor, Read};
-use super::error::Problem;
+use super::error::{ErrorKind, Problem};
 use super::finding::{Finding, Reason};
 use super::group::{Builder, Consumer, Disagreement, Pending, quoted};
 use super::id::StreamId;
+use super::lzf;
 use super::node::{Entry, walk};
 use super::text::{Text, length, string};
 use super::visit::{Flow, Key, Visitor};
@@ -133,7 +134,15 @@ pub(crate) struct StreamReader {
     damaged: bool,
     group: Builder,
     group_names: BTreeSet<Vec<u8>>,
+    /// Bytes of the names of all groups and consumers.
+    named: u64,
 }
+
+/// The longest names of groups and consumers that are followed, in bytes, one and all of a stream's: they are kept, and a few compressed bytes
+/// may stand for many.
+const LONGEST_NAME: u64 = 1 << 20;
+/// See above.
+const ALL_NAMES: u64 = 16 << 20;
 
 impl StreamReader {
     /// `limit`: pending entries and consumers to keep of one group.
@@ -148,7 +157,18 @@ impl StreamReader {
             damaged: false,
             group: Builder::default(),
             group_names: BTreeSet::new(),
+            named: 0,
         }
+    }
+
+    /// The name of a group or consumer.
+    fn name(&mut self, cur: &mut Cursor<'_>) -> Read<Vec<u8>> {
+        let name = string(cur, LONGEST_NAME)?.to_cow()?.into_owned();
+        if self.named + name.len() as u64 > ALL_NAMES {
+            let text = format!("the names of a stream's groups and consumers come to more than {ALL_NAMES} bytes");
+            return Err(Problem::unknown(ErrorKind::TooLarge(self.named), text).into());
+        }
+        Ok(name)
     }
 
     /// What the reader was about to read, for the sentence about a file that ends there.
@@ -201,7 +221,7 @@ impl StreamReader {
             }
             Phase::Consumer { left: 0, groups } => self.group_end(ctx, at, groups),
             Phase::Consumer { left, groups } => {
-                let held = self.consumer(cur, ctx.node_limit)?;
+                let held = self.consumer(cur)?;
                 Phase::Held { left: held, consumers: left - 1, groups }
             }
             Phase::Held { left: 0, consumers, groups } => Phase::Consumer { left: consumers, groups },
@@ -254,13 +274,12 @@ impl StreamReader {
         let packed_at = ctx.base + cur.pos() as u64;
         let packed = string(cur, ctx.node_limit)?;
         let mut raw_key = Vec::new();
-        let master = match key.bytes(&mut raw_key)?.try_into() {
-            Ok(raw) => StreamId::from_be_bytes(raw),
-            Err(_) => {
-                self.broken(ctx, at, None, "its key is not 16 bytes long");
-                return Ok(());
-            }
+        let key = if key.len() == 16 { key.bytes(&mut raw_key)?.first_chunk() } else { None };
+        let Some(&key) = key else {
+            self.broken(ctx, at, None, "its key is not 16 bytes long");
+            return Ok(());
         };
+        let master = StreamId::from_be_bytes(key);
         if self.master.is_some_and(|before| master <= before) {
             ctx.finding(
                 Reason::NodeOrder,
@@ -274,6 +293,13 @@ impl StreamReader {
             Text::Raw(raw) => Some(ctx.base + (cur.pos() - raw.len()) as u64),
             _ => None,
         };
+        if let Text::Lzf { packed, len } = packed
+            && lzf::beginning(packed).is_some_and(|total| u64::from(u32::from_le_bytes(total)) != len as u64)
+        {
+            // What it comes to is of no use.
+            self.broken(ctx, packed_at, Some(master), "the declared size is not the real one");
+            return Ok(());
+        }
         let mut scratch = std::mem::take(ctx.scratch);
         match packed.bytes(&mut scratch) {
             Ok(bytes) => self.entries(bytes, master, exact, ctx, packed_at),
@@ -361,10 +387,11 @@ impl StreamReader {
 
     /// A group's name and position; returns how many pending entries follow.
     fn group_head<V: Visitor>(&mut self, cur: &mut Cursor<'_>, ctx: &mut Context<'_, V>, at: u64) -> Read<u64> {
-        let name = string(cur, ctx.node_limit)?.to_cow()?.into_owned();
+        let name = self.name(cur)?;
         let last = StreamId::new(length(cur)?, length(cur)?);
         let entries_read = if self.rdb_type >= 19 { Some(length(cur)? as i64) } else { None };
         let pending = length(cur)?;
+        self.named += name.len() as u64;
         if self.group_names.contains(&name) {
             ctx.finding(Reason::DuplicateGroup, at, None, format!("two groups are called {}", quoted(&name)));
         } else if self.group_names.len() < self.limit {
@@ -375,11 +402,12 @@ impl StreamReader {
     }
 
     /// A consumer's name and times; returns how many IDs follow.
-    fn consumer(&mut self, cur: &mut Cursor<'_>, limit: u64) -> Read<u64> {
-        let name = string(cur, limit)?.to_cow()?.into_owned();
+    fn consumer(&mut self, cur: &mut Cursor<'_>) -> Read<u64> {
+        let name = self.name(cur)?;
         let seen_time = i64::from_le_bytes(cur.array()?);
         let active_time = if self.rdb_type >= 21 { Some(i64::from_le_bytes(cur.array()?)) } else { None };
         let pending = length(cur)?;
+        self.named += name.len() as u64;
         self.group.consumer(Consumer { name, seen_time, active_time, pending });
         Ok(pending)
     }

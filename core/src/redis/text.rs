@@ -95,6 +95,15 @@ pub(crate) fn string<'a>(cur: &mut Cursor<'a>, limit: u64) -> Read<Text<'a>> {
 }
 
 impl<'a> Text<'a> {
+    /// How many bytes it says that it stands for.
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Raw(bytes) => bytes.len(),
+            Self::Int(n) => n.to_string().len(),
+            Self::Lzf { len, .. } => len,
+        }
+    }
+
     /// The bytes that the string stands for; `scratch` holds them when they are not in the file as such.
     pub(crate) fn bytes<'b>(self, scratch: &'b mut Vec<u8>) -> Result<&'b [u8], Problem>
     where

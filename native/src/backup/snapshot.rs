@@ -135,7 +135,7 @@ struct Found {
 impl Found {
     fn of(target: Target) -> Result<Found> {
         let left_out = target.passed_over()?.into_iter();
-        let left_out = left_out.map(|PassedOver { path, reason }| LeftOut { path, reason }).collect();
+        let left_out: Vec<LeftOut> = left_out.map(|PassedOver { path, reason }| LeftOut { path, reason }).collect();
         let mut found = match target {
             Target::History(history) => Found {
                 folder: Folder::open(history.folder.path())?,
@@ -154,6 +154,13 @@ impl Found {
                     let text = format!("no log in {} can be read", show(logs.folder.path()));
                     return Err(Error::new(Code::NoInput, text));
                 }
+                let redis = logs.backups.iter().map(|backup| {
+                    let path = backup.path();
+                    let path = path.strip_prefix(logs.folder.path()).unwrap_or(&path);
+                    let path = papyra_core::name::text(path.as_os_str().as_encoded_bytes());
+                    LeftOut { path, reason: "a Redis backup: name it with --path to have a backup made of it".into() }
+                });
+                let left_out = left_out.into_iter().chain(redis).collect();
                 Found {
                     folder: logs.folder,
                     histories: logs.histories,

@@ -7,6 +7,7 @@ use std::path::Path;
 use papyra_core::escape::escape;
 use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::folder::PassedOver;
+use papyra_core::name;
 use papyra_core::record::Note;
 use papyra_core::redis::Remedy;
 use papyra_core::report::{Backend, FileReport, Report, Role, Verdict as ReportVerdict};
@@ -20,8 +21,8 @@ use crate::archive;
 use crate::disk::name_of;
 use crate::error::{Code, Error, Result};
 use crate::history::History;
-use crate::offline;
 use crate::offline::packed::{self, Holds};
+use crate::offline::{self, Backup};
 use crate::reading::{self, Effort};
 use crate::redis;
 use crate::target::{Target, nothing_came};
@@ -152,14 +153,24 @@ fn report_as_far(target: &Target, settings: &Settings, effort: Effort<'_>) -> Re
                 files.push(archive_report(path, *format, settings, effort)?);
             }
             for backup in &logs.backups {
-                files.extend(offline::scan::scan(backup, &settings.scope()?, effort)?);
+                let mut scanned = offline::scan::scan(backup, &settings.scope()?, effort)?;
+                // Those in a folder of their own.
+                if let Backup::Aof(set) = backup
+                    && let Ok(inner) = set.folder.strip_prefix(logs.folder.path())
+                    && !inner.as_os_str().is_empty()
+                {
+                    let inner = name::text(inner.as_os_str().as_encoded_bytes());
+                    scanned.iter_mut().for_each(|file| file.path = format!("{inner}/{}", file.path));
+                }
+                files.extend(scanned);
             }
             files.extend(logs.unread_reports());
             (logs.backend, files)
         }
     };
     let passed_over = target.passed_over()?;
-    let report = Report { passed_over, ..Report::new(TOOL, backend, files, settings.strict) };
+    let loaded = if let Target::Folder(logs) = target { logs.loaded.clone() } else { None };
+    let report = Report { passed_over, loaded, ..Report::new(TOOL, backend, files, settings.strict) };
     if beyond.is_none() {
         nothing_checked(&report, settings)?;
     }
@@ -246,7 +257,7 @@ fn stream_report(path: &Path, settings: &Settings, effort: Effort<'_>) -> Result
         return Err(nothing_came(path));
     }
     let input = (&head[..]).chain(input);
-    let name = papyra_core::name::text(path.as_os_str().as_encoded_bytes());
+    let name = name::text(path.as_os_str().as_encoded_bytes());
     if let Some(format) = archive::Format::of(&head) {
         return unpacked_report(path, name, format, input, settings, effort);
     }
@@ -294,6 +305,9 @@ pub(super) fn print(report: &Report, advice: Option<&str>, out: &mut Out) {
     }
     if let Some(span) = out::time_span(report) {
         out.info(&format!("time: {span}"));
+    }
+    if let Some(loaded) = &report.loaded {
+        out.info(&escape(loaded.as_bytes()));
     }
     for (note, count) in &totals.notes {
         out.info(&format!("note: {} {} {}", thousands(*count), note.subject(*count), note.meaning()));

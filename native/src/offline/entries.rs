@@ -3,6 +3,8 @@
 //! One interface over dumps, which pass by in pieces, and append-only files, whose live entries are held in memory. On a damaged dump it
 //! goes on with the streams that can be found again after the damage.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use papyra_core::redis::{
@@ -11,7 +13,8 @@ use papyra_core::redis::{
 };
 
 use super::{AofSet, Backup, aof, beyond, feed, open};
-use crate::error::Result;
+use crate::archive::read_at;
+use crate::error::{Error, Result};
 use crate::reading::Effort;
 
 /// Takes Papyra's streams of a backup.
@@ -92,7 +95,8 @@ impl<S: Streams> Visitor for Bridge<'_, S> {
 
 fn rdb(path: &Path, mut reader: RdbReader, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
     let (file, size) = open(path)?;
-    // Whether commands follow shows at the end, when the streams have been handed on: so the end is looked for first.
+    // Where the file does not say it at once, whether commands follow shows at the end, when the streams have been handed on: so the end is
+    // looked for first.
     if is_append_only(path)? {
         return append_only(&AofSet::one(path), scope, effort, to);
     }
@@ -130,16 +134,40 @@ fn rdb(path: &Path, mut reader: RdbReader, scope: &Scope, effort: Effort<'_>, to
 pub(crate) fn is_append_only(path: &Path) -> Result<bool> {
     let (file, size) = open(path)?;
     let mut reader = RdbReader::new(Limits::default());
-    let mut is_aof = false;
+    let (mut front, mut is_aof) = (Front::default(), false);
+    let ends_as_dump = ends_as_dump(&file, size).map_err(|error| Error::cannot_read(path, 0, &error))?;
     feed(&file, path, 0..size, &|_| {}, |bytes| {
-        reader.push(bytes, &mut ())?;
+        reader.push(bytes, &mut front)?;
         is_aof = reader.goes_on(bytes);
-        if is_aof || reader.end().is_some() || reader.lost_at().is_some() {
+        let is_dump = front.is_dump && ends_as_dump;
+        if is_dump || is_aof || reader.end().is_some() || reader.lost_at().is_some() {
             return Flow::Break(());
         }
         Flow::Continue(())
     })?;
     Ok(is_aof)
+}
+
+/// What a server says at the front of a dump (Redis 4 and later): whether it is the front of an append-only file.
+#[derive(Default)]
+struct Front {
+    is_dump: bool,
+}
+
+impl Visitor for Front {
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.is_dump |= matches!(name, b"aof-base" | b"aof-preamble") && value == b"0";
+    }
+}
+
+/// Whether the mark of a dump's end stands where it stands when nothing follows but the checksum.
+fn ends_as_dump(file: &File, size: u64) -> io::Result<bool> {
+    let mut mark = [0];
+    let read = match size.checked_sub(9) {
+        Some(at) => read_at(file, &mut mark, at)?,
+        None => 0,
+    };
+    Ok(read == 1 && mark[0] == 0xff)
 }
 
 /// What is held of an entry: most have one field, `data`.

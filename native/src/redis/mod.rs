@@ -12,7 +12,7 @@
 //!   lock instead.
 //! - [`transfer`] takes streams as a whole and puts them in place, [`replica`] takes the server's RDB file; both for
 //!   backups.
-//! - [`groups`], [`pending`] and [`ensure`] look after consumer groups; [`compact`] trims; [`checklist`] looks at what a
+//! - [`groups`], [`pending`], [`ensure`] and [`splice`] look after consumer groups; [`compact`] trims; [`checklist`] looks at what a
 //!   server does for its data.
 //!
 //! Nothing is ever sent twice on the chance that it was lost: after a broken connection the streams are read anew.
@@ -27,6 +27,7 @@ mod rejects;
 mod replica;
 pub(crate) mod reply;
 mod rights;
+mod splice;
 mod transfer;
 mod wire;
 

@@ -30,7 +30,7 @@ impl Role {
             }
             Role::Recover => {
                 "+cluster|slots +select +scan +xinfo +xlen +xrange +xrevrange +xpending +time +eval +xadd +xdel +xtrim \
-                 +xgroup +xclaim +xack +set +get +pttl +pexpire +del +memory|usage"
+                 +xgroup +xclaim +xack +set +get +pttl +pexpire +del +dump +restore +memory|usage"
             }
             Role::Restore => {
                 "+cluster|slots +select +scan +time +pttl +config|get +exists +restore +pexpire +persist +rename +unlink \

@@ -30,6 +30,22 @@ impl Fake {
         Fake { port, connections, asked }
     }
 
+    /// Stands before the server on `port`, and hands on to it what `answer` has no answer to. Arguments arrive as text: bytes that are not
+    /// UTF-8 do not survive it.
+    pub fn before(port: u16, answer: impl Fn(&[String]) -> Option<Vec<u8>> + Send + Sync + 'static) -> Fake {
+        let server = Mutex::new(BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("the server listens")));
+        Fake::answering(move |words| {
+            answer(words).unwrap_or_else(|| {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                let mut server = server.lock().expect("the server");
+                server.get_mut().write_all(&super::encoded(&words)).expect("a server");
+                let mut reply = Vec::new();
+                pass_on(&mut *server, &mut reply);
+                reply
+            })
+        })
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -54,6 +70,23 @@ fn serve(client: TcpStream, answer: &dyn Fn(&[String]) -> Vec<u8>, asked: &Mutex
         if writer.write_all(&answer(&words)).is_err() {
             return;
         }
+    }
+}
+
+/// One whole reply.
+fn pass_on(reader: &mut impl BufRead, reply: &mut Vec<u8>) {
+    let begin = reply.len();
+    reader.read_until(b'\n', reply).expect("a reply");
+    let line = String::from_utf8_lossy(&reply[begin..]).trim_end().to_owned();
+    let count = line.get(1..).and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
+    match line.as_bytes().first() {
+        Some(b'$') if !line.starts_with("$-") => {
+            let from = reply.len();
+            reply.resize(from + count + 2, 0);
+            reader.read_exact(&mut reply[from..]).expect("a reply");
+        }
+        Some(b'*') => (0..count).for_each(|_| pass_on(reader, reply)),
+        _ => {}
     }
 }
 

@@ -93,7 +93,7 @@ export class Engine {
     }
     ask = this.job();
     const answer = await this.#ask(ask, { do: "order", ask, contents });
-    return answer.did === "order" ? answer : { order: [], logs: 0, rotation: false, backups: [], sets: [], aside: [] };
+    return answer.did === "order" ? answer : { order: [], logs: 0, rotation: false, backups: [], sets: [], aside: [], loaded: null };
   }
 
   /** What is to be read of the Redis backups next; nothing when they are done. */

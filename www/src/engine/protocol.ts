@@ -64,6 +64,8 @@ export interface Order {
   sets: readonly LogSet[];
   /** What is there and is not a log, and why it is not looked at. */
   aside: readonly PassedOver[];
+  /** Which of a Redis server's files it would load, where that depends on its settings. */
+  loaded: string | null;
 }
 
 /** A log, or the files of a rotation set. */

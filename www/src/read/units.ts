@@ -10,7 +10,7 @@ export interface Unit {
   readonly kind: "files" | "folder" | "backup";
   /** Paths are relative to the folder. */
   readonly files: readonly Source[];
-  /** Names of the folders in it, each of which is a unit of its own when it holds files. */
+  /** The folders in it, each of which is a unit of its own when it holds files: their names, and FOLDER/FILE for what lies in them. */
   readonly folders: readonly string[];
   /** The archive that the files came out of, as it was opened. */
   readonly archive?: string;
@@ -40,7 +40,12 @@ export function unitsOf(opened: readonly Source[]): Unit[] {
       ? opened.filter(({ path }) => isIn(path, folder)).map((source) => ({ ...source, path: source.path.slice(prefix.length) }))
       : (byFolder.get(folder) ?? []).map((source) => ({ ...source, path: source.path.slice(prefix.length) }));
     const within = new Set<string>();
-    for (const other of folders) if (other !== folder && isIn(other, folder)) within.add(other.slice(prefix.length).split("/")[0] ?? "");
+    for (const other of folders) {
+      if (other === folder || !isIn(other, folder)) continue;
+      const inner = other.slice(prefix.length);
+      within.add(inner.split("/")[0] ?? "");
+      if (!inner.includes("/")) for (const { path } of byFolder.get(other) ?? []) within.add(path.slice(prefix.length));
+    }
     for (const part of apart(files)) {
       units.push({ name: folder, kind: isWhole ? "backup" : folder === "" ? "files" : "folder", files: part, folders: isWhole ? [] : [...within].sort() });
     }

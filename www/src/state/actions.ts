@@ -98,6 +98,7 @@ async function look(unit: Unit, among: boolean): Promise<boolean> {
   session.redis.value = [];
   session.sets.value = [];
   session.aside.value = [];
+  session.loaded.value = null;
   session.archive.value = unit.archive ?? null;
   session.broken.value = unit.broken ?? null;
   if (unit.kind === "backup") {
@@ -134,12 +135,13 @@ export async function scanLogsAlone(): Promise<void> {
 
 async function beginLogs({ files, folders, kind }: Unit, among: boolean): Promise<boolean> {
   const isFolder = kind === "folder" || files.length > 1;
-  const { order, rotation, backups, sets, aside } = await orderOf(files, folders, isFolder);
+  const { order, rotation, backups, sets, aside, loaded } = await orderOf(files, folders, isFolder);
   if (order.length === 0 && (among || isFolder)) return false;
   session.rotation.value = rotation;
   session.redis.value = backups;
   session.sets.value = sets;
   session.aside.value = aside;
+  session.loaded.value = loaded;
   const list = order.flatMap((at) => {
     const source = files[at];
     return source === undefined ? [] : [{ ...source, at }];

@@ -64,6 +64,8 @@ export const rotation = signal(false);
 export const sets = signal<readonly LogSet[]>([]);
 /** What was opened with them and is not looked at, and why. */
 export const aside = signal<readonly PassedOver[]>([]);
+/** Which of a Redis server's files it would load, where that depends on its settings. */
+export const loaded = signal<string | null>(null);
 /** The archive that the sources came out of, if they did. */
 export const archive = signal<string | null>(null);
 /** The archive that the sources came out of could not be read to its end; why. */

@@ -1,6 +1,6 @@
 // What lies beside the logs and was not looked at, with the reason: nothing is left out in silence.
 
-import { aside, phase, unitName } from "../state/session";
+import { aside, loaded, phase, unitName } from "../state/session";
 import { items } from "../state/workspace";
 import { visible } from "../text/escape";
 import { plural } from "../text/numbers";
@@ -11,8 +11,12 @@ export function Aside() {
   // Folders with logs in them are looked at by themselves: they stand in the list of what was opened.
   const isOpened = (path: string) => items.value.some(({ unit }) => `${unit.name}/`.startsWith(`${unitName.value}/${path}`));
   const list = aside.value.filter(({ path }) => !path.endsWith("/") || !isOpened(path));
-  if (list.length === 0 || phase.value === "reading") return null;
+  if (phase.value === "reading") return null;
+  const note = loaded.value === null ? null : <p class="card aside">{visible(loaded.value)}</p>;
+  if (list.length === 0) return note;
   return (
+    <>
+    {note}
     <section class="card aside" aria-labelledby="aside-title">
       <h2 id="aside-title">Not looked at <span class="faint">{plural(list.length, "name")}</span></h2>
       <ul>
@@ -22,5 +26,6 @@ export function Aside() {
       </ul>
       {list.length > MOST && <p class="faint">and {plural(list.length - MOST, "more")}: the JSON report has them all.</p>}
     </section>
+    </>
   );
 }

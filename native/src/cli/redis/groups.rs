@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use papyra_core::escape::escape;
-use papyra_core::redis::GroupsFile;
+use papyra_core::redis::{GroupsFile, NOBODY};
 
 use super::{Common, Kind, print_stream, streams, the_stream};
-use crate::cli::out::{Out, counted, thousands};
+use crate::cli::out::{Out, counted};
 use crate::cli::settings::Format;
 use crate::error::{Code, Error, Result, show};
 use crate::redis::ensure::{self, Wanted};
@@ -105,6 +105,9 @@ fn make(args: &Ensure, out: &mut Out) -> Result<()> {
             continue;
         }
         out.success(&format!("{name} made"));
+        if group.stream_created {
+            out.detail("the stream was not there: it was made too, and is empty");
+        }
         if group.pending_restored > 0 {
             out.detail(&format!(
                 "{} brought back",
@@ -112,7 +115,16 @@ fn make(args: &Ensure, out: &mut Out) -> Result<()> {
             ));
         }
         if group.pending_lost > 0 {
-            out.detail(&format!("{} are not: their message is gone", thousands(group.pending_lost)));
+            out.detail(&format!(
+                "{} not: the message is gone, and the stream is too large or damaged",
+                counted(group.pending_lost, "is", "are")
+            ));
+        }
+        if group.pending_given > 0 {
+            out.detail(&format!(
+                "{} for the consumer {NOBODY}: nobody held them, and this server cannot say so",
+                counted(group.pending_given, "of them waits", "of them wait")
+            ));
         }
     }
     Ok(())
