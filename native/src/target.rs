@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use papyra_core::escape::escape;
 use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, START, Survey};
 use papyra_core::report::{Backend, FileReport};
 use papyra_core::sniff;
@@ -209,6 +210,16 @@ impl Logs {
         let names: Vec<String> =
             names.map(|path| papyra_core::name::text(path.as_os_str().as_encoded_bytes())).collect();
         (!names.is_empty()).then_some(names)
+    }
+
+    /// What to say where one Redis backup is wanted, and the folder holds several.
+    pub fn several_backups(&self) -> Option<String> {
+        let names: Vec<String> = self.left_out()?.iter().map(|name| escape(name.as_bytes())).collect();
+        let loaded =
+            self.loaded.as_deref().map(|loaded| format!(" ({})", escape(loaded.as_bytes()))).unwrap_or_default();
+        let text =
+            format!("{} holds {}{loaded}: name one of them with --path", show(self.folder.path()), names.join(", "));
+        (self.backups.len() > 1).then_some(text)
     }
 
     /// The reports on what could not be read.

@@ -254,15 +254,22 @@ fn a_servers_folder_is_scanned_with_its_dump_and_its_append_only_files() {
         files.map(|file| file["path"].as_str().expect("a path").to_owned()).collect()
     };
     // Alone, the folder is what is meant.
-    let alone = scan().must_exit(2).json();
+    let alone = scan().must_exit(0).json();
     assert_eq!(paths(&alone), [BASE, &incr(1)]);
     assert!(alone["loaded"].is_null());
     std::fs::copy(&dump, shop.path("data/dump.rdb")).expect("copied");
     let both = scan().must_exit(2).json();
     assert_eq!(paths(&both), ["dump.rdb", &format!("appendonlydir/{BASE}"), &format!("appendonlydir/{}", incr(1))]);
     assert_eq!(both["passed_over"], serde_json::Value::Null);
-    let said = "with `appendonly yes` loads appendonlydir/ and not dump.rdb; with `appendonly no` it loads dump.rdb alone";
+    let said =
+        "with `appendonly yes` loads appendonlydir/ and not dump.rdb; with `appendonly no` it loads dump.rdb alone";
     shop.papyra("persistence scan --path data").must_exit(2).must_say(said);
+    for verb in ["redis export --to out", "backup create --to b"] {
+        shop.papyra(&format!("{verb} --path data"))
+            .must_exit(64)
+            .must_complain("loads appendonlydir/")
+            .must_complain("--path");
+    }
     // What is wrong in either is wrong in all of it.
     let manifest = shop.path("data/appendonlydir/appendonly.aof.manifest");
     std::fs::write(&manifest, format!("file {BASE} seq 1 type b\n")).expect("written");

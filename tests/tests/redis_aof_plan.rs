@@ -162,6 +162,24 @@ fn a_length_that_lies_rejects_what_it_declares_and_no_more() {
     assert_eq!(plan(&bytes).findings[0].reason, Reason::TornTail);
 }
 
+/// A byte that is gone makes a length too great by one, and reach into the next command: that stays.
+#[test]
+fn a_byte_that_is_gone_costs_no_other_command() {
+    let group = command(&["XGROUP", "CREATE", "papyra:a:events", "g", "0"]);
+    let whole = [add(1, "{}"), group, add(2, "{\"kind\": \"event\"}"), add(3, "{}")];
+    for part in 0..3 {
+        for at in 0..whole[part].len() {
+            let mut parts = whole.clone();
+            parts[part].remove(at);
+            let left = left(&parts);
+            let kept = |part: usize, id: &str| {
+                left.iter().any(|left| left == id) || part == [0, 2, 3][usize::from(id.as_bytes()[0] - b'1')]
+            };
+            assert!(["1-0", "2-0", "3-0"].iter().all(|id| kept(part, id)), "part {part}, byte {at}: {left:?}");
+        }
+    }
+}
+
 #[test]
 fn a_lost_select_rejects_up_to_the_next() {
     let select = |db: &str| command(&["SELECT", db]);

@@ -1,13 +1,15 @@
 //! Values of other types, damaged byte by byte: a scan says that a server will not load them exactly where real servers refuse them.
 
 use papyra_core::redis::{Limits, RdbReader, seal_dump};
-use papyra_tests::redis::{Redis, at_hand, bytes};
+use papyra_tests::redis::{Redis, at_hand, bytes, text};
 use papyra_tests::redis_state::Offline;
 
 /// Version and checksum at a payload's end.
 const SEAL: usize = 10;
 /// Ziplists: servers from 7.0 on look at every element of them, older ones at the frame alone.
 const ZIPLISTS: [u8; 4] = [10, 12, 13, 14];
+
+const LISTPACKS: [u8; 4] = [16, 17, 18, 20];
 
 /// A value as DUMP gives it, without the seal, and where its packed bytes begin.
 struct Value {
@@ -80,22 +82,26 @@ fn is_refused_by(server: &mut Redis, value: &[u8], version: u16) -> Option<bool>
 #[test]
 fn servers_refuse_what_a_scan_says_they_will_not_load() {
     let mut values: Vec<Value> =
-        at_hand().iter().flat_map(|binary| self::values(&mut Redis::of(binary, &["--rdbcompression", "no"]))).collect();
+        at_hand().iter().flat_map(|binary| values(&mut Redis::of(binary, &["--rdbcompression", "no"]))).collect();
     values.sort_by(|a, b| a.bytes.cmp(&b.bytes).then(a.version.cmp(&b.version)));
     values.dedup_by(|a, b| a.bytes == b.bytes);
     for binary in at_hand() {
         let mut server = Redis::of(&binary, &[]);
-        let is_old = papyra_tests::redis::text(&server.call("INFO server")).contains("redis_version:6.");
+        let info = text(&server.call("INFO server"));
+        let is_old = info.contains("redis_version:6.");
+        // What Valkey 9 looks at in a file of its own, it looks at in any.
+        let looks_deep = info.contains("valkey_version:9.");
         let (mut same, mut refused, mut lost) = (0, 0, 0);
         for value in &values {
             if is_refused_by(&mut server, &value.bytes, value.version) != Some(false) {
                 // A later server's.
                 continue;
             }
-            assert!(!is_refused_by_us(&value.bytes, value.version), "{:?}", value.bytes);
+            let version = if looks_deep { 80 } else { value.version };
+            assert!(!is_refused_by_us(&value.bytes, version), "{:?}", value.bytes);
             for at in value.packed..value.bytes.len() {
                 // An empty value is left out on loading, and refused by RESTORE alone.
-                if [16, 17, 18, 20].contains(&value.bytes[0]) && (4..6).contains(&(at - value.packed)) {
+                if LISTPACKS.contains(&value.bytes[0]) && (4..6).contains(&(at - value.packed)) {
                     continue;
                 }
                 for byte in [0, 1, 5, 0x40, 0x80, 0xc0, 0xfe, 0xff, value.bytes[at] ^ 1, value.bytes[at] ^ 0x80] {
@@ -106,9 +112,11 @@ fn servers_refuse_what_a_scan_says_they_will_not_load() {
                         server = Redis::of(&binary, &[]);
                         continue;
                     };
-                    let ours = is_refused_by_us(&damaged, value.version);
-                    let fits =
-                        if is_old && ZIPLISTS.contains(&value.bytes[0]) { ours || !theirs } else { ours == theirs };
+                    let ours = is_refused_by_us(&damaged, version);
+                    // 6.2 looks at the frame of a ziplist. Of a length that is written twice in a listpack, Valkey 9 lets a spoilt bit pass.
+                    let may_be_more = is_old && ZIPLISTS.contains(&value.bytes[0])
+                        || looks_deep && LISTPACKS.contains(&value.bytes[0]);
+                    let fits = if may_be_more { ours || !theirs } else { ours == theirs };
                     assert!(fits, "{}: byte {at} is {byte}: {theirs}, {ours}: {:?}", binary.display(), value.bytes);
                     same += 1;
                     refused += usize::from(theirs);

@@ -289,7 +289,7 @@ fn any_servers_dump_is_restored_to_any_server() {
     }
 }
 
-/// No server at hand knows XCFGSET: one that does stands before it. Payloads do not arrive there as they are, so that commands bring all back.
+/// No server at hand knows XCFGSET: one that does stands before it, and takes no payload, so that commands bring all back.
 #[test]
 fn how_entries_are_told_apart_comes_back_where_the_server_has_a_command_for_it() {
     let Some((_folder, files)) = servers() else { return };
@@ -301,8 +301,10 @@ fn how_entries_are_told_apart_comes_back_where_the_server_has_a_command_for_it()
     let shop = Workshop::default();
     for knows in [true, false] {
         let Some(mut server) = Redis::start(&[]) else { return };
-        let fake = Fake::before(server.port, move |words| {
-            (knows && words[0] == "XCFGSET").then(|| b"+OK\r\n".to_vec())
+        let fake = Fake::before(server.port, move |words| match words[0].as_str() {
+            "RESTORE" => Some(b"-ERR Bad data format\r\n".to_vec()),
+            "XCFGSET" if knows => Some(b"+OK\r\n".to_vec()),
+            _ => None,
         });
         let restore = format!("backup restore {path} --system-id orders --format json");
         let report = shop.on(&fake.url(), &restore).must_exit(0).json();

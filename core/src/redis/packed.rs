@@ -1,10 +1,12 @@
 //! Packed values of keys that are no streams: the checks that a server makes on loading them, and no more.
 //!
 //! A server refuses a whole file for one value that fails them (redis `rdb.c`, `rdbLoadObject`, with `sanitize-dump-payload no`, the default). Of
-//! a listpack or intset the frame is looked at, not what is in it. Ziplists and zipmaps, which Redis 7.0 and later turn into listpacks on
-//! loading, are gone through to their last element there.
+//! a listpack or intset Redis looks at the frame, not at what is in it; Valkey 9, which has no such setting any more, looks at every element. So
+//! do all of them since Redis 7.0 at ziplists and zipmaps, which they turn into listpacks on loading.
 
 use std::collections::HashSet;
+
+use super::listpack::{Element, Elements};
 
 /// How a value is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +15,14 @@ pub(crate) enum Packing {
     /// A ziplist of names that are all different, each with a value.
     ZiplistOfPairs,
     Zipmap,
+    /// The frame of one.
     Listpack,
+    /// All elements of one; every so many begin with a name, and these are all different. 0: there are no names.
+    ListpackOf(usize),
+    /// The frame of one.
     Intset,
+    /// An intset in which each number is greater than the one before it.
+    SortedIntset,
 }
 
 /// Would a server load this?
@@ -34,12 +42,48 @@ pub(crate) fn check(packing: Packing, bytes: &[u8]) -> Result<(), &'static str> 
         Packing::Listpack if !says_its_size => Err("a listpack's declared size is not the real one"),
         Packing::Listpack if bytes.last() != Some(&0xff) => Err("a listpack's end mark is missing"),
         Packing::Listpack => Ok(()),
+        Packing::ListpackOf(names) => listpack(bytes, names),
         // Bytes of a number, count; numbers (redis `intsetValidateIntegrity`).
-        Packing::Intset => match (number(0), number(4)) {
-            (Some(width @ (2 | 4 | 8)), Some(count @ 1..)) if 8 + u64::from(width) * u64::from(count) == size => Ok(()),
+        Packing::Intset | Packing::SortedIntset => match (number(0), number(4)) {
+            (Some(width @ (2 | 4 | 8)), Some(count @ 1..)) if 8 + u64::from(width) * u64::from(count) == size => {
+                let number = |raw: &[u8]| integer(raw);
+                let numbers = || bytes[8..].chunks_exact(width as usize).map(number);
+                match packing == Packing::Intset || numbers().is_sorted_by(|a, b| a < b) {
+                    true => Ok(()),
+                    false => Err("an intset's numbers are out of order"),
+                }
+            }
             _ => Err("an intset's declared size is not the real one"),
         },
     }
+}
+
+/// All elements of a listpack (redis `lpValidateIntegrityAndDups`, deep).
+fn listpack(bytes: &[u8], names: usize) -> Result<(), &'static str> {
+    check(Packing::Listpack, bytes)?;
+    let fault = "a listpack's elements do not follow one another to its end";
+    let mut elements = Elements::new(bytes).map_err(|_| fault)?;
+    let (mut seen, mut count) = (HashSet::new(), 0);
+    while let Some(element) = elements.next().map_err(|_| fault)? {
+        if names > 0 && count % names == 0 {
+            let name = match element {
+                Element::Bytes(name) => name.to_vec(),
+                Element::Int(number) => number.to_string().into_bytes(),
+            };
+            if !seen.insert(name) {
+                return Err("two fields in a listpack have one name");
+            }
+        }
+        count += 1;
+    }
+    if names > 0 && count % names != 0 { Err("a field in a listpack has no value") } else { Ok(()) }
+}
+
+/// A number of so many bytes, the lowest first.
+fn integer(raw: &[u8]) -> i64 {
+    let mut wide = if raw.last().is_some_and(|byte| byte & 0x80 != 0) { [0xff; 8] } else { [0; 8] };
+    wide.iter_mut().zip(raw).for_each(|(to, from)| *to = *from);
+    i64::from_le_bytes(wide)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -120,14 +164,9 @@ fn element(bytes: &[u8], at: usize, end: usize, before: usize) -> Option<(usize,
     };
     let to = inside(value_at.checked_add(length)?)?;
     let raw = bytes.get(value_at..to)?;
-    let integer = |width: usize| {
-        let mut wide = if raw.last().is_some_and(|byte| byte & 0x80 != 0) { [0xff; 8] } else { [0; 8] };
-        wide[..width].copy_from_slice(raw);
-        i64::from_le_bytes(wide).to_string().into_bytes()
-    };
     let value = match encoding {
         0xf1..=0xfd => (encoding - 0xf1).to_string().into_bytes(),
-        0xc0..=0xfe => integer(length),
+        0xc0..=0xfe => integer(raw).to_string().into_bytes(),
         _ => raw.to_vec(),
     };
     (repeated == before).then_some((to - at, value))
@@ -206,6 +245,30 @@ mod tests {
                 _ = check(Packing::ZiplistOfPairs, &damaged);
                 _ = check(Packing::Zipmap, &damaged);
             }
+        }
+    }
+
+    #[test]
+    fn what_valkey_9_looks_at() {
+        let listpack = |body: &[u8], count: u16| {
+            [&((body.len() + 7) as u32).to_le_bytes()[..], &count.to_le_bytes(), body, &[0xff]].concat()
+        };
+        let (one, two) = (listpack(b"\x01\x01", 1), listpack(b"\x01\x01\x811\x02", 2));
+        for (bytes, names, fits) in
+            [(&one, 0, true), (&one, 1, true), (&one, 2, false), (&two, 2, true), (&two, 1, false), (&two, 0, true)]
+        {
+            assert_eq!(check(Packing::ListpackOf(names), bytes).is_ok(), fits, "{bytes:?}, {names}");
+            assert_eq!(check(Packing::Listpack, bytes), Ok(()));
+        }
+        assert!(check(Packing::ListpackOf(0), &listpack(b"\x01\x02", 1)).is_err());
+        let intset = |numbers: [i16; 3]| {
+            let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
+            [2, 0, 0, 0, 3, 0, 0, 0].into_iter().chain(numbers).collect::<Vec<u8>>()
+        };
+        assert_eq!(check(Packing::SortedIntset, &intset([-3, 0, 7])), Ok(()));
+        for numbers in [[0, 0, 7], [0, -3, 7]] {
+            assert!(check(Packing::SortedIntset, &intset(numbers)).is_err());
+            assert_eq!(check(Packing::Intset, &intset(numbers)), Ok(()));
         }
     }
 

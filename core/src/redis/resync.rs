@@ -16,6 +16,9 @@ use super::resp::{Broken, Parsed, parse};
 const LONGEST_LINE: usize = 14;
 /// No decision about one byte looks further than so many bytes after it, but for declared lengths.
 const NEAR: usize = 64;
+/// So many bytes may be gone from an argument whose length is too great by as many. A command that stands within an argument is longer, so
+/// that what follows is none of those.
+const FEW: usize = 8;
 /// Commands in a row that count as a good while.
 const GOOD_WHILE: usize = 8;
 
@@ -88,6 +91,15 @@ impl<'a> Finder<'a> {
         if ends_wrong {
             // The argument has its length and not its line end: the length holds, or nothing within it is searched.
             let next = self.pass(from, missing).filter(|&next| self.is_boundary(next));
+            let next = next.or_else(|| {
+                let places =
+                    (1..=FEW).filter_map(|fewer| Some((fewer, from.checked_sub(fewer).filter(|&at| at > start)?)));
+                let places: Vec<usize> =
+                    places.filter(|&(fewer, at)| self.follows_line(at, fewer)).map(|(_, at)| at).collect();
+                places.into_iter().find_map(|at| {
+                    self.pass(at, missing).filter(|&next| matches!(self.item_within(next), Some(Item::Command { .. })))
+                })
+            });
             return next.map(proven).or_else(|| self.search(from));
         }
         if matches!(self.bytes.get(from), Some(b'*' | b'#')) && whole > 0 && self.is_boundary(from) {
@@ -160,6 +172,21 @@ impl<'a> Finder<'a> {
             at = framed.then_some(at + end)?;
         }
         Some(at)
+    }
+
+    /// Does the end of a line stand before `at`? Where one byte is gone, it may be of the line end.
+    fn follows_line(&self, at: usize, gone: usize) -> bool {
+        match self.bytes.get(at.saturating_sub(2)..at) {
+            Some(b"\r\n") => true,
+            Some([.., last]) => gone == 1 && matches!(last, b'\r' | b'\n'),
+            _ => false,
+        }
+    }
+
+    /// What stands at `at`, if that is not the end.
+    fn item_within(&mut self, at: usize) -> Option<Item<'a>> {
+        self.reach(at.saturating_add(1));
+        (at < self.bytes.len()).then(|| self.item(at))
     }
 
     /// The end of the file, or a whole command, an annotation, or a command that the file ends within.

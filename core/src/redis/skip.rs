@@ -37,8 +37,8 @@ enum Job {
     /// A count, then so many ziplists.
     Ziplists,
     /// A count, then so many nodes of a list: how each is kept (1: as it is, 2: as a listpack), and its string.
-    QuickNodes,
-    QuickNodesLeft(u64),
+    QuickNodes(Packing),
+    QuickNodesLeft(u64, Packing),
     /// A length, then so many times the pattern.
     Counted(&'static [Atom]),
     Repeat {
@@ -87,15 +87,17 @@ impl Skipper {
             10 => vec![Job::Packed(Packing::Ziplist)],
             // Sorted set, hash.
             12 | 13 => vec![Job::Packed(Packing::ZiplistOfPairs)],
-            11 => vec![Job::Packed(Packing::Intset)],
-            16 | 17 | 20 => vec![Job::Packed(Packing::Listpack)],
+            11 => vec![Job::Packed(if valkey { Packing::SortedIntset } else { Packing::Intset })],
+            // Set; hash, sorted set.
+            20 => vec![Job::Packed(if valkey { Packing::ListpackOf(1) } else { Packing::Listpack })],
+            16 | 17 => vec![Job::Packed(if valkey { Packing::ListpackOf(2) } else { Packing::Listpack })],
             14 => vec![Job::Ziplists],
             1 | 2 => vec![Job::Counted(&[String])],
             3 => vec![Job::Counted(&[String, OldScore])],
             4 => vec![Job::Counted(&[String, String])],
             5 => vec![Job::Counted(&[String, Bytes(8)])],
             7 => vec![Job::Module, Job::Atom(Length)],
-            18 => vec![Job::QuickNodes],
+            18 => vec![Job::QuickNodes(if valkey { Packing::ListpackOf(0) } else { Packing::Listpack })],
             22 if valkey => vec![Job::Counted(&[String, String, Bytes(8)])],
             22 if !valkey => vec![Job::Counted(&[Length, String, String])],
             23 if !valkey => vec![Job::Packed(Packing::Listpack)],
@@ -157,7 +159,7 @@ impl Skipper {
                 let pattern = *pattern;
                 *job = Job::Repeat { left: length(cur)?, pattern, at: 0 };
             }
-            Job::Repeat { left: 0, .. } | Job::ClassesLeft(0) | Job::PackedLeft(0, _) | Job::QuickNodesLeft(0) => {
+            Job::Repeat { left: 0, .. } | Job::ClassesLeft(0) | Job::PackedLeft(0, _) | Job::QuickNodesLeft(0, _) => {
                 self.jobs.pop();
             }
             Job::Packed(packing) => {
@@ -170,11 +172,14 @@ impl Skipper {
                 drop = packed(cur, *packing, &mut self.refusal)?;
                 *left -= 1;
             }
-            Job::QuickNodes => *job = Job::QuickNodesLeft(length(cur)?),
-            Job::QuickNodesLeft(left) => {
+            Job::QuickNodes(packing) => {
+                let packing = *packing;
+                *job = Job::QuickNodesLeft(length(cur)?, packing);
+            }
+            Job::QuickNodesLeft(left, packing) => {
                 drop = match length(cur)? {
                     1 => pass(cur, Atom::String)?,
-                    2 => packed(cur, Packing::Listpack, &mut self.refusal)?,
+                    2 => packed(cur, *packing, &mut self.refusal)?,
                     _ => {
                         self.refusal.get_or_insert("a list's node is kept in an unknown way");
                         pass(cur, Atom::String)?

@@ -150,6 +150,12 @@ impl Found {
                 Found { folder, histories: Vec::new(), archives: vec![(path, format)], left_out, unread: Vec::new() }
             }
             Target::Folder(logs) => {
+                if logs.histories.is_empty()
+                    && logs.archives.is_empty()
+                    && let Some(several) = logs.several_backups()
+                {
+                    return Err(Error::new(Code::Usage, several));
+                }
                 if logs.histories.is_empty() && logs.archives.is_empty() {
                     let text = format!("no log in {} can be read", show(logs.folder.path()));
                     return Err(Error::new(Code::NoInput, text));

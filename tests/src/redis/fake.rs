@@ -16,6 +16,11 @@ pub struct Fake {
 impl Fake {
     /// Begins to listen.
     pub fn answering(answer: impl Fn(&[String]) -> Vec<u8> + Send + Sync + 'static) -> Fake {
+        Fake::of(move |words, _| answer(words))
+    }
+
+    /// The function is given the words as text, and as the bytes that they are.
+    fn of(answer: impl Fn(&[String], &[Vec<u8>]) -> Vec<u8> + Send + Sync + 'static) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
@@ -30,15 +35,13 @@ impl Fake {
         Fake { port, connections, asked }
     }
 
-    /// Stands before the server on `port`, and hands on to it what `answer` has no answer to. Arguments arrive as text: bytes that are not
-    /// UTF-8 do not survive it.
+    /// Stands before the server on `port`, and hands on to it what `answer` has no answer to.
     pub fn before(port: u16, answer: impl Fn(&[String]) -> Option<Vec<u8>> + Send + Sync + 'static) -> Fake {
         let server = Mutex::new(BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("the server listens")));
-        Fake::answering(move |words| {
+        Fake::of(move |words, bytes| {
             answer(words).unwrap_or_else(|| {
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 let mut server = server.lock().expect("the server");
-                server.get_mut().write_all(&super::encoded(&words)).expect("a server");
+                server.get_mut().write_all(&super::encoded(bytes)).expect("a server");
                 let mut reply = Vec::new();
                 pass_on(&mut *server, &mut reply);
                 reply
@@ -62,16 +65,19 @@ impl Fake {
     }
 }
 
-fn serve(client: TcpStream, answer: &dyn Fn(&[String]) -> Vec<u8>, asked: &Mutex<Vec<Vec<String>>>) {
+fn serve(client: TcpStream, answer: &Answer, asked: &Mutex<Vec<Vec<String>>>) {
     let mut reader = BufReader::new(client.try_clone().expect("a socket"));
     let mut writer = client;
-    while let Some(words) = command(&mut reader) {
+    while let Some(bytes) = command(&mut reader) {
+        let words: Vec<String> = bytes.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         asked.lock().expect("the list").push(words.clone());
-        if writer.write_all(&answer(&words)).is_err() {
+        if writer.write_all(&answer(&words, &bytes)).is_err() {
             return;
         }
     }
 }
+
+type Answer = dyn Fn(&[String], &[Vec<u8>]) -> Vec<u8>;
 
 /// One whole reply.
 fn pass_on(reader: &mut impl BufRead, reply: &mut Vec<u8>) {
@@ -90,7 +96,7 @@ fn pass_on(reader: &mut impl BufRead, reply: &mut Vec<u8>) {
     }
 }
 
-fn command(reader: &mut impl BufRead) -> Option<Vec<String>> {
+fn command(reader: &mut impl BufRead) -> Option<Vec<Vec<u8>>> {
     let number = |reader: &mut dyn BufRead| -> Option<usize> {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
@@ -103,7 +109,7 @@ fn command(reader: &mut impl BufRead) -> Option<Vec<String>> {
         let mut word = vec![0; length + 2];
         reader.read_exact(&mut word).ok()?;
         word.truncate(length);
-        words.push(String::from_utf8_lossy(&word).into_owned());
+        words.push(word);
     }
     Some(words)
 }

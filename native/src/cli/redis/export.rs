@@ -24,7 +24,13 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
-    let Target::Backup(backup) = settings.target()? else {
+    let target = settings.target()?;
+    if let Target::Folder(logs) = &target
+        && let Some(several) = logs.several_backups()
+    {
+        return Err(Error::new(Code::Usage, several));
+    }
+    let Target::Backup(backup) = target else {
         let text = format!(
             "{} is not a Redis backup: name a dump, a DUMP payload, an append-only file or the folder of them",
             settings.source()?
