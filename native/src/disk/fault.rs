@@ -118,6 +118,25 @@ impl Fault {
         ]
     };
 
+    /// Those whose absence some thousand schedules show.
+    #[cfg(test)]
+    pub(crate) const SHOW_EARLY: [Fault; 11] = {
+        use Fault::*;
+        [
+            KnownByInode,
+            LateToTheLogsName,
+            LeaseAfterReading,
+            LateAtTheEnd,
+            OriginalNotSynced,
+            TemporaryNotSynced,
+            SwapsWithoutLease,
+            LateUnchecked,
+            BelongsToItsMaker,
+            NoBarrier,
+            NoWaitForTheLast,
+        ]
+    };
+
     /// Leaves it out on this thread, or (`None`) nothing.
     #[cfg(test)]
     pub(crate) fn put_back(fault: Option<Fault>) {

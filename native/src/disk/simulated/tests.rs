@@ -85,14 +85,17 @@ fn a_schedule_is_told_by_seed() {
 }
 
 /// The simulation is worth something only if it finds what is wrong: here one safeguard of ours is left out, or the disk
-/// breaks one promise, at a time. The table says after how many schedules that was found, and by what.
+/// breaks one promise, at a time. The table says after how many schedules that was found, and by what. Those that show early
+/// are tried in every run; `PAPYRA_SIM_TABLE=1` tries all, for minutes each where they are rare.
 #[test]
 fn whatever_is_broken_is_found() {
-    const MOST: u64 = 60_000;
-    let all = Fault::ALL.map(Broken::Safeguard).into_iter().chain(Lie::ALL.map(Broken::Disk));
+    let all = std::env::var_os("PAPYRA_SIM_TABLE").is_some();
+    let faults: &[Fault] = if all { &Fault::ALL } else { &Fault::SHOW_EARLY };
+    let most = if all { 200_000 } else { 20_000 };
+    let faults = faults.iter().map(|fault| Broken::Safeguard(*fault));
     let mut missed = Vec::new();
-    for broken in all {
-        let (figures, wrong) = run_many(1, MOST, Duration::from_secs(3600), Some(broken));
+    for broken in faults.chain(Lie::ALL.map(Broken::Disk)) {
+        let (figures, wrong) = run_many(1, most, Duration::from_secs(3600), Some(broken));
         match wrong.iter().min_by_key(|(_, (_, seed))| *seed) {
             Some((what, (_, seed))) => println!("{broken:?}: found after {seed} schedules: {what}"),
             None => {
