@@ -174,7 +174,7 @@ mod tests {
             let mut packed = vec![0, b'a'];
             let mut left = len - 1;
             while left > 0 {
-                let n = left.min(LONGEST_RUN).max(9).min(left);
+                let n = left.clamp(9, LONGEST_RUN).min(left);
                 match n {
                     9.. => packed.extend([0xe0, (n - 9) as u8, 0]),
                     _ => packed.extend(std::iter::once(n as u8 - 1).chain((0..n).map(|_| b'a'))),
