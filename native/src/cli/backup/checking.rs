@@ -153,6 +153,6 @@ pub(super) fn from_future(backup: &Backup) -> String {
 /// Why the outcome is kept nowhere, for people.
 pub(super) fn print_not_recorded(why: Option<&String>, out: &mut Out) {
     if let Some(why) = why {
-        out.info(&format!("note: the result is not recorded: {why}"));
+        out.info(&format!("note: the result is not remembered: {why}"));
     }
 }
