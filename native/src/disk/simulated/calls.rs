@@ -288,7 +288,10 @@ impl FileSystem {
         }
         let offset = if opened.access.append { self.size(opened.inode) } else { opened.position };
         let written = self.put(opened.inode, bytes, offset)?;
-        self.move_to(fd, offset + written as u64);
+        // A write of nothing leaves the position alone, also where it is open to append.
+        if written > 0 {
+            self.move_to(fd, offset + written as u64);
+        }
         Ok(written)
     }
 
