@@ -157,7 +157,7 @@ fn an_export_is_logs_and_groups() {
     shop.papyra("redis export --path dump.rdb --to out").must_exit(73).must_complain("not empty");
     shop.papyra("redis export --path out/papyra.orders.events.ndjson --to more")
         .must_exit(64)
-        .must_complain("no Redis backup");
+        .must_complain("not a Redis backup");
 }
 
 /// On a damaged dump, what comes before the damage is exported, and what is found again after it; both say so.

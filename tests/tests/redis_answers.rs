@@ -27,7 +27,7 @@ fn a_reply_that_is_no_answer_is_never_taken_for_one() {
             "backup create --to b",
         ] {
             let run = shop.on(&fake.url(), verb).must_exit(69);
-            run.must_complain("no answer to that");
+            run.must_complain("not an answer to that");
         }
         shop.on(&fake.url(), "persistence scan --all-systems").must_exit(69);
         shop.on(&format!("{}/3", fake.url()), "persistence scan").must_exit(69);

@@ -172,8 +172,8 @@ fn opcodes_and_values_that_are_passed() {
         [len(5), text(b"x"), len(2), len(9), len(1), len(7), len(3), vec![0; 4], len(4), vec![0; 8], len(0)].concat();
     let key = |code: u8| [vec![code], text(b"k")].concat();
     let bytes = |bytes: &[u8]| [len(bytes.len() as u64), bytes.to_vec()].concat();
-    let ziplist = bytes(&[12, 0, 0, 0, 10, 0, 0, 0, 1, 0, 99, 0xff]);
-    let listpack = bytes(&[8, 0, 0, 0, 1, 0, 99, 0xff]);
+    let ziplist = bytes(&[13, 0, 0, 0, 10, 0, 0, 0, 1, 0, 0, 0xf2, 0xff]);
+    let listpack = bytes(&[9, 0, 0, 0, 1, 0, 99, 1, 0xff]);
     let common = vec![
         [vec![250], text(b"redis-ver"), vec![0xc1, 7, 1]].concat(),
         [vec![247], len(1 << 60), len(2), len(1), module.clone()].concat(),
@@ -186,9 +186,9 @@ fn opcodes_and_values_that_are_passed() {
         [key(3), len(3), text(b"a"), vec![253], text(b"b"), vec![255], text(b"c"), vec![3], b"1.5".to_vec()].concat(),
         [key(5), len(1), text(b"a"), vec![0; 8]].concat(),
         [key(7), len(1 << 55), module.clone()].concat(),
-        [key(9), text(b"zipmap")].concat(),
+        [key(9), bytes(&[1, 1, b'f', 1, 0, b'v', 0xff])].concat(),
         [key(14), len(1), ziplist.clone()].concat(),
-        [key(14), len(1), vec![0xc3, 13, 12, 11], ziplist[1..].to_vec()].concat(),
+        [key(14), len(1), vec![0xc3, 14, 13, 12], ziplist[1..].to_vec()].concat(),
         [key(10), ziplist].concat(),
         [key(11), bytes(&[2, 0, 0, 0, 1, 0, 0, 0, 7, 0])].concat(),
         [key(18), len(2), len(1), text(b"plain"), len(2), listpack.clone()].concat(),
