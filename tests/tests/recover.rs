@@ -265,3 +265,24 @@ fn a_log_whose_only_record_is_damaged_is_a_log_and_what_is_none_needs_the_word_o
     let scan = Workshop::with("events.ndjson", &wide).papyra("persistence scan --path events.ndjson").must_exit(2);
     scan.must_say("UTF-16").must_not_say("power cut");
 }
+
+#[test]
+fn a_swap_that_was_killed_before_it_doubles_nothing_that_papyra_wrote_since() {
+    use sha2::{Digest, Sha256};
+    let hex = |bytes: &[u8], length: usize| -> String {
+        Sha256::digest(bytes)[..length].iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let record = |number: usize| logs::lines([number]);
+    // Without an exchange of names the old log gets a hidden name first. A kill there, an append, and then a recovery of
+    // Papyra's, which writes the very bytes that ours had prepared.
+    let (old, new) = (format!("junk\n{}", record(0)), record(0));
+    let mark = |text: &str| format!("{}-{}", text.len(), hex(text.as_bytes(), 16));
+    let id = hex(b"events.ndjson", 8);
+    let log = record(0) + &record(1) + &record(2);
+    let shop = Workshop::with("p/events.ndjson", &log)
+        .and(&format!("p/.papyra.{id}.swap.{}.{}", mark(&old), mark(&new)), old.clone() + &record(1))
+        .and(&format!("p/.papyra.{id}.tmp"), &new);
+    shop.papyra("persistence recover --path p/events.ndjson --at-rest").must_exit(0);
+    assert_eq!(shop.read("p/events.ndjson"), log.as_bytes());
+    shop.papyra("persistence scan --path p/events.ndjson").must_exit(0);
+}

@@ -154,6 +154,9 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
             return Ok(true);
         }
     }
+    if never_was(hidden, &file)? {
+        return Ok(true);
+    }
     let journal = hidden.journal.clone();
     let (mut from, behind, mut other) = match which(hidden, &file, others)? {
         // What was appended to it stands behind the file that had its place.
@@ -184,6 +187,18 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
         show(&hidden.folder.join(&other.name))
     ));
     Ok(true)
+}
+
+/// Where names cannot be exchanged, the log gets its hidden name besides its own, and then the new file replaces it. While the
+/// new file still waits, that has not been: a log that begins as the new one does was written so by Papyra, with all that the
+/// hidden file holds.
+fn never_was(hidden: &Hidden<'_>, file: &File) -> Result<bool> {
+    let (name, journal) = (unfinished(hidden.log), &hidden.journal);
+    if journal.new.size == 0 || hidden.folder.stat(&name)?.is_none_or(|stat| stat.size != journal.new.size) {
+        return Ok(false);
+    }
+    let waiting = hidden.folder.read(&name)?;
+    Ok(journal.old.fits(file, &hidden.path())? && journal.new.fits(&waiting, &hidden.folder.join(&name))?)
 }
 
 /// Bytes that came too late for the file that they were appended to.
