@@ -10,9 +10,9 @@ const told = (...paths: string[]) => unitsOf(opened(...paths)).map(({ name, kind
 describe("units", () => {
   test("loose files are one unit", () => expect(told("b.log", "a.log")).toEqual([["", "files", ["b.log", "a.log"]]]));
 
-  test("each folder is one, and names those in it", () => {
+  test("each folder is one, and names those in it with what lies in them", () => {
     const units = unitsOf(opened("p/events.ndjson", "p/q/more.ndjson", "p/q/r/deep.ndjson"));
-    expect(units.map(({ name, folders }) => [name, folders])).toEqual([["p", ["q"]], ["p/q", ["r"]], ["p/q/r", []]]);
+    expect(units.map(({ name, folders }) => [name, folders])).toEqual([["p", ["q", "q/more.ndjson"]], ["p/q", ["r", "r/deep.ndjson"]], ["p/q/r", []]]);
   });
 
   test("a backup keeps all that is in it", () =>
