@@ -77,6 +77,10 @@ enum Which {
 /// Finishes what earlier runs were killed over.
 pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcome: &mut Outcome) -> Result<()> {
     for Leftover { folder, log, hidden } in leftovers(history)? {
+        // What was being written for another of them has been written again, and is in its place.
+        if folder.stat(&hidden)?.is_none() {
+            continue;
+        }
         if hidden == emptied(&log) {
             // A rotation has given its name to another file since: which place is its own nobody can tell any more.
             let holds_records = folder.stat(&hidden)?.is_some_and(|stat| stat.size > 0);
