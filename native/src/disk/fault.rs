@@ -4,9 +4,23 @@
 
 use super::File;
 
-/// A safeguard that is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+/// Declares the safeguards, and the list of all of them.
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A safeguard that is missing.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Fault {
+            $($(#[$doc])* $name,)*
+        }
+
+        #[cfg(test)]
+        impl Fault {
+            pub(crate) const ALL: &[Fault] = &[$(Fault::$name),*];
+        }
+    };
+}
+
+faults! {
     /// A hidden file is known by its inode: in a copied folder all of it came too late.
     KnownByInode,
     /// Late bytes are looked for, and put, where the log's name leads now.
@@ -80,43 +94,6 @@ impl Fault {
     pub(crate) fn is_back(self) -> bool {
         BACK.get() == Some(self)
     }
-
-    #[cfg(test)]
-    pub(crate) const ALL: [Fault; 30] = {
-        use Fault::*;
-        [
-            KnownByInode,
-            LateToTheLogsName,
-            LeaseAfterReading,
-            LateAtTheEnd,
-            OriginalNotSynced,
-            ParentsNotSynced,
-            TemporaryNotSynced,
-            ReplacesBesideWriters,
-            SwapsWithoutLease,
-            LateUnchecked,
-            OverwritesUnchecked,
-            BelongsToItsMaker,
-            NoBarrier,
-            NoGate,
-            NoWaitForTheLast,
-            NeverTakenBack,
-            NewNotSynced,
-            JournalNotSynced,
-            RejectsNotSynced,
-            PlaceUnchecked,
-            SettlesAtOnce,
-            CarriedNotMarked,
-            BlanksTheEndFirst,
-            NewlineBeforeCut,
-            TemporaryTakenWhole,
-            TemporaryAtWork,
-            EmptiedAtOnce,
-            FiltersWhateverIsThere,
-            TimeUnchecked,
-            BeyondTheLastMember,
-        ]
-    };
 
     /// Those whose absence some thousand schedules show.
     #[cfg(test)]

@@ -252,7 +252,8 @@ impl Folder {
 
     /// The same for a name in this folder. With `alone` nobody else may be about to make it.
     pub(crate) fn give_name(&self, from: &str, to: &str, alone: bool) -> Result<()> {
-        if if alone { self.put(from, self, to)? } else { self.move_to(from, self, to)? } {
+        let named = if alone { self.put(from, self, to) } else { self.move_to(from, self, to) };
+        if named? {
             return Ok(());
         }
         let text = format!(

@@ -90,7 +90,7 @@ fn a_schedule_is_told_by_seed() {
 #[test]
 fn whatever_is_broken_is_found() {
     let all = std::env::var_os("PAPYRA_SIM_TABLE").is_some();
-    let faults: &[Fault] = if all { &Fault::ALL } else { &Fault::SHOW_EARLY };
+    let faults: &[Fault] = if all { Fault::ALL } else { &Fault::SHOW_EARLY };
     let most = if all { 200_000 } else { 20_000 };
     let faults = faults.iter().map(|fault| Broken::Safeguard(*fault));
     let mut missed = Vec::new();
