@@ -9,6 +9,8 @@ use std::path::Path;
 use papyra_core::escape::escape;
 use serde::Serialize;
 
+use crate::disk::sparse::Shortened;
+
 /// A sysexits-style exit code. The codes 1 to 3 are verdicts and belong to the verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -100,8 +102,12 @@ impl Error {
         Error::about(Code::NoInput, path, format!("cannot open {}: {}", show(path), reason(&error)), advice)
     }
 
-    /// Reading `path` failed at byte `offset`.
+    /// Reading `path` failed at byte `offset`. That somebody has cut it meanwhile is a reason to try again.
     pub fn cannot_read(path: &Path, offset: u64, error: &io::Error) -> Error {
+        if Shortened::is_reason(error) {
+            let text = format!("{} became shorter while it was read: try again", show(path));
+            return Error::new(Code::TryAgain, text);
+        }
         let message = format!("reading {} failed at byte {offset}: {}", show(path), reason(error));
         Error { code: Code::Io, message, path: Some(show(path)), advice: None }
     }

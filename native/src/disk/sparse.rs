@@ -1,6 +1,7 @@
 //! Writing a file from its start to its end, and leaving holes where the bytes are zero: a hole costs no room on the disk.
 
 use std::borrow::Borrow;
+use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
 
@@ -67,6 +68,27 @@ impl<F: Borrow<File>> Write for SparseWriter<F> {
     }
 }
 
+/// A file that somebody has cut while it was read: nothing is wrong with the disk.
+#[derive(Debug)]
+pub(crate) struct Shortened {
+    at: u64,
+}
+
+impl fmt::Display for Shortened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the file ended at byte {}, earlier than before", self.at)
+    }
+}
+
+impl std::error::Error for Shortened {}
+
+impl Shortened {
+    /// Whether this is why reading failed.
+    pub(crate) fn is_reason(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Shortened>())
+    }
+}
+
 /// Hands the bytes of a stretch on, piece by piece, those of holes without reading them.
 pub(crate) fn each_piece(
     source: &File,
@@ -88,7 +110,7 @@ pub(crate) fn each_piece(
         }
         let read = source.read_at(&mut buffer[..want], at)?;
         if read == 0 {
-            return Err(io::Error::other(format!("the file ended at byte {at}, earlier than before")));
+            return Err(io::Error::other(Shortened { at }));
         }
         each(&buffer[..read])?;
         at += read as u64;

@@ -177,7 +177,20 @@ pub(super) fn repair(
     let secured = rejects.secure()?;
     drop(source);
     let reference = secured.as_ref().map(|secured| secured.open()).transpose()?;
-    let file = folder.write(log).map_err(|error| Error::cannot_create("open for writing", &path, error))?;
+    let file = match folder.write(log) {
+        Ok(file) => file,
+        Err(error) => {
+            quarantined.into_iter().for_each(quarantine::Kept::abandon);
+            secured.into_iter().for_each(super::rejects::Secured::abandon);
+            // Between the two steps of a rotation there is no file of this name.
+            let is_here = folder.stat(log)?.is_some_and(|now| now.inode == stat.inode);
+            return Err(if is_here {
+                Error::cannot_create("open for writing", &path, error)
+            } else {
+                changed(folder, log)
+            });
+        }
+    };
     let mut overwrite = Overwrite {
         folder,
         log,

@@ -357,7 +357,8 @@ impl Doing<'_> {
         let mut tries = 1;
         let repaired = loop {
             match repair(folder, log, Job { keeping, prefix, filter: None, only: None, at_rest }, effort) {
-                Err(error) if error.code == Code::TryAgain && tries < TRIES => tries += 1,
+                // Between the two steps of a rotation there is no file of this name.
+                Err(error) if matches!(error.code, Code::TryAgain | Code::NoInput) && tries < TRIES => tries += 1,
                 Err(error) if error.code == Code::NoInput && folder.stat(log)?.is_none() => {
                     let text = format!("{} was rotated away meanwhile: try again", show(&folder.join(log)));
                     return Err(Error::new(Code::TryAgain, text));

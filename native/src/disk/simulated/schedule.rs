@@ -199,7 +199,7 @@ fn phase(setup: Setup, guarded: bool) {
 /// One run of ours.
 fn ours(setup: Setup, verb: Verb) -> Option<Exit> {
     say(|| format!("{verb:?}"));
-    let before = world(|world| world.others_time);
+    let (before, failed_before) = world(|world| (world.others_time, world.figures.failed_calls));
     if let Verb::Compact { keep, .. } = verb {
         books(|books, fs| books.compact(fs, Some(keep)));
     }
@@ -214,6 +214,15 @@ fn ours(setup: Setup, verb: Verb) -> Option<Exit> {
     say(|| with(|fs| list(fs)));
     if exit.code == 0 && !matches!(verb, Verb::StartupCheck) {
         books(|books, _| books.all_is_well());
+    }
+    // Whatever the others do meanwhile is a reason to try again, never an error of the disk's.
+    let is_sound = failed_before == world(|world| world.figures.failed_calls)
+        && with(|fs| {
+            fs.settings.leases.is_ok() && fs.settings.exchange && fs.settings.links && fs.settings.room == u64::MAX
+        });
+    if is_sound && matches!(exit.code, 73 | 74) {
+        fail(format!("an error of a disk that is sound, {}, {}", exit.code, exit.said.replace(':', " -")));
+        return Some(exit);
     }
     let alone = before == world(|world| world.others_time);
     if alone {
