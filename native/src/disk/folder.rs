@@ -100,11 +100,8 @@ impl Folder {
                 let folder = Folder { handle: Arc::new(handle), path };
                 let now = folder.stat_self()?;
                 if let Some(like) = like
-                    && now.owner != like.owner
-                    && now.owner == 0
-                    && sys::user() == 0
+                    && now.was_not_given_to(like)
                 {
-                    // A run of root's was killed before it gave the folder away.
                     folder.give_to(like)?;
                     folder.sync()?;
                 }

@@ -57,6 +57,11 @@ impl Stat {
         self.mode & libc::S_IFMT
     }
 
+    /// A run of root's was killed before it gave this to whom it was made for; only root can do that now.
+    pub(crate) fn was_not_given_to(&self, like: &Stat) -> bool {
+        user() == 0 && self.owner == 0 && like.owner != 0
+    }
+
     pub(crate) fn is_file(&self) -> bool {
         self.kind() == libc::S_IFREG
     }

@@ -16,7 +16,7 @@ use super::journal::unfinished;
 use super::meaning::{Meaning, meaning};
 use super::member::Keeping;
 use super::rejects::give_to;
-use super::{Doing, Outcome, aside, quarantine};
+use super::{Doing, Outcome, aside, owner_of, quarantine};
 use crate::disk::fault::Fault;
 use crate::disk::{File, sparse, sys};
 use crate::error::{Code, Error, Result, show};
@@ -152,7 +152,11 @@ fn add_oldest(history: &History, index: u32, lines: &File, at_rest: bool, outcom
     let name = member_name(&history.base, index);
     let temporary = unfinished(&name);
     let path = history.folder.join(&name);
-    let like = history.folder.stat(member_name(&history.base, index - 1))?;
+    let next = history.read(&member_name(&history.base, index - 1)).and_then(|next| {
+        let path = history.folder.join(&name);
+        next.stat().map(Some).map_err(|error| Error::cannot_read(&path, 0, &error))
+    });
+    let like = next.or_else(|_| owner_of(&history.folder, &[]))?;
     let file = history.folder.create_new(&temporary)?;
     let write = || {
         sparse::copy(lines, lines.size()?, &file)?;

@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use crate::TOOL;
 use crate::disk::fault::Fault;
-use crate::disk::{File, Folder, Lock};
+use crate::disk::{File, Folder, Lock, Stat, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::{self, Effort};
@@ -398,15 +398,28 @@ pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str, at_
     Ok(goes)
 }
 
-/// Where a file goes that is in the way: a folder that belongs to whom the first of these files belongs to that is there.
+/// Where a file goes that is in the way: a folder that belongs to whom the first of these files belongs to that is there, or,
+/// in the middle of a rotation, to whom the log's folder belongs to.
 fn aside(folder: &Folder, like: &[&str], keeping: &Keeping) -> Result<Folder> {
     match keeping {
         Keeping::Quarantine(quarantine) => Folder::create(quarantine),
-        Keeping::Rejects | Keeping::Nothing => {
-            let found = like.iter().find_map(|name| folder.stat(name).transpose());
-            folder.subfolder_like(rejects::FOLDER, found.transpose()?.as_ref())
+        Keeping::Rejects | Keeping::Nothing => folder.subfolder_like(rejects::FOLDER, owner_of(folder, like)?.as_ref()),
+    }
+}
+
+/// The first of these files that is there: a new one is to belong to whom that belongs to. A link may be anybody's. Without
+/// one, root asks whose the folder is, and anybody else keeps what is made.
+fn owner_of(folder: &Folder, like: &[&str]) -> Result<Option<Stat>> {
+    for name in like {
+        if let Some(stat) = folder.stat(name)?.filter(Stat::is_file) {
+            return Ok(Some(stat));
         }
     }
+    if sys::user() != 0 {
+        return Ok(None);
+    }
+    let own = folder.stat_self()?;
+    Ok(Some(Stat { mode: own.mode & 0o700, ..own }))
 }
 
 /// The command that would mend what a scan of `path` found.

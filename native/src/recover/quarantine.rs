@@ -38,8 +38,7 @@ pub(crate) fn set_aside(folder: &Folder, name: &str, aside: &Folder) -> Result<P
     let failed = |error| Error::cannot_write("sync", &folder.join(name), error);
     let mut stat = source.stat().map_err(failed)?;
     let owner = aside.stat_self()?;
-    if sys::user() == 0 && stat.owner == 0 && owner.owner != 0 {
-        // A run of root's was killed before it gave the file to the log's owner.
+    if stat.was_not_given_to(&owner) {
         let given = source.set_owner(owner.owner, owner.group);
         given.map_err(|error| Error::cannot_create("give away", &folder.join(name), error))?;
         stat = source.stat().map_err(failed)?;

@@ -104,7 +104,7 @@ pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcom
         let set = history.known_set()?;
         // A rotation may have taken the log's name away.
         let members = set.members.iter().map(|member| &*member.name);
-        let like: Vec<&str> = [&*log].into_iter().chain(members).chain([&*name]).collect();
+        let like: Vec<&str> = [&*log].into_iter().chain(members).collect();
         let path = quarantine::set_aside(&folder, &name, &aside(&folder, &like, keeping)?)?;
         outcome.quarantined_files.push(path);
     }
