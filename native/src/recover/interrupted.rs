@@ -222,6 +222,8 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let (mut has_common, mut begins_otherwise) = (false, false);
     for member in history.pin()?.members {
         let file = member.file.map_err(|reason| Error::new(Code::NoInput, reason))?;
+        // What somebody has cut from it may not come back after a power cut, beside the copy of it that goes in place.
+        file.sync_all().map_err(|error| Error::cannot_write("sync", &history.folder.join(&member.name), error))?;
         let member = Held::of(history, &member.name, member.index, file)?;
         each_record(history, &member, effort, |record, time| {
             oldest = oldest.min(time.unwrap_or(oldest));

@@ -392,8 +392,10 @@ pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str, at_
         && folder.stat(hidden)?.is_some_and(|stat| stat.size == 0);
     if goes {
         folder.remove(hidden)?;
-    } else {
-        folder.give_name(hidden, log, at_rest)?;
+    } else if let Err(error) = folder.give_name(hidden, log, at_rest) {
+        // A rotation has put another file there: settling the hidden one is the next run's.
+        let is_rotated = folder.stat(log)?.is_some() && folder.stat(hidden)?.is_some();
+        return Err(if is_rotated { swap::changed(folder, log) } else { error });
     }
     Ok(goes)
 }

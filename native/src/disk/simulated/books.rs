@@ -336,17 +336,11 @@ impl Books {
         let elsewhere = self.in_temporaries(fs);
         let mut displaced = Vec::new();
         let mut hidden = Vec::new();
-        // The log may be a link to another folder.
-        for folder in [FOLDER, ELSEWHERE] {
-            let Ok(folder) = fs.walk(ROOT_USER, Path::new(folder), true) else { continue };
-            for (name, inode) in fs.names(folder) {
-                // What a swap of ours has in hand of this file goes with it.
-                if name.as_bytes().starts_with(b".") && fs.content(*inode).is_some() {
-                    let other = self.kept(&bytes_of(fs, *inode)).ids;
-                    if ids.is_empty() || other.is_empty() || other.iter().any(|id| ids.contains(id)) {
-                        hidden.push(*inode);
-                    }
-                }
+        for (_, inode) in self::hidden(fs) {
+            // What a swap of ours has in hand of this file goes with it.
+            let other = self.kept(&bytes_of(fs, inode)).ids;
+            if ids.is_empty() || other.is_empty() || other.iter().any(|id| ids.contains(id)) {
+                hidden.push(inode);
             }
         }
         let is_displaced = self.is_hidden(fs, inode);
@@ -421,25 +415,18 @@ impl Books {
     /// The records of which nobody can tell whether an interrupted run has carried them over to the log.
     fn carried(&self, fs: &FileSystem) -> Vec<Option<usize>> {
         let mut found = Vec::new();
-        for folder in [FOLDER, ELSEWHERE] {
-            let Ok(folder) = fs.walk(ROOT_USER, Path::new(folder), true) else { continue };
-            for (name, inode) in fs.names(folder) {
-                let name = name.to_string_lossy();
-                let Some((_, marks)) = name.split_once(".carried.") else { continue };
-                let Some(size) = marks.split('-').next().and_then(|size| size.parse::<usize>().ok()) else { continue };
-                let bytes = bytes_of(fs, *inode);
-                found.extend(self.kept(bytes.get(size..).unwrap_or_default()).ids);
-            }
+        for (name, inode) in hidden(fs) {
+            let Some((_, marks)) = name.split_once(".carried.") else { continue };
+            let Some(size) = marks.split('-').next().and_then(|size| size.parse::<usize>().ok()) else { continue };
+            let bytes = bytes_of(fs, inode);
+            found.extend(self.kept(bytes.get(size..).unwrap_or_default()).ids);
         }
         found
     }
 
     /// Whether we have taken the file's name: it is about to get it back, or what is added to it is carried on.
     fn is_hidden(&self, fs: &FileSystem, inode: Inode) -> bool {
-        [FOLDER, ELSEWHERE].into_iter().any(|folder| {
-            let Ok(folder) = fs.walk(ROOT_USER, Path::new(folder), true) else { return false };
-            fs.names(folder).iter().any(|(name, found)| *found == inode && name.as_bytes().starts_with(b".papyra."))
-        })
+        hidden(fs).iter().any(|(name, found)| *found == inode && name.starts_with(".papyra."))
     }
 
     /// A run of ours has said that all is well: what was changed in a file whose name it had taken is so in the history.
@@ -633,6 +620,15 @@ impl Books {
             // Of a change in place, a part.
             self.strange.extend(texts);
         }
+        // That a file was emptied may be undone while we have it in our hands, and then it goes back.
+        for (_, inode) in hidden(fs) {
+            let ids = self.kept(&bytes_of(fs, inode)).ids;
+            self.each(&ids, |record| {
+                if record.state == State::Gone {
+                    (record.state, record.begun, record.told) = (State::Maybe, 0, None);
+                }
+            });
+        }
         // What Papyra's own compaction has in its hands is put in place in the end.
         let in_temporaries: Vec<_> = self.in_temporaries(fs).into_iter().filter(|id| !there.contains(id)).collect();
         there.extend(in_temporaries);
@@ -649,6 +645,8 @@ impl Books {
             });
             let alone = self.twins(id).len() == 1;
             let record = &mut self.records[id];
+            // Whether the change has reached the disk, nobody can tell.
+            record.displaced = false;
             if found {
                 record.safe = true;
                 if record.state == State::Gone || record.lost {
@@ -786,6 +784,14 @@ fn everything(fs: &FileSystem) -> Vec<u8> {
         }
     }
     all
+}
+
+/// The files that we have hidden; the log may be a link to another folder.
+fn hidden(fs: &FileSystem) -> Vec<(String, Inode)> {
+    let folders = [FOLDER, ELSEWHERE].into_iter().filter_map(|folder| fs.walk(ROOT_USER, Path::new(folder), true).ok());
+    let names = folders.flat_map(|folder| fs.names(folder));
+    let files = names.filter(|(name, inode)| name.as_bytes().starts_with(b".") && fs.content(*inode).is_some());
+    files.map(|(name, inode)| (name.to_string_lossy().into_owned(), *inode)).collect()
 }
 
 /// Names of ours that a clean run must not leave.
