@@ -3,7 +3,9 @@
 //! Salvage. A line breaks when a writer was torn off and a restart appended to the stump. What can be told with
 //! certainty: objects that follow one another from the line's very start (the *chain*), and the one object that ends
 //! exactly where the line's newline stands (the *suffix*), as far as each has every field that its kind requires,
-//! the latter none of them twice.
+//! the latter none of them twice. One thing cannot be told: a writer that is stopped right in front of an object of its
+//! payload which has all of a record's fields, while another writes a line, and goes on then, leaves a line that begins
+//! as one with a whole record does.
 //!
 //! The suffix is found in one pass and in constant memory. Every `{` might begin it, but two machines see them all:
 //! one that reads a byte as structure has every `{` it meets among its levels, and only a `{` inside what it takes

@@ -282,6 +282,8 @@ pub(super) fn put_in_place(
         if !Fault::NewNotSynced.is_back() {
             output.sync_all().map_err(|error| Error::cannot_write("write", &folder.join(&temporary), error))?;
         }
+        // An old file that a power cut has emptied would look like one that was emptied on purpose while it was hidden.
+        source.sync_all().map_err(|error| Error::cannot_write("sync", &path, error))?;
         let marks = (Mark::of(source, &path, size)?, Mark::of(output, &folder.join(&temporary), new_size)?);
         let original = match keeping {
             Keeping::Quarantine(quarantine) => {

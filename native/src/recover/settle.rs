@@ -212,27 +212,33 @@ struct Late<'a> {
     size: u64,
 }
 
-/// Puts late bytes at their place in a member, unless they are there.
+/// Puts late bytes at their place in a member, unless they are there. They begin on a line of their own.
 fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -> Result<()> {
-    let at = behind.size;
     let (folder, path) = (hidden.folder, hidden.folder.join(name));
-    let failed = |error: io::Error| Error::cannot_read(&path, at, &error);
+    let failed = |error: io::Error| Error::cannot_read(&path, behind.size, &error);
+    let (place, is_owed) = line_from(&folder.read(name)?, behind.size).map_err(failed)?;
+    let mut at = place;
     let mut there = 0;
     if hidden.journal.state == State::Carried {
-        there = lines_there(late, &folder.read(name)?, at).map_err(failed)?;
+        // What was carried has its newline before it.
+        if !is_owed {
+            there = lines_there(late, &folder.read(name)?, at).map_err(failed)?;
+        }
         if late.from + there == late.size {
             return Ok(());
         }
     }
     hidden.goes_on_to(State::Carried)?;
     let source = folder.read(name)?;
-    let (from, mut at) = (late.from + there, at + there);
+    let from = late.from + there;
+    at += there;
     if Fault::LateAtTheEnd.is_back() || Fault::LateToTheLogsName.is_back() {
         at = source.size().map_err(failed)?;
     }
     let lease = at_rest(folder, name, &source, hidden.at_rest)?;
     // It was looked at before nobody could write to it any more.
-    let is_as_before = behind.fits(&source, &path)? || Fault::PlaceUnchecked.is_back();
+    let is_same_line = line_from(&source, behind.size).map_err(failed)? == (place, is_owed);
+    let is_as_before = behind.fits(&source, &path)? && is_same_line || Fault::PlaceUnchecked.is_back();
     if !is_as_before && !Fault::LateToTheLogsName.is_back() {
         return Err(changed(folder, name));
     }
@@ -246,6 +252,9 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -
     let mut last = b'\n';
     let mut write = || -> io::Result<u64> {
         sparse::each_piece(&source, 0..at, |bytes| writer.write_all(bytes))?;
+        if is_owed {
+            writer.write_all(b"\n")?;
+        }
         sparse::each_piece(late.file, from..late.size, |bytes| {
             last = *bytes.last().unwrap_or(&last);
             writer.write_all(bytes)
@@ -263,6 +272,18 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -
     })?;
     let new = NewFile { output: &output, rejects: Rejects::discarded(), size };
     put_in_place(folder, name, (&source, lease, end), new, &Keeping::Nothing, hidden.at_rest).map(drop)
+}
+
+/// Where the first line behind so many bytes of a file begins, and whether a newline is owed there.
+fn line_from(file: &File, bytes: u64) -> io::Result<(u64, bool)> {
+    let mut around = [0; 2];
+    let Some(before) = bytes.checked_sub(1) else { return Ok((bytes, false)) };
+    let read = file.read_at(&mut around, before)?;
+    Ok(match around[..read] {
+        [b'\n' | b'\r', ..] => (bytes, false),
+        [_, b'\n'] => (bytes + 1, false),
+        _ => (bytes, read > 0),
+    })
 }
 
 /// How many bytes of whole late lines the member has at their place.

@@ -91,6 +91,8 @@ pub(super) struct Books {
     /// The members when our run began, and before its call.
     at_start: Vec<Inode>,
     before: Vec<Inode>,
+    /// The files that have taken one another's place.
+    exchanged: Vec<(Inode, Inode)>,
     /// The world has renamed a member since our run began.
     pub(super) rotated: bool,
 }
@@ -259,7 +261,9 @@ impl Books {
             self.pieces.retain(|piece| memmem::find(&text, &piece.bytes).is_none());
             self.strange.insert(text);
         }
-        let is_member = members(fs).iter().any(|member| member.inode == inode);
+        // What the world has lost is not owed for our copy of it, which may have to go back where it came from.
+        let is_copy = self.exchanged.iter().any(|(came, _)| *came == inode);
+        let is_member = !is_copy && members(fs).iter().any(|member| member.inode == inode);
         self.each(&ids, |record| {
             let is_known = record.state != State::Gone && !record.released && !record.displaced;
             if is_known && (is_member || !record.lost) {
@@ -335,11 +339,12 @@ impl Books {
         let ids = kept.ids;
         let elsewhere = self.in_temporaries(fs);
         let mut displaced = Vec::new();
-        let mut hidden = Vec::new();
+        let (mut hidden, from) = (Vec::new(), inode);
         for (_, inode) in self::hidden(fs) {
             // What a swap of ours has in hand of this file goes with it.
             let other = self.kept(&bytes_of(fs, inode)).ids;
-            if ids.is_empty() || other.is_empty() || other.iter().any(|id| ids.contains(id)) {
+            let is_other = self.exchanged.iter().any(|pair| *pair == (inode, from) || *pair == (from, inode));
+            if is_other || other.iter().any(|id| ids.contains(id)) {
                 hidden.push(inode);
             }
         }
@@ -459,6 +464,17 @@ impl Books {
         self.at_start = members(fs).iter().map(|member| member.inode).collect();
     }
 
+    /// What a run of ours knows since it has begun, while a second one is at work.
+    pub(super) fn begun(&self) -> (Vec<Inode>, bool) {
+        (self.at_start.clone(), self.rotated)
+    }
+
+    /// The first one goes on.
+    pub(super) fn goes_on(&mut self, (at_start, rotated): (Vec<Inode>, bool)) {
+        self.at_start = at_start;
+        self.rotated |= rotated;
+    }
+
     /// A compaction of ours is at work, and is to leave the newest of so many.
     pub(super) fn compact(&mut self, fs: &FileSystem, keep: Option<usize>) {
         self.keep = keep;
@@ -517,12 +533,15 @@ impl Books {
     pub(super) fn compare(&mut self, fs: &FileSystem, is_exchange: bool) -> Result<(), String> {
         let after = self.read(fs);
         let before = self.view.replace(after).unwrap_or_default();
+        let now: Vec<Inode> = members(fs).iter().map(|member| member.inode).collect();
+        let came = now.iter().filter(|inode| !self.before.contains(inode));
+        let went = self.before.iter().filter(|inode| !now.contains(inode));
+        self.exchanged.extend(came.zip(went).map(|(came, went)| (*came, *went)));
         let after = self.view.as_deref().unwrap_or_default();
         if is_exchange && self.rotated {
             return Ok(());
         }
         // An exchange that is taken back brings back the damage: records without a newline between them.
-        let now: Vec<Inode> = members(fs).iter().map(|member| member.inode).collect();
         let is_back = |inode: &Inode| now.contains(inode) && !self.before.contains(inode);
         if is_exchange && self.at_start.iter().any(is_back) {
             return self.not_doubled(after);
@@ -821,5 +840,6 @@ impl Books {
     pub(super) fn copied(&mut self) {
         self.moved();
         self.orphans.clear();
+        self.exchanged.clear();
     }
 }

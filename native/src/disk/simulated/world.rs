@@ -356,7 +356,9 @@ impl Watch for Scheduler {
             let second = world(|world| world.second.take());
             if let Some(second) = second {
                 say(|| "a second papyra:".to_owned());
+                let begun = books(|books, _| books.begun());
                 second();
+                books(|books, _| books.goes_on(begun));
                 set_second(Some(second));
             }
         } else if falls(likely.steps) {

@@ -281,7 +281,11 @@ pub(super) async fn writer(process: Process, setup: Setup, style: Style, count: 
             _ => {}
         }
         let written = if style == Style::Slow {
-            let cut = 1 + pick(line.len() - 1);
+            let mut cut = 1 + pick(line.len() - 1);
+            // What begins there would be a record to everybody.
+            while cut > 1 && line[cut..].trim_ascii_start().starts_with(b"{") {
+                cut -= 1;
+            }
             match caller.write(fd, &line[..cut]).await {
                 Ok(()) => caller.write(fd, &line[cut..]).await,
                 error => error,
