@@ -97,7 +97,7 @@ impl Fault {
 
     /// Those whose absence some thousand schedules show.
     #[cfg(test)]
-    pub(crate) const SHOW_EARLY: [Fault; 11] = {
+    pub(crate) const SHOW_EARLY: [Fault; 10] = {
         use Fault::*;
         [
             KnownByInode,
@@ -105,7 +105,6 @@ impl Fault {
             LeaseAfterReading,
             LateAtTheEnd,
             OriginalNotSynced,
-            TemporaryNotSynced,
             SwapsWithoutLease,
             LateUnchecked,
             BelongsToItsMaker,

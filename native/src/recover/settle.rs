@@ -216,33 +216,25 @@ struct Late<'a> {
 fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -> Result<()> {
     let (folder, path) = (hidden.folder, hidden.folder.join(name));
     let failed = |error: io::Error| Error::cannot_read(&path, behind.size, &error);
-    let (place, is_owed) = line_from(&folder.read(name)?, behind.size).map_err(failed)?;
-    let mut at = place;
-    let mut there = 0;
-    if hidden.journal.state == State::Carried {
-        // What was carried has its newline before it.
-        if !is_owed {
-            there = lines_there(late, &folder.read(name)?, at).map_err(failed)?;
-        }
-        if late.from + there == late.size {
-            return Ok(());
-        }
+    let is_carried = hidden.journal.state == State::Carried;
+    let mut place = place(late, &folder.read(name)?, behind.size, is_carried).map_err(failed)?;
+    if late.from + place.there == late.size && !place.is_owed {
+        return Ok(());
     }
     hidden.goes_on_to(State::Carried)?;
     let source = folder.read(name)?;
-    let from = late.from + there;
-    at += there;
-    if Fault::LateAtTheEnd.is_back() || Fault::LateToTheLogsName.is_back() {
-        at = source.size().map_err(failed)?;
-    }
     let lease = at_rest(folder, name, &source, hidden.at_rest)?;
     // It was looked at before nobody could write to it any more.
-    let is_same_line = line_from(&source, behind.size).map_err(failed)? == (place, is_owed);
-    let is_as_before = behind.fits(&source, &path)? && is_same_line || Fault::PlaceUnchecked.is_back();
+    let is_same_place = self::place(late, &source, behind.size, is_carried).map_err(failed)? == place;
+    let is_as_before = behind.fits(&source, &path)? && is_same_place || Fault::PlaceUnchecked.is_back();
     if !is_as_before && !Fault::LateToTheLogsName.is_back() {
         return Err(changed(folder, name));
     }
     let end = source.size().map_err(failed)?;
+    if Fault::LateAtTheEnd.is_back() || Fault::LateToTheLogsName.is_back() {
+        place.at = end;
+    }
+    let Place { at, there, is_owed } = place;
     let temporary = unfinished(name);
     if folder.stat(&temporary)?.is_some() {
         folder.remove(&temporary)?;
@@ -255,7 +247,7 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -
         if is_owed {
             writer.write_all(b"\n")?;
         }
-        sparse::each_piece(late.file, from..late.size, |bytes| {
+        sparse::each_piece(late.file, late.from + there..late.size, |bytes| {
             last = *bytes.last().unwrap_or(&last);
             writer.write_all(bytes)
         })?;
@@ -274,15 +266,56 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -
     put_in_place(folder, name, (&source, lease, end), new, &Keeping::Nothing, hidden.at_rest).map(drop)
 }
 
-/// Where the first line behind so many bytes of a file begins, and whether a newline is owed there.
-fn line_from(file: &File, bytes: u64) -> io::Result<(u64, bool)> {
+/// Where late bytes go in a member.
+#[derive(Debug, PartialEq)]
+struct Place {
+    at: u64,
+    /// So many of the late bytes are there, whole lines.
+    there: u64,
+    /// The line before has no newline.
+    is_owed: bool,
+}
+
+/// The place behind so many bytes of a member, and behind what an interrupted run has carried there.
+fn place(late: &Late<'_>, member: &File, behind: u64, is_carried: bool) -> io::Result<Place> {
     let mut around = [0; 2];
-    let Some(before) = bytes.checked_sub(1) else { return Ok((bytes, false)) };
-    let read = file.read_at(&mut around, before)?;
-    Ok(match around[..read] {
-        [b'\n' | b'\r', ..] => (bytes, false),
-        [_, b'\n'] => (bytes + 1, false),
-        _ => (bytes, read > 0),
+    let read = match behind.checked_sub(1) {
+        Some(before) => member.read_at(&mut around, before)?,
+        None => 0,
+    };
+    let at = match around[..read] {
+        [b'\n' | b'\r', ..] | [] => behind,
+        [_, b'\n'] => behind + 1,
+        _ => return Ok(Place { at: behind, there: 0, is_owed: true }),
+    };
+    if !is_carried {
+        return Ok(Place { at, there: 0, is_owed: false });
+    }
+    let there = lines_there(late, member, at)?;
+    // A power cut may have taken the newline of the last one.
+    let (from, next) = (late.from + there, at + there);
+    let mut line = 0;
+    let mut theirs = Vec::new();
+    let mut ends_alike = None;
+    sparse::each_piece(late.file, from..late.size, |bytes| {
+        if ends_alike.is_none() {
+            let own = memchr::memchr(b'\n', bytes);
+            let text = &bytes[..own.unwrap_or(bytes.len())];
+            let held = usize::try_from(member.size()?.saturating_sub(next + line)).unwrap_or(usize::MAX);
+            theirs.resize(held.min(text.len()), 0);
+            member.read_exact_at(&mut theirs, next + line)?;
+            line += text.len() as u64;
+            if theirs != text {
+                ends_alike = Some(false);
+            } else if own.is_some() {
+                ends_alike = Some(line > 0);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(match ends_alike {
+        Some(true) => Place { at: next + line, there: there + line + 1, is_owed: true },
+        _ => Place { at: next, there, is_owed: false },
     })
 }
 
