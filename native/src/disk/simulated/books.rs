@@ -388,7 +388,7 @@ impl Books {
             }
         }
         self.each(&elsewhere, |record| match record.state {
-            State::Maybe if !emptied => (record.owed, record.state) = (true, State::Live),
+            State::Maybe if !emptied && !record.released => (record.owed, record.state) = (true, State::Live),
             // Nobody can tell the emptied log from one that was begun after a compaction was killed.
             State::Gone => record.state = State::Maybe,
             _ => {}
