@@ -283,7 +283,7 @@ impl Books {
         let mut ids = self.kept(&bytes_of(fs, inode)).ids;
         ids.retain(|id| !there.contains(id));
         self.each(&ids, |record| {
-            if is_begun && record.state == State::Live {
+            if is_begun && record.owed {
                 (record.state, record.owed, record.lost) = (State::Maybe, false, true);
             } else if record.state == State::Gone {
                 record.state = State::Maybe;
