@@ -16,6 +16,7 @@ pub mod archive;
 pub mod assembly;
 pub mod browse;
 pub mod crc32;
+pub mod diff;
 pub mod digest;
 pub mod entry;
 pub mod escape;

@@ -129,7 +129,7 @@ impl Workshop {
         let mut command = Command::new(binary());
         command.args(arguments.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("PAPYRA_") {
+            if ["PAPYRA_", "RESTIC_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
                 command.env_remove(name);
             }
         }

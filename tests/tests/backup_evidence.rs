@@ -109,6 +109,23 @@ fn a_look_that_fails_is_no_verdict_and_is_not_recorded() {
 }
 
 #[test]
+fn of_two_files_both_the_damaged_and_the_unreadable_one_are_named() {
+    if !has("strace") {
+        return;
+    }
+    let shop = three();
+    let mut bytes = shop.read("b/one/events.ndjson");
+    bytes[9] ^= 1;
+    shop.write("b/one/events.ndjson", bytes);
+    let mut command = std::process::Command::new("strace");
+    command.args(["-f", "-qq", "-o", "trace", "-P"]).arg(shop.path("b/one/rot.log"));
+    command.args(["-e", "trace=read", "-e", "inject=read:error=EIO"]).arg(papyra_tests::binary());
+    command.args(["backup", "verify", "--threads", "1", "b/one"]).current_dir(shop.path("."));
+    let run = run(command, "verify").must_exit(2).must_say("- events.ndjson: ");
+    run.must_say("- rot.log: cannot be read, so that nothing is known of it");
+}
+
+#[test]
 fn a_restore_of_many_files_needs_few_descriptors() {
     let shop = Workshop::default();
     for i in 0..300 {

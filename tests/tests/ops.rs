@@ -81,7 +81,9 @@ fn systemd_finds_nothing_wrong_with_the_units() {
         return;
     }
     let shop = server();
-    for unit in ["papyra-backup.service", "papyra-backup.timer", "papyra-drill.service", "papyra-drill.timer"] {
+    let units = ["backup.service", "backup.timer", "drill.service", "drill.timer", "every.service"];
+    let units = units.map(|unit| format!("papyra-{unit}"));
+    for unit in &units {
         let text = std::fs::read_to_string(ops().join(unit)).unwrap();
         // The binary's place here; a user that exists here.
         let text = text.replace("/usr/local/bin/papyra", &binary().display().to_string());
@@ -89,8 +91,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     }
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=no"]);
-    command.args(["papyra-backup.service", "papyra-backup.timer", "papyra-drill.service", "papyra-drill.timer"]);
-    command.current_dir(shop.path("units"));
+    command.args(&units).current_dir(shop.path("units"));
     let run = papyra_tests::run(command, "systemd-analyze verify").must_exit(0);
     let complaints = run.stderr.lines().filter(|line| line.contains("papyra-")).collect::<Vec<_>>();
     assert_eq!(complaints, [""; 0]);
@@ -136,6 +137,37 @@ fn jobs_make_noise_about_a_damaged_backup_and_a_damaged_log() {
     let create = attempt(&shop, "/usr/local/bin/papyra backup create --quiet", &BACKUP).must_exit(2);
     assert!(create.stdout.is_empty() && create.stderr.contains("anomalies"), "{create:?}");
     attempt(&shop, "/usr/local/bin/papyra backup create --quiet --accept-damage", &BACKUP).must_exit(0);
+}
+
+#[test]
+fn what_stays_is_ended_by_a_signal_and_has_made_a_backup() {
+    let unit = std::fs::read_to_string(ops().join("papyra-every.service")).unwrap();
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
+    let sidecar = std::fs::read_to_string(ops().join("kubernetes-sidecar.yaml")).unwrap();
+    let list = |of: &str| -> Vec<String> {
+        let line = sidecar.lines().find_map(|line| line.trim().strip_prefix(of)).expect(of);
+        serde_json::from_str(line).expect("a list")
+    };
+    let sidecar = [list("command: "), list("args: ")].concat().join(" ");
+    assert_eq!(start, sidecar);
+    let shop = server();
+    let health = shop.path("health");
+    let script = format!("papyra backup init /srv/repository && exec {start}").replace("/run/papyra/health", "health");
+    let script = script.replace("papyra backup init", &format!("{} backup init", binary().display()));
+    let mut command = Command::new("sh");
+    command.args(["-ec", &on(&shop, &script)]).current_dir(shop.path("."));
+    command.env("RESTIC_PASSWORD", "correct horse").env("PAPYRA_BACKUPS", shop.path("srv/repository"));
+    command.env("PAPYRA_PATH", shop.path("srv/app/persistence")).stdout(std::process::Stdio::null());
+    let mut child = command.spawn().expect("sh runs");
+    for _ in 0..3000 {
+        if health.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    papyra_tests::signal(child.id(), "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_dir(shop.path("srv/repository/snapshots")).unwrap().count(), 1);
 }
 
 /// The lines of the one block after `marker`, without their indent.

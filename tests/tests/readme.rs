@@ -51,6 +51,8 @@ fn every_runbook_goes_as_it_is_written() {
         ("runbook again", ["Persistence is healthy", ""]),
         ("nightly", ["", "not"]),
         ("series", ["kept", "rot.log.1: "]),
+        ("diff", ["history was only appended to", "in common"]),
+        ("repository", ["is intact", "restored to"]),
         ("monitoring", ["papyra_backup_", "papyra_records{"]),
         ("settings", ["path = persistence/events.ndjson", "✔ Persistence is healthy."]),
         ("scripts", ["ActorStarted", "\"kind\":\"no_input\""]),

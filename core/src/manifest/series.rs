@@ -1,7 +1,7 @@
 //! Which series a backup belongs to: backups of one source, one after the other in time. No verb ever weighs backups of
 //! two series against each other.
 
-use super::Manifest;
+use super::{Manifest, StoredFile};
 use crate::escape::escape;
 use crate::report::{FileReport, Role};
 
@@ -32,6 +32,22 @@ impl Manifest {
         parts.sort_unstable();
         parts.dedup();
         escape(format!("{} ({})", self.source.folder, parts.join(", ")).as_bytes())
+    }
+
+    /// The logs and sets that it holds, each with its files, oldest records first.
+    pub fn logs(&self) -> Vec<(String, Vec<&StoredFile>)> {
+        let mut logs: Vec<(String, Vec<&StoredFile>)> = Vec::new();
+        for report in &self.scan.files {
+            let (Some(log), Some(file)) = (log_of(report), self.files.iter().find(|file| file.path == report.path))
+            else {
+                continue;
+            };
+            match logs.iter_mut().find(|(name, _)| name == log) {
+                Some((_, files)) => files.push(file),
+                None => logs.push((log.to_owned(), vec![file])),
+            }
+        }
+        logs
     }
 
     /// Whether the source was this one on this host.

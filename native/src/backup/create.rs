@@ -15,6 +15,7 @@ use papyra_core::summary::Summary;
 
 use super::access::Access;
 use super::cut::{Stretch, identity, line_end, settled_end};
+use super::guard;
 use super::pass::{BLOCK, Passed};
 use super::series::Filing;
 use super::snapshot::{self, Archive, Snapshot};
@@ -48,6 +49,8 @@ pub struct Options {
     pub quarantine_dir: Option<PathBuf>,
     /// Whether nobody may write meanwhile.
     pub pause_check: bool,
+    /// Whether to read what has not changed since the last backup, too.
+    pub reread: bool,
     /// How long to wait for a recovery or compaction that is under way.
     pub patience: Duration,
 }
@@ -59,10 +62,36 @@ pub struct Created {
     pub path: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
+    /// How many bytes the repository did not have, where it went to one.
+    pub added: Option<u64>,
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// Where a log may be, and could not be read.
     pub unread: Vec<PassedOver>,
+}
+
+/// What tells whether logs have changed: of each file its path, device, inode, size, and when content or inode changed.
+pub type Marks = Vec<(PathBuf, Option<(u64, u64, u64, (i64, i64))>)>;
+
+/// The marks of logs; `None` of what has none.
+pub fn marks(target: &Target) -> Result<Option<Marks>> {
+    let histories = match target {
+        Target::History(history) => std::slice::from_ref(history),
+        Target::Folder(logs) => &logs.histories,
+        _ => return Ok(None),
+    };
+    let mut marks = Vec::new();
+    for history in histories {
+        for member in history.set()?.members {
+            let stat = match history.place(&member.name)? {
+                Some((folder, name)) => folder.stat(name)?,
+                None => history.folder.stat(&member.name)?,
+            };
+            let mark = stat.map(|stat| (stat.device, stat.inode, stat.size, stat.changed));
+            marks.push((history.folder.join(&member.name), mark));
+        }
+    }
+    Ok(Some(marks))
 }
 
 /// Backs up what `find` leads to.
@@ -72,7 +101,7 @@ pub fn create(find: &dyn Fn() -> Result<Target>, options: &Options, effort: Effo
         return Err(Error::new(Code::Usage, format!("{name} cannot be a backup's name: use letters, digits and -")));
     }
     find()?;
-    let backups = Folder::create(&options.to)?;
+    let backups = guard::for_backups(&options.to)?;
     let mut tries = 1;
     loop {
         match Making::begin(&backups, find, options, effort).and_then(Making::finish) {
@@ -139,8 +168,8 @@ impl<'a> Making<'a> {
         warnings.append(&mut self.to.warnings);
         let scan = Report::new(TOOL, backend, reports, false);
         let about = About { source, compression: self.options.compression, left_out, scan };
-        let (path, manifest) = self.to.finish(about)?;
-        Ok(Created { path, manifest, warnings, unread })
+        let (path, manifest, added) = self.to.finish(about)?;
+        Ok(Created { path, manifest, added, warnings, unread })
     }
 
     /// Copies a file of lines.
@@ -157,6 +186,12 @@ impl<'a> Making<'a> {
             Some(seen) => seen,
             None => identity(part.file, &path)?,
         };
+        if part.is_member && !self.options.reread {
+            let stat = part.file.stat().map_err(|error| Error::cannot_read(&path, 0, &error))?;
+            if let Some(summary) = self.to.reuse(part.name, part.index, &stat)? {
+                return Ok(summary);
+            }
+        }
         let mut end = settled_end(part.file, &path, seen.size)?;
         loop {
             let mut source = Stretch { file: part.file, at: 0, end };
@@ -237,7 +272,7 @@ impl<'a> Making<'a> {
         scan: Option<usize>,
     ) -> Result<(Passed, Inside)> {
         let stat = from.stat().map_err(|error| Error::cannot_read(path, 0, &error))?;
-        let modified_ns = stat.modified.0.saturating_mul(1_000_000_000).saturating_add(stat.modified.1);
+        let modified_ns = nanoseconds(stat.modified);
         let access = Access::of(from).map_err(|error| Error::cannot_read(path, 0, &error))?;
         let end = source.end;
         let file = Incoming {
@@ -249,11 +284,16 @@ impl<'a> Making<'a> {
             is_large: end > BLOCK as u64,
             scan,
             payload: None,
-            attributes: Attributes { access, uid: stat.owner, modified_ns },
+            attributes: Attributes { access, uid: stat.owner, modified_ns, changed_ns: nanoseconds(stat.changed) },
             origin: Origin { device: stat.device, inode: stat.inode, index: 0, seen_bytes: end, cut: None },
         };
         self.to.store(file, self.effort)
     }
+}
+
+/// Nanoseconds since 1970.
+pub(super) fn nanoseconds(time: (i64, i64)) -> i64 {
+    time.0.saturating_mul(1_000_000_000).saturating_add(time.1)
 }
 
 /// Fails when a file is no longer what it was when it was pinned.

@@ -1,5 +1,5 @@
-//! Where backups lie: in a folder, or under a prefix of an object store. What differs between the two is told here and
-//! in [`super::remote`], and nowhere else.
+//! Where backups lie: in a folder, in a repository, or under a prefix of an object store. What differs between them is
+//! told here, in [`super::repository`] and in [`super::remote`], and nowhere else.
 
 use crate::disk::File;
 use std::fmt::Debug;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::access::Access;
 use super::attest::{forget, write_over};
-use super::{CONDEMNED, clear_leftovers, remote};
+use super::{CONDEMNED, clear_leftovers, remote, repository};
 use crate::disk::{Folder, Lock};
 use crate::error::{Error, Result};
 
@@ -64,6 +64,11 @@ pub trait Files: Debug {
         names.iter().map(|name| self.look(name)).collect()
     }
 
+    /// Why the file at a name cannot have the bytes that it should have, though there is one of its size.
+    fn lacks(&self, _name: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// The size in bytes of the regular file at a name; `None` when there is none.
     fn size(&self, name: &str) -> Result<Option<u64>> {
         Ok(match self.look(name)? {
@@ -102,6 +107,16 @@ pub trait Files: Debug {
     /// Removes a backup in it, and what is remembered of it, so that a kill leaves no half of one that looks whole.
     fn discard(&self, name: &str) -> Result<()>;
 
+    /// Frees what the removed backups took, where that is a step of its own.
+    fn sweep(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// How many bytes it took that were not there before, where backups share some.
+    fn added(&self) -> Option<u64> {
+        None
+    }
+
     /// The path of a name in it.
     fn join(&self, name: &str) -> PathBuf {
         self.path().join(name)
@@ -120,6 +135,11 @@ pub trait Bytes: Read {
         None
     }
 
+    /// Why what was read is not what was written, where that shows.
+    fn damage(&mut self) -> Option<String> {
+        None
+    }
+
     /// What to say of an error that reading has met at byte `at` of what is called `path`.
     fn failed(&mut self, path: &Path, at: u64, error: &io::Error) -> Error {
         self.failure().unwrap_or_else(|| Error::cannot_read(path, at, error))
@@ -132,9 +152,15 @@ impl Bytes for File {
     }
 }
 
-/// Opens the folder or prefix of that name.
+/// Opens the folder, prefix or repository of that name, or the backup in one.
 pub fn at(path: &Path) -> Result<Box<dyn Files>> {
-    if remote::is_remote(path) { remote::open(path) } else { Ok(Box::new(Folder::open(path)?)) }
+    if remote::is_remote(path) {
+        return remote::open(path);
+    }
+    match repository::find(path)? {
+        Some(found) => Ok(found),
+        None => Ok(Box::new(Folder::open(path)?)),
+    }
 }
 
 impl Files for Folder {

@@ -7,7 +7,7 @@ use papyra_core::escape::escape;
 
 use super::list::{Entry, entries};
 use super::series::{Wanted, host};
-use super::{Backup, is_whole, remote};
+use super::{Backup, is_whole, remote, repository};
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 
@@ -36,14 +36,33 @@ pub(super) fn keep_out_of_backups(backup: &Backup, to: &Path) -> Result<()> {
 
 /// Fails when a path is a backup or lies in one.
 pub(super) fn refuse_inside(to: &Path) -> Result<()> {
-    let inside = to.ancestors().find(|path| Folder::open(path).is_ok_and(|folder| is_whole(&folder)));
+    let inside = to.ancestors().find(|path| Folder::open(path).is_ok_and(|folder| holds_backups(&folder)));
     let Some(inside) = inside else { return Ok(()) };
     let text = format!(
-        "{} is the backup {} or lies in it, and nothing is ever written there: choose another place",
+        "{} is {}, which holds backups, or lies in it, and nothing is ever written there: choose another place",
         show(to),
         show(inside)
     );
     Err(Error::new(Code::CannotCreate, text))
+}
+
+/// The folder that backups are to go to, made if it is not there. It does not lie in a repository.
+pub(super) fn for_backups(to: &Path) -> Result<Folder> {
+    let absolute = std::path::absolute(to).map_err(|error| Error::cannot_open(to, error))?;
+    let Some(inside) = absolute.ancestors().skip(1).find(|path| repository::folder_of(path).is_some()) else {
+        return Folder::create(to);
+    };
+    let text = format!(
+        "{} lies in the repository {}: back up to that, and name the backup with --name",
+        show(to),
+        show(inside)
+    );
+    Err(Error::new(Code::CannotCreate, text))
+}
+
+/// Whether a folder is a backup, or a repository of some.
+fn holds_backups(folder: &Folder) -> bool {
+    is_whole(folder) || repository::is_one(folder)
 }
 
 /// A backup in a folder, at most so many folders deep.
@@ -51,7 +70,7 @@ fn backup_in(folder: &Folder, depth: u32) -> Option<PathBuf> {
     let mut names = folder.names().unwrap_or_default();
     names.sort();
     let mut inner = names.iter().filter_map(|name| folder.existing_subfolder(name).ok());
-    inner.find_map(|inner| match is_whole(&inner) {
+    inner.find_map(|inner| match holds_backups(&inner) {
         true => Some(inner.path().to_owned()),
         _ if depth > 1 => backup_in(&inner, depth - 1),
         _ => None,

@@ -45,6 +45,9 @@ pub struct Entry {
     pub bytes: u64,
     /// Size of the backup's files in bytes.
     pub stored_bytes: u64,
+    /// How many bytes of them no earlier backup had, where backups share what is the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_bytes: Option<u64>,
     /// How they are stored.
     pub compression: Option<Compression>,
     /// Intact records.
@@ -88,6 +91,7 @@ impl Entry {
             from_future: false,
             bytes: 0,
             stored_bytes: 0,
+            new_bytes: None,
             compression: None,
             records: 0,
             verdict: None,
@@ -164,6 +168,11 @@ impl Entry {
         let wrong =
             self.stored.iter().zip(found).find_map(|((name, bytes), found)| Some((name, found.differs(*bytes)?)));
         self.damage = wrong.map(|(name, why)| format!("{}: {why}", escape(name.as_bytes())));
+        for name in names {
+            if self.damage.is_none() {
+                self.damage = files.lacks(name)?.map(|why| format!("{}: {why}", escape(name.as_bytes())));
+            }
+        }
         let mut notes = Vec::new();
         let mut find = |what| attest::find(folder, &self.name, &self.manifest_sha256, what, &mut notes);
         (self.verified, self.drilled) = (find(Attested::Verified)?, find(Attested::Drilled)?);
@@ -267,6 +276,7 @@ fn describe(entry: &mut Entry, folder: &dyn Files, now: Timestamp) -> Result<()>
     // Without a lock: a backup that is being restored is listed all the same.
     let backup = Backup::read(files)?;
     entry.tell(&backup.manifest, now);
+    entry.new_bytes = backup.files.added();
     entry.manifest_sha256 = backup.manifest_sha256;
     entry.look(folder, &*backup.files, now)
 }

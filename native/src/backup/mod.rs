@@ -1,5 +1,5 @@
-//! Backups: plain folders that hold the files as they were, `manifest.json` and `SHA256SUMS`; or the same files in an
-//! object store.
+//! Backups: plain folders that hold the files as they were, `manifest.json` and `SHA256SUMS`; or the same files in a
+//! repository or an object store.
 //!
 //! One module a step. A folder with a backup's final name is complete: it is written, and removed, under a hidden
 //! name. What is common to the steps lives here; words and exit codes live in the command line.
@@ -8,6 +8,7 @@ mod access;
 mod attest;
 pub mod create;
 mod cut;
+pub mod diff;
 pub mod drill;
 mod files;
 mod guard;
@@ -19,6 +20,7 @@ pub mod prometheus;
 pub mod prune;
 pub mod redis;
 pub mod remote;
+pub mod repository;
 pub mod restore;
 pub mod series;
 mod snapshot;
@@ -36,7 +38,7 @@ use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
 use papyra_core::verification;
 
-use crate::disk::{Folder, Lock, Stat};
+use crate::disk::{Folder, Lock, Stat, file_name};
 use crate::error::{Code, Error, Result, show};
 
 pub use attest::{Attestation, Attested};
@@ -66,7 +68,7 @@ pub struct Backup {
 impl Backup {
     /// Opens the backup at `path`. A manifest that is damaged, or that leads out of the backup, is refused.
     pub fn open(path: &Path) -> Result<Backup> {
-        if remote::is_remote(path) {
+        if remote::is_remote(path) || repository::is_repository(path) {
             return Backup::of(at(path)?);
         }
         let path = std::fs::canonicalize(path).map_err(|error| Error::cannot_open(path, error))?;
@@ -122,8 +124,11 @@ fn read_manifest(files: &dyn Files, name: &str) -> Result<(Manifest, Vec<u8>)> {
 
 fn cannot_trust(files: &dyn Files, name: &str, why: &str) -> Error {
     let path = show(&files.join(name));
-    let advice = "nothing was done; if there is no other backup, the files in it are plain: copy what you need and \
-                  scan it";
+    let advice = if files.path().is_dir() {
+        "nothing was done; if there is no other backup, the files in it are plain: copy what you need and scan it"
+    } else {
+        "nothing was done; take another backup"
+    };
     Error::new(Code::Data, format!("{path} cannot be trusted: {why}; {advice}"))
 }
 
@@ -144,11 +149,20 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     let mut file = files.read(name)?;
     let read = file.by_ref().take(manifest::GREATEST + 1).read_to_end(&mut bytes);
     read.map_err(|error| file.failed(&path, bytes.len() as u64, &error))?;
+    if let Some(why) = file.damage() {
+        return Err(cannot_trust(files, name, &why));
+    }
     if bytes.len() as u64 > manifest::GREATEST {
         let text = format!("{} is larger than any that was ever written: it cannot be trusted", show(&path));
         return Err(Error::new(Code::Data, text));
     }
     Ok(bytes)
+}
+
+/// Replaces a small file in one step.
+pub fn remember(path: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    attest::write_over(&Folder::open(parent)?, &file_name(path)?, bytes)
 }
 
 /// The backups in a folder: the names of the folders with a manifest in them, and of those that cannot be looked into,

@@ -5,8 +5,6 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::attest::write_over;
-use crate::disk::{Folder, file_name};
 use crate::error::Result;
 
 /// What was done.
@@ -88,6 +86,5 @@ pub fn write(path: &Path, operation: Operation, figures: Option<&Figures>) -> Re
             _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{label} {value}\n");
         }
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    write_over(&Folder::open(parent)?, &file_name(path)?, text.as_bytes())
+    super::remember(path, text.as_bytes())
 }

@@ -89,6 +89,7 @@ pub fn prune(backups: &Path, series: Option<&str>, keep: &Keep, apply: bool, now
     let mut decisions = decide(&entries, keep);
     if apply {
         carry_out(&*folder, &entries, &mut decisions, now)?;
+        folder.sweep()?;
     }
     Ok(decisions)
 }

@@ -127,6 +127,9 @@ fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Ef
         cut_short: ended.is_err(),
     };
     let mut damage = read.damage(&backup.manifest, file);
+    if let (Some(damage), Some(why)) = (&mut damage, opened.damage()) {
+        damage.detail = format!("{why}; {}", damage.detail);
+    }
     if payload.is_some() {
         damage = streams::judge(&backup.manifest, file, damage, seen.as_deref(), remote::is_remote(&backup.path));
     }

@@ -1,4 +1,5 @@
-//! A backup under way: a hidden folder that gets its final name when everything in it is on the disk.
+//! A backup under way: a hidden folder that gets its final name when everything in it is on the disk, or blobs in a
+//! repository that get their snapshot then.
 //!
 //! Where the bytes come from is the business of whoever makes the backup.
 
@@ -9,19 +10,21 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origin, Source, StoredFile};
 use papyra_core::report::Report;
+use papyra_core::summary::Summary;
 use papyra_core::sums;
 use papyra_core::verification::sums_of;
 
 use super::access::Access;
-use super::list::entries;
+use super::list::{Entry, entries};
 use super::pass::{BLOCK, Passed, Task, pass, sha256};
 use super::redis::Payload;
+use super::repository::{self, packing, packing::Packing};
 use super::series::Filing;
 use super::stored::{Inside, look_inside};
 use super::writing::{Syncer, pack, set_attributes};
-use super::{UNFINISHED, clear_leftovers, host_mark, rfc3339, seconds_since};
+use super::{UNFINISHED, at, clear_leftovers, host_mark, rfc3339, seconds_since};
 use crate::TOOL;
-use crate::disk::{Folder, Lock};
+use crate::disk::{File, Folder, Lock, Stat};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 
@@ -35,16 +38,29 @@ pub(super) struct Unfinished<'a> {
     created: Timestamp,
     name: String,
     filing: Filing,
+    to: To<'a>,
+    /// What is in it so far.
+    pub(super) files: Vec<StoredFile>,
+    /// What the operator should know of the backups that are there.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Where the files go.
+enum To<'a> {
+    Folder(Hidden<'a>),
+    Repository(Box<Packing>),
+}
+
+/// A hidden folder. Dropped unfinished, it goes.
+struct Hidden<'a> {
+    backups: &'a Folder,
+    name: String,
     folder: Folder,
     _lock: Lock,
     finished: bool,
-    /// What is in it so far.
-    pub(super) files: Vec<StoredFile>,
     syncer: Syncer,
     /// Who may read the files so far.
     accesses: Vec<Access>,
-    /// What the operator should know of the backups that are there.
-    pub(super) warnings: Vec<String>,
 }
 
 /// One file of a backup, about to be written.
@@ -71,6 +87,8 @@ pub(super) struct Attributes {
     pub(super) access: Access,
     pub(super) uid: u32,
     pub(super) modified_ns: i64,
+    /// When its inode was changed, where it is a file's.
+    pub(super) changed_ns: i64,
 }
 
 /// What there is to say of a backup beside its files.
@@ -95,78 +113,108 @@ impl<'a> Unfinished<'a> {
             let text = format!("{} is a backup itself: choose another folder for backups", show(backups.path()));
             return Err(Error::new(Code::CannotCreate, text));
         }
-        let warnings = match entries(backups, created) {
-            Ok(entries) => filing.warnings(&entries),
+        let mut last = None;
+        let warnings = match at(backups.path()).and_then(|there| entries(&*there, created)) {
+            Ok(entries) => {
+                let ours = |entry: &&Entry| entry.series.as_ref() == Some(&filing.series) && entry.is_restorable();
+                last =
+                    entries.iter().rev().find(ours).filter(|entry| !entry.is_damaged()).map(|entry| entry.name.clone());
+                filing.warnings(&entries)
+            }
+            Err(error) if repository::is_one(backups) => return Err(error),
             Err(error) => vec![format!("the backups that are there cannot be looked at: {error}")],
         };
-        let _names = backups.lock_within(PATIENCE)?;
-        clear_leftovers(backups)?;
-        let name = free_name(backups, name, created)?;
-        let folder = backups.new_subfolder(&hidden(&name))?;
-        let lock = folder.lock()?;
-        let syncer = Syncer::begin(effort.threads > 1);
-        Ok(Unfinished {
-            backups,
-            begun,
-            created,
-            name,
-            filing: filing.clone(),
-            folder,
-            _lock: lock,
-            finished: false,
-            files: Vec::new(),
-            syncer,
-            accesses: Vec::new(),
-            warnings,
-        })
+        let (name, to) = if repository::is_one(backups) {
+            let packing = Packing::begin(backups.clone(), effort.threads, last.as_deref())?;
+            let taken = |name: &str| packing.has(name);
+            (free_name(backups, name, created, &taken)?, To::Repository(Box::new(packing)))
+        } else {
+            let _names = backups.lock_within(PATIENCE)?;
+            clear_leftovers(backups)?;
+            let taken = |name: &str| Ok(backups.stat(name)?.is_some() || backups.stat(hidden(name))?.is_some());
+            let name = free_name(backups, name, created, &taken)?;
+            let hidden = Hidden::begin(backups, hidden(&name), effort)?;
+            (name, To::Folder(hidden))
+        };
+        let (filing, files) = (filing.clone(), Vec::new());
+        Ok(Unfinished { backups, begun, created, name, filing, to, files, warnings })
     }
 
     /// Where it will be.
     pub(super) fn path(&self) -> PathBuf {
-        self.backups.join(&self.name)
+        match &self.to {
+            To::Folder(_) => self.backups.join(&self.name),
+            To::Repository(packing) => packing.path(&self.name),
+        }
     }
 
     /// Writes one file.
     pub(super) fn store(&mut self, file: Incoming<'_>, effort: Effort<'_>) -> Result<(Passed, Inside)> {
         let Incoming { name, content, compression, path, bytes, is_large, scan, payload, attributes, origin } = file;
+        // A repository compresses by itself.
+        let compression = if matches!(self.to, To::Repository(_)) { Compression::None } else { compression };
         let stored = format!("{name}{}", compression.suffix());
-        let (folder, file_name) = match stored.split_once('/') {
-            None => (None, &*stored),
-            Some((folder, name)) => (Some(self.folder.subfolder(folder)?), name),
+        let target = self.path().join(&stored);
+        let not_written =
+            |error: io::Error| Error::cannot_write("write", &target, error).and("the backup was not made");
+        let mut output = match &mut self.to {
+            To::Folder(hidden) => Output::File(hidden.create(&stored)?),
+            To::Repository(packing) => Output::Blobs(Box::new(packing.file()?)),
         };
-        let output = folder.as_ref().unwrap_or(&self.folder).create_new(file_name)?;
         let threads = effort.threads > 1 && is_large;
-        let mut copy = self.syncer.paced(&output);
         let task = |source, copy| Task { source, copy, scan, block: BLOCK as u64, threads, progress: effort.progress };
         let mut packed = None;
-        let (passed, scanned) = match compression {
-            Compression::None => {
-                pass(task(bytes, Some(&mut copy)), |tap| look_inside(content, payload, name, tap, effort))
-            }
-            Compression::Gzip | Compression::Zstd => {
-                let (passed, done) = pass(task(bytes, None), |tap| pack(compression, tap, &mut copy));
-                packed = Some(done);
-                (passed, Inside::Nothing)
+        let (passed, scanned) = {
+            let mut copy: Box<dyn Write + '_> = match (&mut output, &self.to) {
+                (Output::File(file), To::Folder(hidden)) => Box::new(hidden.syncer.paced(file)),
+                (Output::Blobs(file), _) => Box::new(file),
+                (Output::File(file), _) => Box::new(file),
+            };
+            match compression {
+                Compression::None => {
+                    pass(task(bytes, Some(&mut *copy)), |tap| look_inside(content, payload, name, tap, effort))
+                }
+                Compression::Gzip | Compression::Zstd => {
+                    let (passed, done) = pass(task(bytes, None), |tap| pack(compression, tap, &mut *copy));
+                    packed = Some(done);
+                    (passed, Inside::Nothing)
+                }
             }
         };
         if let Some(error) = &passed.read_error {
             return Err(Error::cannot_read(path, passed.bytes, error).and("the backup was not made"));
         }
-        let target = self.path().join(&stored);
-        let not_written =
-            |error: io::Error| Error::cannot_write("write", &target, error).and("the backup was not made");
         let (stored_bytes, stored_sha256) = match packed {
             None => (passed.bytes, passed.sha256.clone()),
             Some(done) => done.map_err(not_written)?,
         };
-        let Passed { write_error: None, .. } = passed else {
-            return Err(not_written(passed.write_error.unwrap_or_else(|| io::Error::other("unknown"))));
-        };
-        copy.finish().map_err(not_written)?;
-        let Attributes { access, uid, modified_ns } = attributes;
-        set_attributes(&output, &access, modified_ns, None).map_err(not_written)?;
-        self.accesses.push(Access::of(&output).map_err(not_written)?);
-        self.syncer.add(output).map_err(not_written)?;
+        let Attributes { access, uid, modified_ns, changed_ns } = attributes;
+        match (output, &mut self.to) {
+            (Output::Blobs(file), To::Repository(packing)) => {
+                let (device, inode) = (origin.device, origin.inode);
+                let attributes = packing::Attributes {
+                    mode: access.mode,
+                    uid,
+                    gid: access.gid,
+                    modified_ns,
+                    changed_ns,
+                    device,
+                    inode,
+                };
+                packing.add(&stored, *file, &attributes)?;
+            }
+            (Output::File(output), To::Folder(hidden)) => {
+                if let Some(error) = passed.write_error {
+                    return Err(not_written(error));
+                }
+                output.set_size(stored_bytes).map_err(not_written)?;
+                set_attributes(&output, &access, modified_ns, None).map_err(not_written)?;
+                hidden.accesses.push(Access::of(&output).map_err(not_written)?);
+                hidden.syncer.add(output).map_err(not_written)?;
+            }
+            _ => return Err(not_written(io::Error::other("it changed its place"))),
+        }
+        let passed = Passed { write_error: None, ..passed };
         self.files.push(StoredFile {
             path: name.to_owned(),
             stored,
@@ -186,36 +234,64 @@ impl<'a> Unfinished<'a> {
         Ok((passed, scanned))
     }
 
+    /// Takes a file from the series' last backup, if it is the same by device, inode, size and times and a repository has
+    /// all of it. Returns what a scan of it said.
+    pub(super) fn reuse(&mut self, name: &str, index: u32, stat: &Stat) -> Result<Option<Summary>> {
+        let To::Repository(packing) = &mut self.to else { return Ok(None) };
+        let Some((file, summary)) = packing.reuse(name, stat)? else { return Ok(None) };
+        let source = Origin { index, ..file.source };
+        self.files.push(StoredFile { path: name.to_owned(), stored: name.to_owned(), source, ..file });
+        Ok(Some(summary))
+    }
+
     /// Takes back the file that was stored last.
     pub(super) fn discard(&mut self, name: &str) -> Result<()> {
-        match self.files.pop() {
-            Some(file) if file.path == name => {
-                self.accesses.pop();
-                self.folder.remove(&file.stored)
+        let Some(file) = self.files.pop().filter(|file| file.path == name) else { return Ok(()) };
+        match &mut self.to {
+            To::Folder(hidden) => {
+                hidden.accesses.pop();
+                hidden.folder.remove(&file.stored)
             }
-            _ => Ok(()),
+            To::Repository(packing) => {
+                packing.discard(&file.stored);
+                Ok(())
+            }
         }
     }
 
-    /// Writes the manifest, and gives the folder its name.
-    pub(super) fn finish(mut self, about: About) -> Result<(PathBuf, Manifest)> {
+    /// Writes the manifest, and gives the backup its name. The number is that of the bytes that a repository did not have.
+    pub(super) fn finish(mut self, about: About) -> Result<(PathBuf, Manifest, Option<u64>)> {
         let manifest = self.manifest(about)?;
-        self.write_text(manifest::NAME, json(&manifest)?.as_bytes())?;
-        let sums = sums_of(&manifest, &sha256(json(&manifest)?.as_bytes()));
-        self.write_text(manifest::SUMS, &sums::write(&sums))?;
         let path = self.path();
-        let not_synced =
-            |error| Error::cannot_write("write", self.backups.path(), error).and("the backup was not made");
-        self.syncer.end().map_err(not_synced)?;
-        self.folder.set_mode(0o700, None)?;
-        self.folder.sync()?;
-        let _names = self.backups.lock_within(PATIENCE)?;
-        if !self.backups.put(&hidden(&self.name), self.backups, &self.name)? {
-            return Err(Error::cannot_create("put in place", &path, io::Error::other("the folder cannot be renamed")));
-        }
-        self.finished = true;
-        self.backups.sync()?;
-        Ok((path, manifest))
+        let text = json(&manifest)?;
+        let sums = sums::write(&sums_of(&manifest, &sha256(text.as_bytes())));
+        let texts = [(manifest::NAME, text.as_bytes()), (manifest::SUMS, &sums[..])];
+        let added = match self.to {
+            To::Folder(mut hidden) => {
+                texts.into_iter().try_for_each(|(name, text)| hidden.write_text(name, text))?;
+                hidden.finish(&self.name)?;
+                None
+            }
+            To::Repository(mut packing) => {
+                let attributes = packing::Attributes {
+                    mode: 0o600,
+                    uid: manifest.source.uid,
+                    gid: manifest.source.gid,
+                    modified_ns: i64::try_from(self.created.as_nanosecond()).unwrap_or_default(),
+                    changed_ns: 0,
+                    device: 0,
+                    inode: 0,
+                };
+                for (name, text) in texts {
+                    let mut file = packing.file()?;
+                    // Why it failed is told by the next call.
+                    _ = file.write_all(text);
+                    packing.add(name, file, &attributes)?;
+                }
+                Some(packing.finish(&manifest)?)
+            }
+        };
+        Ok((path, manifest, added))
     }
 
     fn manifest(&mut self, about: About) -> Result<Manifest> {
@@ -240,6 +316,28 @@ impl<'a> Unfinished<'a> {
             .map(|_| manifest)
             .map_err(|why| Error::new(Code::Data, format!("these files cannot be backed up: {why}")))
     }
+}
+
+/// A file that is being written.
+enum Output {
+    File(File),
+    Blobs(Box<packing::Incoming>),
+}
+
+impl<'a> Hidden<'a> {
+    fn begin(backups: &'a Folder, name: String, effort: Effort<'_>) -> Result<Hidden<'a>> {
+        let folder = backups.new_subfolder(&name)?;
+        let lock = folder.lock()?;
+        let syncer = Syncer::begin(effort.threads > 1);
+        Ok(Hidden { backups, name, folder, _lock: lock, finished: false, syncer, accesses: Vec::new() })
+    }
+
+    fn create(&self, name: &str) -> Result<File> {
+        match name.split_once('/') {
+            None => self.folder.create_new(name),
+            Some((folder, name)) => self.folder.subfolder(folder)?.create_new(name),
+        }
+    }
 
     /// Writes a file that tells of the others, for no more people than may read each of them.
     fn write_text(&mut self, name: &str, text: &[u8]) -> Result<()> {
@@ -251,15 +349,31 @@ impl<'a> Unfinished<'a> {
         });
         written
             .and_then(|()| self.syncer.add(file))
-            .map_err(|error| Error::cannot_write("write", &self.path().join(name), error))
+            .map_err(|error| Error::cannot_write("write", &self.folder.join(name), error))
+    }
+
+    /// Gives the folder its name.
+    fn finish(&mut self, name: &str) -> Result<()> {
+        let not_synced =
+            |error| Error::cannot_write("write", self.backups.path(), error).and("the backup was not made");
+        self.syncer.end().map_err(not_synced)?;
+        self.folder.set_mode(0o700, None)?;
+        self.folder.sync()?;
+        let _names = self.backups.lock_within(PATIENCE)?;
+        if !self.backups.put(&self.name, self.backups, name)? {
+            let error = io::Error::other("the folder cannot be renamed");
+            return Err(Error::cannot_create("put in place", &self.backups.join(name), error));
+        }
+        self.finished = true;
+        self.backups.sync()
     }
 }
 
-impl Drop for Unfinished<'_> {
+impl Drop for Hidden<'_> {
     fn drop(&mut self) {
         if !self.finished {
             // If it stays, the next backup clears it away.
-            _ = self.backups.remove_tree(&hidden(&self.name));
+            _ = self.backups.remove_tree(&self.name);
         }
     }
 }
@@ -268,9 +382,12 @@ fn hidden(name: &str) -> String {
     format!(".{name}.{}{UNFINISHED}", host_mark())
 }
 
-fn free_name(backups: &Folder, wanted: Option<&str>, now: Timestamp) -> Result<String> {
-    let taken =
-        |name: &str| -> Result<bool> { Ok(backups.stat(name)?.is_some() || backups.stat(hidden(name))?.is_some()) };
+fn free_name(
+    backups: &Folder,
+    wanted: Option<&str>,
+    now: Timestamp,
+    taken: &dyn Fn(&str) -> Result<bool>,
+) -> Result<String> {
     if let Some(wanted) = wanted {
         return match taken(wanted)? {
             false => Ok(wanted.into()),

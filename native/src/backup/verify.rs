@@ -1,6 +1,6 @@
 //! Verifying a backup: every stored byte is read, every record scanned, and both compared with the manifest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use papyra_core::manifest::{Manifest, StoredFile};
@@ -12,7 +12,7 @@ use super::remote::UNDER_WAY;
 use super::stored::{Damage, read_back};
 use super::{Attested, Backup, Files, attest, seconds_since};
 use crate::TOOL;
-use crate::error::{Code, Result};
+use crate::error::{Code, Result, show};
 use crate::reading::Effort;
 
 /// What a verification says, schema `papyra.verify/1`.
@@ -38,6 +38,9 @@ pub struct Verification {
     pub intact: bool,
     /// What is wrong with the others.
     pub damage: Vec<Damage>,
+    /// Files that could not be read, where others are damaged: nothing is known of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     /// Files in the folder that are no part of the backup.
     pub foreign: Vec<String>,
     /// What a scan of the stored bytes says; `None` after a quick check.
@@ -46,6 +49,15 @@ pub struct Verification {
     pub recorded: Option<PathBuf>,
     /// Why it is kept nowhere.
     pub not_recorded: Option<String>,
+}
+
+/// A file that could not be read.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Unread {
+    /// The stored file.
+    pub file: String,
+    /// Why.
+    pub why: String,
 }
 
 impl Verification {
@@ -61,7 +73,7 @@ impl Verification {
 pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verification> {
     let begun = Instant::now();
     let (mut damage, mut reports, mut bytes) = (Vec::new(), Vec::new(), 0);
-    let mut unread = None;
+    let (mut unread, mut first) = (Vec::new(), None);
     if quick {
         damage = wrong_sizes(backup)?;
     } else {
@@ -73,12 +85,18 @@ pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verifi
                     reports.extend(read.report(backup, file));
                 }
                 Err(error) if error.code == Code::Unavailable => return Err(error),
-                Err(error) => _ = unread.get_or_insert(error),
+                Err(error) => {
+                    unread.push(Unread { file: file.stored.clone(), why: error.to_string() });
+                    first.get_or_insert(error);
+                }
             }
         }
     }
-    if let Some(error) = unread.filter(|_| damage.is_empty()) {
-        return Err(error.and("the backup was not found damaged, and not found intact"));
+    if let Some(error) = first.filter(|_| damage.is_empty()) {
+        let others = unread.iter().skip(1).map(|unread| show(Path::new(&unread.file)));
+        let others = others.reduce(|all, file| format!("{all}, {file}"));
+        let others = others.map(|others| format!("nor could {others} be read; ")).unwrap_or_default();
+        return Err(error.and(&format!("{others}the backup was not found damaged, and not found intact")));
     }
     let seconds = seconds_since(begun);
     let intact = damage.is_empty();
@@ -100,6 +118,7 @@ pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verifi
         seconds,
         intact,
         damage,
+        unread,
         foreign: foreign(&*backup.files, &backup.manifest)?,
         scan,
         recorded,
@@ -115,8 +134,15 @@ fn wrong_sizes(backup: &Backup) -> Result<Vec<Damage>> {
         let recovery = "a whole verification, without --quick, tells".into();
         Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery }
     };
-    let wrong = files.iter().zip(found).filter_map(|(file, found)| Some((file, found.differs(file.stored_bytes)?)));
-    Ok(wrong.map(damage).collect())
+    let mut wrong = Vec::new();
+    for (file, found) in files.iter().zip(found) {
+        let why = match found.differs(file.stored_bytes) {
+            Some(why) => Some(why),
+            None => backup.files.lacks(&file.stored)?,
+        };
+        wrong.extend(why.map(|why| damage((file, why))));
+    }
+    Ok(wrong)
 }
 
 /// The files in a backup's folder that its manifest does not know, sorted.

@@ -75,18 +75,11 @@ impl Syncer {
     }
 }
 
-/// A file that is synced now and then while it is written.
+/// A file that is synced now and then while it is written. Whoever writes it sets its length at the end.
 pub(super) struct Paced<'a> {
     sparse: Sparse<'a>,
     syncer: &'a Syncer,
     since: u64,
-}
-
-impl Paced<'_> {
-    /// All was written.
-    pub(super) fn finish(self) -> io::Result<()> {
-        self.sparse.finish()
-    }
 }
 
 impl Write for Paced<'_> {

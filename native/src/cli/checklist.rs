@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let wanted = Wanted {
         path,
         quarantine_dir: settings.quarantine_dir.clone(),
-        backups: settings.backups(args.backups.as_ref()).ok().map(PathBuf::from),
+        backups: settings.backups(args.backups.as_ref()).ok(),
         series: settings.wanted(args.series.as_ref())?,
         bytes,
         backup_age: args.max_backup_age,

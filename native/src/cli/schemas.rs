@@ -14,6 +14,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{Verdict, backup, checklist, config, doctor, follow, inspect_groups, persistence_inspect, redis};
+use crate::backup::diff::Diff;
 use crate::backup::drill::Drill;
 use crate::backup::restore::Restored;
 use crate::backup::verify::Verification;
@@ -82,6 +83,8 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("papyra.backup/1", of::<Manifest>()),
         ("papyra.ls/1", of::<backup::ls::Document<'_>>()),
         ("papyra.backups/1", of::<backup::list::Document<'_>>()),
+        ("papyra.diff/1", of::<Diff>()),
+        ("papyra.init/1", of::<backup::init::Document<'_>>()),
         ("papyra.restore/1", of::<Restored>()),
         ("papyra.prune/1", of::<backup::prune::Document<'_>>()),
         ("papyra.drill/1", of::<Drill>()),

@@ -12,6 +12,7 @@ use super::out;
 pub(super) use super::out::{Format, Output};
 use super::progress::Progress;
 use super::redis_flags::RedisFlags;
+use crate::backup::repository;
 use crate::backup::series::{Filing, Wanted, source_of};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
@@ -236,9 +237,12 @@ impl Settings {
         })
     }
 
-    /// The folder of backups: the one that was named, else the settings file's.
-    pub(super) fn backups<'a>(&'a self, named: Option<&'a PathBuf>) -> Result<&'a Path> {
-        named.or(self.backups.as_ref()).map(PathBuf::as_path).ok_or_else(no_backups)
+    /// The folder of backups: the one that was named, else the settings file's, else restic's repository.
+    pub(super) fn backups(&self, named: Option<&PathBuf>) -> Result<PathBuf> {
+        match named.or(self.backups.as_ref()) {
+            Some(folder) => Ok(folder.clone()),
+            None => repository::named()?.ok_or_else(no_backups),
+        }
     }
 
     /// What the path leads to.

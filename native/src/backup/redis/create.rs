@@ -17,6 +17,7 @@ use super::{LARGEST, saved};
 use crate::TOOL;
 use crate::backup::access::Access;
 use crate::backup::create::Created;
+use crate::backup::guard;
 use crate::backup::series::Filing;
 use crate::backup::stored::Inside;
 use crate::backup::unfinished::{About, Attributes, Incoming, Unfinished};
@@ -51,7 +52,7 @@ pub fn create(store: &Store, options: &Options, effort: Effort<'_>) -> Result<Cr
     }
     let begun = Instant::now();
     let (present, _) = store.present()?;
-    let backups = Folder::create(&options.to)?;
+    let backups = guard::for_backups(&options.to)?;
     let of = Of {
         called: store.settings.location.to_string(),
         db: store.db(),
@@ -319,7 +320,7 @@ impl<'a> Making<'a> {
             is_large: size > 1 << 20,
             scan: None,
             payload: (content == Content::Rdb).then_some(payload),
-            attributes: Attributes { access: Access { gid, ..Access::PRIVATE }, uid, modified_ns: now },
+            attributes: Attributes { access: Access { gid, ..Access::PRIVATE }, uid, modified_ns: now, changed_ns: 0 },
             origin: Origin { device: 0, inode: 0, index: 0, seen_bytes: 0, cut: None },
         };
         let (passed, inside) = self.to.store(file, self.effort)?;
@@ -355,8 +356,8 @@ impl<'a> Making<'a> {
         let scan = Report::new(TOOL, Backend::Redis, self.reports, false);
         let compression = self.options.compression;
         self.warnings.append(&mut self.to.warnings);
-        let (path, manifest) = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
-        Ok(Created { path, manifest, warnings: self.warnings, unread: Vec::new() })
+        let (path, manifest, added) = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
+        Ok(Created { path, manifest, added, warnings: self.warnings, unread: Vec::new() })
     }
 }
 

@@ -16,8 +16,8 @@ use super::create::{Making, Of, Options};
 use crate::backup::Backup;
 use crate::backup::create::Created;
 use crate::backup::drill::Scratch;
+use crate::backup::guard;
 use crate::backup::series::Filing;
-use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::{Streams, each};
 use crate::offline::{self, open};
@@ -71,7 +71,7 @@ pub fn create(
         method,
         rdb: None,
     };
-    let backups = Folder::create(&options.to)?;
+    let backups = guard::for_backups(&options.to)?;
     let source = Of { called: show(path), db: chosen.db, prefix, quarantine_prefix: None, systems: chosen.systems() };
     let mut making = Making::begin(source, &backups, begun, &options, effort)?;
     making.warnings.extend(chosen.warning);

@@ -88,7 +88,7 @@ pub(super) fn send(sending: &Sending<'_>) -> Result<Created> {
         );
         if matches!(error.code, Code::CannotCreate | Code::Data) { error } else { error.and(&text) }
     })?;
-    Ok(Created { path, manifest, warnings, unread })
+    Ok(Created { path, manifest, added: None, warnings, unread })
 }
 
 /// Takes back what earlier runs began to send and nobody will finish.

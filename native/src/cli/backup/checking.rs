@@ -9,6 +9,7 @@ use super::{Reading, tell};
 use crate::backup::Backup;
 use crate::backup::list::latest;
 use crate::backup::prometheus::{Figures, Operation};
+use crate::backup::repository;
 use crate::backup::series::Wanted;
 use crate::cli::Verdict;
 use crate::cli::config::Config;
@@ -132,12 +133,16 @@ impl Which {
     }
 }
 
-/// The folder of backups: the one that was named, else the environment's, else the settings file's.
+/// The folder of backups: the one that was named, else the environment's, else the settings file's, else restic's
+/// repository.
 pub(super) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Result<PathBuf> {
     let variable = || std::env::var_os("PAPYRA_BACKUPS").filter(|value| !value.is_empty()).map(PathBuf::from);
     match named.cloned().or_else(variable) {
         Some(folder) => Ok(folder),
-        None => config.file()?.backups.ok_or_else(no_backups),
+        None => match config.file()?.backups {
+            Some(folder) => Ok(folder),
+            None => repository::named()?.ok_or_else(no_backups),
+        },
     }
 }
 

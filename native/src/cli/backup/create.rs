@@ -11,6 +11,7 @@ use papyra_core::report::Verdict as ReportVerdict;
 use serde::Serialize;
 
 use super::drill::plain;
+use super::every::{self, Place};
 use super::{command, describe_stream, pace, tell};
 use crate::backup::create::{self, Created, Options};
 use crate::backup::prometheus::{Figures, Operation};
@@ -93,6 +94,10 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     pause_check: bool,
 
+    /// Repositories: read also the files that the series' last backup holds as they are, by inode, size and times
+    #[arg(long)]
+    reread: bool,
+
     /// Exit with 0 even if the source has anomalies; without it, the backup is made and the exit code is 2
     #[arg(long)]
     accept_damage: bool,
@@ -104,6 +109,9 @@ pub(in crate::cli) struct Args {
     /// Write metrics to this file for node-exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
+
+    #[command(flatten)]
+    staying: every::Flags,
 }
 
 /// The backup that was made: schema `papyra.create/1`.
@@ -113,6 +121,8 @@ pub(in crate::cli) struct Document<'a> {
     tool: &'static str,
     /// The backup's folder or URL.
     path: &'a Path,
+    /// How many bytes the repository did not have; null in a folder.
+    new_bytes: Option<u64>,
     /// What the operator should know.
     warnings: &'a [String],
     manifest: &'a manifest::Manifest,
@@ -120,42 +130,48 @@ pub(in crate::cli) struct Document<'a> {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?.acting_as(Role::Backup);
+    let make = || tell(args.prometheus.as_ref(), Operation::Create, create(args, &settings), figures);
+    let Some(every) = args.staying.every()? else { return finish(&make()?, args, &settings, out) };
+    if args.name.is_some() {
+        return Err(Error::new(Code::Usage, "--name is for one backup, and --every makes many: leave it out"));
+    }
+    let (to, filing) = (settings.backups(args.to.as_ref())?, settings.filing(args.series.as_ref(), &args.tag)?);
+    let place = Place { to: &to, series: &filing.series, settings: &settings };
+    every::stay(&args.staying, every, &place, &make, &mut |created, out| _ = finish(created, args, &settings, out), out)
+}
+
+/// Makes a backup.
+fn create(args: &Args, settings: &Settings) -> Result<Created> {
     let compression = match args.compress {
         Compress::None => Compression::None,
         Compress::Gzip => Compression::Gzip,
         Compress::Zstd => Compression::Zstd,
     };
     if settings.is_redis() {
-        let make = || redis(args, &settings, compression);
-        let created = tell(args.prometheus.as_ref(), Operation::Create, make(), figures)?;
-        return finish(&created, args, &settings, out);
+        return redis(args, settings, compression);
     }
     if args.method.is_some() || args.rdb.is_some() {
         return Err(Error::new(Code::Usage, "--method and --rdb are for --backend redis"));
     }
     if let Some(of) = settings.path().ok().map(plain).transpose()?.flatten() {
-        let make = || of_redis_files(args, &settings, &of, compression);
-        let created = tell(args.prometheus.as_ref(), Operation::Create, make(), figures)?;
-        return finish(&created, args, &settings, out);
+        return of_redis_files(args, settings, &of, compression);
     }
     let options = Options {
-        to: settings.backups(args.to.as_ref())?.to_owned(),
+        to: settings.backups(args.to.as_ref())?,
         name: args.name.clone(),
         filing: settings.filing(args.series.as_ref(), &args.tag)?,
         compression,
         include_rejects: args.include_rejects,
         quarantine_dir: settings.quarantine_dir.clone(),
         pause_check: args.pause_check,
+        reread: args.reread,
         patience: Duration::from_secs(args.wait),
     };
-    let make = |to: &Path| {
+    make_or_send(args, settings, &options.to, &|to| {
         let progress = Progress::new(args.common.output.quiet, scan::size(&settings.target()?));
         let options = Options { to: to.to_owned(), ..options.clone() };
         create::create(&|| settings.target(), &options, settings.effort(&progress))
-    };
-    let made = || make_or_send(args, &settings, &options.to, &make);
-    let created = tell(args.prometheus.as_ref(), Operation::Create, made(), figures)?;
-    finish(&created, args, &settings, out)
+    })
 }
 
 fn figures(created: &Created) -> Figures {
@@ -187,7 +203,7 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
         let text = "an RDB file is compressed by the server, and is stored as it is: leave --compress out";
         return Err(Error::new(Code::Usage, text));
     }
-    make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
+    make_or_send(args, settings, &settings.backups(args.to.as_ref())?, &|to| {
         let options = streams::Options {
             to: to.to_owned(),
             name: args.name.clone(),
@@ -208,7 +224,7 @@ fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compre
     }
     let (path, scope) = (settings.path()?, settings.scope()?);
     let which = plain_files::Which { prefix: scope.prefix, systems: scope.system_id.into_iter().collect(), db: 0 };
-    make_or_send(args, settings, settings.backups(args.to.as_ref())?, &|to| {
+    make_or_send(args, settings, &settings.backups(args.to.as_ref())?, &|to| {
         let storing = plain_files::Storing {
             to: to.to_owned(),
             name: args.name.clone(),
@@ -227,6 +243,7 @@ fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) ->
                 schema: "papyra.create/1",
                 tool: crate::TOOL,
                 path: &created.path,
+                new_bytes: created.added,
                 warnings: &created.warnings,
                 manifest: &created.manifest,
             })?;
@@ -291,6 +308,9 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
         out::bytes(manifest.bytes()),
         pace(manifest.seconds, manifest.bytes())
     ));
+    if let Some(added) = created.added {
+        out.detail(&format!("{} of it were new, compressed and sealed", out::bytes(added)));
+    }
     for stream in manifest.source.redis.iter().flat_map(|redis| &redis.streams) {
         out.detail(&describe_stream(&stream.key, &stream.facts));
     }

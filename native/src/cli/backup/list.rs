@@ -213,7 +213,9 @@ fn print(entry: &Entry, out: &mut Out) {
     } else {
         out.info(&line);
     }
-    out.detail(&format!("{}{packed}, {}", out::bytes(entry.bytes), counted(entry.records, "record", "records")));
+    let new = entry.new_bytes.map(|new| format!(", {} of it new", out::bytes(new))).unwrap_or_default();
+    let records = counted(entry.records, "record", "records");
+    out.detail(&format!("{}{packed}{new}, {records}", out::bytes(entry.bytes)));
     if !entry.tags.is_empty() {
         let tags: Vec<String> = entry.tags.iter().map(|tag| escape(tag.as_bytes())).collect();
         out.detail(&format!("tags: {}", tags.join(", ")));

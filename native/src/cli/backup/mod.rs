@@ -2,7 +2,10 @@
 
 mod checking;
 pub(super) mod create;
+mod diff;
 mod drill;
+mod every;
+pub(super) mod init;
 pub(super) mod list;
 pub(super) mod ls;
 pub(super) mod prune;
@@ -23,12 +26,16 @@ use crate::reading::Effort;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
+    /// Make an encrypted, deduplicating repository in restic's format, for backups to go to from then on
+    Init(init::Args),
     /// Back up a log, a rotation set, a folder of logs or a server's streams while they are in use, and scan them
     Create(Box<create::Args>),
     /// Read every stored byte, scan every record and compare both with the manifest
     Verify(verify::Args),
     /// Show the backups in a folder; exits with 2 when the newest is too old, damaged or unverified
     List(list::Args),
+    /// Say how history changed between two backups or logs; exits with 2 when more than its ends did
+    Diff(diff::Args),
     /// List the files of a backup
     Ls(ls::Args),
     /// Write one file of a backup to standard output, as it was backed up
@@ -73,9 +80,11 @@ impl Reading {
 
 pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
     match what {
+        What::Init(args) => init::run(args, out),
         What::Create(args) => create::run(args, out),
         What::Verify(args) => verify::run(args, out),
         What::List(args) => list::run(args, out),
+        What::Diff(args) => diff::run(args, out),
         What::Ls(args) => ls::run(args, out),
         What::Cat(args) => ls::cat(args, out),
         What::Restore(args) => restore::run(args, out),

@@ -15,16 +15,10 @@ use crate::cli::out::{self, Out, thousands};
 use crate::cli::settings::{Format, Output, label};
 use crate::error::{Code, Error, Result};
 
+/// Which backups to keep.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
-    /// The folder that holds the backups, or s3://BUCKET/PREFIX; by default the one that papyra.toml names
-    #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
-    backups: Option<PathBuf>,
-
-    /// Only this series; by default the policy applies to each series separately
-    #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
-    series: Option<String>,
-
+#[command(next_help_heading = "Retention")]
+pub(super) struct KeepFlags {
     /// Keep the newest N backups
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_last: usize,
@@ -56,6 +50,35 @@ pub(in crate::cli) struct Args {
     /// Keep all backups with this tag; may be given several times
     #[arg(long, value_name = "TAG", value_delimiter = ',', value_parser = label)]
     keep_tag: Vec<String>,
+}
+
+impl KeepFlags {
+    pub(super) fn keep(&self) -> Keep {
+        Keep {
+            last: self.keep_last,
+            hourly: self.keep_hourly,
+            daily: self.keep_daily,
+            weekly: self.keep_weekly,
+            monthly: self.keep_monthly,
+            yearly: self.keep_yearly,
+            within: self.keep_within,
+            tags: self.keep_tag.clone(),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The folder that holds the backups, or s3://BUCKET/PREFIX; by default the one that papyra.toml names
+    #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
+    backups: Option<PathBuf>,
+
+    /// Only this series; by default the policy applies to each series separately
+    #[arg(long, env = "PAPYRA_SERIES", value_name = "NAME", value_parser = label)]
+    series: Option<String>,
+
+    #[command(flatten)]
+    keep: KeepFlags,
 
     /// Remove the backups that the policy does not keep; without it, nothing is removed
     #[arg(long)]
@@ -79,16 +102,7 @@ pub(in crate::cli) struct Document<'a> {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let keep = Keep {
-        last: args.keep_last,
-        hourly: args.keep_hourly,
-        daily: args.keep_daily,
-        weekly: args.keep_weekly,
-        monthly: args.keep_monthly,
-        yearly: args.keep_yearly,
-        within: args.keep_within,
-        tags: args.keep_tag.clone(),
-    };
+    let keep = args.keep.keep();
     if keep.is_empty() {
         let text = "say what to keep: --keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly or \
                     --keep-yearly with a number above 0, --keep-within or --keep-tag";

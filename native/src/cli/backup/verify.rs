@@ -57,6 +57,10 @@ fn print(backup: &Backup, done: &Verification, out: &mut Out) {
             files(done.files)
         ));
         done.damage.iter().for_each(|damage| print_damage(damage, done, out));
+        for unread in &done.unread {
+            out.bad(&format!("- {}: cannot be read, so that nothing is known of it", escape(unread.file.as_bytes())));
+            out.detail(&unread.why);
+        }
     }
     for foreign in &done.foreign {
         out.info(&format!("note: {} is not part of this backup", escape(foreign.as_bytes())));

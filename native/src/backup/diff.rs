@@ -1,0 +1,317 @@
+//! Did a history change? Both sides are read at the same time, record by record; what that means is decided in
+//! [`papyra_core::diff`].
+
+use std::convert::Infallible;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use papyra_core::diff::{Change, Difference, Item, compare};
+use papyra_core::escape::escape;
+use papyra_core::manifest::{Content, StoredFile};
+use papyra_core::scan::{Flow, Record};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::pass::Hashed;
+use super::stored::unpacked;
+use super::{Backup, is_backup, remote, repository};
+use crate::TOOL;
+use crate::archive::{self, Format};
+use crate::disk::Folder;
+use crate::error::{Code, Error, Result, show};
+use crate::history::{Choice, History};
+use crate::reading::Effort;
+use crate::records;
+use crate::target::Target;
+
+/// Records that are handed over at a time, and how often one side may be ahead of the other.
+const BATCH: usize = 1024;
+const AHEAD: usize = 8;
+
+/// What changed between two histories, schema `papyra.diff/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Diff {
+    /// `papyra.diff/1`.
+    pub schema: &'static str,
+    /// Who compared: name and version.
+    pub tool: &'static str,
+    /// The older side.
+    pub old: PathBuf,
+    /// The newer side.
+    pub new: PathBuf,
+    /// Whether every log only grew at its end and shrank at its front.
+    pub append_only: bool,
+    /// Log by log.
+    pub logs: Vec<LogDiff>,
+}
+
+/// What changed in one log.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct LogDiff {
+    /// The log's name in the older side; none of one that is new.
+    pub old_log: Option<String>,
+    /// Its name in the newer one; none of one that is not there any more.
+    pub new_log: Option<String>,
+    /// Whether it only grew at its end and shrank at its front.
+    pub append_only: bool,
+    /// What was found.
+    #[serde(flatten)]
+    pub difference: Difference<Place>,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u64,
+    /// Its offset in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+/// The same with a number in place of the file's name.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    file: usize,
+    line: u64,
+    offset: u64,
+    length: u64,
+}
+
+/// Compares two sides, each a backup, a log, a rotation set or a folder of logs. Of each log at most `most` changes are
+/// listed.
+pub fn diff(old: &Path, new: &Path, most: usize, effort: Effort<'_>) -> Result<Diff> {
+    let (before, after) = (Side::open(old)?.logs(), Side::open(new)?.logs());
+    let mut pairs: Vec<(Option<String>, Option<String>)> = Vec::new();
+    if before.len() == 1 && after.len() == 1 {
+        // One history each: what they are called says nothing.
+        pairs.extend(before.into_iter().zip(after).map(|(old, new)| (Some(old), Some(new))));
+    } else {
+        pairs.extend(before.iter().map(|log| (Some(log.clone()), after.contains(log).then(|| log.clone()))));
+        pairs.extend(after.into_iter().filter(|log| !before.contains(log)).map(|log| (None, Some(log))));
+    }
+    let mut logs = Vec::new();
+    for (old_log, new_log) in pairs {
+        let difference = one(old, old_log.as_deref(), new, new_log.as_deref(), most, effort)?;
+        logs.push(LogDiff { old_log, new_log, append_only: difference.is_append_only(), difference });
+    }
+    Ok(Diff {
+        schema: "papyra.diff/1",
+        tool: TOOL,
+        old: old.to_owned(),
+        new: new.to_owned(),
+        append_only: logs.iter().all(|log| log.append_only),
+        logs,
+    })
+}
+
+/// Compares one log.
+fn one(
+    old: &Path,
+    old_log: Option<&str>,
+    new: &Path,
+    new_log: Option<&str>,
+    most: usize,
+    effort: Effort<'_>,
+) -> Result<Difference<Place>> {
+    std::thread::scope(|scope| {
+        let side = |path, log: Option<&str>| {
+            let (to, from) = sync_channel(AHEAD);
+            let log = log.map(str::to_owned);
+            (scope.spawn(move || read(path, log.as_deref(), to, effort)), Batches::new(from))
+        };
+        let (old_side, mut old_records) = side(old, old_log);
+        let (new_side, mut new_records) = side(new, new_log);
+        let found = compare(|| Ok::<_, Infallible>(old_records.next()), || Ok(new_records.next()), most);
+        let Ok(found) = found;
+        // A side that failed has seemed to end there: its failure counts, and not what was found.
+        let names = |side: std::thread::ScopedJoinHandle<'_, Result<Vec<String>>>| {
+            side.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        let (old_names, new_names) = (names(old_side)?, names(new_side)?);
+        let place = |spot: Spot, names: &[String]| Place {
+            file: names.get(spot.file).cloned().unwrap_or_default(),
+            line: spot.line,
+            offset: spot.offset,
+            length: spot.length,
+        };
+        let Difference { old, new, common, left, added, counts, changes } = found;
+        let changes = changes.into_iter().map(|change| Change {
+            kind: change.kind,
+            old: change.old.map(|spot| place(spot, &old_names)),
+            new: change.new.map(|spot| place(spot, &new_names)),
+        });
+        Ok(Difference { old, new, common, left, added, counts, changes: changes.collect() })
+    })
+}
+
+/// Records that another thread reads.
+struct Batches {
+    from: Receiver<Vec<Item<Spot>>>,
+    batch: std::vec::IntoIter<Item<Spot>>,
+}
+
+impl Batches {
+    fn new(from: Receiver<Vec<Item<Spot>>>) -> Batches {
+        Batches { from, batch: Vec::new().into_iter() }
+    }
+
+    fn next(&mut self) -> Option<Item<Spot>> {
+        loop {
+            if let Some(item) = self.batch.next() {
+                return Some(item);
+            }
+            self.batch = self.from.recv().ok()?.into_iter();
+        }
+    }
+}
+
+/// Reads the records of a log to their end; returns the names of its files.
+fn read(path: &Path, log: Option<&str>, to: SyncSender<Vec<Item<Spot>>>, effort: Effort<'_>) -> Result<Vec<String>> {
+    let Some(log) = log else { return Ok(Vec::new()) };
+    let mut batch = Vec::with_capacity(BATCH);
+    let names = Side::open(path)?.each(log, effort, &mut |item| {
+        batch.push(item);
+        if batch.len() == BATCH {
+            // Nobody stops listening before the end.
+            _ = to.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
+        }
+    })?;
+    _ = to.send(batch);
+    Ok(names)
+}
+
+/// One side of a comparison.
+enum Side {
+    Backup(Box<Backup>),
+    Logs(Vec<History>),
+}
+
+impl Side {
+    fn open(path: &Path) -> Result<Side> {
+        let is_stored = || remote::is_remote(path) || repository::is_repository(path);
+        if is_stored() || Folder::open(path).is_ok_and(|folder| is_backup(&folder).unwrap_or(false)) {
+            let backup = Backup::open(path)?;
+            if backup.manifest.source.redis.is_some() {
+                return Err(no_logs(
+                    path,
+                    "it holds streams: papyra redis export writes its streams as logs, compare those",
+                ));
+            }
+            return Ok(Side::Backup(Box::new(backup)));
+        }
+        match Target::at(path, Choice::Auto, None)? {
+            Target::History(history) => Ok(Side::Logs(vec![history])),
+            Target::Folder(logs) => match logs.left_out() {
+                Some(left) => {
+                    let left: Vec<String> = left.iter().map(|name| escape(name.as_bytes())).collect();
+                    let why =
+                        format!("it holds what cannot be compared: {}; name the logs one by one", left.join(", "));
+                    Err(no_logs(path, &why))
+                }
+                None => Ok(Side::Logs(logs.histories)),
+            },
+            Target::Archive(..) | Target::Stream(_) => Err(no_logs(path, "unpack it, or save it to a file first")),
+            Target::Backup(_) | Target::Redis(_) => {
+                Err(no_logs(path, "papyra redis export writes its streams as logs, compare those"))
+            }
+        }
+    }
+
+    /// The names of the logs in it.
+    fn logs(&self) -> Vec<String> {
+        match self {
+            Side::Backup(backup) => backup.manifest.logs().into_iter().map(|(log, _)| log).collect(),
+            Side::Logs(histories) => histories.iter().map(|history| history.base.clone()).collect(),
+        }
+    }
+
+    /// Hands on the records of a log, oldest first; returns the names of its files.
+    fn each(&self, log: &str, effort: Effort<'_>, each: &mut dyn FnMut(Item<Spot>)) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        match self {
+            Side::Backup(backup) => {
+                let files = backup.manifest.logs().into_iter().find(|(name, _)| name == log);
+                for file in files.into_iter().flat_map(|(_, files)| files) {
+                    each_stored(backup, file, &mut |bytes, record| {
+                        each(Item { hash: Sha256::digest(bytes).into(), at: spot(names.len(), record) });
+                    })?;
+                    names.push(file.path.clone());
+                }
+            }
+            Side::Logs(histories) => {
+                for history in histories.iter().filter(|history| history.base == log) {
+                    for member in history.pin()?.members {
+                        let path = history.folder.join(&member.name);
+                        let unread = |why| Error::new(Code::NoInput, format!("{why}; the history has a hole there"));
+                        let file = member.file.map_err(unread)?;
+                        let size = member.identity.map_or(0, |identity| identity.size);
+                        let quiet = Effort { progress: &|_| {}, ..effort };
+                        _ = records::each(&file, &path, size, quiet, |found| {
+                            let mut hash = Sha256::new();
+                            found.copy(|piece| {
+                                hash.update(piece);
+                                Ok(())
+                            })?;
+                            each(Item { hash: hash.finalize().into(), at: spot(names.len(), found.record) });
+                            Ok(Flow::Continue(()))
+                        })?;
+                        names.push(member.name);
+                    }
+                }
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn spot(file: usize, record: &Record<'_>) -> Spot {
+    Spot { file, line: record.line, offset: record.span.offset, length: record.span.length }
+}
+
+fn no_logs(path: &Path, why: &str) -> Error {
+    Error::new(Code::Usage, format!("cannot compare {}: {why}", show(path)))
+}
+
+/// Hands on the records of a stored file. Damage is an error: it is no change of the history.
+fn each_stored(backup: &Backup, file: &StoredFile, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> Result<()> {
+    let path = backup.files.join(&file.stored);
+    let mut opened = backup.files.read(&file.stored)?;
+    let mut stored = Hashed::new(&mut opened);
+    let most = file.bytes.saturating_add(1);
+    let content: Box<dyn Read + '_> = match unpacked(file.compression) {
+        None => Box::new((&mut stored).take(most)),
+        Some(format) => Box::new(archive::unpack(format, &mut stored).take(most)),
+    };
+    let mut content = Hashed::new(content);
+    let read = each_record(file, &mut content, each).and_then(|()| io::copy(&mut content, &mut io::sink()).map(|_| ()));
+    let (bytes, sha256) = content.finish();
+    if let Some(error) = stored.failed.take() {
+        return Err(opened.failed(&path, bytes, &error));
+    }
+    if (bytes, &sha256) != (file.bytes, &file.sha256) {
+        let text = format!(
+            "{} is damaged, so that it cannot be compared: papyra backup verify {} tells where",
+            show(&path),
+            crate::recover::quoted(&backup.path)
+        );
+        return Err(Error::new(Code::Data, text));
+    }
+    read.map_err(|error| Error::new(Code::Data, format!("cannot compare {}: {error}", show(&path))))
+}
+
+fn each_record(file: &StoredFile, content: &mut dyn Read, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> io::Result<()> {
+    if file.content != Content::Archive {
+        return records::each_in(content, each);
+    }
+    let mut head = Vec::new();
+    (&mut *content).take(4).read_to_end(&mut head)?;
+    match Format::of(&head) {
+        Some(format) => records::each_in(&mut archive::unpack(format, head.chain(content)), each),
+        None => Err(io::Error::other("it is not compressed, though the manifest says so")),
+    }
+}

@@ -1,0 +1,208 @@
+//! A backup in a repository, seen as the folder that it is, and its files, read blob by blob.
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use papyra_core::escape::escape;
+use rustic_core::Id;
+use rustic_core::repofile::{BlobType, Node, SnapshotFile, Tree};
+
+use super::{Repository, Root};
+use crate::backup::access::Access;
+use crate::backup::files::{Bytes, Files, Look};
+use crate::disk::Lock;
+use crate::error::{Code, Error, Result, show};
+
+/// A backup, or a folder in one.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    repository: Arc<Repository>,
+    path: PathBuf,
+    pub(super) nodes: BTreeMap<String, Node>,
+    is_whole: bool,
+    /// What its creation has added to the repository, in bytes.
+    added: Option<u64>,
+}
+
+impl Snapshot {
+    pub(super) fn open(repository: Arc<Repository>, snapshot: &SnapshotFile, path: PathBuf) -> Result<Snapshot> {
+        let nodes = nodes(&repository, &snapshot.tree, &path)?;
+        let added = snapshot.summary.as_ref().map(|summary| summary.data_added_packed);
+        Ok(Snapshot { repository, path, nodes, is_whole: true, added })
+    }
+
+    fn inner(&self, name: &str) -> Result<Option<Snapshot>> {
+        let Some(tree) = self.nodes.get(name).and_then(|node| node.subtree) else { return Ok(None) };
+        let path = self.path.join(name);
+        let nodes = nodes(&self.repository, &tree, &path)?;
+        let repository = Arc::clone(&self.repository);
+        Ok(Some(Snapshot { repository, path, nodes, is_whole: false, added: None }))
+    }
+
+    /// The node at a name, which may lead through one folder.
+    fn node(&self, name: &str) -> Result<Option<Node>> {
+        match name.split_once('/') {
+            None => Ok(self.nodes.get(name).cloned()),
+            Some((folder, name)) => Ok(self.inner(folder)?.and_then(|mut inner| inner.nodes.remove(name))),
+        }
+    }
+
+    fn is_never_changed(&self, name: &str) -> Error {
+        let text = format!("{} lies in a backup in a repository, and is never changed", show(&self.path.join(name)));
+        Error::new(Code::CannotCreate, text)
+    }
+}
+
+fn nodes(repository: &Repository, tree: &Id, path: &Path) -> Result<BTreeMap<String, Node>> {
+    let odd = |why: String| Error::new(Code::Data, format!("{} is damaged: {why}", show(path)));
+    let bytes = repository.blob(BlobType::Tree, tree)?.map_err(odd)?;
+    let tree: Tree = serde_json::from_slice(&bytes).map_err(|error| odd(error.to_string()))?;
+    Ok(tree.nodes.into_iter().map(|node| (node.name().to_string_lossy().into_owned(), node)).collect())
+}
+
+impl Files for Snapshot {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        Ok(self.nodes.keys().cloned().collect())
+    }
+
+    fn look(&self, name: &str) -> Result<Look> {
+        let Some(node) = self.node(name)? else { return Ok(Look::Nothing) };
+        Ok(match () {
+            () if node.is_file() => Look::File(node.meta.size),
+            () if node.is_dir() => Look::Folder,
+            () => Look::Other,
+        })
+    }
+
+    fn lacks(&self, name: &str) -> Result<Option<String>> {
+        for id in self.node(name)?.into_iter().flat_map(|node| node.content.unwrap_or_default()) {
+            if let Some(why) = self.repository.misses(&id)? {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
+        let path = self.path.join(name);
+        let gone = || Error::new(Code::NoInput, format!("cannot open {}: the backup has no such file", show(&path)));
+        let node = self.node(name)?.filter(Node::is_file).ok_or_else(gone)?;
+        let access = Access {
+            mode: node.meta.mode.unwrap_or(0) & 0o777 | 0o600,
+            gid: node.meta.gid.unwrap_or(0),
+            ..Access::PRIVATE
+        };
+        let blobs: Vec<Id> = node.content.iter().flatten().map(|id| **id).collect();
+        let mut reader = Reader {
+            repository: Arc::clone(&self.repository),
+            blobs: blobs.into_iter(),
+            blob: Cursor::default(),
+            access,
+            failed: None,
+            damage: None,
+        };
+        let skipped = io::copy(&mut (&mut reader).take(at), &mut io::sink());
+        skipped.map_err(|error| reader.failed(&path, at, &error))?;
+        Ok(Box::new(reader))
+    }
+
+    fn folder(&self, name: &str) -> Result<Box<dyn Files>> {
+        let path = self.path.join(name);
+        let gone = || Error::new(Code::NoInput, format!("cannot open {}: the backup has no such folder", show(&path)));
+        Ok(Box::new(self.inner(name)?.ok_or_else(gone)?))
+    }
+
+    fn parent(&self) -> Result<Box<dyn Files>> {
+        if self.is_whole {
+            return Ok(Box::new(Root(Arc::clone(&self.repository))));
+        }
+        crate::backup::at(self.path.parent().unwrap_or(Path::new("/")))
+    }
+
+    fn write_over(&self, name: &str, _bytes: &[u8]) -> Result<()> {
+        Err(self.is_never_changed(name))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        Err(self.is_never_changed(name))
+    }
+
+    fn share(&self) -> Result<Option<Lock>> {
+        // What it needs outlasts a prune that begins now by a day.
+        Ok(None)
+    }
+
+    fn tidy(&self) -> Result<Option<Lock>> {
+        Ok(None)
+    }
+
+    fn discard(&self, name: &str) -> Result<()> {
+        Err(self.is_never_changed(name))
+    }
+
+    fn added(&self) -> Option<u64> {
+        self.added
+    }
+}
+
+/// Bytes in memory.
+pub(super) struct Held(pub(super) Cursor<Vec<u8>>);
+
+impl Read for Held {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Bytes for Held {}
+
+/// A file, read blob by blob. A blob that is damaged ends it: what is read is no longer what was written, and why is kept.
+struct Reader {
+    repository: Arc<Repository>,
+    blobs: std::vec::IntoIter<Id>,
+    blob: Cursor<Vec<u8>>,
+    access: Access,
+    failed: Option<Error>,
+    damage: Option<String>,
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.blob.read(buffer)?;
+            if read > 0 || buffer.is_empty() || self.damage.is_some() {
+                return Ok(read);
+            }
+            let Some(id) = self.blobs.next() else { return Ok(0) };
+            match self.repository.blob(BlobType::Data, &id) {
+                Ok(Ok(bytes)) => self.blob = Cursor::new(bytes),
+                Ok(Err(why)) => self.damage = Some(escape(why.as_bytes())),
+                Err(error) => {
+                    let text = error.to_string();
+                    self.failed = Some(error);
+                    return Err(io::Error::other(text));
+                }
+            }
+        }
+    }
+}
+
+impl Bytes for Reader {
+    fn access(&self) -> io::Result<Access> {
+        Ok(self.access.clone())
+    }
+
+    fn failure(&mut self) -> Option<Error> {
+        self.failed.take()
+    }
+
+    fn damage(&mut self) -> Option<String> {
+        self.damage.take()
+    }
+}

@@ -1,0 +1,45 @@
+//! `papyra backup init`
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::backup::repository;
+use crate::cli::Verdict;
+use crate::cli::out::Out;
+use crate::cli::settings::{Format, Output};
+use crate::error::{Result, show};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// The folder for the repository; made if it is not there, and refused if there is anything in it. Its password is
+    /// that of RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND or RESTIC_PASSWORD
+    #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
+    folder: PathBuf,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The repository that was made: schema `papyra.init/1`.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Document<'a> {
+    schema: &'static str,
+    tool: &'static str,
+    /// The repository's folder.
+    path: &'a Path,
+}
+
+pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let path = repository::init(&args.folder)?;
+    match out.format() {
+        Format::Json => out.json(&Document { schema: "papyra.init/1", tool: crate::TOOL, path: &path })?,
+        Format::Text => {
+            out.success(&format!("repository {}", show(&path)));
+            out.detail("keep its password where it outlasts this machine: without it nothing can be restored");
+            let to = crate::recover::quoted(&path);
+            out.info(&format!("to back up: papyra backup create --path LOG --to {to}"));
+        }
+    }
+    Ok(Verdict::Fine)
+}
