@@ -302,11 +302,11 @@ fn a_kill_at_any_step_leaves_whole_backups_alone() {
         assert!(!backups.is_empty());
         for backup in backups {
             assert!(backup["damage"].is_null() && backup["problem"].is_null(), "{backup}");
-            if step % 9 == 0 {
+            if step.is_multiple_of(9) {
                 papyra(&shop, &format!("backup verify r/{}", backup["name"].as_str().unwrap())).must_exit(0);
             }
         }
-        if step % 5 == 0 {
+        if step.is_multiple_of(5) {
             restic(&shop, "-r r check --read-data").must_exit(0);
         }
     };
