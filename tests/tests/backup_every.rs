@@ -102,7 +102,7 @@ fn without_anything_new_no_backup_is_made_and_a_store_that_is_away_is_waited_for
 #[test]
 fn who_gives_up_says_so_and_a_folder_is_no_repository() {
     let shop = Workshop::with("p/rot.log", logs::lines(0..10));
-    papyra(&shop, "backup create --path p/rot.log --to b --every 1s").must_exit(64).must_complain("papyra backup init");
+    papyra(&shop, "backup create --path p/rot.log --to b --every 1s").must_exit(66).must_complain("papyra backup init");
     papyra(&shop, "backup create --path p/rot.log --to b --keep-last 3").must_exit(64).must_complain("--every");
     papyra(&shop, "backup init r").must_exit(0);
     papyra(&shop, "backup create --path p/rot.log --to r --every 1s --name one").must_exit(64);

@@ -42,6 +42,9 @@ impl Look {
     }
 }
 
+/// What keeps others out until it is dropped.
+pub(super) type Hold = Box<dyn Debug>;
+
 /// A folder of backups or a backup, wherever it lies.
 pub trait Files: Debug {
     /// What it is called.
@@ -102,7 +105,7 @@ pub trait Files: Debug {
 
     /// Keeps others from adding or removing backups meanwhile, where that can be done, and clears away what killed
     /// runs left.
-    fn tidy(&self) -> Result<Option<Lock>>;
+    fn tidy(&self) -> Result<Option<Hold>>;
 
     /// Removes a backup in it, and what is remembered of it, so that a kill leaves no half of one that looks whole.
     fn discard(&self, name: &str) -> Result<()>;
@@ -222,10 +225,10 @@ impl Files for Folder {
         Folder::share(self).map(Some)
     }
 
-    fn tidy(&self) -> Result<Option<Lock>> {
+    fn tidy(&self) -> Result<Option<Hold>> {
         let lock = self.lock_within(PATIENCE)?;
         clear_leftovers(self)?;
-        Ok(Some(lock))
+        Ok(Some(Box::new(lock)))
     }
 
     fn discard(&self, name: &str) -> Result<()> {

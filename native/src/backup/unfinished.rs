@@ -114,7 +114,7 @@ impl<'a> Unfinished<'a> {
             return Err(Error::new(Code::CannotCreate, text));
         }
         let mut last = None;
-        let warnings = match at(backups.path()).and_then(|there| entries(&*there, created)) {
+        let mut warnings = match at(backups.path()).and_then(|there| entries(&*there, created)) {
             Ok(entries) => {
                 let ours = |entry: &&Entry| entry.series.as_ref() == Some(&filing.series) && entry.is_restorable();
                 last =
@@ -126,6 +126,7 @@ impl<'a> Unfinished<'a> {
         };
         let (name, to) = if repository::is_one(backups) {
             let packing = Packing::begin(backups.clone(), effort.threads, last.as_deref())?;
+            warnings.extend(packing.warning()?);
             let taken = |name: &str| packing.has(name);
             (free_name(backups, name, created, &taken)?, To::Repository(Box::new(packing)))
         } else {

@@ -14,7 +14,7 @@ use super::fault::fault;
 use super::reader::Reader;
 use super::{UNDER_WAY, called};
 use crate::backup::attest::forget;
-use crate::backup::files::{Bytes, Files, Look};
+use crate::backup::files::{Bytes, Files, Hold, Look};
 use crate::backup::{read_manifest, unfinished_in};
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
@@ -171,7 +171,7 @@ impl Files for Prefix {
         Ok(None)
     }
 
-    fn tidy(&self) -> Result<Option<Lock>> {
+    fn tidy(&self) -> Result<Option<Hold>> {
         Ok(None)
     }
 

@@ -6,31 +6,35 @@
 //! where the files lie ([`store`]). What is remembered of verifications and drills lies in a folder beside restic's own.
 
 mod chunk;
+mod incoming;
+mod index;
+mod lock;
+mod pack;
 pub(super) mod packing;
+mod reuse;
+mod root;
 mod seal;
 mod secret;
 mod snapshot;
 mod store;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use papyra_core::digest::sha256;
 use papyra_core::manifest;
 use rustic_core::repofile::{BlobType, FileType, SnapshotFile};
-use rustic_core::{
-    ConfigOptions, DataId, Id, IndexedFullStatus, KeyOptions, PruneOptions, PrunePlan, RepositoryBackends,
-    RepositoryOptions, TreeId,
-};
+use rustic_core::{ConfigOptions, Id, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions};
 
-use super::attest::forget;
-use super::files::{Bytes, Files, Look};
+use super::files::Files;
 use crate::disk::{Folder, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
+use index::{Index, short};
+use root::Root;
 use seal::Seal;
-use snapshot::Snapshot;
-use store::{Store, write_new};
+use store::Store;
 
 /// The tag of snapshots that are backups of ours.
 const OURS: &str = "papyra";
@@ -54,12 +58,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Repository {
     store: Arc<Store>,
     seal: Seal,
-    inner: rustic_core::Repository<IndexedFullStatus>,
+    inner: rustic_core::Repository<OpenStatus>,
+    index: Mutex<Arc<Index>>,
     path: PathBuf,
-    /// Its packs, with their sizes in bytes, once they are asked for.
-    packs: OnceLock<HashMap<Id, u64>>,
     /// Its backups as they were last listed, by name.
-    backups: Mutex<BTreeMap<String, SnapshotFile>>,
+    backups: Mutex<BTreeMap<String, Found>>,
+}
+
+/// What a snapshot's file holds.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    /// A backup.
+    Whole(Box<SnapshotFile>),
+    /// Not what was written, and what is wrong with it.
+    Changed(Id, String),
+}
+
+impl Found {
+    fn id(&self) -> &Id {
+        match self {
+            Found::Whole(snapshot) => &snapshot.id,
+            Found::Changed(id, _) => id,
+        }
+    }
 }
 
 /// The folder at a path, where it is a repository.
@@ -67,11 +88,16 @@ pub(super) fn folder_of(path: &Path) -> Option<Folder> {
     Folder::open(path).ok().filter(is_one)
 }
 
-/// Whether a folder holds a repository.
+/// Whether a folder holds a repository, though a part of it may be lost: then it must not be taken for a folder of plain
+/// backups.
 pub(super) fn is_one(folder: &Folder) -> bool {
-    let is_folder = |name| folder.stat(name).is_ok_and(|stat| stat.is_some_and(|stat| stat.is_folder()));
-    ["keys", "snapshots", "data"].into_iter().all(is_folder)
-        && folder.stat("config").is_ok_and(|stat| stat.is_some_and(|stat| stat.is_file()))
+    let is_folder = |name: &&str| folder.stat(*name).is_ok_and(|stat| stat.is_some_and(|stat| stat.is_folder()));
+    let folders = ["keys", "snapshots", "index", "data"].iter().filter(|name| is_folder(name)).count();
+    folders + usize::from(has_config(folder)) >= 3
+}
+
+fn has_config(folder: &Folder) -> bool {
+    folder.stat("config").is_ok_and(|stat| stat.is_some_and(|stat| stat.is_file()))
 }
 
 /// The repository that a path leads into, and the name of a backup in it.
@@ -102,7 +128,7 @@ pub fn named() -> Result<Option<PathBuf>> {
     let elsewhere = ["azure:", "b2:", "gs:", "opendal:", "rclone:", "rest:", "s3:", "sftp:", "swift:"];
     if elsewhere.iter().any(|scheme| text.starts_with(scheme)) {
         let text = format!(
-            "RESTIC_REPOSITORY names {}, which is no folder: this papyra works on repositories in folders",
+            "RESTIC_REPOSITORY names a repository in {}: papyra works on repositories in folders only",
             text.split_once(':').map_or("", |(scheme, _)| scheme)
         );
         return Err(Error::new(Code::Usage, text));
@@ -112,7 +138,7 @@ pub fn named() -> Result<Option<PathBuf>> {
 
 /// Makes a repository in a folder, which must be empty.
 pub fn init(path: &Path) -> Result<PathBuf> {
-    if folder_of(path).is_some() {
+    if folder_of(path).is_some_and(|folder| has_config(&folder)) {
         return Err(Error::new(Code::CannotCreate, format!("{} is a repository already", show(path))));
     }
     let credentials = secret::password(path)?;
@@ -152,6 +178,14 @@ fn options() -> RepositoryOptions {
 impl Repository {
     pub(super) fn open(folder: Folder) -> Result<Repository> {
         let path = std::fs::canonicalize(folder.path()).map_err(|error| Error::cannot_open(folder.path(), error))?;
+        if !has_config(&folder) {
+            let text = format!(
+                "{} is a repository without its file config: put it back from a copy; if it was never used, papyra \
+                 backup init begins anew",
+                show(&path)
+            );
+            return Err(Error::new(Code::Data, text));
+        }
         let credentials = secret::credentials(&path)?;
         let store = Store::new(folder);
         let new = rustic_core::Repository::new(&options(), &RepositoryBackends::new(store.clone(), None))
@@ -163,17 +197,22 @@ impl Repository {
         let version = opened.config().version;
         if !VERSIONS.contains(&version) {
             let text = format!(
-                "{} is a repository of version {version}, which this papyra does not know: a newer papyra, or restic",
+                "{} is a repository of version {version}, which this papyra does not support: use a newer papyra, or restic",
                 show(&path)
             );
             return Err(Error::new(Code::Data, text));
         }
         let key = opened.key();
-        let odd = || Error::new(Code::Data, format!("the key of {} is none: restore its keys", show(&path)));
+        let odd = || {
+            Error::new(
+                Code::Data,
+                format!("the key of {} has a wrong length: put its folder keys back from a copy", show(&path)),
+            )
+        };
         let seal = Seal::new(&key).ok_or_else(odd)?;
         secret::remember(&path, &key);
-        let inner = opened.to_indexed().map_err(|error| store.told("read the index of", &error))?;
-        Ok(Repository { store, seal, inner, path, packs: OnceLock::new(), backups: Mutex::default() })
+        let index = Mutex::new(Arc::new(Index::read(&store, &seal)?));
+        Ok(Repository { store, seal, inner: opened, index, path, backups: Mutex::default() })
     }
 
     /// The place of a backup of that name.
@@ -186,101 +225,107 @@ impl Repository {
         self.store.folder.share()
     }
 
-    /// The backups, by name. Of several with one name, the oldest has it, and the others an ID behind it.
-    pub(super) fn backups(&self) -> Result<BTreeMap<String, SnapshotFile>> {
-        let all = self.inner.get_all_snapshots().map_err(|error| self.store.told("list the snapshots of", &error))?;
-        let mut ours: Vec<SnapshotFile> = all.into_iter().filter(|snapshot| snapshot.tags.contains(OURS)).collect();
+    /// The backups, by name. Of several with one name, the oldest has it, and the others an ID behind it. A snapshot that
+    /// was changed may be a backup, and is called by its ID.
+    pub(super) fn backups(&self) -> Result<BTreeMap<String, Found>> {
+        let (mut ours, mut backups) = (Vec::new(), BTreeMap::new());
+        for (id, _) in self.store.list(FileType::Snapshot)? {
+            match self.store.text::<SnapshotFile>(&self.seal, FileType::Snapshot, &id) {
+                Ok(Ok(mut snapshot)) if snapshot.tags.contains(OURS) => {
+                    snapshot.id = id.into();
+                    ours.push(snapshot);
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => _ = backups.insert(short(&id), Found::Changed(id, error.to_string())),
+                // Removed meanwhile.
+                Err(_) if !self.store.has(FileType::Snapshot, &id)? => {}
+                Err(error) => return Err(error),
+            }
+        }
         ours.sort_by_key(|snapshot| (snapshot.time.timestamp(), snapshot.id));
-        let mut backups = BTreeMap::new();
         for snapshot in ours {
-            let id = snapshot.id.to_hex().as_str()[..8].to_owned();
+            let id = short(&snapshot.id);
             let named = snapshot.tags.iter().find_map(|tag| tag.strip_prefix(NAME));
             let named = named.filter(|name| manifest::is_name(name)).map_or_else(|| id.clone(), str::to_owned);
             let name = if backups.contains_key(&named) { format!("{named}-{id}") } else { named };
-            backups.insert(name, snapshot);
+            backups.insert(name, Found::Whole(Box::new(snapshot)));
         }
         *self.backups.lock().unwrap_or_else(PoisonError::into_inner) = backups.clone();
         Ok(backups)
     }
 
-    /// The backup of that name, if it is there now.
-    fn backup(&self, name: &str) -> Result<Option<SnapshotFile>> {
+    /// What there is of that name now.
+    fn found(&self, name: &str) -> Result<Option<Found>> {
         let known = self.backups.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        if let Some(snapshot) = known
-            && self.store.has(FileType::Snapshot, &snapshot.id)?
+        if let Some(found) = known
+            && self.store.has(FileType::Snapshot, found.id())?
         {
-            return Ok(Some(snapshot));
+            return Ok(Some(found));
         }
         Ok(self.backups()?.remove(name))
     }
 
-    /// Where a blob lies: its pack, its offset there, its length, and its length unpacked.
-    fn place_of(&self, kind: BlobType, id: &Id) -> Option<(Id, u32, u32, Option<u32>)> {
-        let entry = match kind {
-            BlobType::Data => self.inner.get_index_entry(&DataId::from(*id)),
-            BlobType::Tree => self.inner.get_index_entry(&TreeId::from(*id)),
-        };
-        let entry = entry.ok()?;
-        let unpacked = entry.location.uncompressed_length.map(std::num::NonZeroU32::get);
-        Some((*entry.pack, entry.location.offset, entry.location.length, unpacked))
+    /// The backup of that name, if it is there now.
+    fn backup(&self, name: &str) -> Result<Option<SnapshotFile>> {
+        match self.found(name)? {
+            None => Ok(None),
+            Some(Found::Whole(snapshot)) => Ok(Some(*snapshot)),
+            Some(Found::Changed(_, why)) => Err(Error::new(Code::Data, why)),
+        }
     }
 
     /// A blob; the inner error says what is wrong with it, the outer one that nobody could look.
+    ///
+    /// Before a blob is called damaged it is read once more, where another tool may have moved it to meanwhile.
     fn blob(&self, kind: BlobType, id: &Id) -> Result<std::result::Result<Vec<u8>, String>> {
-        let short = |id: &Id| id.to_hex().as_str()[..8].to_owned();
-        let Some((pack, offset, length, unpacked)) = self.place_of(kind, id) else {
-            return Ok(Err(format!("the blob {} is in no pack that the index knows", short(id))));
-        };
-        let Some(sealed) = self.store.stretch(&pack, offset, length)? else {
-            return Ok(Err(format!("the pack {} is gone, or was cut", short(&pack))));
-        };
-        let bytes = self.seal.open(&sealed).and_then(|bytes| match unpacked {
-            Some(length) => seal::unpack(&bytes, length),
-            None => Some(bytes),
-        });
-        Ok(bytes.ok_or_else(|| format!("the pack {} was changed at byte {offset} or behind", short(&pack))))
-    }
-
-    /// Its packs, with their sizes in bytes.
-    fn packs(&self) -> Result<&HashMap<Id, u64>> {
-        if let Some(packs) = self.packs.get() {
-            return Ok(packs);
+        let index = self.index();
+        if let Ok(bytes) = self.blob_by(&index, kind, id)? {
+            return Ok(Ok(bytes));
         }
-        let packs = self.store.list(FileType::Pack)?.into_iter().collect();
-        Ok(self.packs.get_or_init(|| packs))
+        let index = if index.is_current(&self.store)? { index } else { self.read_index_again()? };
+        self.blob_by(&index, kind, id)
     }
 
-    /// The pack that holds a blob, where it is there and long enough.
-    fn holds(&self, kind: BlobType, id: &Id) -> Result<Option<Id>> {
-        let Some((pack, offset, length, _)) = self.place_of(kind, id) else { return Ok(None) };
-        let end = u64::from(offset) + u64::from(length);
-        Ok(self.packs()?.get(&pack).is_some_and(|size| *size >= end).then_some(pack))
-    }
-
-    /// Why a blob cannot be there whole, as far as index and sizes tell.
-    fn misses(&self, id: &Id) -> Result<Option<String>> {
-        let packs = self.packs()?;
-        let short = |id: &Id| id.to_hex().as_str()[..8].to_owned();
-        Ok(match self.place_of(BlobType::Data, id) {
-            None => Some(format!("the blob {} is in no pack that the index knows", short(id))),
-            Some((pack, offset, length, _)) => match packs.get(&pack) {
-                None => Some(format!("the pack {} is gone", short(&pack))),
-                Some(size) if *size < u64::from(offset) + u64::from(length) => {
-                    Some(format!("the pack {} was cut", short(&pack)))
+    fn blob_by(&self, index: &Index, kind: BlobType, id: &Id) -> Result<std::result::Result<Vec<u8>, String>> {
+        let mut wrong = None;
+        for place in index.places(kind, id) {
+            let pack = index.pack_of(place);
+            let Some(sealed) = self.store.stretch(pack, place.offset, place.length)? else {
+                wrong = Some(format!("the pack {} is gone, or was cut", short(pack)));
+                continue;
+            };
+            let bytes = self.seal.open(&sealed).and_then(|bytes| match place.unpacked {
+                Some(length) => seal::unpack(&bytes, length),
+                None => Some(bytes),
+            });
+            // What is sealed may be another blob, which somebody has put there.
+            match bytes.filter(|bytes| sha256(bytes) == id.to_hex().as_str()) {
+                Some(bytes) => return Ok(Ok(bytes)),
+                None => {
+                    wrong = Some(format!("the pack {} was changed at byte {} or behind", short(pack), place.offset));
                 }
-                Some(_) => None,
-            },
-        })
+            }
+        }
+        Ok(Err(wrong.unwrap_or_else(|| index::unknown(id))))
+    }
+
+    fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.index.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn read_index_again(&self) -> Result<Arc<Index>> {
+        let index = Arc::new(Index::read(&self.store, &self.seal)?);
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&index);
+        Ok(index)
+    }
+
+    fn closed(&self, sealed: Option<Vec<u8>>) -> Result<Vec<u8>> {
+        sealed.ok_or_else(|| Error::new(Code::Io, format!("sealing a file of {} failed", show(&self.path))))
     }
 }
 
 fn wrong_password(store: &Store, path: &Path) -> Error {
-    let keys: Vec<String> = store
-        .list(FileType::Key)
-        .unwrap_or_default()
-        .iter()
-        .map(|(id, _)| id.to_hex().as_str()[..8].to_owned())
-        .collect();
+    let keys: Vec<String> = store.list(FileType::Key).unwrap_or_default().iter().map(|(id, _)| short(id)).collect();
     let text = format!(
         "the password opens none of the keys of {} ({}): check RESTIC_PASSWORD, RESTIC_PASSWORD_FILE or \
          RESTIC_PASSWORD_COMMAND",
@@ -288,104 +333,4 @@ fn wrong_password(store: &Store, path: &Path) -> Error {
         if keys.is_empty() { "there are none".to_owned() } else { keys.join(", ") }
     );
     Error::new(Code::NoInput, text)
-}
-
-/// A repository, seen as a folder of backups.
-#[derive(Debug, Clone)]
-pub(super) struct Root(pub(super) Arc<Repository>);
-
-impl Root {
-    fn records(&self) -> Result<Folder> {
-        self.0.store.folder.subfolder(RECORDS)
-    }
-}
-
-impl Files for Root {
-    fn path(&self) -> &Path {
-        &self.0.path
-    }
-
-    fn names(&self) -> Result<Vec<String>> {
-        Ok(self.0.backups()?.into_keys().collect())
-    }
-
-    fn look(&self, name: &str) -> Result<Look> {
-        if self.0.backup(name)?.is_some() {
-            return Ok(Look::Folder);
-        }
-        if self.0.store.folder.stat(RECORDS)?.is_none() {
-            return Ok(Look::Nothing);
-        }
-        Files::look(&self.0.store.folder.existing_subfolder(RECORDS)?, name)
-    }
-
-    fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
-        let path = self.0.path.join(RECORDS).join(name);
-        let file = self.records()?.read(name)?;
-        let size = file.size().map_err(|error| Error::cannot_read(&path, 0, &error))?.min(1 << 20);
-        let mut sealed = vec![0; usize::try_from(size).unwrap_or(0)];
-        file.read_exact_at(&mut sealed, 0).map_err(|error| Error::cannot_read(&path, 0, &error))?;
-        // What this repository has not sealed is told as what it is: no record.
-        let bytes = self.0.seal.open(&sealed).unwrap_or_default();
-        let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-        Ok(Box::new(snapshot::Held(std::io::Cursor::new(bytes[from..].to_vec()))))
-    }
-
-    fn folder(&self, name: &str) -> Result<Box<dyn Files>> {
-        let path = self.0.join(name);
-        let gone =
-            || Error::new(Code::NoInput, format!("cannot open {}: the repository has no such backup", show(&path)));
-        let snapshot = self.0.backup(name)?.ok_or_else(gone)?;
-        Ok(Box::new(Snapshot::open(Arc::clone(&self.0), &snapshot, path)?))
-    }
-
-    fn parent(&self) -> Result<Box<dyn Files>> {
-        super::at(self.0.path.parent().unwrap_or(Path::new("/")))
-    }
-
-    fn join(&self, name: &str) -> PathBuf {
-        let is_record = [".verified.json", ".drilled.json"].iter().any(|end| name.ends_with(end));
-        if is_record { self.0.path.join(RECORDS).join(name) } else { self.0.join(name) }
-    }
-
-    fn write_over(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_new(&self.records()?, name, &[&self.0.closed(self.0.seal.close(bytes))?])
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        Files::remove(&self.records()?, name)
-    }
-
-    fn share(&self) -> Result<Option<Lock>> {
-        self.0.share().map(Some)
-    }
-
-    fn tidy(&self) -> Result<Option<Lock>> {
-        let lock = self.0.store.folder.lock_within(PATIENCE)?;
-        self.0.store.clear_leftovers()?;
-        Ok(Some(lock))
-    }
-
-    fn discard(&self, name: &str) -> Result<()> {
-        if let Some(snapshot) = self.0.backup(name)? {
-            let done = self.0.inner.delete_snapshots(&[snapshot.id]);
-            done.map_err(|error| self.0.store.told("remove a snapshot of", &error))?;
-        }
-        forget(self, name)
-    }
-
-    /// Frees what no snapshot needs: what was found unneeded a day ago goes, and what is found now is marked.
-    fn sweep(&self) -> Result<()> {
-        let options = PruneOptions::default();
-        let told = |error: Box<rustic_core::RusticError>| self.0.store.told("prune", &error);
-        let repository = &self.0.inner;
-        let plan = PrunePlan::from_prune_options(repository, &options).map_err(told)?;
-        repository.prune(&options, plan).map_err(told)
-    }
-}
-
-impl Repository {
-    fn closed(&self, sealed: Option<Vec<u8>>) -> Result<Vec<u8>> {
-        sealed.ok_or_else(|| Error::new(Code::Io, format!("sealing a file of {} failed", show(&self.path))))
-    }
 }

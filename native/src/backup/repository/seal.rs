@@ -64,6 +64,18 @@ impl Seal {
     }
 }
 
+/// The text of a file beside packs, which is compressed or not.
+pub(super) fn text(bytes: &[u8]) -> Option<Vec<u8>> {
+    match bytes.split_first() {
+        Some((&COMPRESSED, packed)) => {
+            let mut text = Vec::new();
+            zstd::Decoder::new(packed).ok()?.take(LARGEST).read_to_end(&mut text).ok()?;
+            Some(text)
+        }
+        _ => Some(bytes.to_vec()),
+    }
+}
+
 /// Unpacks a blob of so many bytes.
 pub(super) fn unpack(packed: &[u8], length: u32) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -48,12 +48,12 @@ pub(super) fn password(path: &Path) -> Result<Credentials> {
         }
         (_, Some(file), None) => CredentialOptions::default().password_file(PathBuf::from(file)),
         (_, None, Some(command)) => {
-            let command = command.to_str().ok_or_else(|| wrong(names[2], "it is no UTF-8".into()))?;
+            let command = command.to_str().ok_or_else(|| wrong(names[2], "it is not UTF-8".into()))?;
             let parsed = command.parse::<rustic_core::CommandInput>();
             CredentialOptions::default().password_command(parsed.map_err(|error| wrong(names[2], error.to_string()))?)
         }
         (Some(text), None, None) => {
-            let text = text.into_string().map_err(|_| wrong(names[0], "it is no UTF-8".into()))?;
+            let text = text.into_string().map_err(|_| wrong(names[0], "it is not UTF-8".into()))?;
             CredentialOptions::default().password(text)
         }
         (None, None, None) => {

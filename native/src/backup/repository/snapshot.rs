@@ -9,9 +9,10 @@ use papyra_core::escape::escape;
 use rustic_core::Id;
 use rustic_core::repofile::{BlobType, Node, SnapshotFile, Tree};
 
-use super::{Repository, Root};
+use super::Repository;
+use super::root::Root;
 use crate::backup::access::Access;
-use crate::backup::files::{Bytes, Files, Look};
+use crate::backup::files::{Bytes, Files, Hold, Look};
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
 
@@ -50,7 +51,8 @@ impl Snapshot {
     }
 
     fn is_never_changed(&self, name: &str) -> Error {
-        let text = format!("{} lies in a backup in a repository, and is never changed", show(&self.path.join(name)));
+        let text =
+            format!("{} belongs to a backup in a repository, which is never changed", show(&self.path.join(name)));
         Error::new(Code::CannotCreate, text)
     }
 }
@@ -81,8 +83,9 @@ impl Files for Snapshot {
     }
 
     fn lacks(&self, name: &str) -> Result<Option<String>> {
+        let index = self.repository.index();
         for id in self.node(name)?.into_iter().flat_map(|node| node.content.unwrap_or_default()) {
-            if let Some(why) = self.repository.misses(&id)? {
+            if let Some(why) = index.misses(&self.repository.store, BlobType::Data, &id)? {
                 return Ok(Some(why));
             }
         }
@@ -138,7 +141,7 @@ impl Files for Snapshot {
         Ok(None)
     }
 
-    fn tidy(&self) -> Result<Option<Lock>> {
+    fn tidy(&self) -> Result<Option<Hold>> {
         Ok(None)
     }
 

@@ -8,6 +8,10 @@ use rustic_core::{
     ALL_FILE_TYPES, BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend,
 };
 
+use papyra_core::digest::sha256;
+use serde::de::DeserializeOwned;
+
+use super::seal::{self, Seal};
 use crate::disk::{File, Folder};
 use crate::error::{Code, Error, Result, show};
 
@@ -62,12 +66,25 @@ impl Store {
         let file = self.open(kind, id)?;
         let size = file.size().map_err(|error| self.unread(kind, id, 0, &error))?;
         if size > LARGEST {
-            let text = format!("{} is larger than any that was ever written", self.called(kind, id));
+            let text = format!("{} is larger than 1 GiB, which no file of its kind is", self.called(kind, id));
             return Err(Error::new(Code::Data, text));
         }
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
         file.read_exact_at(&mut bytes, 0).map_err(|error| self.unread(kind, id, 0, &error))?;
         Ok(bytes)
+    }
+
+    /// What an index or a snapshot says. The inner error tells what is wrong with the file, the outer one that nobody
+    /// could look.
+    pub(super) fn text<T: DeserializeOwned>(&self, seal: &Seal, kind: FileType, id: &Id) -> Result<Result<T>> {
+        let sealed = self.whole(kind, id)?;
+        let is_whole = sha256(&sealed) == id.to_hex().as_str();
+        let text = seal.open(&sealed).filter(|_| is_whole).and_then(|bytes| seal::text(&bytes));
+        let read = text.and_then(|text| serde_json::from_slice(&text).ok());
+        Ok(read.ok_or_else(|| {
+            let text = format!("{} was changed since it was written, or was cut", self.called(kind, id));
+            Error::new(Code::Data, text)
+        }))
     }
 
     /// A stretch of a pack; `None` when the pack is not there, or ends before.
@@ -181,6 +198,19 @@ impl Store {
     }
 }
 
+/// The largest record or lock that is read, in bytes.
+const SMALL: u64 = 1 << 20;
+
+/// The beginning of a small file of ours, which is all of it.
+pub(super) fn small(folder: &Folder, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    let file = folder.read(name)?;
+    let size = file.size().map_err(|error| Error::cannot_read(&path, 0, &error))?.min(SMALL);
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+    file.read_exact_at(&mut bytes, 0).map_err(|error| Error::cannot_read(&path, 0, &error))?;
+    Ok(bytes)
+}
+
 /// Writes a file in a folder under a hidden name first.
 pub(super) fn write_new(folder: &Folder, name: &str, pieces: &[&[u8]]) -> Result<()> {
     let hidden = format!(".{name}.{}{UNDER_WAY}", std::process::id());
@@ -202,10 +232,12 @@ pub(super) fn id_of(name: &str) -> Option<Id> {
     if name.len() == 64 { name.parse().ok() } else { None }
 }
 
-/// What the crate says, in one line.
+/// What the crate says, in one line, without where in its own source it said so.
 pub(super) fn plain(error: &RusticError) -> String {
     let text = error.display_log();
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let ends = ["Backtrace:", "Some additional details", "For more information"];
+    let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    let words: Vec<&str> = text[..end].split_whitespace().collect();
     papyra_core::escape::escape(words.join(" ").as_bytes())
 }
 

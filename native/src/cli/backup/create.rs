@@ -94,7 +94,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     pause_check: bool,
 
-    /// Repositories: read also the files that the series' last backup holds as they are, by inode, size and times
+    /// Repositories: read all files again, also those that have not changed since the series' last backup
     #[arg(long)]
     reread: bool,
 
@@ -309,7 +309,7 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
         pace(manifest.seconds, manifest.bytes())
     ));
     if let Some(added) = created.added {
-        out.detail(&format!("{} of it were new, compressed and sealed", out::bytes(added)));
+        out.detail(&format!("{} were new to the repository, compressed and encrypted", out::bytes(added)));
     }
     for stream in manifest.source.redis.iter().flat_map(|redis| &redis.streams) {
         out.detail(&describe_stream(&stream.key, &stream.facts));

@@ -28,15 +28,15 @@ const NAP: Duration = Duration::from_millis(100);
 /// Flags of a command that stays.
 #[derive(Debug, clap::Args)]
 pub(super) struct Flags {
-    /// Stay, and make a backup this often, if something was appended: 60s, 5m. For repositories
+    /// Keep running, and make a backup this often if something was appended: 60s, 5m. Repositories only
     #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = "Staying")]
     every: Option<f64>,
 
-    /// Write the time of the last round that went well to this file, for a supervisor to look at
+    /// Write the time of the last successful round to this file, for a supervisor to check
     #[arg(long, value_name = "FILE", requires = "every", help_heading = "Staying")]
     health_file: Option<PathBuf>,
 
-    /// Give up after so many rounds in a row that failed; without it, try again for ever
+    /// Give up after this many failed rounds in a row; by default, try again forever
     #[arg(long, value_name = "N", requires = "every", help_heading = "Staying", value_parser = clap::value_parser!(u32).range(1..))]
     give_up_after: Option<u32>,
 
@@ -48,8 +48,7 @@ impl Flags {
     /// How long a round takes, if the command stays.
     pub(super) fn every(&self) -> Result<Option<Duration>> {
         let Some(every) = self.every else {
-            let text =
-                "--keep-… on create thin out what --every makes: without it, papyra backup prune removes backups";
+            let text = "--keep-… on create works with --every only; papyra backup prune removes backups at once";
             return if self.keep.keep().is_empty() { Ok(None) } else { Err(Error::new(Code::Usage, text)) };
         };
         match Duration::try_from_secs_f64(every) {
@@ -76,7 +75,7 @@ pub(super) fn stay(
     out: &mut Out,
 ) -> Result<Verdict> {
     let &Place { to, series, settings } = place;
-    must_be_repository(to, Code::Usage)?;
+    must_be_repository(to)?;
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         // Whoever sends it once more does not want to wait.
@@ -84,21 +83,24 @@ pub(super) fn stay(
             .and_then(|_| flag::register(signal, Arc::clone(&ended)));
         registered.map_err(|error| Error::new(Code::Io, format!("cannot wait for signals: {error}")))?;
     }
-    let (mut seen, mut thinned, mut failures): (Option<Marks>, Instant, u32) = (None, Instant::now(), 0);
+    let (mut seen, mut thinned, mut failures): (Option<Marks>, Option<Instant>, u32) = (None, None, 0);
+    let mut is_first = true;
     while !ended.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        match must_be_repository(to, Code::NoInput).and_then(|()| round(settings, &mut seen, make)) {
+        match must_be_repository(to).and_then(|()| round(settings, &mut seen, make)) {
             Ok(created) => {
                 failures = 0;
                 if let Some(created) = &created {
                     show_created(created, out);
                     out.flush();
                 }
-                if let Some(file) = &flags.health_file {
-                    remember(file, format!("{}\n", Timestamp::now()).as_bytes())?;
+                if let Some(file) = &flags.health_file
+                    && let Err(error) = remember(file, format!("{}\n", Timestamp::now()).as_bytes())
+                {
+                    out::message(&error.to_string());
                 }
             }
-            Err(error) if matches!(error.code, Code::Usage | Code::Config) => return Err(error),
+            Err(error) if is_first && matches!(error.code, Code::Usage | Code::Config) => return Err(error),
             Err(error) => {
                 failures += 1;
                 if flags.give_up_after.is_some_and(|most| failures >= most) {
@@ -107,8 +109,9 @@ pub(super) fn stay(
                 out::message(&format!("{error}; trying again in {} s", every.as_secs()));
             }
         }
-        if thinned.elapsed() >= THINNING {
-            thinned = Instant::now();
+        is_first = false;
+        if thinned.is_none_or(|thinned| thinned.elapsed() >= THINNING) {
+            thinned = Some(Instant::now());
             thin_out(flags, to, series);
         }
         while begun.elapsed() < every && !ended.load(Ordering::Relaxed) {
@@ -118,13 +121,13 @@ pub(super) fn stay(
     Ok(Verdict::Fine)
 }
 
-/// Fails when the place is no repository. One that is away for a while must not become a folder of plain backups.
-fn must_be_repository(to: &Path, code: Code) -> Result<()> {
+/// Fails when the place is not a repository. One that is away for a while must not become a folder of plain backups.
+fn must_be_repository(to: &Path) -> Result<()> {
     if repository::is_repository(to) {
         return Ok(());
     }
-    let text = format!("{} is no repository, and --every is for those: papyra backup init makes one", show(to));
-    Err(Error::new(code, text))
+    let text = format!("{} is not a repository, and --every needs one: papyra backup init makes it", show(to));
+    Err(Error::new(Code::NoInput, text))
 }
 
 /// Makes a backup, if anything has changed since the last one.

@@ -12,8 +12,8 @@ use crate::error::{Result, show};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The folder for the repository; made if it is not there, and refused if there is anything in it. Its password is
-    /// that of RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND or RESTIC_PASSWORD
+    /// The folder for the repository; created if it does not exist, refused if it is not empty. The password comes from
+    /// RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND or RESTIC_PASSWORD
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     folder: PathBuf,
 

@@ -1,0 +1,169 @@
+//! Where the blobs lie, as the index files say, held against the packs that are there: a pack may have been lost or cut,
+//! and another tool may have moved blobs since the index was read. A blob may lie in several packs; one of them is enough.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::OnceLock;
+
+use rustic_core::Id;
+use rustic_core::repofile::{BlobType, FileType, IndexFile, IndexPack};
+
+use super::seal::Seal;
+use super::store::Store;
+use crate::error::Result;
+
+/// How often reading is begun again when another tool replaces index files meanwhile.
+const TRIES: usize = 5;
+
+/// The index of a repository.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// The files that it was read from.
+    files: BTreeSet<Id>,
+    packs: Vec<Pack>,
+    /// Sorted by blob.
+    places: Vec<Place>,
+    /// The packs that are there, with their sizes in bytes, once they are asked for.
+    there: OnceLock<HashMap<Id, u64>>,
+}
+
+#[derive(Debug)]
+struct Pack {
+    id: Id,
+    size: u64,
+    /// A prune has found that no snapshot needs it, and removes it later.
+    is_marked: bool,
+}
+
+/// Where a blob lies.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    kind: BlobType,
+    id: Id,
+    pack: u32,
+    /// Where it begins in the pack, in bytes.
+    pub(super) offset: u32,
+    /// How many bytes it takes there.
+    pub(super) length: u32,
+    /// How many it has unpacked, if it is compressed.
+    pub(super) unpacked: Option<u32>,
+}
+
+impl Index {
+    pub(super) fn read(store: &Store, seal: &Seal) -> Result<Index> {
+        let mut tries = TRIES;
+        loop {
+            let before = store.list(FileType::Index)?;
+            tries -= 1;
+            match Index::read_once(store, seal) {
+                Err(_) if tries > 0 && store.list(FileType::Index)? != before => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn read_once(store: &Store, seal: &Seal) -> Result<Index> {
+        let (mut files, mut packs, mut places) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut add = |pack: IndexPack, is_marked| {
+            let number = u32::try_from(packs.len()).unwrap_or(u32::MAX);
+            packs.push(Pack { id: *pack.id, size: u64::from(pack.pack_size()), is_marked });
+            places.extend(pack.blobs.into_iter().map(|blob| Place {
+                kind: blob.tpe,
+                id: *blob.id,
+                pack: number,
+                offset: blob.location.offset,
+                length: blob.location.length,
+                unpacked: blob.location.uncompressed_length.map(std::num::NonZeroU32::get),
+            }));
+        };
+        for (id, _) in store.list(FileType::Index)? {
+            let file: IndexFile = store.text(seal, FileType::Index, &id)?.map_err(|error| {
+                error.and("restic repair index (restic rebuild-index before 0.16) makes the index from the packs")
+            })?;
+            files.insert(id);
+            file.packs.into_iter().for_each(|pack| add(pack, false));
+            file.packs_to_delete.into_iter().for_each(|pack| add(pack, true));
+        }
+        places.sort_unstable_by_key(|place| (place.kind, place.id, packs[place.pack as usize].is_marked));
+        Ok(Index { files, packs, places, there: OnceLock::new() })
+    }
+
+    /// Whether the index files are still those that it was read from.
+    pub(super) fn is_current(&self, store: &Store) -> Result<bool> {
+        Ok(store.list(FileType::Index)?.into_iter().map(|(id, _)| id).collect::<BTreeSet<Id>>() == self.files)
+    }
+
+    /// Where a blob lies, perhaps.
+    pub(super) fn places(&self, kind: BlobType, id: &Id) -> &[Place] {
+        let from = self.places.partition_point(|place| (place.kind, &place.id) < (kind, id));
+        let rest = &self.places[from..];
+        &rest[..rest.partition_point(|place| (place.kind, &place.id) == (kind, id))]
+    }
+
+    pub(super) fn pack_of(&self, place: &Place) -> &Id {
+        &self.packs[place.pack as usize].id
+    }
+
+    /// A pack that holds a blob and is there, has its size and will not be removed: what a new backup may rely on.
+    pub(super) fn holder(&self, store: &Store, kind: BlobType, id: &Id) -> Result<Option<Id>> {
+        let there = self.there(store)?;
+        let packs = self.places(kind, id).iter().map(|place| &self.packs[place.pack as usize]);
+        let mut packs = packs.filter(|pack| !pack.is_marked && there.get(&pack.id) == Some(&pack.size));
+        Ok(packs.next().map(|pack| pack.id))
+    }
+
+    /// Why a blob cannot be read, as far as packs and their sizes tell.
+    pub(super) fn misses(&self, store: &Store, kind: BlobType, id: &Id) -> Result<Option<String>> {
+        let there = self.there(store)?;
+        let mut why = None;
+        for place in self.places(kind, id) {
+            let pack = self.pack_of(place);
+            match there.get(pack) {
+                Some(size) if *size >= place.end() => return Ok(None),
+                Some(_) => why = Some(format!("the pack {} was cut", short(pack))),
+                None => why = Some(format!("the pack {} is gone", short(pack))),
+            }
+        }
+        Ok(Some(why.unwrap_or_else(|| unknown(id))))
+    }
+
+    /// The packs that the index tells of and that are gone or have another size.
+    pub(super) fn unsound(&self, store: &Store) -> Result<BTreeSet<Id>> {
+        let there = self.there(store)?;
+        let unsound = self.packs.iter().filter(|pack| !pack.is_marked && there.get(&pack.id) != Some(&pack.size));
+        Ok(unsound.map(|pack| pack.id).collect())
+    }
+
+    fn there(&self, store: &Store) -> Result<&HashMap<Id, u64>> {
+        if let Some(there) = self.there.get() {
+            return Ok(there);
+        }
+        let there = store.list(FileType::Pack)?.into_iter().collect();
+        Ok(self.there.get_or_init(|| there))
+    }
+}
+
+impl Place {
+    fn end(&self) -> u64 {
+        u64::from(self.offset) + u64::from(self.length)
+    }
+}
+
+/// The first digits of an ID, as messages have them.
+pub(super) fn short(id: &Id) -> String {
+    id.to_hex().as_str()[..8].to_owned()
+}
+
+/// What to say of a blob that lies nowhere.
+pub(super) fn unknown(id: &Id) -> String {
+    format!("the blob {} is in no pack that the index knows", short(id))
+}
+
+/// What to say of packs that the index tells of and that are not there whole, if there are any.
+pub(super) fn told_of(unsound: &BTreeSet<Id>) -> Option<String> {
+    let first = short(unsound.first()?);
+    let what = match unsound.len() {
+        1 => format!("the pack {first}, which the index names, is gone or has another size"),
+        many => format!("{many} packs that the index names are gone or have another size, such as {first}"),
+    };
+    Some(format!("{what}: put back a copy, or run restic repair index (restic rebuild-index before 0.16)"))
+}
