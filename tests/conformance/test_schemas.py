@@ -68,6 +68,12 @@ def test_documents_about_files(folder: Path):
     run(folder, "backup list kept", 2)
     run(folder, "backup prune kept --keep-last 1", 0)
     run(folder, "backup restore kept/one --to restored", 0)
+    run(folder, "backup diff kept/one restored", 0)
+    password = {"RESTIC_PASSWORD": "correct horse"}
+    run(folder, "backup init repository", 0, **password)
+    run(folder, "backup create --path restored --to repository --name one", 2, **password)
+    run(folder, "backup verify repository/one", 2, **password)
+    run(folder, "backup list repository", 2, **password)
     log = folder / "kept/one/events.ndjson"
     log.write_bytes(log.read_bytes() + b"x")
     run(folder, "backup verify kept/one", 2)
