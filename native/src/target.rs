@@ -299,6 +299,9 @@ fn no_logs(path: &Path, contents: &Contents) -> Error {
     Error::new(Code::NoInput, text)
 }
 
+/// The folder of append-only files, unless a server's `appenddirname` says otherwise.
+const APPEND_ONLY: &str = "appendonlydir";
+
 /// Fetches what is asked of a folder with these names in it.
 fn survey(folder: &Folder, names: Vec<String>) -> Result<Survey> {
     let mut survey = Survey::of(names);
@@ -309,7 +312,13 @@ fn survey(folder: &Folder, names: Vec<String>) -> Result<Survey> {
             Found::Nothing => {}
             Found::Entry(Entry::Folder(_)) => {
                 let names = Folder::open(&path).and_then(|folder| folder.names());
-                survey.entry(at, Entry::Folder(names.unwrap_or_default()));
+                let is_redis = path.file_name().is_some_and(|name| name == APPEND_ONLY);
+                let entry = match names {
+                    // A server's data may lie in it; of any other folder only the name is told.
+                    Err(_) if is_redis => Entry::Closed("a folder that cannot be read".into()),
+                    names => Entry::Folder(names.unwrap_or_default()),
+                };
+                survey.entry(at, entry);
             }
             Found::Entry(entry) => survey.entry(at, entry),
             Found::File(file) => {

@@ -1,20 +1,13 @@
 //! Backups in an object store that speaks S3: the same files, under `PREFIX/NAME/` in a bucket.
 //!
 //! An upload begins with the manifest under the name [`UNDER_WAY`] and ends with `SHA256SUMS`, so that a prefix with
-//! the latter is complete and one with the former alone is an upload that may be under way. The feature `s3` builds
-//! this in; without it, the path of a bucket is understood and refused.
+//! the latter is complete and one with the former alone is an upload that may be under way.
 
-#[cfg(feature = "s3")]
 mod client;
-#[cfg(feature = "s3")]
 mod fault;
-#[cfg(feature = "s3")]
 mod prefix;
-#[cfg(feature = "s3")]
 mod reader;
-#[cfg(feature = "s3")]
 mod staging;
-#[cfg(feature = "s3")]
 mod upload;
 
 use std::path::Path;
@@ -59,34 +52,11 @@ pub struct Sending<'a> {
     pub progress: &'a dyn Fn(u64) -> Box<dyn Fn(u64)>,
 }
 
-#[cfg(feature = "s3")]
 pub(super) fn open(path: &Path) -> Result<Box<dyn Files>> {
     Ok(Box::new(prefix::Prefix::open(path)?))
 }
 
-#[cfg(not(feature = "s3"))]
-pub(super) fn open(path: &Path) -> Result<Box<dyn Files>> {
-    Err(not_built_in(path))
-}
-
 /// Makes a backup and sends it, or continues to send the one of that name.
-#[cfg(feature = "s3")]
 pub fn send(sending: &Sending<'_>) -> Result<Created> {
     upload::send(sending)
-}
-
-/// Says that this binary cannot do that.
-#[cfg(not(feature = "s3"))]
-pub fn send(sending: &Sending<'_>) -> Result<Created> {
-    Err(not_built_in(sending.to))
-}
-
-#[cfg(not(feature = "s3"))]
-fn not_built_in(path: &Path) -> crate::error::Error {
-    let path = called(path);
-    let text = format!(
-        "{path} is in an object store, and this papyra was built without: in its source, run cargo build --release \
-         --features s3"
-    );
-    crate::error::Error::new(crate::error::Code::Config, text)
 }
