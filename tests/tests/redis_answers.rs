@@ -1,6 +1,8 @@
 //! Servers that answer strangely, or sparingly: nothing is taken for an answer that is none, and nobody is followed who has not
 //! shown what he is.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use papyra_tests::redis::{Fake, Redis, event, list, number, resp_list, resp_number, resp_text, text};
@@ -74,6 +76,40 @@ fn a_reply_that_trickles_is_given_up() {
     let run = Workshop::default().on(&url, "persistence scan --timeout 500ms");
     assert!(matches!(run.code, Some(69 | 74)), "{run:#?}");
     assert!(begun.elapsed().as_secs() < 1_000, "a million bytes would take five hours");
+}
+
+#[test]
+fn a_system_whose_stream_moves_while_systems_are_looked_for_is_found() {
+    let ports: Arc<OnceLock<[u16; 2]>> = Arc::default();
+    let arrived = Arc::new(AtomicBool::new(false));
+    let node = |is_target: bool| {
+        let (ports, arrived) = (ports.clone(), arrived.clone());
+        Fake::answering(move |words| match &*words[0] {
+            "CLUSTER" => {
+                let ports = ports.get().expect("both listen");
+                let range = |from, to, port: u16| {
+                    let master = resp_list(&[resp_text("127.0.0.1"), resp_number(port.into())]);
+                    resp_list(&[resp_number(from), resp_number(to), master])
+                };
+                resp_list(&[range(0, 8_000, ports[0]), range(8_001, 16_383, ports[1])])
+            }
+            "SCAN" => {
+                let is_here = is_target && arrived.load(Ordering::SeqCst);
+                // The other node is asked when the stream has left it, and the target was asked before that.
+                if !is_target {
+                    arrived.store(true, Ordering::SeqCst);
+                }
+                let keys = is_here.then(|| resp_text("papyra:moved:events"));
+                resp_list(&[resp_text("0"), resp_list(keys.as_slice())])
+            }
+            "XINFO" => b"-ERR no such key\r\n".to_vec(),
+            _ => b"-ERR unexpected\r\n".to_vec(),
+        })
+    };
+    let (target, other) = (node(true), node(false));
+    ports.set([target.port, other.port]).expect("once");
+    let scan = "persistence scan --all-systems";
+    Workshop::default().on(&target.url(), scan).must_exit(66).must_complain("no streams of system moved");
 }
 
 #[test]

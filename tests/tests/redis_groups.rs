@@ -135,6 +135,57 @@ fn pending_entries_whose_message_is_gone_come_back_too() {
     assert_eq!(pending(&mut redis), before[1..]);
 }
 
+/// Entries 1 and 2 of the group were given back, the second one for good: by XNACK (Redis 8.8 and later), or so in the list alone.
+fn give_back(redis: &mut Redis, shop: &Workshop, knows_it: bool) {
+    let before = pending(redis);
+    if knows_it {
+        redis.call(&format!("XNACK papyra:s:events shipping FAIL IDS 1 {}", before[1].0));
+        redis.call(&format!("XNACK papyra:s:events shipping FATAL IDS 1 {}", before[2].0));
+    }
+    let mut list = shop.on(&redis.url(), "redis groups list --format json").must_exit(0).json();
+    let listed = list["streams"][0]["groups"][0]["pending"].as_array_mut().expect("entries");
+    for (at, count) in [(1, 1), (2, i64::MAX)] {
+        let released = serde_json::json!({"id": before[at].0, "delivery_time": 0, "delivery_count": count});
+        if knows_it {
+            assert_eq!((listed[at].get("consumer"), &listed[at]["id"]), (None, &released["id"]));
+            assert_eq!(listed[at]["delivery_count"], released["delivery_count"]);
+        }
+        listed[at] = released;
+    }
+    shop.write("groups.json", list.to_string());
+}
+
+#[test]
+fn entries_that_nobody_holds_come_back_so_where_the_server_can_say_it() {
+    for gone in [false, true] {
+        let Some(mut redis) = Redis::start(&[]) else { return };
+        fill(&mut redis);
+        let knows_it = list(redis.call("COMMAND INFO XNACK"))[0] != redis::Value::Nil;
+        let shop = Workshop::default();
+        let mut expected = pending(&mut redis);
+        give_back(&mut redis, &shop, knows_it);
+        // Where it cannot, they wait for a consumer whose name says it.
+        let holder = if knows_it { "" } else { "papyra:released" };
+        expected[1].1 = holder.into();
+        expected[2].1 = holder.into();
+        expected[2].2 = i64::MAX;
+        if gone {
+            redis.call(&format!("XDEL papyra:s:events {} {}", expected[1].0, expected[4].0));
+        }
+        redis.call("XGROUP DESTROY papyra:s:events shipping");
+        let ensured = shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(0);
+        let ensured = ensured.must_say("13 pending entries brought back");
+        assert_eq!(ensured.stdout.contains("nobody held them"), !knows_it, "{ensured:#?}");
+        assert_eq!(pending(&mut redis), expected, "messages are gone: {gone}");
+        // What is made is what a server loads, and what another list says of it.
+        redis.call("SAVE");
+        shop.write("dump.rdb", std::fs::read(redis.dir().join("dump.rdb")).expect("a dump"));
+        shop.papyra("persistence scan --path dump.rdb").must_exit(0);
+        let claim = "redis claim --kind events --group shipping --consumer z --min-idle 1ms";
+        shop.on(&redis.url(), claim).must_exit(0).must_say(if gone { "claimed 11 of 13" } else { "claimed 13 of 13" });
+    }
+}
+
 #[test]
 fn a_group_of_a_stream_that_is_gone_comes_back_with_an_empty_stream() {
     let Some(mut redis) = Redis::start(&[]) else { return };

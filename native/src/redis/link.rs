@@ -72,6 +72,16 @@ impl Link {
 
     /// The same, where the server's refusal is of interest. The outer error is a server that is not there.
     pub(super) fn attempt(&mut self, key: &str, command: &Cmd) -> Result<RedisResult<Value>> {
+        self.attempt_within(key, command, self.timeout)
+    }
+
+    /// Runs a command that may take long on the server that has `key`.
+    pub(super) fn attempt_large(&mut self, key: &str, command: &Cmd) -> Result<RedisResult<Value>> {
+        self.attempt_within(key, command, self.timeout.max(PATIENCE))
+    }
+
+    /// Waits so long for each node's reply.
+    fn attempt_within(&mut self, key: &str, command: &Cmd, timeout: Duration) -> Result<RedisResult<Value>> {
         let mut node = self.node_of(key);
         let mut asking = false;
         let (begun, mut hops) = (Instant::now(), 0);
@@ -79,7 +89,10 @@ impl Link {
             if asking {
                 _ = self.tell(node, &redis::cmd("ASKING"))?;
             }
-            let error = match self.tell(node, command)? {
+            self.wait_at_most(node, timeout)?;
+            let reply = self.tell(node, command)?;
+            self.wait_at_most(node, self.timeout)?;
+            let error = match reply {
                 Ok(value) => return Ok(Ok(value)),
                 Err(error) => error,
             };
@@ -107,15 +120,6 @@ impl Link {
     /// Runs a command on the server that was named.
     pub(super) fn attempt_first(&mut self, command: &Cmd) -> Result<RedisResult<Value>> {
         self.tell(0, command)
-    }
-
-    /// Runs a command that may take long on the server that has `key`.
-    pub(super) fn attempt_large(&mut self, key: &str, command: &Cmd) -> Result<RedisResult<Value>> {
-        let node = self.node_of(key);
-        self.wait_at_most(node, self.timeout.max(PATIENCE))?;
-        let reply = self.attempt(key, command)?;
-        self.wait_at_most(node, self.timeout)?;
-        Ok(reply)
     }
 
     /// Runs commands in one transaction on the server that has `key`, and follows no redirection. `None`: a watched key
@@ -179,7 +183,10 @@ impl Link {
     }
 
     /// Runs a command on every server that holds keys of its own.
-    pub(super) fn ask_each(&mut self, what: &str, command: impl Fn(Option<Value>) -> Option<Cmd>) -> Result<()> {
+    pub(super) fn ask_each(&mut self, what: &str, mut command: impl FnMut(Option<Value>) -> Option<Cmd>) -> Result<()> {
+        if self.is_cluster() {
+            self.find_cluster()?;
+        }
         for node in self.masters() {
             let mut reply = None;
             while let Some(command) = command(reply.take()) {

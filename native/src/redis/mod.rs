@@ -40,6 +40,7 @@ pub mod recover;
 pub mod scan;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use papyra_core::escape::escape;
@@ -264,31 +265,35 @@ impl Store {
             command
         };
         let scope = Scope { prefix: Some(prefix.clone()), system_id: None };
-        let systems = RefCell::new(Vec::new());
-        let wrong = RefCell::new(None);
-        self.link.borrow_mut().ask_each("looking for systems", |reply| {
-            let Some(reply) = reply else { return Some(scan(b"0")) };
-            let parts = match &reply {
-                Value::Array(parts) => match &parts[..] {
-                    [cursor, Value::Array(keys)] => reply::bytes(cursor).map(|cursor| (cursor, keys)),
+        let mut systems = BTreeSet::new();
+        // A stream that a cluster moves meanwhile is passed by if it leaves a server that is still to be asked for one that was: the servers
+        // are asked until nothing is new.
+        for round in 0.. {
+            let known = systems.len();
+            let mut wrong = None;
+            self.link.borrow_mut().ask_each("looking for systems", |reply| {
+                let Some(reply) = reply else { return Some(scan(b"0")) };
+                let parts = match &reply {
+                    Value::Array(parts) => match &parts[..] {
+                        [cursor, Value::Array(keys)] => reply::bytes(cursor).map(|cursor| (cursor, keys)),
+                        _ => None,
+                    },
                     _ => None,
-                },
-                _ => None,
-            };
-            let Some((cursor, keys)) = parts.filter(|(cursor, _)| !cursor.is_empty()) else {
-                *wrong.borrow_mut() = Some(reply);
-                return None;
-            };
-            let keys = keys.iter().filter_map(reply::bytes);
-            systems.borrow_mut().extend(keys.filter_map(|key| Some(scope.find(key)?.system_id)));
-            (cursor != b"0").then(|| scan(cursor))
-        })?;
-        if let Some(reply) = wrong.into_inner() {
-            return Err(self.no_answer("looking for systems", &reply));
+                };
+                let Some((cursor, keys)) = parts.filter(|(cursor, _)| !cursor.is_empty()) else {
+                    wrong = Some(reply);
+                    return None;
+                };
+                systems.extend(keys.iter().filter_map(reply::bytes).filter_map(|key| Some(scope.find(key)?.system_id)));
+                (cursor != b"0").then(|| scan(cursor))
+            })?;
+            if let Some(reply) = wrong {
+                return Err(self.no_answer("looking for systems", &reply));
+            }
+            if !self.is_cluster() || round > 0 && systems.len() == known {
+                break;
+            }
         }
-        let mut systems = systems.into_inner();
-        systems.sort();
-        systems.dedup();
         if systems.is_empty() {
             let text = format!(
                 "no system has a stream under the prefix {} at {}: check --prefix and the database number",
@@ -297,7 +302,7 @@ impl Store {
             );
             return Err(Error::new(Code::NoInput, text));
         }
-        Ok(systems)
+        Ok(systems.into_iter().collect())
     }
 }
 

@@ -142,8 +142,11 @@ impl<'a> Making<'a> {
             }
             for keys in groups {
                 for (key, dumped) in keys.iter().zip(store.dump(&keys)?) {
-                    let at = wanted.iter().position(|stream| stream.key == *key);
-                    if let (Some(dumped), Some(at)) = (dumped, at) {
+                    let Some(dumped) = dumped else {
+                        still_there(key, present)?;
+                        continue;
+                    };
+                    if let Some(at) = wanted.iter().position(|stream| stream.key == *key) {
                         self.keep(wanted.swap_remove(at), &dumped.payload, dumped.expire_ms)?;
                     }
                 }
@@ -229,12 +232,7 @@ impl<'a> Making<'a> {
                 let at = seen.found.iter().position(|found| found.key == wanted.key.as_bytes());
                 match at {
                     Some(at) => self.tell(wanted, &seen.found.swap_remove(at), name),
-                    None if present.iter().any(|stream| stream.key() == wanted.key) => {
-                        let key = escape(wanted.key.as_bytes());
-                        let text = format!("{key} is not in the RDB file though the server had it: try again");
-                        return Err(Error::new(Code::TryAgain, text));
-                    }
-                    None => {}
+                    None => still_there(&wanted.key, present)?,
                 }
             }
         }
@@ -359,6 +357,16 @@ impl<'a> Making<'a> {
         let (path, manifest, added) = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
         Ok(Created { path, manifest, added, warnings: self.warnings, unread: Vec::new() })
     }
+}
+
+/// What is not in the copy was not there when it was begun either.
+fn still_there(key: &str, present: &[PapyraKey]) -> Result<()> {
+    if !present.iter().any(|stream| stream.key() == key) {
+        return Ok(());
+    }
+    let key = escape(key.as_bytes());
+    let text = format!("{key} was there when the backup was begun, and is not in what the server gave: try again");
+    Err(Error::new(Code::TryAgain, text))
 }
 
 /// A payload is held whole, by the server and here.
