@@ -2,19 +2,20 @@
 
 use std::path::Path;
 
-use papyra_tests::redis::Redis;
+use papyra_tests::redis::{Redis, binaries, has_folders};
 use papyra_tests::redis_state::{State, assert_same, live, without_times};
 use papyra_tests::{Run, Workshop};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/redis");
 
-/// The streams of Papyra's that a server has which loads the files by itself.
+/// The streams of Papyra's that a server has which loads the files by itself; none where it loads no files of Redis 7.0.
 fn loaded(name: &str, arguments: &[&str]) -> Option<State> {
+    let binary = binaries().into_iter().find(|binary| has_folders(binary))?;
     let dir = tempfile::tempdir().expect("a folder");
     let copied =
         std::process::Command::new("cp").arg("-r").arg(Path::new(FIXTURES).join(name)).arg(dir.path()).status();
     assert!(copied.expect("cp runs").success());
-    Redis::start_in(dir, arguments).map(|mut server| papyras(&mut server))
+    Some(papyras(&mut Redis::of_in(&binary, dir, arguments)))
 }
 
 fn papyras(server: &mut Redis) -> State {

@@ -70,7 +70,7 @@ fn live_and_offline_agree_on_every_entry() {
     let shop = Workshop::with("papyra:s:events.dump", &payload);
     let base = std::fs::read(server.dir().join("dump.rdb")).unwrap();
     shop.write("dump.rdb", &base);
-    let log = std::fs::read(server.dir().join("appendonlydir/appendonly.aof.1.incr.aof")).unwrap();
+    let log = std::fs::read(server.append_only_file()).unwrap();
     shop.write("a/appendonly.aof.1.incr.aof", log);
     shop.write("a/appendonly.aof.manifest", "file appendonly.aof.1.incr.aof seq 1 type i\n");
 

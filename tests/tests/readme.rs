@@ -108,3 +108,22 @@ fn every_link_leads_to_a_page_and_a_heading_that_are_there() {
     }
     assert!(links > 40, "{links}");
 }
+
+#[test]
+fn the_servers_that_the_handbook_names_are_those_that_are_tried() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("a file of ours");
+    let (page, installed, run) = (read("www/book/src/redis.md"), read("tests/servers"), read("tests/run"));
+    let from = page.find("Every verb is tried on").expect("the sentence");
+    let sentence = &page[from..from + page[from..].find(". Files").expect("its end")];
+    let installed = installed.lines().filter_map(|line| line.strip_prefix("server ")?.split_once(' '));
+    let names: Vec<&str> = installed.map(|(name, _)| name).collect();
+    assert!(!names.is_empty());
+    for name in &names {
+        let (_, version) = name.split_once('-').expect("NAME-VERSION");
+        assert!(sentence.contains(version) && run.contains(name), "{name}: {sentence}");
+    }
+    // And the system's own.
+    let versions = sentence.split_whitespace().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    assert_eq!(versions.count(), names.len() + 1);
+}

@@ -1,6 +1,11 @@
 //! A real cluster on the loopback.
 
-use super::{Redis, free_port, list, number, text, wait_until};
+use std::net::TcpListener;
+
+use super::{Redis, binaries, free_port, list, number, text, wait_until};
+
+/// A node listens for other nodes on the port this far above its own; before 7.0 there is no other way.
+const BUS: u16 = 10_000;
 
 /// Three nodes, with a third of the slots each.
 pub struct Cluster {
@@ -11,26 +16,20 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a cluster, or says that the test is left out.
     pub fn start() -> Option<Cluster> {
-        let mut nodes = Vec::new();
-        let mut buses = Vec::new();
-        for _ in 0..3 {
-            let bus = free_port().to_string();
-            nodes.push(Redis::start(&[
-                "--cluster-enabled",
-                "yes",
-                "--cluster-port",
-                &bus,
-                "--cluster-node-timeout",
-                "5000",
-            ])?);
-            buses.push(bus);
-        }
+        let binary = binaries().into_iter().next()?;
+        let node = |_| {
+            let dir = tempfile::tempdir().expect("a folder");
+            Redis::at(&binary, dir, port(), &["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"])
+        };
+        let mut nodes: Vec<Redis> = (0..3).map(node).collect();
         for (node, (from, to)) in nodes.iter_mut().zip([(0, 5_460), (5_461, 10_922), (10_923, 16_383)]) {
-            node.call(&format!("CLUSTER ADDSLOTSRANGE {from} {to}"));
+            // ADDSLOTSRANGE came with 7.0.
+            let slots: Vec<String> = (from..=to).map(|slot: u16| slot.to_string()).collect();
+            node.call(&format!("CLUSTER ADDSLOTS {}", slots.join(" ")));
         }
         for other in 1..3 {
-            let (port, bus) = (nodes[other].port, buses[other].clone());
-            nodes[0].call(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}"));
+            let port = nodes[other].port;
+            nodes[0].call(&format!("CLUSTER MEET 127.0.0.1 {port}"));
         }
         for node in &mut nodes {
             wait_until("a cluster that agrees", || {
@@ -83,5 +82,15 @@ impl Cluster {
 
     fn id(&mut self, node: usize) -> String {
         text(&self.nodes[node].call("CLUSTER MYID"))
+    }
+}
+
+/// A port that was free a moment ago, and so was the one for the other nodes.
+fn port() -> u16 {
+    loop {
+        let port = free_port();
+        if port.checked_add(BUS).is_some_and(|bus| TcpListener::bind(("127.0.0.1", bus)).is_ok()) {
+            return port;
+        }
     }
 }

@@ -59,6 +59,12 @@ pub fn at_hand() -> Vec<PathBuf> {
     all
 }
 
+/// Whether a server keeps its append-only files in a folder, as all do since Redis 7.0. Those before load no file of one that does.
+pub fn has_folders(binary: &Path) -> bool {
+    let output = Command::new(binary).arg("--version").output().expect("the server says its version");
+    !String::from_utf8_lossy(&output.stdout).contains("v=6.")
+}
+
 /// Has a server write its append-only file anew.
 pub fn rewrite(server: &mut Redis) {
     server.call("BGREWRITEAOF");
@@ -91,7 +97,11 @@ impl Redis {
 
     /// A given server over what lies in a folder. It need not let anybody in.
     pub fn of_in(binary: &Path, dir: tempfile::TempDir, arguments: &[&str]) -> Redis {
-        let port = free_port();
+        Redis::at(binary, dir, free_port(), arguments)
+    }
+
+    /// The same, at a given port.
+    pub fn at(binary: &Path, dir: tempfile::TempDir, port: u16, arguments: &[&str]) -> Redis {
         let log = File::create(dir.path().join("log")).expect("a log");
         let child = Command::new(binary)
             .args(["--bind", "127.0.0.1", "--save", "", "--unixsocket", "socket", "--port"])
@@ -118,6 +128,12 @@ impl Redis {
     /// Its folder.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Where it appends commands, as long as it was not told to write that anew.
+    pub fn append_only_file(&self) -> PathBuf {
+        let folder = self.dir().join("appendonlydir");
+        if folder.is_dir() { folder.join("appendonly.aof.1.incr.aof") } else { self.dir().join("appendonly.aof") }
     }
 
     /// Its socket.
