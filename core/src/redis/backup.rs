@@ -4,18 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use super::aof_names::AofNames;
-use super::aof_set::{Pass, SetReader, Want};
-use super::aof_survey::Survey;
+use super::aof::names::AofNames;
+use super::aof::set::{Pass, SetReader, Want};
+use super::aof::survey::Survey;
 use super::error::Error;
-use super::facts::{Collector, Lines};
 use super::finding::{Finding, Reason};
-use super::header::{Checksum, Limits, Summary};
-use super::judged::{Judge, Judged, judging};
-use super::keys::Scope;
-use super::rdb::RdbReader;
+use super::rdb::header::{Checksum, Limits, Summary};
+use super::rdb::reader::RdbReader;
 use super::report::{BackupFormat, BackupReport, stream_records};
 use super::sniff::key_of;
+use super::stream::facts::{Collector, Lines};
+use super::stream::judged::{Judge, Judged, judging};
+use super::stream::keys::Scope;
 use super::visit::{Any, Flow};
 use crate::entry::Tally;
 use crate::finding::{self, AnomalyType, Finding as Reported, Reason as Why};

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::id::StreamId;
-use super::keys::NoRecord;
+use super::stream::id::StreamId;
+use super::stream::keys::NoRecord;
 use crate::entry::Flaw;
 
 /// Why something is a finding. The snake_case name is stable.

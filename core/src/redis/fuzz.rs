@@ -2,15 +2,15 @@
 //!
 //! It lives in the library so that a unit test, and whatever drives fuzzing, run the same body.
 
-use super::aof::AofReader;
-use super::aof_plan::{plan_aof, plan_in_windows};
-use super::facts::Collector;
-use super::header::{Limits, Summary};
-use super::keys::Scope;
-use super::manifest::Manifest;
-use super::node::Entry;
-use super::rdb::RdbReader;
-use super::replay::Replay;
+use super::aof::manifest::Manifest;
+use super::aof::plan::{plan_aof, plan_in_windows};
+use super::aof::reader::AofReader;
+use super::aof::replay::Replay;
+use super::rdb::header::{Limits, Summary};
+use super::rdb::node::Entry;
+use super::rdb::reader::RdbReader;
+use super::stream::facts::Collector;
+use super::stream::keys::Scope;
 use super::visit::Visitor;
 
 /// Feeds `bytes` to all readers, whole and in chunks of `step` bytes.

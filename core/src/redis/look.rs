@@ -5,18 +5,18 @@
 
 use std::ops::Range;
 
-use super::digest::Entries;
 use super::error::Error;
-use super::export::GroupExport;
-use super::facts::{Collector, Lines};
 use super::finding::{Finding, Reason};
-use super::group::Group;
-use super::header::{Header, Limits, Summary};
-use super::keys::Scope;
-use super::node::Entry;
-use super::rdb::RdbReader;
+use super::rdb::header::{Header, Limits, Summary};
+use super::rdb::node::Entry;
+use super::rdb::reader::RdbReader;
+use super::rdb::stream::StreamFacts;
 use super::report::{BackupFormat, BackupReport, stream_records};
-use super::stream::StreamFacts;
+use super::stream::digest::Entries;
+use super::stream::export::GroupExport;
+use super::stream::facts::{Collector, Lines};
+use super::stream::group::Group;
+use super::stream::keys::Scope;
 use super::visit::{Any, Flow, Key, Visitor};
 use crate::report::{FileReport, Role};
 use crate::summary::Summary as Scanned;

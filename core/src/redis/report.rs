@@ -4,9 +4,9 @@
 
 use serde::Serialize;
 
-use super::facts::{Collector, StreamReport};
 use super::finding::{Finding, Reason};
-use super::header::{Checksum, Header};
+use super::rdb::header::{Checksum, Header};
+use super::stream::facts::{Collector, StreamReport};
 use crate::entry::Flaw;
 use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
 use crate::report::FileReport;

@@ -1,8 +1,8 @@
 //! What a file is, by its content.
 
-use super::aof::AofReader;
-use super::crc::Crc64;
-use super::header::{REDIS_VERSIONS, VALKEY_VERSIONS};
+use super::aof::reader::AofReader;
+use super::rdb::crc::Crc64;
+use super::rdb::header::{REDIS_VERSIONS, VALKEY_VERSIONS};
 
 /// The Redis formats that a file may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,12 @@
 
 use std::ops::{ControlFlow, Range};
 
+use super::aof::resp::Command;
 use super::finding::Finding;
-use super::group::Group;
-use super::header::Header;
-use super::node::Entry;
-use super::resp::Command;
-use super::stream::StreamFacts;
+use super::rdb::header::Header;
+use super::rdb::node::Entry;
+use super::rdb::stream::StreamFacts;
+use super::stream::group::Group;
 
 /// Go on, or stop here: a reader that was stopped takes no more bytes.
 pub type Flow = ControlFlow<()>;
