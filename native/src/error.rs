@@ -119,9 +119,12 @@ impl Error {
         Error::about(Code::CannotCreate, path, message, advice(&error))
     }
 
-    /// Writing to `path` failed midway.
+    /// Writing to `path` failed midway; or what was copied there was cut meanwhile.
     pub fn cannot_write(what: &str, path: &Path, error: impl Into<io::Error>) -> Error {
         let error = error.into();
+        if Shortened::is_reason(&error) {
+            return Error::new(Code::TryAgain, format!("cannot {what} {}: {error}: try again", show(path)));
+        }
         let message = format!("cannot {what} {}: {}", show(path), reason(&error));
         Error::about(Code::Io, path, message, advice(&error))
     }

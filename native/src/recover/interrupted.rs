@@ -16,7 +16,7 @@ use super::journal::unfinished;
 use super::meaning::{Meaning, meaning};
 use super::member::Keeping;
 use super::rejects::give_to;
-use super::{Doing, Outcome, aside, owner_of, quarantine};
+use super::{Doing, Outcome, aside, give_name, owner_of, quarantine};
 use crate::disk::fault::Fault;
 use crate::disk::{File, sparse, sys};
 use crate::error::{Code, Error, Result, show};
@@ -142,7 +142,7 @@ fn put_in_place(history: &History, temporary: &Temporary, at_rest: bool, outcome
     if !Fault::TemporaryNotSynced.is_back() {
         file.sync_all().map_err(|error| Error::cannot_write("sync", &path, error))?;
     }
-    history.folder.give_name(&temporary.name, &temporary.target, at_rest)?;
+    give_name(&history.folder, &temporary.name, &temporary.target, at_rest)?;
     outcome.repaired_files.push(path);
     Ok(())
 }
@@ -167,7 +167,7 @@ fn add_oldest(history: &History, index: u32, lines: &File, at_rest: bool, outcom
     };
     let done = write()
         .map_err(|error| Error::cannot_write("write", &path, error))
-        .and_then(|()| history.folder.give_name(&temporary, &name, at_rest))
+        .and_then(|()| give_name(&history.folder, &temporary, &name, at_rest))
         .and_then(|()| history.folder.sync());
     done.inspect_err(|_| _ = history.folder.remove(&temporary))?;
     outcome.repaired_files.push(path);
@@ -247,15 +247,18 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let lines = history.folder.create_new(&hidden)?;
     history.folder.remove(&hidden)?;
     let mut writer = sparse::SparseWriter::new(lines);
-    for temporary in oldest_first {
+    // Which of them a record came from: one in two of them may be one record, which an older compaction held too.
+    let mut from: Vec<u32> = vec![0; wanted.len()];
+    for (temporary, own) in oldest_first.into_iter().zip(1..) {
         each_record(history, temporary, effort, |record, time| match wanted.binary_search(&meaning(record)) {
             Ok(at) if there[at] > 0 => {
                 there[at] -= 1;
                 overlap = true;
                 Ok(())
             }
-            _ => {
-                decided &= !overlap;
+            found => {
+                let before = found.map_or(0, |at| std::mem::replace(&mut from[at], own));
+                decided &= !overlap && (before == 0 || before == own);
                 newest = newest.max(time.unwrap_or(newest));
                 writer.write_all(record)?;
                 writer.write_all(b"\n")

@@ -392,12 +392,18 @@ pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str, at_
         && folder.stat(hidden)?.is_some_and(|stat| stat.size == 0);
     if goes {
         folder.remove(hidden)?;
-    } else if let Err(error) = folder.give_name(hidden, log, at_rest) {
-        // A rotation has put another file there: settling the hidden one is the next run's.
-        let is_rotated = folder.stat(log)?.is_some() && folder.stat(hidden)?.is_some();
-        return Err(if is_rotated { swap::changed(folder, log) } else { error });
+    } else {
+        give_name(folder, hidden, log, at_rest)?;
     }
     Ok(goes)
+}
+
+/// Gives a file a name that nobody has. That somebody took the file or the name meanwhile, as a rotation and Papyra's own
+/// compaction do, is a reason to try again.
+fn give_name(folder: &Folder, from: &str, to: &str, at_rest: bool) -> Result<()> {
+    let Err(error) = folder.give_name(from, to, at_rest) else { return Ok(()) };
+    let is_taken = folder.stat(from)?.is_none() || folder.stat(to)?.is_some();
+    Err(if is_taken { swap::changed(folder, to) } else { error })
 }
 
 /// Where a file goes that is in the way: a folder that belongs to whom the first of these files belongs to that is there, or,
