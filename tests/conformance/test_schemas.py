@@ -73,6 +73,7 @@ def test_documents_about_files(folder: Path):
     run(folder, "backup init repository", 0, **password)
     run(folder, "backup create --path restored --to repository --name one", 2, **password)
     run(folder, "backup verify repository/one", 2, **password)
+    run(folder, "backup verify --all repository", 2, **password)
     run(folder, "backup list repository", 2, **password)
     log = folder / "kept/one/events.ndjson"
     log.write_bytes(log.read_bytes() + b"x")

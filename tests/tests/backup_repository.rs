@@ -222,6 +222,85 @@ fn a_backup_relies_on_no_pack_that_is_lost_or_cut() {
 }
 
 #[test]
+fn all_backups_are_verified_and_what_they_share_is_read_once() {
+    let shop = two();
+    let sizes = |name: &str| {
+        let verified = papyra(&shop, &format!("backup verify r/{name} --format json")).must_exit(0).json();
+        verified["bytes"].as_u64().unwrap()
+    };
+    let (one, two) = (sizes("one"), sizes("two"));
+    let all = papyra(&shop, "backup verify --all r --format json").must_exit(0).json();
+    assert_eq!(all["backups"].as_array().unwrap().len(), 2, "{all}");
+    assert!(all["bytes"].as_u64().unwrap() < one + two - shop.read("p/rot.log.1").len() as u64 + 1, "{all}");
+    assert_eq!(all["backups"][1]["scan"]["totals"]["lines"], 6010, "{all}");
+    papyra(&shop, "backup verify --all r --series nobody").must_exit(66);
+    papyra(&shop, "backup verify --all r --quick").must_exit(64);
+    papyra(&shop, "backup list r").must_exit(0).must_say("verified");
+    // Plain ones too, and of each it is said what is the matter with it.
+    for name in ["a", "b", "c"] {
+        papyra(&shop, &format!("backup create --path p/rot.log --to k --name {name}")).must_exit(0);
+    }
+    papyra(&shop, "backup verify --all k").must_exit(0).must_say("a is intact").must_say("c is intact");
+    shop.write("k/b/rot.log", "{}\n");
+    papyra(&shop, "backup verify --all k").must_exit(2).must_say("a is intact").must_say("b is damaged");
+    shop.write("k/b/manifest.json", "{}");
+    let failed = papyra(&shop, "backup verify --all k").must_exit(65);
+    failed.must_say("b could not be verified").must_say("c is intact");
+}
+
+#[test]
+fn nothing_is_removed_on_the_word_of_a_verdict_that_is_old_or_could_not_be_taken() {
+    let shop = Workshop::with("p/rot.log.1", logs::lines(0..400)).and("p/rot.log", logs::lines(400..500));
+    papyra(&shop, "backup init r").must_exit(0);
+    papyra(&shop, "backup create --path p/rot.log --to r --name one").must_exit(0);
+    let of_one = packs(&shop, "r");
+    shop.write("p/rot.log", logs::lines(400..510));
+    papyra(&shop, "backup create --path p/rot.log --to r --name two").must_exit(0);
+    for name in ["one", "two"] {
+        papyra(&shop, &format!("backup verify r/{name}")).must_exit(0);
+    }
+    // The record of a verification, which nobody can read.
+    let record = shop.path("r/papyra/one.verified.json");
+    let bytes = fs::read(&record).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[40] ^= 1;
+    for harmed in [&b""[..], &bytes[..50], &flipped] {
+        fs::write(&record, harmed).unwrap();
+        papyra(&shop, "backup prune r --keep-last 1 --apply").must_exit(74).must_complain("nothing was removed");
+        papyra(&shop, "backup list r").must_exit(74).must_say("one: cannot be looked at");
+    }
+    fs::write(&record, &bytes).unwrap();
+    // A pack that cannot be read is no damaged pack.
+    let of_two: Vec<PathBuf> = packs(&shop, "r").into_iter().filter(|pack| !of_one.contains(pack)).collect();
+    if has("strace") {
+        let record = shop.path("r/papyra/two.verified.json");
+        let before = fs::read(&record).unwrap();
+        let verify = shop.command("backup verify r/two");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o", "trace", "-e", "trace=openat", "-e", "inject=openat:error=EIO"]);
+        for pack in &of_two {
+            command.arg("-P").arg(pack).arg("-P").arg(pack.file_name().unwrap());
+        }
+        command.arg(verify.get_program()).args(verify.get_args()).current_dir(shop.path("."));
+        let failed = with_password(command, "papyra backup verify r/two, without its packs");
+        assert!(matches!(failed.code, Some(66 | 74)), "{failed:?}");
+        assert!(String::from_utf8(shop.read("trace")).unwrap().contains("INJECTED"));
+        assert_eq!(fs::read(&record).unwrap(), before);
+    }
+    // A drill that failed is newer evidence than the verification before it.
+    for pack in &of_two {
+        let mut bytes = fs::read(pack).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(pack, bytes).unwrap();
+    }
+    assert_ne!(papyra(&shop, "backup drill r/two").code, Some(0));
+    papyra(&shop, "backup list r").must_exit(2);
+    papyra(&shop, "backup prune r --keep-last 1 --apply");
+    papyra(&shop, "backup verify r/one").must_exit(0);
+}
+
+#[test]
 fn what_is_damaged_beside_packs_is_named_and_stops_no_more_than_it_must() {
     let first = |shop: &Workshop, folder: &str| -> PathBuf {
         let mut files: Vec<PathBuf> =

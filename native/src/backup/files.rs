@@ -72,6 +72,12 @@ pub trait Files: Debug {
         Ok(None)
     }
 
+    /// What the file at a name has in common with the files of other backups that have the same bytes stored in the same
+    /// place, where backups share some.
+    fn shared(&self, _name: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// The size in bytes of the regular file at a name; `None` when there is none.
     fn size(&self, name: &str) -> Result<Option<u64>> {
         Ok(match self.look(name)? {

@@ -1,18 +1,20 @@
 //! Verifying a backup: every stored byte is read, every record scanned, and both compared with the manifest.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use papyra_core::manifest::{Manifest, StoredFile};
+use papyra_core::manifest::{Content, Manifest, StoredFile};
 use papyra_core::report::{Report, Verdict};
+use papyra_core::summary::Summary;
 use papyra_core::verification;
 use serde::Serialize;
 
 use super::remote::UNDER_WAY;
 use super::stored::{Damage, read_back};
-use super::{Attested, Backup, Files, attest, seconds_since};
+use super::{Attested, Backup, Files, at, attest, is_unreachable, names, no_backups, seconds_since};
 use crate::TOOL;
-use crate::error::{Code, Result, show};
+use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 
 /// What a verification says, schema `papyra.verify/1`.
@@ -67,10 +69,87 @@ impl Verification {
     }
 }
 
+/// What a verification of all backups in a folder says, schema `papyra.verifications/1`.
+#[derive(schemars::JsonSchema, Debug, Serialize)]
+pub struct Verifications {
+    /// `papyra.verifications/1`.
+    pub schema: &'static str,
+    /// Who did it: name and version.
+    pub tool: &'static str,
+    /// The folder of the backups.
+    pub folder: PathBuf,
+    /// Stored bytes that were read; what backups in a repository share is read once.
+    pub bytes: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// What was found, backup by backup, by name.
+    pub backups: Vec<Verification>,
+    /// Backups that could not be verified.
+    pub failed: Vec<Failed>,
+    #[serde(skip)]
+    error: Option<Error>,
+}
+
+/// A backup that could not be verified.
+#[derive(schemars::JsonSchema, Debug, Serialize)]
+pub struct Failed {
+    /// The backup's folder.
+    pub backup: PathBuf,
+    /// Why.
+    pub why: String,
+}
+
+impl Verifications {
+    /// Whether all is well.
+    pub fn is_good(&self) -> bool {
+        self.failed.is_empty() && self.backups.iter().all(Verification::is_good)
+    }
+
+    /// Why a backup could not be verified, where none was found that is damaged or has anomalies.
+    pub fn take_error(&mut self) -> Option<Error> {
+        self.error.take_if(|_| self.backups.iter().all(Verification::is_good))
+    }
+}
+
+/// Verifies all backups in a folder, or those of one series.
+pub fn verify_all(folder: &Path, series: Option<&str>, effort: Effort<'_>) -> Result<Verifications> {
+    let begun = Instant::now();
+    let names = names(&*at(folder)?)?;
+    let (mut backups, mut failed, mut first, mut seen) = (Vec::new(), Vec::new(), None, Seen::new());
+    for path in names.into_iter().map(|name| folder.join(name)) {
+        let opened = Backup::open(&path);
+        if opened.as_ref().is_ok_and(|backup| series.is_some_and(|series| backup.manifest.series() != series)) {
+            continue;
+        }
+        match opened.and_then(|backup| verify_once(&backup, false, &mut seen, effort)) {
+            Ok(done) => backups.push(done),
+            Err(error) if is_unreachable(&error) => return Err(error),
+            Err(error) => {
+                failed.push(Failed { backup: path, why: error.to_string() });
+                first.get_or_insert(error);
+            }
+        }
+    }
+    if backups.is_empty() && failed.is_empty() {
+        return Err(no_backups(folder));
+    }
+    let (bytes, folder) = (backups.iter().map(|done| done.bytes).sum(), folder.to_owned());
+    let (tool, seconds) = (TOOL, seconds_since(begun));
+    Ok(Verifications { schema: "papyra.verifications/1", tool, folder, bytes, seconds, backups, failed, error: first })
+}
+
+/// The logs that were read back whole, by what they share with other backups, and what a scan of them said.
+type Seen = HashMap<(String, String), Summary>;
+
 /// Verifies a backup. A quick check looks at the manifest, and at names and sizes only, and is not recorded.
 ///
 /// A file that cannot be read is an error and no damage; when another one is damaged, that is known all the same.
 pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verification> {
+    verify_once(backup, quick, &mut Seen::new(), effort)
+}
+
+/// The same without reading what is in `seen` already.
+fn verify_once(backup: &Backup, quick: bool, seen: &mut Seen, effort: Effort<'_>) -> Result<Verification> {
     let begun = Instant::now();
     let (mut damage, mut reports, mut bytes) = (Vec::new(), Vec::new(), 0);
     let (mut unread, mut first) = (Vec::new(), None);
@@ -78,10 +157,19 @@ pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verifi
         damage = wrong_sizes(backup)?;
     } else {
         for file in &backup.manifest.files {
+            let shared = backup.files.shared(&file.stored)?.filter(|_| file.content == Content::Log);
+            let key = shared.map(|shared| (shared, file.sha256.clone()));
+            if let Some(summary) = key.as_ref().and_then(|key| seen.get(key)) {
+                reports.extend(verification::file_report(&backup.manifest, file, Some(summary.clone())));
+                continue;
+            }
             match read_back(backup, file, None, effort) {
                 Ok(read) => {
                     bytes += file.stored_bytes;
                     damage.extend(read.damage.clone());
+                    if let (Some(key), None, Some(summary)) = (key, &read.damage, &read.summary) {
+                        seen.insert(key, summary.clone());
+                    }
                     reports.extend(read.report(backup, file));
                 }
                 Err(error) if error.code == Code::Unavailable => return Err(error),

@@ -11,7 +11,8 @@ use papyra_core::manifest::Compression;
 use super::access::Access;
 use super::pass::Hashed;
 
-/// How hard zstd tries. Its results are smaller than gzip's, at a multiple of the speed.
+/// How hard zstd tries: a third of gzip's time on logs, at sizes up to a fifth larger. Levels whose results are smaller
+/// than gzip's take longer than it does.
 const LEVEL: i32 = 3;
 
 /// Compresses `bytes`; returns the size and hash of what came out.

@@ -17,7 +17,7 @@ use super::{Verdict, backup, checklist, config, doctor, follow, inspect_groups, 
 use crate::backup::diff::Diff;
 use crate::backup::drill::Drill;
 use crate::backup::restore::Restored;
-use crate::backup::verify::Verification;
+use crate::backup::verify::{Verification, Verifications};
 use crate::error::{Code, Error, ErrorReport, Result};
 use crate::offline::export::Export;
 use crate::redis::ensure::Ensured;
@@ -79,6 +79,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("papyra.compact/1", of::<Compact>()),
         ("papyra.checklist/1", of::<checklist::Checklist<'_>>()),
         ("papyra.create/1", of::<backup::create::Document<'_>>()),
+        ("papyra.verifications/1", of::<Verifications>()),
         ("papyra.verify/1", of::<Verification>()),
         ("papyra.backup/1", of::<Manifest>()),
         ("papyra.ls/1", of::<backup::ls::Document<'_>>()),

@@ -5,6 +5,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use papyra_core::digest::sha256;
 use papyra_core::escape::escape;
 use rustic_core::Id;
 use rustic_core::repofile::{BlobType, Node, SnapshotFile, Tree};
@@ -90,6 +91,12 @@ impl Files for Snapshot {
             }
         }
         Ok(None)
+    }
+
+    fn shared(&self, name: &str) -> Result<Option<String>> {
+        let blobs = self.node(name)?.and_then(|node| node.content);
+        let ids = blobs.map(|blobs| blobs.iter().map(|id| id.to_hex().as_str().to_owned()).collect::<String>());
+        Ok(ids.map(|ids| sha256(ids.as_bytes())))
     }
 
     fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {

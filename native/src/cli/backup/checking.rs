@@ -104,6 +104,11 @@ impl Checking {
     pub(super) fn named(&self) -> Option<&Path> {
         self.which.backup.as_deref()
     }
+
+    /// The series that was named, if one was.
+    pub(super) fn series(&self) -> Option<&str> {
+        self.which.series.series.as_deref()
+    }
 }
 
 impl Which {
