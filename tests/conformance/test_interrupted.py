@@ -107,6 +107,21 @@ def test_nothing_is_lost_when_the_compaction_of_a_set_was_killed(tmp_path, monke
     assert cut >= 5, "the compaction was not cut short often enough to mean anything"
 
 
+@pytest.mark.parametrize("smaller", [500, 700, 900])
+def test_leftovers_of_two_killed_compactions_double_no_record(tmp_path, monkeypatch, smaller):
+    """The first one's files are smaller: of its temporaries the second one, which overwrites the others, leaves the last."""
+    cut = 0
+    for step in range(12):
+        path = written_set(tmp_path / str(step))
+        assert die(monkeypatch, 0, oracle.compact, oracle.rotating(path, max_bytes=smaller, max_files=9))
+        backend = oracle.rotating(path, max_bytes=1300, max_files=9)
+        cut += die(monkeypatch, step, oracle.compact, backend)
+        answer = ours.recover(path, "--backend", "rotating")
+        must_hold(answer, path, backend, OLD)
+        assert len(names(backend)) == len(set(names(backend))), f"a record is there twice\n{answer}"
+    assert cut >= 3, "the compaction was not cut short often enough to mean anything"
+
+
 @pytest.mark.parametrize("tail", [1, 30, 700], ids=lambda tail: f"{tail} bytes short")
 def test_a_half_written_compaction_beside_a_whole_set_changes_no_record(tmp_path, monkeypatch, tail):
     path = written_set(tmp_path)

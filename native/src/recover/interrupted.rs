@@ -35,10 +35,8 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
     if set.temporaries.is_empty() || has_original_aside(history, &set, keeping)? {
         return Ok(());
     }
-    if set.members.is_empty() {
-        for temporary in &set.temporaries {
-            put_in_place(history, temporary, at_rest, outcome)?;
-        }
+    if let ([], [temporary]) = (&*set.members, &*set.temporaries) {
+        put_in_place(history, temporary, at_rest, outcome)?;
         return history.folder.sync();
     }
     match lacking(history, &set, effort)? {
@@ -51,13 +49,15 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
         Lacking::Nothing => {}
         Lacking::Older { lines, overlap } => {
             let newest = set.members.iter().map(|member| member.index).max().unwrap_or(0);
-            let whole = |temporary: &Temporary| temporary.index > newest;
-            if history.backend == Backend::Json {
-                doing.mend(&history.base, Some(&lines), outcome)?;
-            } else if !overlap && set.temporaries.iter().all(whole) || Fault::TemporaryTakenWhole.is_back() {
+            let whole = |temporary: &Temporary| temporary.index > newest || set.members.is_empty();
+            let is_whole = !overlap && set.temporaries.iter().all(whole);
+            let is_json = history.backend == Backend::Json;
+            if is_whole || Fault::TemporaryTakenWhole.is_back() && !is_json {
                 for temporary in &set.temporaries {
                     put_in_place(history, temporary, at_rest, outcome)?;
                 }
+            } else if is_json {
+                doing.mend(&history.base, Some(&lines), outcome)?;
             } else if !is_free(history, &set, newest + 1)? {
                 return Ok(());
             } else {
