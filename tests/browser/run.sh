@@ -72,7 +72,7 @@ test_parts() {
 build_command() {
   if [ -z "${PAPYRA_INSPECTOR_BIN:-}" ]; then
     say "papyra with the page inside"
-    (cd "$papyra_root" && cargo build --quiet --workspace --bin papyra --features papyra/inspector)
+    (cd "$papyra_root" && cargo build --quiet --workspace --bins --tests --locked --features papyra/inspector)
     export PAPYRA_INSPECTOR_BIN=$papyra_root/target/debug/papyra
   fi
   export PAPYRA_BIN=${PAPYRA_BIN:-$PAPYRA_INSPECTOR_BIN}

@@ -291,37 +291,24 @@ fn place(late: &Late<'_>, member: &File, behind: u64, is_carried: bool) -> io::R
     if !is_carried {
         return Ok(Place { at, there: 0, is_owed: false });
     }
-    let there = lines_there(late, member, at)?;
-    // A power cut may have taken the newline of the last one.
-    let (from, next) = (late.from + there, at + there);
-    let mut line = 0;
-    let mut theirs = Vec::new();
-    let mut ends_alike = None;
-    sparse::each_piece(late.file, from..late.size, |bytes| {
-        if ends_alike.is_none() {
-            let own = memchr::memchr(b'\n', bytes);
-            let text = &bytes[..own.unwrap_or(bytes.len())];
-            let held = usize::try_from(member.size()?.saturating_sub(next + line)).unwrap_or(usize::MAX);
-            theirs.resize(held.min(text.len()), 0);
-            member.read_exact_at(&mut theirs, next + line)?;
-            line += text.len() as u64;
-            if theirs != text {
-                ends_alike = Some(false);
-            } else if own.is_some() {
-                ends_alike = Some(line > 0);
-            }
-        }
-        Ok(())
-    })?;
-    Ok(match ends_alike {
-        Some(true) => Place { at: next + line, there: there + line + 1, is_owed: true },
-        _ => Place { at: next, there, is_owed: false },
+    let There { lines, unended } = lines_there(late, member, at)?;
+    Ok(match unended {
+        // A power cut may have taken the newline of the last one.
+        Some(line) => Place { at: at + lines + line, there: lines + line + 1, is_owed: true },
+        None => Place { at: at + lines, there: lines, is_owed: false },
     })
 }
 
-/// How many bytes of whole late lines the member has at their place.
-fn lines_there(late: &Late<'_>, member: &File, at: u64) -> io::Result<u64> {
-    let (mut same, mut done) = (0, 0);
+/// What a member has of late bytes at their place.
+struct There {
+    /// Bytes of whole lines.
+    lines: u64,
+    /// The length of one more that is there but for its newline.
+    unended: Option<u64>,
+}
+
+fn lines_there(late: &Late<'_>, member: &File, at: u64) -> io::Result<There> {
+    let (mut same, mut done, mut unended) = (0, 0, None);
     let mut theirs = Vec::new();
     let mut differs = false;
     let end = member.size()?;
@@ -337,10 +324,12 @@ fn lines_there(late: &Late<'_>, member: &File, at: u64) -> io::Result<u64> {
             same = done + newline as u64 + 1;
         }
         differs = equal < bytes.len();
+        let line = done + equal as u64 - same;
+        unended = (differs && bytes[equal] == b'\n' && line > 0).then_some(line);
         done += bytes.len() as u64;
         Ok(())
     })?;
-    Ok(if differs { same } else { late.size - late.from })
+    Ok(There { lines: if differs { same } else { late.size - late.from }, unended })
 }
 
 /// A rotation had put a newer file in the log's place just before the exchange: it gets its place back, and what was
@@ -362,7 +351,9 @@ fn put_back(hidden: &mut Hidden<'_>, file: &File, other: &Other) -> Result<bool>
     if size > from {
         let late = Late { file: &other.file, from, size };
         let at = file.size().map_err(failed)?.checked_sub(size - from);
-        let is_there = || Ok(at.map(|at| lines_there(&late, file, at)).transpose()? == Some(size - from));
+        let is_there = || {
+            Ok(at.map(|at| lines_there(&late, file, at)).transpose()?.is_some_and(|there| there.lines == size - from))
+        };
         if hidden.journal.state != State::Displaced || !is_there().map_err(failed)? {
             hidden.goes_on_to(State::Displaced)?;
             let target = folder.write(hidden.journal.name()).map_err(failed)?;
