@@ -23,6 +23,8 @@ impl Cluster {
         };
         let mut nodes: Vec<Redis> = (0..3).map(node).collect();
         for (node, (from, to)) in nodes.iter_mut().zip([(0, 5_460), (5_461, 10_922), (10_923, 16_383)]) {
+            // Of two nodes with one epoch neither yields a slot; `redis-cli --cluster create` sets them apart, too.
+            node.call(&format!("CLUSTER SET-CONFIG-EPOCH {}", to / 5_460));
             // ADDSLOTSRANGE came with 7.0.
             let slots: Vec<String> = (from..=to).map(|slot: u16| slot.to_string()).collect();
             node.call(&format!("CLUSTER ADDSLOTS {}", slots.join(" ")));
@@ -72,12 +74,38 @@ impl Cluster {
         }
     }
 
-    /// The slot has arrived.
+    /// The slot has arrived, and every node knows it.
+    ///
+    /// What the nodes tell each other takes a second or two. A node that gave the slot back before it had heard of the new
+    /// owner's epoch would lose it again to an older message of the other's.
     pub fn end_move(&mut self, slot: i64, from: usize, to: usize) {
         let target = self.id(to);
         for node in [to, from, 3 - to - from] {
             self.nodes[node].call(&format!("CLUSTER SETSLOT {slot} NODE {target}"));
         }
+        for node in 0..3 {
+            wait_until("nodes that know the slot's new home", || {
+                self.epoch(node, &target) == self.epoch(to, &target) && self.owner(node, slot) == target
+            });
+        }
+    }
+
+    /// The epoch of a node's slots, as another node has heard of it.
+    fn epoch(&mut self, asked: usize, id: &str) -> String {
+        let nodes = text(&self.nodes[asked].call("CLUSTER NODES"));
+        let line = nodes.lines().find(|line| line.starts_with(id)).expect("a node that is known");
+        line.split(' ').nth(6).expect("its epoch").to_owned()
+    }
+
+    /// The node that has a slot, in the eyes of another.
+    fn owner(&mut self, asked: usize, slot: i64) -> String {
+        let of = |range: &str| {
+            let (from, to) = range.split_once('-').unwrap_or((range, range));
+            (from.parse::<i64>().is_ok_and(|from| from <= slot)) && to.parse::<i64>().is_ok_and(|to| slot <= to)
+        };
+        let nodes = text(&self.nodes[asked].call("CLUSTER NODES"));
+        let line = nodes.lines().find(|line| line.split(' ').skip(8).any(of)).unwrap_or_default();
+        line.split(' ').next().unwrap_or_default().to_owned()
     }
 
     fn id(&mut self, node: usize) -> String {
