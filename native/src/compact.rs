@@ -194,8 +194,12 @@ fn remove_emptied(history: &History, at_rest: bool) -> Result<()> {
         if history.folder.stat(&member.name)?.is_none_or(|stat| stat.size > 0) {
             break;
         }
-        // A rotation may have moved another file to this name just now: only what is certainly empty goes.
         let hidden = recover::emptied(&member.name);
+        // What an interrupted run has hidden, and nobody can tell the place of, keeps its name.
+        if history.folder.stat(&hidden)?.is_some() {
+            break;
+        }
+        // A rotation may have moved another file to this name just now: only what is certainly empty goes.
         history.folder.rename(&member.name, &hidden)?;
         if !recover::restore_unless_empty(&history.folder, &hidden, &member.name, at_rest)? {
             break;

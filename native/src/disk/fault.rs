@@ -59,6 +59,8 @@ faults! {
     JournalNotSynced,
     /// Nor are the rejects.
     RejectsNotSynced,
+    /// Bytes that came while the exchange stood go before what came when it stood no more.
+    LateAmongLater,
     /// Late bytes go where their place was when it was looked for.
     PlaceUnchecked,
     /// A hidden file goes aside though somebody may be about to open it.

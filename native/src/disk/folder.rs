@@ -336,8 +336,16 @@ impl Folder {
 
     /// Renames over whatever is there.
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> Result<()> {
-        self.renamed(from, self, &to, Rename::Replace)
-            .map_err(|error| Error::cannot_write("put in place", &self.join(to), error))
+        self.renamed(&from, self, &to, Rename::Replace).map_err(|error| match error {
+            Errno::NOENT => self.taken(from),
+            error => Error::cannot_write("put in place", &self.join(to), error),
+        })
+    }
+
+    /// What was here a moment ago has another name now, or none.
+    fn taken(&self, name: impl AsRef<OsStr>) -> Error {
+        let text = format!("{} was renamed or removed meanwhile by somebody else: try again", show(&self.join(name)));
+        Error::new(Code::TryAgain, text)
     }
 
     /// One rename, as the kernel answers it.
@@ -364,6 +372,7 @@ impl Folder {
                 self.remove(name)?;
                 Ok(true)
             }
+            Err(Errno::NOENT) => Err(self.taken(name)),
             Err(error) => Err(Error::cannot_create("move aside to", &folder.join(to), error)),
         }
     }

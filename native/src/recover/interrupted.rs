@@ -18,7 +18,7 @@ use super::member::Keeping;
 use super::rejects::give_to;
 use super::{Doing, Outcome, aside, give_name, owner_of, quarantine};
 use crate::disk::fault::Fault;
-use crate::disk::{File, sparse, sys};
+use crate::disk::{File, Stat, sparse, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::Effort;
@@ -80,19 +80,33 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
 /// The longest that Papyra takes from its temporaries' last byte to their last rename.
 const RENAMING: Duration = Duration::from_millis(500);
 
+/// How often its temporaries are looked at while they change.
+const LOOKS: u32 = 20;
+
 /// Papyra removes the old files and renames its temporaries right after it has written them: until then the set is not what
 /// it will be. Whoever was killed there is not waited for twice.
 fn wait_for_renames(history: &History) -> Result<()> {
-    let mut newest = 0;
-    for temporary in history.set()?.temporaries {
-        let modified = history.folder.stat(&temporary.name)?.map_or((0, 0), |stat| stat.modified);
-        newest = newest.max(modified.0.saturating_mul(1000).saturating_add(modified.1 / 1_000_000));
-    }
-    let left = newest.saturating_add(RENAMING.as_millis() as i64).saturating_sub(sys::now());
-    if left > 0 && !Fault::TemporaryAtWork.is_back() {
+    let look = || -> Result<Vec<(String, Option<Stat>)>> {
+        let temporaries = history.set()?.temporaries.into_iter();
+        temporaries.map(|Temporary { name, .. }| Ok((name.clone(), history.folder.stat(name)?))).collect()
+    };
+    let mut before = look()?;
+    for _ in 0..LOOKS {
+        let modified = before.iter().filter_map(|(_, stat)| Some(stat.as_ref()?.modified)).max().unwrap_or_default();
+        let newest = modified.0.saturating_mul(1000).saturating_add(modified.1 / 1_000_000);
+        let left = newest.saturating_add(RENAMING.as_millis() as i64).saturating_sub(sys::now());
+        if left <= 0 || Fault::TemporaryAtWork.is_back() {
+            return Ok(());
+        }
         sys::pause(RENAMING.min(Duration::from_millis(left.unsigned_abs())));
+        let now = look()?;
+        // A stamp may lie ahead of this clock.
+        if now == before {
+            return Ok(());
+        }
+        before = now;
     }
-    Ok(())
+    Err(at_work(history))
 }
 
 fn at_work(history: &History) -> Error {

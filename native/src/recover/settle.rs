@@ -162,13 +162,18 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
         return Ok(true);
     }
     let journal = hidden.journal.clone();
-    let (mut from, behind, mut other) = match which(hidden, &file, others)? {
+    let (mut from, behind, mut other, is_last) = match which(hidden, &file, others)? {
         // What was appended to it stands behind the file that had its place.
         Which::New(_) if hidden.journal.state == State::Displaced => return Ok(true),
-        Which::New(other) => (journal.new.size, journal.old, other),
-        Which::Old(other) => (journal.old.size, journal.new, other),
+        // It was the log for a moment, and is not any more: what the log got since may be older than what it got, or younger.
+        // Where the old one has another name, a rotation may have come first.
+        Which::New(other) => {
+            let other = other.filter(|other| other.name == hidden.log || Fault::LateAmongLater.is_back());
+            (journal.new.size, journal.old, other, true)
+        }
+        Which::Old(other) => (journal.old.size, journal.new, other, false),
         Which::Displaced(other) => return put_back(hidden, &file, &other),
-        Which::Unclear => (0, journal.new, None),
+        Which::Unclear => (0, journal.new, None, false),
     };
     if Fault::KnownByInode.is_back() && !is_known(&file) {
         from = 0;
@@ -179,12 +184,15 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
     if Fault::LateToTheLogsName.is_back() {
         other = Some(Other { name: hidden.log.to_owned(), file: hidden.folder.read(hidden.log)? });
     }
-    let Some(other) = other else {
+    let late = Late { file: &file, from, size };
+    let is_there = match &other {
+        Some(other) => insert(hidden, &late, &other.name, &behind, is_last)?,
+        None => false,
+    };
+    let Some(other) = other.filter(|_| is_there) else {
         outcome.warnings.push(unclear(hidden.folder, &hidden.journal.name(), hidden.log));
         return Ok(false);
     };
-    let late = Late { file: &file, from, size };
-    insert(hidden, &late, &other.name, &behind)?;
     outcome.warnings.push(format!(
         "{} bytes that an interrupted recovery had left behind were put back into {}",
         size - from,
@@ -212,14 +220,19 @@ struct Late<'a> {
     size: u64,
 }
 
-/// Puts late bytes at their place in a member, unless they are there. They begin on a line of their own.
-fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -> Result<()> {
+/// Puts late bytes at their place in a member, unless they are there. They begin on a line of their own. With `is_last`
+/// nothing may stand behind that place. `false`: something does.
+fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark, is_last: bool) -> Result<bool> {
     let (folder, path) = (hidden.folder, hidden.folder.join(name));
     let failed = |error: io::Error| Error::cannot_read(&path, behind.size, &error);
     let is_carried = hidden.journal.state == State::Carried;
     let mut place = place(late, &folder.read(name)?, behind.size, is_carried).map_err(failed)?;
     if late.from + place.there == late.size && !place.is_owed {
-        return Ok(());
+        return Ok(true);
+    }
+    let is_behind_all = folder.stat(name)?.is_some_and(|stat| stat.size <= place.at);
+    if is_last && !is_behind_all && !Fault::LateAmongLater.is_back() {
+        return Ok(false);
     }
     hidden.goes_on_to(State::Carried)?;
     let source = folder.read(name)?;
@@ -231,6 +244,9 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -
         return Err(changed(folder, name));
     }
     let end = source.size().map_err(failed)?;
+    if is_last && end > place.at && !Fault::LateAmongLater.is_back() {
+        return Err(changed(folder, name));
+    }
     if Fault::LateAtTheEnd.is_back() || Fault::LateToTheLogsName.is_back() {
         place.at = end;
     }
@@ -263,7 +279,7 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -
         Error::cannot_write("write", &path, error)
     })?;
     let new = NewFile { output: &output, rejects: Rejects::discarded(), size };
-    put_in_place(folder, name, (&source, lease, end), new, &Keeping::Nothing, hidden.at_rest).map(drop)
+    put_in_place(folder, name, (&source, lease, end), new, &Keeping::Nothing, hidden.at_rest).map(|_| true)
 }
 
 /// Where late bytes go in a member.

@@ -156,10 +156,16 @@ impl Swap<'_> {
     /// back. Who opened the new file meanwhile is let in, and what he wrote is added to the log that he meant.
     fn take_back(&mut self, journal: &Journal) -> Result<()> {
         let (folder, new, mut hidden) = (self.folder, self.new, journal.name());
-        // Nobody may have synced it, and it takes the place of one that was.
-        let restored = folder.read(&hidden)?;
-        restored.sync_all().map_err(|error| Error::cannot_write("sync", &folder.join(&hidden), error))?;
+        // A rotation may have moved a link here; what it leads to is not ours to hold.
+        let is_link = folder.stat(&hidden)?.is_some_and(|stat| !stat.is_file());
+        // Nobody may have synced it, and it takes the place of one that was. It has to take it all the same.
+        let restored = if is_link { Ok(()) } else { self.sync(&hidden) };
         let log = self.put_back(&hidden)?;
+        if is_link {
+            sys::pause(ON_THE_WAY);
+            let is_unseen = self.barrier.take().is_none_or(|barrier| barrier.is_quiet());
+            return if is_unseen { self.clear_away(&hidden) } else { Err(changed(folder, &log)) };
+        }
         let path = folder.join(&log);
         let failed = |error| Error::cannot_write("append to", &path, error);
         let meant = folder.append_existing(&log).map_err(failed)?;
@@ -187,7 +193,13 @@ impl Swap<'_> {
             append(new, journal.new.size, &meant).map_err(failed)?;
         }
         drop(gate);
-        self.clear_away(&hidden)
+        self.clear_away(&hidden)?;
+        restored
+    }
+
+    fn sync(&self, name: &str) -> Result<()> {
+        let failed = |error| Error::cannot_write("sync", &self.folder.join(name), error);
+        self.folder.read(name)?.sync_all().map_err(failed)
     }
 
     /// Takes the exchange back, and returns the name at which the new file was found: writers that rotated meanwhile have
