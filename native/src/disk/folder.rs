@@ -99,10 +99,11 @@ impl Folder {
                 };
                 let folder = Folder { handle: Arc::new(handle), path };
                 let now = folder.stat_self()?;
-                if let Some(like) = like
-                    && now.was_not_given_to(like)
-                {
-                    folder.give_to(like)?;
+                if let Some(like) = like {
+                    if now.was_not_given_to(like) {
+                        folder.give_to(like)?;
+                    }
+                    // A run that was killed may have given it away a moment ago: that has to last before it holds anything.
                     folder.sync()?;
                 }
                 Ok(folder)

@@ -253,6 +253,10 @@ impl Books {
         let kept = self.kept(&bytes);
         let (ids, texts) = (kept.ids, kept.texts);
         for text in texts {
+            if self.is_completed(&text) {
+                self.strange.insert(text);
+                continue;
+            }
             // What stands inside a payload is no record; what two writers tore makes one by itself.
             if self.records.iter().any(|record| memmem::find(&record.text, &text).is_some()) {
                 continue;
@@ -273,6 +277,25 @@ impl Books {
             }
         });
         self.release(fs);
+    }
+
+    /// Whether what looks like a record begins in a torn payload and ends with what another writer wrote: nobody can tell
+    /// that it is none. What was torn is then in two places.
+    fn is_completed(&mut self, text: &[u8]) -> bool {
+        let before = self.pieces.len();
+        let mut heads = Vec::new();
+        self.pieces.retain(|piece| {
+            let Some(at) = memmem::find(&piece.bytes, FORGED.as_bytes()) else { return true };
+            let is_completed = text.len() > piece.bytes.len() - at && text.starts_with(&piece.bytes[at..]);
+            if is_completed {
+                let bytes = pieces_of(&piece.bytes[..at]);
+                heads.extend(bytes.into_iter().map(|bytes| Piece { bytes, safe: piece.safe }));
+            }
+            !is_completed
+        });
+        let is_completed = self.pieces.len() < before;
+        self.pieces.extend(heads);
+        is_completed
     }
 
     /// Papyra begins to write one of its temporaries, or goes on: what it has read before may have been removed since, and
