@@ -40,7 +40,10 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
         return history.folder.sync();
     }
     match lacking(history, &set, effort)? {
-        Lacking::Undecided => return Ok(()),
+        Lacking::Undecided => {
+            outcome.warnings.extend(set.temporaries.iter().map(|temporary| undecided(history, &temporary.name)));
+            return Ok(());
+        }
         Lacking::AtWork => return Err(at_work(history)),
         Lacking::TooMany(name) => {
             outcome.warnings.push(too_many(history, &name));
@@ -129,6 +132,14 @@ const PAPYRAS_FILES: u32 = 5;
 fn too_many(history: &History, name: &str) -> String {
     format!(
         "{} holds more records than are compared ({MOST}): whether the log has them all was not decided; compare the two",
+        show(&history.folder.join(name))
+    )
+}
+
+fn undecided(history: &History, name: &str) -> String {
+    format!(
+        "{} was left by an interrupted compaction or recovery of Papyra's and holds records whose place is not certain any \
+         more: nothing was done with it; compare the two",
         show(&history.folder.join(name))
     )
 }
@@ -290,6 +301,10 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     decided &= overlap || newest <= oldest || Fault::TimeUnchecked.is_back();
     // The set goes back further than they do: what they alone hold was changed since, or lies where nobody can tell.
     decided &= size == 0 || !overlap || !begins_otherwise;
+    // The log's own is renamed first, when all the old files are gone: what the set holds is then beside what the others do,
+    // and a record that both seem to hold was there twice.
+    let is_renaming = set.temporaries.iter().all(|temporary| temporary.index > 0);
+    decided &= size == 0 || !overlap || !is_renaming;
     Ok(match (size, decided) {
         (0, true) => Lacking::Nothing,
         (_, true) => Lacking::Older { lines, overlap },

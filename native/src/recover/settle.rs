@@ -5,6 +5,8 @@
 //! bytes that the other had at the swap. Where that place is not there any more, or not there once, nothing is done, and
 //! the hidden file stays reported.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Write};
 
 use papyra_core::rotation::member_name;
@@ -234,6 +236,10 @@ fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark, i
     if is_last && !is_behind_all && !Fault::LateAmongLater.is_back() {
         return Ok(false);
     }
+    // They were carried, and somebody has changed them since.
+    if is_carried && has_any(late, place.there, &folder.read(name)?, place.at).map_err(failed)? {
+        return Ok(false);
+    }
     hidden.goes_on_to(State::Carried)?;
     let source = folder.read(name)?;
     let lease = at_rest(folder, name, &source, hidden.at_rest)?;
@@ -346,6 +352,45 @@ fn lines_there(late: &Late<'_>, member: &File, at: u64) -> io::Result<There> {
         Ok(())
     })?;
     Ok(There { lines: if differs { same } else { late.size - late.from }, unended })
+}
+
+/// Whether a member holds one of the late lines that are not there in their place, anywhere behind it.
+fn has_any(late: &Late<'_>, there: u64, member: &File, at: u64) -> io::Result<bool> {
+    let mut lines = HashSet::new();
+    each_line(late.file, late.from + there..late.size, |line| {
+        if lines.len() < MOST_LINES {
+            lines.insert(line);
+        }
+    })?;
+    if lines.is_empty() {
+        return Ok(false);
+    }
+    let mut has_any = false;
+    each_line(member, at..member.size()?, |line| has_any |= lines.contains(&line))?;
+    Ok(has_any)
+}
+
+/// Late lines that are looked for; about 20 bytes each.
+const MOST_LINES: usize = 1 << 20;
+
+/// Hands out what stands for a line, for every line with a newline that is not blank.
+fn each_line(file: &File, range: std::ops::Range<u64>, mut each: impl FnMut(u64)) -> io::Result<()> {
+    let (mut hasher, mut is_blank) = (DefaultHasher::new(), true);
+    sparse::each_piece(file, range, |bytes| {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let line = part.strip_suffix(b"\n").unwrap_or(part);
+            is_blank &= line.is_empty();
+            // Whatever the pieces are that a line comes in.
+            line.iter().for_each(|byte| hasher.write_u8(*byte));
+            if line.len() < part.len() {
+                let whole = std::mem::take(&mut hasher);
+                if !std::mem::replace(&mut is_blank, true) {
+                    each(whole.finish());
+                }
+            }
+        }
+        Ok(())
+    })
 }
 
 /// A rotation had put a newer file in the log's place just before the exchange: it gets its place back, and what was

@@ -1,0 +1,142 @@
+//! What a power cut may take, and what it may not.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use memchr::memmem;
+
+use super::*;
+
+impl Books {
+    /// Something was synced: what no power cut can take is safe.
+    pub(in super::super) fn synced(&mut self, fs: &FileSystem) {
+        let Ok(folder) = fs.walk(ROOT_USER, Path::new(FOLDER), true) else { return };
+        for member in members(fs) {
+            let name_stays = fs.is_durable(folder, OsStr::new(&member.listed));
+            if !name_stays || !fs.is_durable(member.folder, &member.name) {
+                continue;
+            }
+            let Some(content) = fs.synced(member.inode) else { continue };
+            let bytes = content.to_vec();
+            self.make_safe(&bytes);
+        }
+    }
+
+    fn make_safe(&mut self, bytes: &[u8]) {
+        let ids = self.kept(bytes).ids;
+        self.each(&ids, |record| record.safe = true);
+        for piece in self.pieces.iter_mut().filter(|piece| !piece.safe) {
+            piece.safe = memmem::find(bytes, &piece.bytes).is_some();
+        }
+    }
+
+    /// A recovery has said that it repaired these members, and nobody else was at work: all of them is safe, and what
+    /// was removed from them.
+    pub(in super::super) fn promised(&mut self, fs: &FileSystem, repaired: &[String]) {
+        if repaired.is_empty() {
+            return;
+        }
+        let Ok(folder) = fs.walk(ROOT_USER, Path::new(FOLDER), true) else { return };
+        for member in members(fs).into_iter().filter(|member| repaired.contains(&member.listed)) {
+            // That a link was renamed is not ours to sync.
+            if !fs.is_durable(folder, OsStr::new(&member.listed)) {
+                continue;
+            }
+            self.make_safe(&bytes_of(fs, member.inode));
+        }
+        // What is in no member any more was removed, now or before.
+        let mut members_hold = Vec::new();
+        members(fs).iter().for_each(|member| members_hold.extend(bytes_of(fs, member.inode)));
+        let all = everything(fs);
+        for piece in &mut self.pieces {
+            let is_kept =
+                memmem::find(&members_hold, &piece.bytes).is_none() && memmem::find(&all, &piece.bytes).is_some();
+            piece.safe = piece.safe || is_kept;
+        }
+    }
+
+    /// The power went and came back.
+    pub(in super::super) fn power_cut(&mut self, fs: &FileSystem) -> Result<(), String> {
+        self.moved();
+        self.orphans.clear();
+        let mut there: Vec<Option<usize>> = Vec::new();
+        let mut damage = Vec::new();
+        for member in members(fs) {
+            let bytes = bytes_of(fs, member.inode);
+            let kept = self.kept(&bytes);
+            let (ids, texts) = (kept.ids, kept.texts);
+            there.extend(ids);
+            for range in kept.rejected {
+                damage.push(self.without_records(&bytes[range.start as usize..range.end as usize]));
+            }
+            // Of a change in place, a part.
+            self.strange.extend(texts);
+        }
+        // That a file was emptied may be undone while we have it in our hands, and then it goes back.
+        for (_, inode) in hidden(fs) {
+            let ids = self.kept(&bytes_of(fs, inode)).ids;
+            self.each(&ids, |record| {
+                if record.state == State::Gone {
+                    (record.state, record.begun, record.told) = (State::Maybe, 0, None);
+                }
+            });
+        }
+        // What Papyra's own compaction has in its hands is put in place in the end.
+        let in_temporaries: Vec<_> = self.in_temporaries(fs).into_iter().filter(|id| !there.contains(id)).collect();
+        there.extend(in_temporaries);
+        let mut counts: HashMap<usize, usize> = HashMap::new();
+        for id in there.iter().flatten() {
+            *counts.entry(*id).or_default() += 1;
+        }
+        for id in 0..self.records.len() {
+            let first = self.twins(id)[0];
+            let found = counts.get_mut(&first).is_some_and(|count| {
+                let found = *count > 0;
+                *count = count.saturating_sub(1);
+                found
+            });
+            let alone = self.twins(id).len() == 1;
+            let record = &mut self.records[id];
+            // Whether the change has reached the disk, nobody can tell.
+            record.displaced = false;
+            if found {
+                record.safe = true;
+                if record.state == State::Gone || record.lost {
+                    // What had removed it was not on the disk yet, and what it has its place behind is not certain.
+                    (record.state, record.begun, record.told) = (State::Maybe, 0, None);
+                } else if !record.released {
+                    (record.owed, record.state) = (true, State::Live);
+                }
+            } else if alone && record.safe && record.owed && record.state == State::Live {
+                return Err(format!("the power cut took record {id}, which was safe: it left {there:?}"));
+            } else if record.state == State::Live {
+                (record.owed, record.state, record.safe) = (false, State::Maybe, false);
+            }
+        }
+        let all = everything(fs);
+        let lost = self.pieces.iter().find(|piece| piece.safe && memmem::find(&all, &piece.bytes).is_none());
+        if let Some(piece) = lost {
+            return Err(format!(
+                "the power cut took damage that was safe: {:?}",
+                String::from_utf8_lossy(&piece.bytes)
+            ));
+        }
+        self.pieces.retain(|piece| piece.safe);
+        for bytes in damage {
+            self.pieces.extend(pieces_of(&bytes).into_iter().map(|bytes| Piece { bytes, safe: true }));
+        }
+        Ok(())
+    }
+
+    /// Damage, without what would be a record if its line had ended.
+    fn without_records(&self, damage: &[u8]) -> Vec<u8> {
+        let mut rest = damage.to_vec();
+        for record in &self.records {
+            while let Some(at) = memmem::find(&rest, &record.text) {
+                rest.splice(at..at + record.text.len(), [b'\n']);
+            }
+        }
+        rest
+    }
+}
