@@ -8,6 +8,7 @@ mod gap;
 mod in_place;
 mod interrupted;
 mod journal;
+mod late;
 mod manifest;
 mod meaning;
 mod member;

@@ -5,19 +5,17 @@
 //! bytes that the other had at the swap. Where that place is not there any more, or not there once, nothing is done, and
 //! the hidden file stays reported.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hasher};
-use std::io::{self, Write};
+use std::io;
 
 use papyra_core::rotation::member_name;
 
 use super::journal::{Journal, Mark, PREFIX, State, emptied, id, id_of, unfinished};
-use super::member::{Keeping, NewFile, at_rest, put_in_place};
-use super::rejects::Rejects;
+use super::late::{Late, insert, lines_there};
+use super::member::Keeping;
 use super::swap::{PATIENCE, changed, held_open, is_left, no_lease};
 use super::{Outcome, aside, quarantine};
 use crate::disk::fault::{Fault, is_known};
-use crate::disk::{File, Folder, Lease, Rename, sparse};
+use crate::disk::{File, Folder, Lease, Rename};
 use crate::error::{Error, Result, show};
 use crate::history::History;
 
@@ -114,16 +112,16 @@ pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcom
 }
 
 /// A hidden file and what its name says.
-struct Hidden<'a> {
-    folder: &'a Folder,
-    log: &'a str,
-    journal: Journal,
+pub(super) struct Hidden<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) log: &'a str,
+    pub(super) journal: Journal,
     /// The operator vouches that nobody writes.
-    at_rest: bool,
+    pub(super) at_rest: bool,
 }
 
 impl Hidden<'_> {
-    fn path(&self) -> std::path::PathBuf {
+    pub(super) fn path(&self) -> std::path::PathBuf {
         self.folder.join(self.journal.name())
     }
 
@@ -132,7 +130,7 @@ impl Hidden<'_> {
     }
 
     /// From here on a run that comes after a kill has to look whether the late bytes are there.
-    fn goes_on_to(&mut self, state: State) -> Result<()> {
+    pub(super) fn goes_on_to(&mut self, state: State) -> Result<()> {
         let next = self.journal.at(state);
         if next != self.journal && !(Fault::CarriedNotMarked.is_back() && state == State::Carried) {
             self.folder.rename(self.journal.name(), next.name())?;
@@ -213,184 +211,6 @@ fn never_was(hidden: &Hidden<'_>, file: &File) -> Result<bool> {
     }
     let waiting = hidden.folder.read(&name)?;
     Ok(journal.old.fits(file, &hidden.path())? && journal.new.fits(&waiting, &hidden.folder.join(&name))?)
-}
-
-/// Bytes that came too late for the file that they were appended to.
-struct Late<'a> {
-    file: &'a File,
-    from: u64,
-    size: u64,
-}
-
-/// Puts late bytes at their place in a member, unless they are there. They begin on a line of their own. With `is_last`
-/// nothing may stand behind that place. `false`: something does.
-fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark, is_last: bool) -> Result<bool> {
-    let (folder, path) = (hidden.folder, hidden.folder.join(name));
-    let failed = |error: io::Error| Error::cannot_read(&path, behind.size, &error);
-    let is_carried = hidden.journal.state == State::Carried;
-    let mut place = place(late, &folder.read(name)?, behind.size, is_carried).map_err(failed)?;
-    if late.from + place.there == late.size && !place.is_owed {
-        return Ok(true);
-    }
-    let is_behind_all = folder.stat(name)?.is_some_and(|stat| stat.size <= place.at);
-    if is_last && !is_behind_all && !Fault::LateAmongLater.is_back() {
-        return Ok(false);
-    }
-    // They were carried, and somebody has changed them since.
-    if is_carried && has_any(late, place.there, &folder.read(name)?, place.at).map_err(failed)? {
-        return Ok(false);
-    }
-    hidden.goes_on_to(State::Carried)?;
-    let source = folder.read(name)?;
-    let lease = at_rest(folder, name, &source, hidden.at_rest)?;
-    // It was looked at before nobody could write to it any more.
-    let is_same_place = self::place(late, &source, behind.size, is_carried).map_err(failed)? == place;
-    let is_as_before = behind.fits(&source, &path)? && is_same_place || Fault::PlaceUnchecked.is_back();
-    if !is_as_before && !Fault::LateToTheLogsName.is_back() {
-        return Err(changed(folder, name));
-    }
-    let end = source.size().map_err(failed)?;
-    if is_last && end > place.at && !Fault::LateAmongLater.is_back() {
-        return Err(changed(folder, name));
-    }
-    if Fault::LateAtTheEnd.is_back() || Fault::LateToTheLogsName.is_back() {
-        place.at = end;
-    }
-    let Place { at, there, is_owed } = place;
-    let temporary = unfinished(name);
-    if folder.stat(&temporary)?.is_some() {
-        folder.remove(&temporary)?;
-    }
-    let output = folder.create_new(&temporary)?;
-    let mut writer = sparse::SparseWriter::new(&output);
-    let mut last = b'\n';
-    let mut write = || -> io::Result<u64> {
-        sparse::each_piece(&source, 0..at, |bytes| writer.write_all(bytes))?;
-        if is_owed {
-            writer.write_all(b"\n")?;
-        }
-        sparse::each_piece(late.file, late.from + there..late.size, |bytes| {
-            last = *bytes.last().unwrap_or(&last);
-            writer.write_all(bytes)
-        })?;
-        if last != b'\n' && end > at {
-            writer.write_all(b"\n")?;
-        }
-        sparse::each_piece(&source, at..end, |bytes| writer.write_all(bytes))?;
-        Ok(0)
-    };
-    let written = write().and_then(|_| writer.finish());
-    let (_, size) = written.map_err(|error| {
-        _ = folder.remove(&temporary);
-        Error::cannot_write("write", &path, error)
-    })?;
-    let new = NewFile { output: &output, rejects: Rejects::discarded(), size };
-    put_in_place(folder, name, (&source, lease, end), new, &Keeping::Nothing, hidden.at_rest).map(|_| true)
-}
-
-/// Where late bytes go in a member.
-#[derive(Debug, PartialEq)]
-struct Place {
-    at: u64,
-    /// So many of the late bytes are there, whole lines.
-    there: u64,
-    /// The line before has no newline.
-    is_owed: bool,
-}
-
-/// The place behind so many bytes of a member, and behind what an interrupted run has carried there.
-fn place(late: &Late<'_>, member: &File, behind: u64, is_carried: bool) -> io::Result<Place> {
-    let mut around = [0; 2];
-    let read = match behind.checked_sub(1) {
-        Some(before) => member.read_at(&mut around, before)?,
-        None => 0,
-    };
-    let at = match around[..read] {
-        [b'\n' | b'\r', ..] | [] => behind,
-        [_, b'\n'] => behind + 1,
-        _ => return Ok(Place { at: behind, there: 0, is_owed: true }),
-    };
-    if !is_carried {
-        return Ok(Place { at, there: 0, is_owed: false });
-    }
-    let There { lines, unended } = lines_there(late, member, at)?;
-    Ok(match unended {
-        // A power cut may have taken the newline of the last one.
-        Some(line) => Place { at: at + lines + line, there: lines + line + 1, is_owed: true },
-        None => Place { at: at + lines, there: lines, is_owed: false },
-    })
-}
-
-/// What a member has of late bytes at their place.
-struct There {
-    /// Bytes of whole lines.
-    lines: u64,
-    /// The length of one more that is there but for its newline.
-    unended: Option<u64>,
-}
-
-fn lines_there(late: &Late<'_>, member: &File, at: u64) -> io::Result<There> {
-    let (mut same, mut done, mut unended) = (0, 0, None);
-    let mut theirs = Vec::new();
-    let mut differs = false;
-    let end = member.size()?;
-    sparse::each_piece(late.file, late.from..late.size, |bytes| {
-        if differs {
-            return Ok(());
-        }
-        let there = usize::try_from(end.saturating_sub(at + done)).unwrap_or(usize::MAX).min(bytes.len());
-        theirs.resize(there, 0);
-        member.read_exact_at(&mut theirs, at + done)?;
-        let equal = bytes.iter().zip(&theirs).take_while(|(one, other)| one == other).count();
-        if let Some(newline) = memchr::memrchr(b'\n', &bytes[..equal]) {
-            same = done + newline as u64 + 1;
-        }
-        differs = equal < bytes.len();
-        let line = done + equal as u64 - same;
-        unended = (differs && bytes[equal] == b'\n' && line > 0).then_some(line);
-        done += bytes.len() as u64;
-        Ok(())
-    })?;
-    Ok(There { lines: if differs { same } else { late.size - late.from }, unended })
-}
-
-/// Whether a member holds one of the late lines that are not there in their place, anywhere behind it.
-fn has_any(late: &Late<'_>, there: u64, member: &File, at: u64) -> io::Result<bool> {
-    let mut lines = HashSet::new();
-    each_line(late.file, late.from + there..late.size, |line| {
-        if lines.len() < MOST_LINES {
-            lines.insert(line);
-        }
-    })?;
-    if lines.is_empty() {
-        return Ok(false);
-    }
-    let mut has_any = false;
-    each_line(member, at..member.size()?, |line| has_any |= lines.contains(&line))?;
-    Ok(has_any)
-}
-
-/// Late lines that are looked for; about 20 bytes each.
-const MOST_LINES: usize = 1 << 20;
-
-/// Hands out what stands for a line, for every line with a newline that is not blank.
-fn each_line(file: &File, range: std::ops::Range<u64>, mut each: impl FnMut(u64)) -> io::Result<()> {
-    let (mut hasher, mut is_blank) = (DefaultHasher::new(), true);
-    sparse::each_piece(file, range, |bytes| {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let line = part.strip_suffix(b"\n").unwrap_or(part);
-            is_blank &= line.is_empty();
-            // Whatever the pieces are that a line comes in.
-            line.iter().for_each(|byte| hasher.write_u8(*byte));
-            if line.len() < part.len() {
-                let whole = std::mem::take(&mut hasher);
-                if !std::mem::replace(&mut is_blank, true) {
-                    each(whole.finish());
-                }
-            }
-        }
-        Ok(())
-    })
 }
 
 /// A rotation had put a newer file in the log's place just before the exchange: it gets its place back, and what was

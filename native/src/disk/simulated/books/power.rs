@@ -24,10 +24,15 @@ impl Books {
     }
 
     fn make_safe(&mut self, bytes: &[u8]) {
-        let ids = self.kept(bytes).ids;
+        let Kept { ids, rejected, .. } = self.kept(bytes);
         self.each(&ids, |record| record.safe = true);
+        // A whole record may begin as a torn one does.
+        let is_rejected = |piece: &Piece| {
+            let mut damage = rejected.iter().map(|range| &bytes[range.start as usize..range.end as usize]);
+            damage.any(|damage| memmem::find(damage, &piece.bytes).is_some())
+        };
         for piece in self.pieces.iter_mut().filter(|piece| !piece.safe) {
-            piece.safe = memmem::find(bytes, &piece.bytes).is_some();
+            piece.safe = is_rejected(piece);
         }
     }
 
