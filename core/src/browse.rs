@@ -98,9 +98,9 @@ impl Row {
             offset,
             length: text.len() as u64,
             kind: kind_of(&view),
-            what: cut(&view.text("event_type").or_else(|| view.text("message_type")).unwrap_or_default()),
-            actor: cut(&view.address("actor_address").or_else(|| view.address("target")).unwrap_or_default()),
-            time: view.raw("timestamp").and_then(|time| time.parse().ok()).filter(|time: &f64| time.is_finite()),
+            what: cut(&view.what().unwrap_or_default()),
+            actor: cut(&view.actor().unwrap_or_default()),
+            time: view.number("timestamp"),
             payload: cut(&shown),
             damaged: is_damaged(text),
         }
@@ -111,7 +111,7 @@ pub(crate) fn kind_of(view: &View<'_>) -> Kind {
     view.text("kind").map_or(Kind::Other, |kind| Kind::of(kind.as_bytes()))
 }
 
-fn is_damaged(text: &[u8]) -> bool {
+pub(crate) fn is_damaged(text: &[u8]) -> bool {
     let mut scanner = Scanner::new(0, 0);
     // Neither breaks off: the sink wants nothing.
     _ = scanner.push(text, &mut ());

@@ -1,59 +1,14 @@
-//! Which lines of a log match what someone typed, while its bytes go by.
+//! Which lines of a log match a query while its bytes go by, and what those lines come to: their history, who failed in them, the
+//! rows of a table.
 
 use std::collections::VecDeque;
 
 use crate::browse::{kind_of, newline};
-use crate::record::Kind;
-use crate::view::View;
-
-/// What someone typed: words that must all stand in a line, in any order and case, and kinds of which it must be one.
-#[derive(Debug, Clone)]
-pub struct Matcher {
-    /// Each word in the spellings it may have in a log.
-    words: Vec<Vec<Vec<u8>>>,
-    kinds: Vec<Kind>,
-    lowered: Vec<u8>,
-}
-
-impl Matcher {
-    /// A matcher for words apart by white space; no kinds means all.
-    pub fn new(query: &str, kinds: Vec<Kind>) -> Matcher {
-        let words = query.split_whitespace().map(spellings).collect();
-        Matcher { words, kinds, lowered: Vec::new() }
-    }
-
-    /// Whether a line, without its newline, matches.
-    pub fn matches(&mut self, line: &[u8]) -> bool {
-        if !self.words.is_empty() {
-            self.lowered.clear();
-            self.lowered.extend(line.iter().map(u8::to_ascii_lowercase));
-            let found = |word: &Vec<u8>| memchr::memmem::find(&self.lowered, word).is_some();
-            if !self.words.iter().all(|spellings| spellings.iter().any(found)) {
-                return false;
-            }
-        }
-        self.kinds.is_empty() || self.kinds.contains(&kind_of(&View::of(line)))
-    }
-}
-
-/// As it is, and as Python writes it when told to write ASCII: `ë` as `\u00eb`.
-fn spellings(word: &str) -> Vec<Vec<u8>> {
-    let plain = word.to_ascii_lowercase().into_bytes();
-    if word.is_ascii() {
-        return vec![plain];
-    }
-    let mut escaped = String::new();
-    for character in word.chars() {
-        if character.is_ascii() {
-            escaped.push(character.to_ascii_lowercase());
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    vec![plain, escaped.into_bytes()]
-}
+use crate::csv;
+use crate::query::{Line, Matcher};
+use crate::ranking::{Ranked, Ranking};
+use crate::record::{CRASHED, RESTARTED, RecordFacts};
+use crate::timeline::{Finished, Timeline};
 
 /// A hit of a [`Search`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +21,13 @@ pub struct Hit {
     pub length: u64,
 }
 
-/// Runs a [`Matcher`] over a file that comes in chunks.
+/// Runs a [`Matcher`] over files that come in chunks, one after the other.
 #[derive(Debug)]
 pub struct Search {
     matcher: Matcher,
+    place: Place,
+    found: Found,
+    csv: Option<Vec<u8>>,
     /// The start of a line that goes on in the next chunk; of a very long one only the first part is searched.
     open: Vec<u8>,
     open_length: u64,
@@ -78,8 +36,28 @@ pub struct Search {
     /// Whether a carriage return ended the last chunk: a line feed that follows belongs to it.
     returned: bool,
     line: u64,
+    /// Of the file under way, the first and the last byte of lines whose time is asked for.
+    extent: Option<(u64, u64)>,
     total: u64,
     hits: VecDeque<Hit>,
+}
+
+/// Where a file stands in all that is searched, as the history counts it.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// Its name, for the rows of a table.
+    pub path: String,
+    /// Bytes of the files before it.
+    pub base: f64,
+    /// Bytes of it for a byte of its plain text: less than 1 where it is packed.
+    pub scale: f64,
+}
+
+/// What the hits of all files come to.
+#[derive(Debug)]
+struct Found {
+    timeline: Timeline,
+    ranking: Ranking,
 }
 
 impl Search {
@@ -88,10 +66,14 @@ impl Search {
     /// Hits held until they are taken; more are counted only.
     const HELD: usize = 64 * 1024;
 
-    /// A search from the start of a file.
-    pub fn new(matcher: Matcher) -> Search {
+    /// A search in files of so many bytes in all. `csv`: it also makes rows of what it finds.
+    pub fn new(matcher: Matcher, total_bytes: u64, csv: bool) -> Search {
         Search {
             matcher,
+            place: Place::default(),
+            found: Found { timeline: Timeline::new(total_bytes), ranking: Ranking::default() },
+            csv: csv.then(|| csv::HEADER.into()),
+            extent: None,
             open: Vec::new(),
             open_length: 0,
             start: 0,
@@ -100,6 +82,13 @@ impl Search {
             total: 0,
             hits: VecDeque::new(),
         }
+    }
+
+    /// The next bytes are those of the file at this place.
+    pub fn begin(&mut self, place: Place) {
+        self.place = place;
+        self.open.clear();
+        (self.open_length, self.start, self.returned, self.line, self.extent) = (0, 0, false, 1, None);
     }
 
     /// Searches the next bytes.
@@ -135,6 +124,26 @@ impl Search {
         }
     }
 
+    /// Of the file under way, where the first line begins and the last one ends whose time is one that the query asks for.
+    pub fn extent(&self) -> Option<(u64, u64)> {
+        self.extent
+    }
+
+    /// The history of what was found up to now, by time when the stamps lie between `from` and `to`.
+    pub fn history(&self, from: f64, to: f64) -> Finished {
+        self.found.timeline.clone().finish(from, to)
+    }
+
+    /// Who failed in what was found up to now.
+    pub fn ranked(&self) -> Ranked {
+        self.found.ranking.told()
+    }
+
+    /// Rows of the hits since the last call, the names of the columns before the first.
+    pub fn take_csv(&mut self) -> Vec<u8> {
+        self.csv.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Hits so far, held or not.
     pub fn total(&self) -> u64 {
         self.total
@@ -160,12 +169,36 @@ impl Search {
     }
 
     fn check(&mut self, text: &[u8], length: u64) {
-        if self.matcher.matches(&text[..text.len().min(Self::LONGEST)]) {
-            self.total += 1;
-            if self.hits.len() < Self::HELD {
-                self.hits.push_back(Hit { line: self.line, offset: self.start, length });
-            }
+        let text = &text[..text.len().min(Self::LONGEST)];
+        let place = self.place.base + self.start as f64 * self.place.scale;
+        let line = Line::new(text, self.line, place);
+        if self.matcher.query().has_time() && self.matcher.is_in_time(&line) {
+            let first = self.extent.map_or(self.start, |(first, _)| first);
+            self.extent = Some((first, self.start + length));
         }
+        if !self.matcher.matches(&line) {
+            return;
+        }
+        self.total += 1;
+        if self.hits.len() < Self::HELD {
+            self.hits.push_back(Hit { line: self.line, offset: self.start, length });
+        }
+        self.found.line(&line);
+        if let Some(rows) = &mut self.csv {
+            csv::row(rows, &self.place.path, self.line, self.start, text);
+        }
+    }
+}
+
+impl Found {
+    fn line(&mut self, line: &Line<'_>) {
+        let view = line.view();
+        let what = view.what().unwrap_or_default();
+        let mut facts = RecordFacts::default();
+        (facts.kind, facts.timestamp) = (kind_of(view), line.time());
+        (facts.crashed, facts.restarted) = (what.as_bytes() == CRASHED, what.as_bytes() == RESTARTED);
+        self.timeline.record(&facts, line.byte as u64);
+        self.ranking.record(facts.kind, view);
     }
 }
 
@@ -173,14 +206,14 @@ impl Search {
 mod tests {
     use super::*;
     use crate::browse::{lines, tests::LOG};
+    use crate::query::Query;
 
-    fn search(query: &str, kinds: &[Kind], step: usize) -> Vec<Hit> {
-        let mut search = Search::new(Matcher::new(query, kinds.to_vec()));
+    fn search(query: &str, step: usize) -> Search {
+        let mut search = Search::new(Matcher::new(Query::parse(query).unwrap()), LOG.len() as u64, true);
+        search.begin(Place { path: "a.ndjson".into(), base: 0.0, scale: 1.0 });
         LOG.as_bytes().chunks(step).for_each(|chunk| search.push(chunk));
         search.finish();
-        let hits: Vec<Hit> = search.take().collect();
-        assert_eq!(search.total(), hits.len() as u64);
-        hits
+        search
     }
 
     #[test]
@@ -194,11 +227,43 @@ mod tests {
             })
             .collect();
         for step in [1, 2, 7, 1000] {
-            assert_eq!(search("", &[], step), expected);
-            assert_eq!(search("actorSTARTED a:1", &[], step), expected[..1]);
-            assert_eq!(search("zoë", &[], step), [expected[1], expected[4]]);
-            assert_eq!(search("", &[Kind::Event], step), [expected[0], expected[4]]);
-            assert_eq!(search("zoë", &[Kind::Audit], step), []);
+            let hits = |query: &str| -> Vec<Hit> {
+                let mut search = search(query, step);
+                let hits: Vec<Hit> = search.take().collect();
+                assert_eq!(search.total(), hits.len() as u64);
+                hits
+            };
+            assert_eq!(hits(""), expected);
+            assert_eq!(hits("actorSTARTED a:1"), expected[..1]);
+            assert_eq!(hits("zoë"), [expected[1], expected[4]]);
+            assert_eq!(hits("kind:event"), [expected[0], expected[4]]);
+            assert_eq!(hits("zoë kind:audit"), []);
+            assert_eq!(hits("line:2..4"), expected[1..3]);
+            assert_eq!(hits(&format!("byte:>={}", expected[3].offset)), expected[3..]);
         }
+    }
+
+    #[test]
+    fn what_was_found_is_counted_and_put_into_rows_and_the_extent_is_that_of_the_times() {
+        let mut found = search("time:1..2", 7);
+        assert_eq!(found.extent(), Some((0, found.take().next().unwrap().length)));
+        assert_eq!(found.ranked().events.names, [("ActorStarted".to_owned(), 1)]);
+        let history = found.history(0.0, 2.0);
+        assert_eq!((history.by_time, history.span), (true, Some((1.5, 1.5))));
+        let rows = String::from_utf8(found.take_csv()).unwrap();
+        assert_eq!(rows, format!("{}a.ndjson,1,0,event,ActorStarted,a:1,1.5,{{}}\r\n", csv::HEADER));
+        assert_eq!(search("kind:event", 7).extent(), None);
+    }
+
+    #[test]
+    fn files_are_searched_one_after_the_other() {
+        let mut search = Search::new(Matcher::new(Query::parse("byte:100..").unwrap()), 200, false);
+        for base in [0.0, 100.0] {
+            search.begin(Place { path: String::new(), base, scale: 0.5 });
+            search.push(b"{\"kind\": \"event\"}\r");
+            search.finish();
+        }
+        assert_eq!(search.take().collect::<Vec<_>>(), [Hit { line: 1, offset: 0, length: 17 }]);
+        assert!(search.take_csv().is_empty());
     }
 }

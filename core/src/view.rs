@@ -43,6 +43,29 @@ impl<'a> View<'a> {
         self.raw(name).map(unescape)
     }
 
+    /// A field's value as a number, if it is one that is finite.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.raw(name)?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    /// An event's or a message's type.
+    pub fn what(&self) -> Option<Cow<'a, str>> {
+        self.text("event_type").or_else(|| self.text("message_type"))
+    }
+
+    /// The actor that an event is about, or the target of a dead letter.
+    pub fn actor(&self) -> Option<Cow<'a, str>> {
+        self.address("actor_address").or_else(|| self.address("target"))
+    }
+
+    /// Why an actor crashed or a message was not delivered, in the words of whoever wrote the payload.
+    pub fn reason(&self) -> Option<Cow<'a, str>> {
+        let payload = View::of(self.raw("payload")?.as_bytes());
+        let text =
+            |name: &str| payload.text(name).filter(|_| payload.raw(name).is_some_and(|raw| raw.starts_with('"')));
+        text("reason").or_else(|| text("error")).filter(|reason| !reason.is_empty())
+    }
+
     /// An actor's address: a string, or `{"system": S, "actor_id": N}` as `S:N`.
     pub fn address(&self, name: &str) -> Option<Cow<'a, str>> {
         let raw = self.raw(name)?;

@@ -31,9 +31,10 @@ enum Asked {
 }
 
 struct Folder {
-    survey: Survey,
-    /// Where each file stands in the survey.
-    places: Vec<Option<usize>>,
+    /// The folder's own, and that of each folder in it whose files were named too, as `FOLDER/FILE`: what these begin with.
+    surveys: Vec<(String, Survey)>,
+    /// Where each file stands: in which survey, and at which of its names.
+    places: Vec<Option<(usize, usize)>>,
 }
 
 enum One {
@@ -57,6 +58,8 @@ pub(crate) struct Set {
 /// Where the files of a Redis backup stand among those that were opened.
 struct Group {
     what: &'static str,
+    /// What the names of its files begin with.
+    prefix: String,
     names: AofNames,
     /// In the order of reading; `None` for one that is not there.
     files: Vec<Option<usize>>,
@@ -72,18 +75,22 @@ pub(crate) struct Whole {
     pub(crate) passed_over: Vec<PassedOver>,
     /// Which of a server's files it would load.
     pub(crate) loaded: Option<String>,
+    /// Folders of append-only files, whose files belong to what was opened.
+    append_only: Vec<String>,
     groups: Vec<Group>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Arranged<'a> {
     order: &'a [usize],
     logs: usize,
     rotation: bool,
     sets: Vec<ToldSet<'a>>,
-    backups: Vec<Told<'a>>,
+    backups: Vec<Told>,
     aside: &'a [PassedOver],
     loaded: Option<&'a String>,
+    append_only: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -94,9 +101,9 @@ struct ToldSet<'a> {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct Told {
     what: &'static str,
-    manifest: Option<&'a String>,
+    manifest: Option<String>,
     files: Vec<usize>,
     beside: Vec<usize>,
 }
@@ -109,22 +116,36 @@ impl Opening {
         Opening { sizes: vec![0; names.len()], names, asked: Asked::One(One::Log) }
     }
 
-    /// The files of a folder, and the folders in it: the name of each, and `FOLDER/FILE` for each file that lies in one.
+    /// The files of a folder, and the folders in it: the name of each, and `FOLDER/FILE` for each file that lies in one. The files of
+    /// a folder of append-only files are named among the first too, as `FOLDER/FILE`.
     pub fn of_folder(names: Vec<String>, folders: Vec<String>) -> Opening {
         let (inside, folders): (Vec<String>, Vec<String>) = folders.into_iter().partition(|path| path.contains('/'));
-        let survey = Survey::of(names.iter().chain(&folders).cloned().collect());
-        let mut folder = Folder { places: vec![None; names.len()], survey };
-        let listed: Vec<(usize, String)> = folder.survey.names().map(|(at, name)| (at, name.to_owned())).collect();
-        for (at, name) in listed {
-            match names.iter().position(|own| *own == name) {
-                Some(file) => folder.places[file] = Some(at),
-                None => {
-                    let own = inside.iter().filter_map(|path| path.strip_prefix(&*name)?.strip_prefix('/'));
-                    folder.survey.entry(at, Entry::Folder(own.map(str::to_owned).collect()));
+        let own = names.iter().filter(|name| !name.contains('/')).chain(&folders);
+        let mut surveys = vec![(String::new(), Survey::of(own.cloned().collect()))];
+        for folder in &folders {
+            let prefix = format!("{folder}/");
+            let own: Vec<String> =
+                names.iter().filter_map(|name| name.strip_prefix(&*prefix)).map(str::to_owned).collect();
+            if !own.is_empty() {
+                surveys.push((prefix, Survey::of(own)));
+            }
+        }
+        let mut places = vec![None; names.len()];
+        for (number, (prefix, survey)) in surveys.iter_mut().enumerate() {
+            let listed: Vec<(usize, String)> =
+                survey.names().map(|(at, name)| (at, format!("{prefix}{name}"))).collect();
+            for (at, name) in listed {
+                match names.iter().position(|own| *own == name) {
+                    Some(file) => places[file] = Some((number, at)),
+                    None => {
+                        let own = inside.iter().filter_map(|path| path.strip_prefix(&*name)?.strip_prefix('/'));
+                        survey.entry(at, Entry::Folder(own.map(str::to_owned).collect()));
+                    }
                 }
             }
         }
-        Opening { sizes: vec![0; names.len()], names, asked: Asked::Folder(Box::new(folder)) }
+        let asked = Asked::Folder(Box::new(Folder { surveys, places }));
+        Opening { sizes: vec![0; names.len()], names, asked }
     }
 
     /// What a file is like: its size, its first bytes (64 KiB in a folder, else 512) and its last ten. Whether all of its content is
@@ -144,7 +165,7 @@ impl Opening {
                     }
                 });
                 let ends = Ends { size: *own, start, unpacked: &unpacked, end };
-                folder.places[file].is_some_and(|at| folder.survey.file(at, &ends))
+                folder.places[file].is_some_and(|(number, at)| folder.surveys[number].1.file(at, &ends))
             }
             Asked::One(one) => {
                 *one = match Seems::of(name, start, end, *own, true) {
@@ -163,8 +184,8 @@ impl Opening {
     pub fn content(&mut self, file: usize, bytes: &[u8]) {
         match &mut self.asked {
             Asked::Folder(folder) => {
-                if let Some(Some(at)) = folder.places.get(file) {
-                    folder.survey.content(*at, bytes);
+                if let Some(Some((number, at))) = folder.places.get(file) {
+                    folder.surveys[*number].1.content(*at, bytes);
                 }
             }
             Asked::One(one) => {
@@ -184,7 +205,8 @@ impl Opening {
     }
 
     /// The order in which the files are to be shown and the logs to be read: places, logs first; how many of them are logs; whether
-    /// there is a rotation set; the sets and the backups, by places in that order; and what is not looked at.
+    /// there is a rotation set; the sets and the backups, by places in that order; what is not looked at; and folders of append-only
+    /// files, whose files are to be named too.
     pub fn arrange(&self) -> String {
         let whole = self.whole();
         let order = whole.order();
@@ -194,6 +216,7 @@ impl Opening {
             let beside: Vec<_> = group.beside.iter().filter_map(place).collect();
             // Only one that is there can be named to the command line.
             let manifest = group.names.manifest.as_ref().filter(|_| group.names.is_there);
+            let manifest = manifest.map(|name| format!("{}{name}", group.prefix));
             Told { what: group.what, manifest, files, beside }
         });
         let sets = whole.sets.iter().map(|set| ToldSet {
@@ -209,6 +232,7 @@ impl Opening {
             order: &order,
             aside: &whole.passed_over,
             loaded: whole.loaded.as_ref(),
+            append_only: &whole.append_only,
         })
     }
 
@@ -229,7 +253,7 @@ impl Opening {
                 "dump" => BackupScan::payload(&name, size, scope.clone(), most),
                 _ => BackupScan::aof(group.names, sizes, scope.clone(), most),
             };
-            Backup::new(scan, places, manifest)
+            Backup::new(scan, group.prefix, places, manifest)
         });
         RedisBackups::new(backups.collect())
     }
@@ -239,7 +263,7 @@ impl Opening {
     /// What all of it is.
     pub(crate) fn whole(&self) -> Whole {
         let contents = match &self.asked {
-            Asked::Folder(folder) => folder.survey.clone().decide(Choice::Auto, None),
+            Asked::Folder(folder) => folder.surveys[0].1.clone().decide(Choice::Auto, None),
             Asked::One(One::Redis(files)) => Contents { backups: vec![files.clone()], ..Contents::default() },
             Asked::One(One::Log | One::Unsure(_)) => {
                 let alone = |at, name: &String| Set {
@@ -249,8 +273,8 @@ impl Opening {
                     gaps: Vec::new(),
                 };
                 let sets = self.names.iter().enumerate().map(|(at, name)| alone(at, name)).collect();
-                let (passed_over, loaded, groups) = (Vec::new(), None, Vec::new());
-                return Whole { sets, backend: Backend::Json, passed_over, loaded, groups };
+                let (passed_over, loaded, append_only, groups) = (Vec::new(), None, Vec::new(), Vec::new());
+                return Whole { sets, backend: Backend::Json, passed_over, loaded, append_only, groups };
             }
         };
         let backend = contents.backend();
@@ -269,26 +293,39 @@ impl Opening {
             let files = at(&name).map(|at| (at, member(0, &name))).into_iter().collect();
             sets.push(Set { base: name, backend: Backend::Json, files, gaps: Vec::new() });
         }
-        let groups = contents.backups.into_iter().map(|files| {
-            let one = |what, name: &String| Group {
-                what,
-                names: AofNames::one(name),
-                files: vec![at(name)],
-                beside: Vec::new(),
-            };
-            match files {
-                RedisFiles::Rdb(name) => one("rdb", &name),
-                RedisFiles::Dump(name) => one("dump", &name),
-                RedisFiles::Aof(names) => Group {
-                    what: "aof",
-                    files: names.files.iter().map(|name| at(name)).collect(),
-                    beside: names.manifest.iter().chain(&names.history).filter_map(|name| at(name)).collect(),
-                    names: *names,
-                },
+        let mut groups: Vec<Group> = contents.backups.into_iter().map(|files| self.group("", files)).collect();
+        if let Asked::Folder(folder) = &self.asked {
+            let inside =
+                |name: &String| folder.surveys.iter().find(|(prefix, _)| prefix.strip_suffix('/') == Some(name));
+            for (prefix, survey) in contents.append_only.iter().filter_map(inside) {
+                let inner = survey.clone().decide(Choice::Auto, None);
+                groups.extend(inner.backups.into_iter().map(|files| self.group(prefix, files)));
             }
-        });
-        let (passed_over, loaded) = (contents.passed_over, contents.loaded);
-        Whole { sets, backend, passed_over, loaded, groups: groups.collect() }
+        }
+        let (passed_over, loaded, append_only) = (contents.passed_over, contents.loaded, contents.append_only);
+        Whole { sets, backend, passed_over, loaded, append_only, groups }
+    }
+
+    fn group(&self, prefix: &str, files: RedisFiles) -> Group {
+        let at = |name: &String| self.names.iter().position(|own| own.strip_prefix(prefix) == Some(name));
+        let one = |what, name: &String| Group {
+            what,
+            prefix: prefix.to_owned(),
+            names: AofNames::one(name),
+            files: vec![at(name)],
+            beside: Vec::new(),
+        };
+        match files {
+            RedisFiles::Rdb(name) => one("rdb", &name),
+            RedisFiles::Dump(name) => one("dump", &name),
+            RedisFiles::Aof(names) => Group {
+                what: "aof",
+                prefix: prefix.to_owned(),
+                files: names.files.iter().map(at).collect(),
+                beside: names.manifest.iter().chain(&names.history).filter_map(at).collect(),
+                names: *names,
+            },
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct RedisBackups {
 /// One of them, and where its files stand among those that were opened.
 pub(crate) struct Backup {
     scan: BackupScan,
+    /// What the names of its files begin with.
+    prefix: String,
     places: Vec<Option<usize>>,
     /// Where its manifest stands, if it has one.
     manifest: Option<usize>,
@@ -32,13 +34,19 @@ pub(crate) struct Backup {
 }
 
 impl Backup {
-    pub(crate) fn new(mut scan: BackupScan, places: Vec<Option<usize>>, manifest: Option<usize>) -> Backup {
+    pub(crate) fn new(
+        mut scan: BackupScan,
+        prefix: String,
+        places: Vec<Option<usize>>,
+        manifest: Option<usize>,
+    ) -> Backup {
         scan.keep_lines();
-        Backup { scan, places, manifest, pushed: 0, marked: 0 }
+        Backup { scan, prefix, places, manifest, pushed: 0, marked: 0 }
     }
 
     fn reports(self) -> (Vec<FileReport>, Vec<Option<usize>>) {
-        let files = self.scan.finish();
+        let mut files = self.scan.finish();
+        files.iter_mut().for_each(|file| file.path.insert_str(0, &self.prefix));
         // Where a finding on the manifest comes first, its report stands before those of the files.
         let before = files.len().saturating_sub(self.places.len());
         let places = std::iter::repeat_n(self.manifest, before).chain(self.places).collect();

@@ -22,12 +22,8 @@ use crate::details::{Described, Details, Listing, Told};
 use crate::opening::{Opening, Set, Whole};
 use crate::redis::RedisBackups;
 use crate::stored::Stored;
-use crate::text;
 use crate::watch::{Piece, Text, Watch};
-
-/// Unix time from September 2001 on; up to now, which is an argument.
-const CALENDAR: f64 = 1e9;
-const DAY: f64 = 86_400.0;
+use crate::{CALENDAR, DAY, text};
 
 /// Scans files one after the other, in the order in which they were named.
 #[wasm_bindgen]

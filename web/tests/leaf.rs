@@ -5,7 +5,7 @@
 mod cases;
 
 use cases::{Case, cases, opened, redis_cases, report};
-use papyra_web::{Archive, Opening, Scanner, Search, about, archive, rows};
+use papyra_web::{Archive, Opening, Scanner, Search, about, archive, misunderstood, rows};
 use serde_json::Value;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
@@ -191,15 +191,23 @@ fn names_lines_and_hits_come_through() {
     let order: Value = serde_json::from_str(&opening.arrange()).expect("JSON");
     assert_eq!((&order["order"], &order["rotation"]), (&serde_json::json!([1, 2, 0]), &true.into()));
     let log = "{\"kind\": \"event\", \"event_type\": \"A\", \"timestamp\": 2}\n{\"kind\": \"audit\"}\n";
-    let shown: Value = serde_json::from_str(&rows(log.as_bytes(), 5e9, 7.0)).expect("JSON");
+    let shown: Value = serde_json::from_str(&rows(log.as_bytes(), 5e9, 7.0, "a")).expect("JSON");
     assert_eq!(
-        (&shown[0]["type"], &shown[1]["offset"], &shown[1]["line"]),
+        (&shown[0]["row"]["type"], &shown[1]["row"]["offset"], &shown[1]["row"]["line"]),
         (&"A".into(), &5_000_000_053_u64.into(), &8.into())
     );
-    let mut search = Search::new("AUDIT", Vec::new());
+    assert_eq!(shown[0]["marks"], serde_json::json!([[0, 1], [], []]));
+    let mut search = Search::new("AUDIT", log.len() as f64, true);
+    search.begin("a".into(), 0.0, 1.0);
     search.push(log.as_bytes());
     search.finish();
     assert_eq!((search.take(), search.total()), (vec![2.0, 53.0, 17.0], 1.0));
+    assert!(
+        String::from_utf8_lossy(&search.take_csv()).ends_with("a,2,53,audit,,,,\"{\"\"kind\"\": \"\"audit\"\"}\"\r\n")
+    );
+    let told: Value = serde_json::from_str(&search.told(2e9)).expect("JSON");
+    assert_eq!((&told["timeline"]["axis"], &told["ranked"]["actorCount"]), (&"position".into(), &0.into()));
+    assert_eq!((misunderstood("kind:audit"), misunderstood("/(/").is_some()), (None, true));
     let about: Value = serde_json::from_str(&about()).expect("JSON");
     assert!(about["notes"]["duplicate_key"].is_string());
 }

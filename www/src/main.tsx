@@ -6,6 +6,7 @@ import "./styles/parts.css";
 import "./styles/result.css";
 import "./styles/table.css";
 import "./styles/streams.css";
+import "./styles/history.css";
 import "./styles/workspace.css";
 import "./styles/media.css";
 import { listen } from "./state/keys";

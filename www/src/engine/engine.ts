@@ -4,7 +4,7 @@ import type { BackupFiles, Describing } from "./backup";
 import type { Source } from "../read/source";
 import { endsOf } from "../read/look";
 import type { Want } from "./redis";
-import { type FromWorker, type NewFinding, type Order, type Row, type ScanResult, type ScannedFile, type ToWorker, type Unpacked } from "./protocol";
+import { type FromWorker, type Hits, type NewFinding, type Order, type Row, type ScanResult, type ScannedFile, type Searched, type ToWorker, type Unpacked } from "./protocol";
 import { unpack } from "./unpack";
 
 /** A worker that a policy forbids is built all the same and only never answers. */
@@ -15,12 +15,6 @@ const SILENT_LOOKS = 6;
 
 /** The files are beyond the readers: a calm answer, no fault of the engine. */
 export class Refused extends Error {}
-
-export interface Hits {
-  /** Triples of line, offset and length. */
-  places: Float64Array;
-  total: number;
-}
 
 export class Engine {
   tool = "";
@@ -93,7 +87,7 @@ export class Engine {
     }
     ask = this.job();
     const answer = await this.#ask(ask, { do: "order", ask, contents });
-    return answer.did === "order" ? answer : { order: [], logs: 0, rotation: false, backups: [], sets: [], aside: [], loaded: null };
+    return answer.did === "order" ? answer : { order: [], logs: 0, rotation: false, backups: [], sets: [], aside: [], loaded: null, appendOnly: [] };
   }
 
   /** What is to be read of the Redis backups next; nothing when they are done. */
@@ -124,9 +118,9 @@ export class Engine {
     return answer.unpacked;
   }
 
-  async rows(bytes: ArrayBuffer, offset: number, line: number): Promise<Row[]> {
+  async rows(bytes: ArrayBuffer, offset: number, line: number, query: string): Promise<Row[]> {
     const ask = this.job();
-    const answer = await this.#ask(ask, { do: "rows", ask, bytes, offset, line }, [bytes]);
+    const answer = await this.#ask(ask, { do: "rows", ask, bytes, offset, line, query }, [bytes]);
     return answer.did === "rows" ? answer.rows : [];
   }
 
@@ -141,13 +135,24 @@ export class Engine {
     this.#send({ do: "begin", job, files, logs, backup });
   }
 
-  filter(job: number, query: string, kinds: readonly string[]): void {
-    this.#send({ do: "filter", job, query, kinds });
+  /** What is wrong with a query, in words; null when it can be understood. */
+  async misunderstood(query: string): Promise<string | null> {
+    const ask = this.job();
+    const answer = await this.#ask(ask, { do: "query", ask, query });
+    return answer.did === "query" ? answer.wrong : null;
+  }
+
+  search(job: number, query: string, total: number, csv: boolean): void {
+    this.#send({ do: "search", job, query, total, csv });
+  }
+
+  searchFile(job: number, file: Searched): void {
+    this.#send({ do: "search-file", job, file });
   }
 
   /** The file is over: a last line without a newline counts too. */
-  async endFilter(job: number): Promise<void> {
-    await this.#ask(job, { do: "end-filter", job });
+  async endSearchFile(job: number): Promise<void> {
+    await this.#ask(job, { do: "end-search-file", job });
   }
 
   endFile(job: number): void {
@@ -209,6 +214,7 @@ export class Engine {
       case "backup":
       case "want":
       case "rows":
+      case "query":
         return this.#answer(message.ask, message);
       case "chunk": {
         const waiting = this.#returns.shift();

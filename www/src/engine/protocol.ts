@@ -66,6 +66,8 @@ export interface Order {
   aside: readonly PassedOver[];
   /** Which of a Redis server's files it would load, where that depends on its settings. */
   loaded: string | null;
+  /** Folders of append-only files, whose files belong to what was opened. */
+  appendOnly: readonly string[];
 }
 
 /** A log, or the files of a rotation set. */
@@ -120,6 +122,39 @@ export interface Row {
   payload: string;
   /** Means nothing of a line that was cut for showing. */
   damaged: boolean;
+  /** The parts of the type, the actor and the payload that the query speaks of: beginnings and ends in turn. */
+  marks: readonly (readonly number[])[];
+}
+
+/** Names and how often each was seen; how many names there are, and how often any beyond those counted one by one was seen. */
+export interface Names {
+  names: readonly (readonly [string, number])[];
+  count: number;
+  beyond: number;
+}
+
+/** Who failed: the most frequent first, up to a limit. */
+export interface Ranked {
+  actors: readonly { name: string; crashes: number; restarts: number; last: number | null; reason: string; storms: number }[];
+  actorCount: number;
+  beyond: number;
+  targets: Names;
+  messages: Names;
+  reasons: Names;
+  events: Names;
+}
+
+/** What the hits of a query come to. */
+export interface Found {
+  timeline: Timeline;
+  ranked: Ranked;
+}
+
+/** A file as a search sees it: its name, the bytes before it in the history, and its size for a byte of its plain text. */
+export interface Searched {
+  path: string;
+  base: number;
+  scale: number;
 }
 
 export type ToWorker =
@@ -139,9 +174,13 @@ export type ToWorker =
   | { do: "chunk"; job: number; buffer: ArrayBuffer; length: number }
   | { do: "end-file"; job: number }
   | { do: "finish"; job: number; whole: boolean }
-  | { do: "rows"; ask: number; bytes: ArrayBuffer; offset: number; line: number }
-  | { do: "filter"; job: number; query: string; kinds: readonly string[] }
-  | { do: "end-filter"; job: number };
+  | { do: "rows"; ask: number; bytes: ArrayBuffer; offset: number; line: number; query: string }
+  /** What is wrong with this query. */
+  | { do: "query"; ask: number; query: string }
+  /** A search in files of so many bytes in all; `csv`: it makes rows of what it finds. */
+  | { do: "search"; job: number; query: string; total: number; csv: boolean }
+  | { do: "search-file"; job: number; file: Searched }
+  | { do: "end-search-file"; job: number };
 
 export type FromWorker =
   | { did: "ready"; tool: string; notes: Record<string, string> }
@@ -154,13 +193,26 @@ export type FromWorker =
   | { did: "want"; ask: number; want: Want | null; refused: string | null }
   /** `enough`: the rest of what was wanted is not needed. */
   | { did: "chunk"; job: number; buffer: ArrayBuffer; found: readonly NewFinding[]; records: number; enough: boolean; packed: boolean }
-  /** The answer to a chunk while filtering: places are triples of line, offset, length; total counts all so far. */
-  | { did: "hits"; job: number; buffer: ArrayBuffer | null; places: Float64Array; total: number }
+  | { did: "query"; ask: number; wrong: string | null }
+  | ({ did: "hits"; job: number; buffer: ArrayBuffer | null } & Hits)
   | { did: "finish"; job: number; result: ScanResult }
   | { did: "rows"; ask: number; rows: Row[] }
   /** Still at work on what was given. */
   | { did: "busy" }
   | { did: "fail"; message: string };
+
+/** What a search has found since the last time. */
+export interface Hits {
+  /** Triples of line, offset and length. */
+  places: Float64Array;
+  csv: Uint8Array<ArrayBuffer>;
+  /** All so far, those of earlier files too. */
+  total: number;
+  /** Told now and then, and at the end of each file. */
+  found: Found | null;
+  /** At the end of a file: where the first line begins and the last one ends whose time is asked for; empty when there is none. */
+  extent: Float64Array | null;
+}
 
 export interface NewFinding {
   file: number;

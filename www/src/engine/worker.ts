@@ -2,7 +2,7 @@
 
 import * as wasm from "../../../web/pkg/papyra_web.js";
 import type { BackupFiles, BackupTold, Describing } from "./backup";
-import type { ArchiveMember, FromWorker, LineIndex, NewFinding, Order, PassedOver, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
+import type { ArchiveMember, Found, FromWorker, LineIndex, NewFinding, Order, PassedOver, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
 import type { Remedy, Want } from "./redis";
 
 interface Details {
@@ -66,6 +66,8 @@ const FRESH_LIMIT = 8 << 20;
 /** Enough to tell a packed file. */
 const MAGIC = 4;
 
+/** What a search has come to is told so often while it goes on, in milliseconds. */
+const TELL_FOUND = 1_000;
 /** A portion that takes longer is told to be under way. */
 const BUSY = 2_000;
 
@@ -75,7 +77,7 @@ let opening: wasm.Opening | null = null;
 let scan: Scan | null = null;
 /** The archive that is being unpacked. */
 let archive: Opened | null = null;
-let search: { job: number; search: wasm.Search } | null = null;
+let search: { job: number; search: wasm.Search; told: number } | null = null;
 
 scope.onmessage = (event: MessageEvent<ToWorker>) => {
   try {
@@ -119,9 +121,11 @@ function hear(message: ToWorker): void {
     case "want":
       return want(message.ask, message.job, message.ended);
     case "rows": {
-      const rows = JSON.parse(wasm.rows(new Uint8Array(message.bytes), message.offset, message.line)) as Row[];
-      return tell({ did: "rows", ask: message.ask, rows });
+      const marked = JSON.parse(wasm.rows(new Uint8Array(message.bytes), message.offset, message.line, message.query)) as { row: Row; marks: Row["marks"] }[];
+      return tell({ did: "rows", ask: message.ask, rows: marked.map(({ row, marks }) => ({ ...row, marks })) });
     }
+    case "query":
+      return tell({ did: "query", ask: message.ask, wrong: wasm.misunderstood(message.query) ?? null });
     case "backup": {
       const { manifest, sums, paths } = message.describing;
       const backup = JSON.parse(wasm.backup(new Uint8Array(manifest), new Uint8Array(sums), [...paths])) as BackupFiles;
@@ -143,9 +147,12 @@ function hear(message: ToWorker): void {
       };
       return;
     }
-    case "filter":
+    case "search":
       search?.search.free();
-      search = { job: message.job, search: new wasm.Search(message.query, [...message.kinds]) };
+      search = { job: message.job, search: new wasm.Search(message.query, message.total, message.csv), told: performance.now() };
+      return;
+    case "search-file":
+      if (search?.job === message.job) search.search.begin(message.file.path, message.file.base, message.file.scale);
       return;
     case "chunk":
       return chunk(message.job, message.buffer, message.length);
@@ -155,7 +162,7 @@ function hear(message: ToWorker): void {
       keepPlain(scan.plain[scan.files], scan.scanner.take_plain());
       scan.files += 1;
       return;
-    case "end-filter":
+    case "end-search-file":
       if (search?.job === message.job) search.search.finish();
       return hits(message.job, null);
     case "finish":
@@ -205,11 +212,17 @@ function want(ask: number, job: number, ended: boolean): void {
   tell({ did: "want", ask, want: next, refused });
 }
 
+/** Answers a chunk of a search, or without a buffer the end of a file. */
 function hits(job: number, buffer: ArrayBuffer | null): void {
-  const own = search?.job === job ? search.search : null;
-  const places = own?.take() ?? new Float64Array();
-  const transfer: Transferable[] = buffer === null ? [places.buffer] : [places.buffer, buffer];
-  tell({ did: "hits", job, buffer, places, total: own?.total() ?? 0 }, transfer);
+  const own = search?.job === job ? search : null;
+  const places = new Float64Array(own?.search.take() ?? []);
+  const csv = new Uint8Array(own?.search.take_csv() ?? []);
+  const isTold = own !== null && (buffer === null || performance.now() - own.told > TELL_FOUND);
+  const found = isTold ? (JSON.parse(own.search.told(Date.now() / 1000)) as Found) : null;
+  if (isTold) own.told = performance.now();
+  const extent = buffer === null && own !== null ? own.search.extent() : null;
+  const transfer: Transferable[] = [places.buffer, csv.buffer, ...(buffer === null ? [] : [buffer])];
+  tell({ did: "hits", job, buffer, places, csv, total: own?.search.total() ?? 0, found, extent }, transfer);
 }
 
 function push(own: Scan, bytes: Uint8Array): void {

@@ -16,5 +16,8 @@ export async function endsOf({ file, path }: Source, among: boolean): Promise<En
       return new Uint8Array();
     }
   };
-  return { path, size: file.size, start: await part(0, among ? AMONG : ALONE), end: await part(Math.max(0, file.size - END), file.size) };
+  const start = await part(0, among ? AMONG : ALONE);
+  // Of a short file the start is all of it.
+  const end = start.length === file.size ? start.slice(-END) : await part(Math.max(0, file.size - END), file.size);
+  return { path, size: file.size, start, end };
 }

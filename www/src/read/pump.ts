@@ -27,6 +27,32 @@ export async function pump(file: Blob, handoff: Handoff, options: PumpOptions): 
   return streamed.stalled ? bySlices(file, streamed.bytes, handoff, options) : streamed.bytes;
 }
 
+/** Files that are read before their turn, and that may be under way at the engine. */
+export const AHEAD = 8;
+/** A file up to this size is read at once. */
+const SMALL = 1 << 20;
+
+/**
+ * Reads small files a few places before their turn: of many of them most of the time would pass waiting for each. The answer has
+ * all bytes of a file, asked for in their order; null for a file that is to be read in portions.
+ */
+export function readAhead(files: readonly Blob[], chunk: number): (at: number) => Promise<ArrayBuffer> | null {
+  const reads = new Map<number, Promise<ArrayBuffer>>();
+  let next = 0;
+  return (at) => {
+    for (; next < files.length && next <= at + AHEAD; next += 1) {
+      const file = files[next];
+      if (file === undefined || file.size > Math.min(SMALL, chunk)) continue;
+      const read = file.arrayBuffer();
+      read.catch(() => undefined); // met when its turn comes
+      reads.set(next, read);
+    }
+    const read = reads.get(at) ?? null;
+    reads.delete(at);
+    return read;
+  };
+}
+
 function streamReader(file: Blob): ReadableStreamBYOBReader | null {
   try {
     return file.stream().getReader({ mode: "byob" });

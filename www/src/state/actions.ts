@@ -133,9 +133,15 @@ export async function scanLogsAlone(): Promise<void> {
   workspace.settle(workspace.at.value);
 }
 
-async function beginLogs({ files, folders, kind }: Unit, among: boolean): Promise<boolean> {
-  const isFolder = kind === "folder" || files.length > 1;
-  const { order, rotation, backups, sets, aside, loaded } = await orderOf(files, folders, isFolder);
+async function beginLogs(unit: Unit, among: boolean): Promise<boolean> {
+  const { kind, folders } = unit;
+  const isFolder = kind === "folder" || unit.files.length > 1;
+  let arranged = await orderOf(unit.files, folders, isFolder);
+  // A server's folder of append-only files belongs to what it lies in: the files of both make one report.
+  const inside = workspace.take(unit, arranged.appendOnly);
+  const files = [...unit.files, ...inside];
+  if (inside.length > 0) arranged = await orderOf(files, folders, isFolder);
+  const { order, rotation, backups, sets, aside, loaded } = arranged;
   if (order.length === 0 && (among || isFolder)) return false;
   session.rotation.value = rotation;
   session.redis.value = backups;

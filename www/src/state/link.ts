@@ -1,10 +1,11 @@
-// The address's fragment: `#file=NAME&off=BYTES` names a place in a file. It never leaves the machine.
+// The address's fragment: `#file=NAME&off=BYTES` names a place in a file, `#q=QUERY` a filter. It never leaves the machine.
 //
 // `chunk=BYTES` sets the portion in which files are read; tests use it to put borders everywhere.
 
 import { signal } from "@preact/signals";
 import * as session from "./session";
-import { goToOffset } from "./table";
+import { filter } from "./filter";
+import { goToOffset } from "./goto";
 
 export interface DeepLink {
   file: string;
@@ -13,6 +14,8 @@ export interface DeepLink {
 
 export const deepLink = signal<DeepLink | null>(null);
 
+/** A filter that waits for something to be opened. */
+let pending: string | null = null;
 let chunk = 2 << 20;
 
 export function chunkSize(): number {
@@ -24,15 +27,31 @@ export function readLink(): void {
   const offset = Number(fragment.get("off"));
   const file = fragment.get("file");
   deepLink.value = file !== null && Number.isSafeInteger(offset) && offset >= 0 ? { file, offset } : null;
+  pending = fragment.get("q");
   const asked = Number(fragment.get("chunk"));
   if (Number.isSafeInteger(asked) && asked > 0) chunk = asked;
   landOn();
 }
 
-/** Goes to the linked place once the file it names is there. */
+/** Puts the filter into the address, in the place of what stood there. */
+export function saveQuery(query: string): void {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  if (query === "" && (!fragment.has("q") || pending !== null)) return;
+  for (const name of ["file", "off", "q"]) fragment.delete(name);
+  if (query !== "") fragment.set("q", query);
+  const text = fragment.toString();
+  history.replaceState(null, "", `${location.href.split("#")[0]}${text === "" ? "" : `#${text}`}`);
+}
+
+/** Goes to the linked place once the file it names is there, or filters as the link says. */
 export function landOn(): void {
   const link = deepLink.value;
-  if (link === null || session.report.value === null) return;
+  if (session.report.value === null) return;
+  if (link === null) {
+    if (pending !== null) void filter(pending);
+    pending = null;
+    return;
+  }
   const file = session.sources.value.findIndex((source) => source.path === link.file);
   if (file === -1) return;
   const hit = session.found.value.findIndex(

@@ -4,7 +4,7 @@ import { Engine, Refused } from "../engine/engine";
 import type { Order } from "../engine/protocol";
 import type { Describing } from "../engine/backup";
 import type { Report } from "../engine/report";
-import { pump } from "../read/pump";
+import { AHEAD, pump, readAhead } from "../read/pump";
 import type { Source } from "../read/source";
 import { visible } from "../text/escape";
 import { plural } from "../text/numbers";
@@ -12,7 +12,7 @@ import { chunkSize } from "./link";
 import { readRedis, type Tell } from "./redis";
 import * as session from "./session";
 import { verdict } from "./verdict";
-import { forgetRows } from "./table";
+import { forgetFilter } from "./filter";
 
 const PATIENCE = 20_000;
 /** Drawing takes from the same cores that read and scan. */
@@ -117,20 +117,34 @@ export function reset(list: readonly Source[], isBackup: boolean): void {
   session.remedies.value = [];
   session.pass.value = "read";
   session.trouble.value = null;
-  forgetRows();
+  forgetFilter();
   session.phase.value = "reading";
 }
 
 async function readAll(list: readonly Source[], worker: Engine, job: number, signal: AbortSignal, tell: Tell) {
   let before = 0;
-  for (const [file, { file: blob }] of list.slice(0, session.logs.value).entries()) {
+  const logs = list.slice(0, session.logs.value);
+  const ahead = readAhead(logs.map(({ file }) => file), chunkSize());
+  const given: Promise<ArrayBuffer>[] = [];
+  for (const [file, { file: blob }] of logs.entries()) {
     const handoff = {
       give: (buffer: ArrayBuffer, length: number) => worker.give(job, buffer, length),
       advance: (bytes: number) => tell(before + bytes, file, bytes),
     };
     let bytes: number;
     try {
-      bytes = await pump(blob, handoff, { chunk: chunkSize(), signal, patience: PATIENCE });
+      const whole = ahead(file);
+      if (whole === null) {
+        bytes = await pump(blob, handoff, { chunk: chunkSize(), signal, patience: PATIENCE });
+      } else {
+        const buffer = await whole;
+        bytes = buffer.byteLength;
+        if (signal.aborted) return "part" as const;
+        if (bytes > 0) given.push(handoff.give(buffer, bytes));
+        given.at(-1)?.catch(() => undefined);
+        // So many may be under way at the worker.
+        if (given.length > AHEAD) await given.shift();
+      }
     } catch (error) {
       if (isReadError(error)) return "changed" as const;
       throw error;
@@ -141,6 +155,7 @@ async function readAll(list: readonly Source[], worker: Engine, job: number, sig
     before += bytes;
     tell(before, file, bytes, file + 1 === session.logs.value);
   }
+  await Promise.all(given);
   const redis = await readRedis(list, worker, job, signal, tell).catch((error) => {
     if (isReadError(error)) return "changed" as const;
     throw error;

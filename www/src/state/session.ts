@@ -104,6 +104,8 @@ export const plainBytes = signal<readonly (Blob | null)[]>([]);
 /** The records of Redis dumps, and of streams in a backup. */
 export const listings = signal<readonly Listing[]>([]);
 
+/** For each source, from where to where its records have the times that a filter asks for; null without such a filter. */
+export const timeExtents = signal<readonly (readonly [number, number] | null)[] | null>(null);
 export const selected = signal(0);
 export const reasonFilter = signal<string | null>(null);
 export const singleKeys = signal(true);
@@ -112,15 +114,22 @@ export const announcement = signal("");
 /** A passing confirmation: "Copied". */
 export const toast = signal("");
 
-export type Dialog = "none" | "help" | "privacy" | "goto" | "paste" | "replace";
+export type Dialog = "none" | "help" | "query" | "privacy" | "goto" | "paste" | "replace";
 export const dialog = signal<Dialog>("none");
 /** Opened while there was a result: waits for the answer of the "replace" dialog. */
 export const waiting = signal<readonly Source[]>([]);
 
 export const shown = computed(() => {
-  const reason = reasonFilter.value;
-  return reason === null ? found.value : found.value.filter((entry) => entry.anomaly.reason === reason);
+  const [reason, extents] = [reasonFilter.value, timeExtents.value];
+  if (reason === null && extents === null) return found.value;
+  return found.value.filter((entry) => (reason === null || entry.anomaly.reason === reason) && (extents === null || isWithin(entry, extents)));
 });
+
+/** What has no place in a file belongs to no time. */
+function isWithin({ file, anomaly: { offset } }: Found, extents: readonly (readonly [number, number] | null)[]): boolean {
+  const extent = extents[file];
+  return extent !== undefined && extent !== null && offset !== undefined && offset >= extent[0] && offset <= extent[1];
+}
 
 export const current = computed(() => shown.value[Math.min(selected.value, shown.value.length - 1)] ?? null);
 

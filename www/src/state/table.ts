@@ -1,11 +1,9 @@
 // The record table's data: any row of millions on demand, read from the file around it; or the hits of a filter.
 //
-// Nothing here holds the log. A sparse index says where to read for a line; a filter is a second pass over the bytes.
+// Nothing here holds the log: a sparse index says where to read for a line. Who filters: state/filter.ts.
 
 import { signal } from "@preact/signals";
 import type { Listing, Row } from "../engine/protocol";
-import { pump } from "../read/pump";
-import { chunkSize } from "./link";
 import { readyEngine } from "./scan";
 import * as session from "./session";
 
@@ -19,7 +17,7 @@ export interface Place {
 }
 
 /** Bytes read at most for one block of rows, and for one row of a filter. */
-const BLOCK_LIMIT = 8 << 20;
+export const BLOCK_LIMIT = 8 << 20;
 const ROW_LIMIT = 64 << 10;
 const CACHED = 64;
 /** Hits beyond it are counted, not listed. */
@@ -28,7 +26,6 @@ export const MOST_HITS = 200_000;
 export const PAGE = 400_000;
 
 export const query = signal("");
-export const kinds = signal<readonly string[]>([]);
 export const page = signal(0);
 /** The row that keys move and a panel shows, in the whole list. */
 export const cursor = signal<number | null>(null);
@@ -42,18 +39,13 @@ export const filtering = signal<{ share: number; total: number; done: boolean } 
 export const hits = signal<readonly Place[]>([]);
 
 const blocks = new Map<string, readonly Row[] | "waiting">();
-let pass: AbortController | null = null;
 
+/** The list is another one now: what is drawn is fetched anew. */
 export function forgetRows(): void {
-  pass?.abort();
   blocks.clear();
-  query.value = "";
-  kinds.value = [];
   page.value = 0;
   cursor.value = null;
   open.value = false;
-  filtering.value = null;
-  hits.value = [];
 }
 
 export function listingOf(file: number): Listing | undefined {
@@ -121,7 +113,7 @@ async function load(key: string, file: number, from: number, to: number | undefi
   try {
     const end = Math.min(to ?? blob.size, blob.size, from + limit);
     const bytes = await blob.slice(from, end).arrayBuffer();
-    const rows = await (await readyEngine()).rows(bytes, from, line + 1);
+    const rows = await (await readyEngine()).rows(bytes, from, line + 1, query.peek());
     // The last line of a stretch that was cut off only looks damaged.
     const last = rows.at(-1);
     if (last !== undefined && end < Math.min(to ?? blob.size, blob.size)) last.damaged = false;
@@ -138,73 +130,6 @@ async function load(key: string, file: number, from: number, to: number | undefi
   }
 }
 
-/** Filters as the user types: a pass over all bytes that shows its first hits at once. */
-export async function filter(text: string, only: readonly string[]): Promise<void> {
-  pass?.abort();
-  query.value = text;
-  kinds.value = only;
-  page.value = 0;
-  cursor.value = null;
-  open.value = false;
-  if (text.trim() === "" && only.length === 0) {
-    filtering.value = null;
-    hits.value = [];
-    return;
-  }
-  const own = new AbortController();
-  pass = own;
-  filtering.value = { share: 0, total: 0, done: false };
-  hits.value = [];
-  const engine = await readyEngine();
-  let listed: Place[] = [];
-  let [before, found, told] = [0, 0, 0];
-  const texts = session.sources.value.map((_, file) => (linesOf(file) === 0 ? null : textOf(file)));
-  const total = texts.reduce((sum, text) => sum + (text?.size ?? 0), 0);
-  for (const [file, blob] of texts.entries()) {
-    if (own.signal.aborted) break;
-    if (blob === null) continue;
-    const job = engine.job();
-    let inFile = 0;
-    engine.onHits = (from, { places, total }) => {
-      if (from !== job || own.signal.aborted) return;
-      inFile = total;
-      for (let at = 0; at < places.length && listed.length < MOST_HITS; at += 3) {
-        listed.push({ file, line: (places[at] ?? 1) - 1, offset: places[at + 1] ?? 0, length: places[at + 2] ?? 0 });
-      }
-    };
-    const tell = (bytes: number) => {
-      const now = performance.now();
-      if (now - told < 100 || own.signal.aborted) return;
-      told = now;
-      filtering.value = { share: (before + bytes) / Math.max(1, total), total: found + inFile, done: false };
-      if (listed.length !== hits.value.length) hits.value = (listed = [...listed]);
-    };
-    engine.filter(job, text, only);
-    const handoff = { give: (buffer: ArrayBuffer, length: number) => engine.give(job, buffer, length), advance: tell };
-    try {
-      await pump(blob, handoff, { chunk: chunkSize(), signal: own.signal, patience: 20_000 });
-      await engine.endFilter(job);
-    } catch {
-      break; // the file went away: what was found stays on screen
-    }
-    found += inFile;
-    before += blob.size;
-  }
-  if (own.signal.aborted) return;
-  hits.value = [...listed];
-  filtering.value = { share: 1, total: found, done: true };
-}
-
-/** Line numbers count from 1 within their file. */
-export async function goToLine(file: number, line: number): Promise<boolean> {
-  if (line < 1 || line > linesOf(file)) return false;
-  await filter("", []);
-  let row = line - 1;
-  for (let earlier = 0; earlier < file; earlier += 1) row += linesOf(earlier);
-  moveTo(row);
-  return true;
-}
-
 /** Puts the cursor on a row of the list as it is shown now, wherever that is. */
 export function moveTo(row: number): void {
   const last = rowTotal() - 1;
@@ -216,17 +141,4 @@ export function moveTo(row: number): void {
 
 export function step(by: number): void {
   moveTo((cursor.value ?? -1) + by);
-}
-
-export async function goToOffset(file: number, offset: number): Promise<boolean> {
-  const index = session.indexes.value[file];
-  const blob = session.bytesOf(file);
-  if (listingOf(file) !== undefined || index === undefined || blob === null || offset >= blob.size) return false;
-  let block = index.offsets.findIndex((start) => start > offset) - 1;
-  if (block < 0) block = index.offsets.length - 1;
-  const from = index.offsets[block] ?? 0;
-  const bytes = await blob.slice(from, Math.min(blob.size, Math.max(offset + 1, from + BLOCK_LIMIT))).arrayBuffer();
-  const rows = await (await readyEngine()).rows(bytes, from, block * index.stride + 1);
-  const row = rows.findLast((candidate) => candidate.offset <= offset);
-  return row === undefined ? false : goToLine(file, row.line);
 }

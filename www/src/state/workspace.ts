@@ -2,10 +2,11 @@
 
 import { computed, signal } from "@preact/signals";
 import { recordTotal } from "../engine/report";
+import type { Source } from "../read/source";
 import type { Unit } from "../read/units";
 import * as session from "./session";
 import { type Tone, verdict } from "./verdict";
-import { forgetRows } from "./table";
+import { forgetFilter, rank } from "./filter";
 
 export interface Item {
   readonly unit: Unit;
@@ -48,6 +49,20 @@ export function over(): void {
   items.value = items.value.filter(({ state }) => state === "over");
 }
 
+/** The files of these folders in a unit, which are looked at with it: its own from now on. */
+export function take(unit: Unit, folders: readonly string[]): Source[] {
+  const name = (folder: string) => (unit.name === "" ? folder : `${unit.name}/${folder}`);
+  const taken: Source[] = [];
+  for (const folder of folders) {
+    const inner = items.value.find((item) => item.unit.name === name(folder) && item.unit.kind !== "backup" && item.state === "waiting");
+    if (inner === undefined) continue;
+    taken.push(...inner.unit.files.map((source) => ({ ...source, path: `${folder}/${source.path}` })));
+    items.value = items.value.filter((item) => item !== inner);
+  }
+  if (taken.length > 0) items.value = items.value.map((item) => (item.unit === unit ? { ...item, unit: { ...unit, files: [...unit.files, ...taken] } } : item));
+  return taken;
+}
+
 /** Nothing in the item is a log: it is named, and leaves the list. */
 export function leaveOut(index: number): void {
   const gone = items.value[index];
@@ -61,7 +76,8 @@ export function show(index: number): void {
   if (item === undefined || item.kept === null || isBusy.value) return;
   at.value = index;
   session.bring(item.kept);
-  forgetRows();
+  forgetFilter();
+  void rank();
 }
 
 /** The first of those that need a look most. */

@@ -1,4 +1,4 @@
-// Copying text, with a word that it happened.
+// Copying text, and a passing word that it happened.
 
 import { announcement, toast } from "../state/session";
 
@@ -6,7 +6,11 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 
 export async function copy(text: string, label: string): Promise<void> {
   const done = await write(text);
-  const message = done ? `Copied ${label}` : "The browser refused to copy; select the text instead";
+  say(done ? `Copied ${label}` : "The browser refused to copy; select the text instead");
+}
+
+/** A passing word, seen and spoken. */
+export function say(message: string): void {
   toast.value = message;
   announcement.value = message;
   clearTimeout(timer);

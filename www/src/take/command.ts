@@ -10,15 +10,17 @@ import { repairedName } from "./repair";
 export function redisCommands(paths: readonly string[], backups: readonly RedisBackup[], remedies: readonly Remedy[]): string[] {
   return backups.flatMap((backup, index) => {
     // Without its manifest a set is named by its folder, which servers call so.
-    const path = backup.manifest ?? (backup.files.length > 1 ? "appendonlydir" : paths[backup.files[0] ?? -1]);
-    if (path === undefined) return [];
-    if (remedies[index] === "recover") return [`papyra persistence recover --path ${quote(path)}`];
-    return [`papyra redis export --path ${quote(path)} --to ${quote(folderFor(path))}`];
+    const first = paths[backup.files[0] ?? -1];
+    if (first === undefined) return [];
+    const path = backup.manifest ?? (backup.files.length > 1 ? first.slice(0, Math.max(0, first.lastIndexOf("/"))) : first);
+    const whole = quote(inFolder(path) || "appendonlydir");
+    if (remedies[index] === "recover") return [`papyra persistence recover --path ${whole}`];
+    return [`papyra redis export --path ${whole} --to ${quote(folderFor(path || "appendonlydir"))}`];
   });
 }
 
 function folderFor(path: string): string {
-  return `exported-${path.replace(/\.(rdb|dump|aof|manifest)$/, "").replaceAll(/[^A-Za-z0-9_.-]/g, "-")}`;
+  return `exported-${path.slice(path.lastIndexOf("/") + 1).replace(/\.(rdb|dump|aof|manifest)$/, "").replaceAll(/[^A-Za-z0-9_.-]/g, "-")}`;
 }
 
 /** What recovers the logs that are damaged, a command for each log or set. */
@@ -41,7 +43,7 @@ function isGap({ base }: LogSet): boolean {
 /** A folder is opened by its name, so that commands work from where it lies; what was in an archive, from where it was unpacked. */
 function inFolder(name: string): string {
   const folder = archive.value === null ? unitName.value : unitName.value.slice(archive.value.length + 1);
-  return folder === "" ? name : `${folder}/${name}`;
+  return [folder, name].filter((part) => part !== "").join("/");
 }
 
 /** For a shell. A leading dash would be an option; what does not print is spelled out, as bash and zsh read it. */

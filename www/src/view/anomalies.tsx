@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { select } from "../state/actions";
-import { type Found, current, found, pathOf, phase, reasonFilter, reasons, report, selected, shown, sources } from "../state/session";
+import { type Found, current, found, pathOf, phase, reasonFilter, reasons, report, selected, shown, sources, timeExtents } from "../state/session";
 import { count, hex, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { reasonTitle } from "../text/words";
@@ -19,6 +19,7 @@ export function Anomalies() {
     <section class="card anomalies" aria-labelledby="anomalies-title">
       <div class="card-head">
         <h2 id="anomalies-title">{plural(total, "anomaly", "anomalies")}</h2>
+        {timeExtents.value !== null && <p class="faint">{count(shown.value.length)} in the time that the filter asks for.</p>}
         {total > listed && <p class="faint">The first {count(listed)} are listed; all were counted.</p>}
         <p class="keys faint"><kbd>n</kbd> next <kbd>p</kbd> previous</p>
       </div>

@@ -9,11 +9,13 @@ import { Checked } from "./checked";
 import { Dialogs } from "./dialogs";
 import { DropVeil } from "./drop";
 import { Empty } from "./empty";
+import { Failures } from "./failures";
 import { Files } from "./files";
 import { Footer, Header } from "./frame";
 import { History } from "./history";
+import { Printed } from "./printed";
 import { Reading } from "./reading";
-import { Records } from "./records";
+import { FilterBar, Records } from "./records";
 import { Announcer, Toast } from "./small";
 import { items } from "../state/workspace";
 import { open } from "../state/table";
@@ -71,9 +73,12 @@ function Result() {
       <Aside />
       {settled && <Streams />}
       <Anomalies />
+      {rest && <FilterBar />}
       {rest && isLog && <History />}
+      {rest && isLog && <Failures />}
       {rest && <Records />}
       {settled && <Checked />}
+      <Printed />
     </>
   );
 }

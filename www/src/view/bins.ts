@@ -22,6 +22,29 @@ export function fitted(data: Timeline, width: number): Timeline {
   };
 }
 
+/** The history of a filter's hits, with the damage of the whole one in it, cut to the bytes (`FROM..TO`) that are asked for. */
+export function within(hits: Timeline, whole: Timeline, bytes: string | null): Timeline {
+  const anomalies = hits.events.map(() => 0);
+  whole.anomalies.forEach((many, bin) => {
+    const at = Math.floor((whole.start + whole.width * (bin + 0.5) - hits.start) / hits.width);
+    if (whole.axis === hits.axis && at in anomalies) anomalies[at] = (anomalies[at] ?? 0) + many;
+  });
+  const all = { ...hits, anomalies };
+  const [from = Number.NaN, to = Number.NaN] = bytes?.split("..").map(Number) ?? [];
+  if (hits.axis === "time" || Number.isNaN(from + to)) return all;
+  const [first, last] = [Math.max(0, Math.floor((from - hits.start) / hits.width)), Math.ceil((to - hits.start) / hits.width)];
+  const cut = (list: readonly number[]) => list.slice(first, Math.max(first + 1, last));
+  return {
+    ...all,
+    start: hits.start + first * hits.width,
+    events: cut(all.events),
+    deadLetters: cut(all.deadLetters),
+    crashes: cut(all.crashes),
+    restarts: cut(all.restarts),
+    anomalies: cut(all.anomalies),
+  };
+}
+
 /** Ticks as UTC: the date where it changes, the time where the ticks are closer than a day. */
 export function dates(ticks: readonly number[]): string[] {
   const step = (ticks[1] ?? 0) - (ticks[0] ?? 0);
@@ -29,7 +52,7 @@ export function dates(ticks: readonly number[]): string[] {
   return ticks.map((tick) => {
     const iso = new Date(tick * 1000).toISOString();
     const day = iso.slice(0, 10);
-    const time = step < 60 ? iso.slice(11, 19) : iso.slice(11, 16);
+    const time = step < 1 ? iso.slice(11, 23) : step < 60 ? iso.slice(11, 19) : iso.slice(11, 16);
     const shown = step >= 86_400 ? day : day === before ? time : `${time}\n${day}`;
     before = day;
     return shown;

@@ -6,7 +6,8 @@ import { fromText } from "../read/gather";
 import { keepResult, open, replaceWithWaiting } from "../state/actions";
 import { KEYS } from "../state/keys";
 import { dialog, logs, singleKeys, sources, waiting } from "../state/session";
-import { goToLine, goToOffset, listingOf } from "../state/table";
+import { goToLine, goToOffset } from "../state/goto";
+import { listingOf } from "../state/table";
 import { plural } from "../text/numbers";
 import { visible } from "../text/escape";
 
@@ -14,6 +15,8 @@ export function Dialogs() {
   switch (dialog.value) {
     case "help":
       return <Help />;
+    case "query":
+      return <HowToFilter />;
     case "privacy":
       return <Privacy />;
     case "paste":
@@ -58,6 +61,32 @@ function Help() {
         <input type="checkbox" checked={singleKeys.value} onChange={(event) => (singleKeys.value = event.currentTarget.checked)} /> Single-key shortcuts
       </label>
       <p class="faint">Drop or paste files anywhere, whatever is on screen.</p>
+      <div class="dialog-buttons"><button type="button" class="button primary" onClick={close}>Close</button></div>
+    </Modal>
+  );
+}
+
+const QUERIES: readonly [string, string][] = [
+  ["timeout", "a word anywhere in the line; several must all be there"],
+  ['"two words"', "words that stand together"],
+  ["/time.?out/i", "a regular expression; i: in any case"],
+  ["kind:event,audit", "kinds: event, audit, dead_letter, other"],
+  ["type:crash", "the event's or the message's type contains it"],
+  ['actor:"local:7"', "the actor, or a dead letter's target, is exactly this"],
+  ["payload.order:17", "a field of the record, by its path; also >17, <=17, 10..20"],
+  ["time:>2026-01-01T10:00", "times in UTC, or seconds as they stand in the log; FROM..TO"],
+  ["line:100..200", "lines by their number in the file"],
+  ["is:damaged", "lines that are no intact record"],
+  ["-type:started", "a minus before any of these: not"],
+];
+
+function HowToFilter() {
+  return (
+    <Modal title="How to filter">
+      <dl class="keys-list queries">
+        {QUERIES.map(([text, meaning]) => <div key={text}><dt><code>{text}</code></dt><dd>{meaning}</dd></div>)}
+      </dl>
+      <p class="faint">The filter applies to the table, the history and the ranking; one with a time to the anomalies too. It stands in the address: copy that to share it.</p>
       <div class="dialog-buttons"><button type="button" class="button primary" onClick={close}>Close</button></div>
     </Modal>
   );

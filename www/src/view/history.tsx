@@ -4,14 +4,26 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Timeline } from "../engine/protocol";
+import { found } from "../state/filter";
 import { timeline } from "../state/session";
+import { filtering, query } from "../state/table";
+import { isZoomed, lastMinute, zoomBy, zoomOut, zoomTo } from "../state/zoom";
 import { count, duration, moment, plural, size } from "../text/numbers";
-import { dates, fitted } from "./bins";
+import { valueOf } from "../text/query";
+import { dates, fitted, within } from "./bins";
 
-const HEIGHT = 190;
+const HEIGHT = 214;
+/** Above the bars: where damage lies, then crashes and restarts. */
+const LANES = 34;
 
 export function History() {
-  const data = timeline.value;
+  const whole = timeline.value;
+  const isFiltered = filtering.value !== null;
+  const own = found.value?.timeline;
+  // While a filter has told nothing yet, what was drawn before stays.
+  const last = useRef<Timeline | null>(null);
+  const data = whole === null ? null : !isFiltered ? whole : own === undefined ? (last.current ?? whole) : within(own, whole, valueOf(query.value, "byte"));
+  last.current = data;
   const box = useRef<HTMLDivElement>(null);
   const [under, setUnder] = useState("");
   useEffect(() => {
@@ -39,11 +51,11 @@ export function History() {
     };
   }, [data]);
   const sum = (list: readonly number[]) => list.reduce((total, value) => total + value, 0);
-  if (data === null || sum(data.events) + sum(data.deadLetters) === 0) return null;
+  if (whole === null || data === null || sum(whole.events) + sum(whole.deadLetters) === 0) return null;
   return (
     <section class="card history" aria-labelledby="history-title">
       <div class="card-head">
-        <h2 id="history-title">History <span class="faint">{data.axis === "time" ? "by time (UTC)" : "by position in the file"}</span></h2>
+        <h2 id="history-title">History <span class="faint">{isFiltered ? "of what matches, " : ""}{data.axis === "time" ? "by time (UTC)" : "by position in the file"}</span></h2>
         <ul class="legend-list">
           <li><span class="swatch event" aria-hidden="true" />events</li>
           <li><span class="swatch dead_letter" aria-hidden="true" />dead letters</li>
@@ -54,7 +66,21 @@ export function History() {
       </div>
       <div class="chart" ref={box} role="img" aria-label={`${plural(sum(data.events), "event")}, ${plural(sum(data.deadLetters), "dead letter")}, ` +
         `${plural(sum(data.crashes), "crash", "crashes")}, ${plural(sum(data.anomalies), "anomaly", "anomalies")}, ${extent(data)}`} />
-      <p class="chart-told faint small-print" aria-hidden="true">{under === "" ? "Point at the chart to read a bar." : under}</p>
+      <div class="chart-foot">
+        <p class="chart-told faint small-print" aria-hidden="true">{under === "" ? "Point at the chart to read a bar, drag over it to zoom in." : under}</p>
+        <div class="zoom" role="group" aria-label="Zoom">
+          <button type="button" class="button small" onClick={() => zoomBy(data, whole, "in")}>Zoom in</button>
+          {isZoomed() && (
+            <>
+              <button type="button" class="button small" onClick={() => zoomBy(data, whole, "out")}>Zoom out</button>
+              <button type="button" class="button small" onClick={() => zoomBy(data, whole, "earlier")}>Earlier</button>
+              <button type="button" class="button small" onClick={() => zoomBy(data, whole, "later")}>Later</button>
+            </>
+          )}
+          {data.span !== null && <button type="button" class="button small" onClick={lastMinute}>Last minute</button>}
+          {isZoomed() && <button type="button" class="button small" onClick={zoomOut}>Whole history</button>}
+        </div>
+      </div>
       <Outliers data={data} />
       {data.axis === "position" && <p class="faint small-print">The log's clock is no calendar (seconds since boot, most often), so the history runs along the file.</p>}
     </section>
@@ -115,9 +141,9 @@ function drawn(host: HTMLElement, data: Timeline, tell: (bin: number | null) => 
     {
       width: host.clientWidth,
       height: HEIGHT,
-      padding: [14, 26, 0, 0],
+      padding: [LANES, 26, 0, 0],
       legend: { show: false },
-      cursor: { x: true, y: false, points: { show: false }, drag: { x: false, y: false } },
+      cursor: { x: true, y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 6 } },
       tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1000), "Etc/UTC"),
       scales: {
         x: { time: data.axis === "time", range: [data.start, data.start + data.width * data.events.length] },
@@ -128,29 +154,53 @@ function drawn(host: HTMLElement, data: Timeline, tell: (bin: number | null) => 
         { ...axis, values: (_: uPlot, ticks: number[]) => (data.axis === "time" ? dates(ticks) : ticks.map(size)), space: 76 },
         { ...axis, size: 56, values: (_: uPlot, ticks: number[]) => ticks.map((tick) => (Number.isInteger(tick) ? count(tick) : "")) },
       ],
-      hooks: { draw: [(chart) => marks(chart, data, color("--bad"))], setCursor: [(chart) => tell(chart.cursor.idx ?? null)] },
+      hooks: {
+        draw: [(chart) => marks(chart, data, { anomaly: color("--bad"), crash: color("--crash"), restart: color("--audit") })],
+        setCursor: [(chart) => tell(chart.cursor.idx ?? null)],
+        setSelect: [(chart) => brushed(chart, data)],
+      },
     },
     [x, calm, letters, crashes],
     host,
   );
 }
 
-/** Damage: a small triangle above its bin and a faint line through it, visible whatever the bars' height. */
-function marks(chart: uPlot, data: Timeline, color: string): void {
+function brushed(chart: uPlot, data: Timeline): void {
+  const { left, width } = chart.select;
+  if (width < 2) return;
+  zoomTo(data.axis, chart.posToVal(left, "x"), chart.posToVal(left + width, "x"));
+  chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+}
+
+/**
+ * Above the bars, visible whatever their height: a triangle where damage lies, with a faint line through its bin; below them crashes
+ * and restarts, each in its half of the bin.
+ */
+function marks(chart: uPlot, data: Timeline, colors: { anomaly: string; crash: string; restart: string }): void {
   const { ctx, bbox } = chart;
   const half = 5 * devicePixelRatio;
+  const bar = (bbox.width / Math.max(1, data.events.length)) * 0.84;
+  const side = Math.max(devicePixelRatio * 2, Math.min(bar, 24 * devicePixelRatio));
+  const lane = bbox.top - half * 2.4;
+  const centre = (index: number) => chart.valToPos(data.start + data.width * (index + 0.5), "x", true);
+  const block = (index: number, from: number, width: number, color: string) => {
+    ctx.fillStyle = color;
+    ctx.fillRect(centre(index) - side / 2 + from * side, lane, width * side, half * 1.4);
+  };
   ctx.save();
-  ctx.fillStyle = color;
+  data.crashes.forEach((many, index) => many > 0 && block(index, 0, (data.restarts[index] ?? 0) > 0 ? 0.5 : 1, colors.crash));
+  data.restarts.forEach((many, index) => many > 0 && block(index, (data.crashes[index] ?? 0) > 0 ? 0.5 : 0, (data.crashes[index] ?? 0) > 0 ? 0.5 : 1, colors.restart));
+  ctx.fillStyle = colors.anomaly;
   data.anomalies.forEach((value, index) => {
     if (value === 0) return;
-    const x = chart.valToPos(data.start + data.width * (index + 0.5), "x", true);
+    const [x, top] = [centre(index), lane - half * 1.4];
     ctx.globalAlpha = 0.22;
     ctx.fillRect(x - half / 5, bbox.top, half / 2.5, bbox.height);
     ctx.globalAlpha = 1;
     ctx.beginPath();
-    ctx.moveTo(x - half, bbox.top - half * 1.5);
-    ctx.lineTo(x + half, bbox.top - half * 1.5);
-    ctx.lineTo(x, bbox.top);
+    ctx.moveTo(x - half, top - half * 1.5);
+    ctx.lineTo(x + half, top - half * 1.5);
+    ctx.lineTo(x, top);
     ctx.fill();
   });
   ctx.restore();

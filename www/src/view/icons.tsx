@@ -26,6 +26,7 @@ export const Paste = (p: Props) => <Icon {...p}><rect x="5" y="5" width="14" hei
 export const Flask = (p: Props) => <Icon {...p}><path d="M9 3h6M10 3v6l-5 9a2 2 0 0 0 1.8 3h10.4A2 2 0 0 0 19 18l-5-9V3M7.5 15h9" /></Icon>;
 export const Down = (p: Props) => <Icon {...p}><path d="M12 4v11M7.5 11 12 15.5 16.5 11M5 20h14" /></Icon>;
 export const Copy = (p: Props) => <Icon {...p}><rect x="9" y="9" width="11" height="11" rx="2" /><path d="M15 9V6a2 2 0 0 0-2-2H6a2 2 0 0 0-2 2v7a2 2 0 0 0 2 2h3" /></Icon>;
+export const Sheet = (p: Props) => <Icon {...p}><path d="M7 8V3h10v5M7 17H4v-7a2 2 0 0 1 2-2h12a2 2 0 0 1 2 2v7h-3" /><path d="M7 14h10v7H7Z" /></Icon>;
 export const Up = (p: Props) => <Icon {...p}><path d="m6 14 6-6 6 6" /></Icon>;
 export const Lower = (p: Props) => <Icon {...p}><path d="m6 10 6 6 6-6" /></Icon>;
 export const Search = (p: Props) => <Icon {...p}><circle cx="11" cy="11" r="6.5" /><path d="m16 16 4.5 4.5" /></Icon>;

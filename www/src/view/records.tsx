@@ -1,14 +1,16 @@
 // The table of lines: every record of the set in order, filtered as one types, damaged lines among them.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { found, listings, logs, report, sources } from "../state/session";
-import { MOST_HITS, PAGE, arrived, filter, filtering, hits, kinds, linesOf, listingOf, page, open, placeOf, query, rowAt, rowTotal, cursor, step, textOf, wanted } from "../state/table";
+import { filter, wrong } from "../state/filter";
+import { dialog, found, listings, logs, report, sources } from "../state/session";
+import { MOST_HITS, PAGE, arrived, filtering, linesOf, listingOf, moveTo, page, open, placeOf, query, rowAt, rowTotal, cursor, step, textOf, wanted } from "../state/table";
+import { say } from "../take/clipboard";
+import { exported } from "../take/records";
 import { count, hex, moment, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { kindName } from "../text/words";
-import { KEEP_AND_ADD_NEWLINE } from "../engine/protocol";
-import { download, keptOf as linesOfFile } from "../take/repair";
-import { Down, Search } from "./icons";
+import { hasTerm, pieces, toggled, valueOf, withTerm } from "../text/query";
+import { Down, Question, Search } from "./icons";
 import { useVirtual } from "./virtual";
 
 /** On a phone a row is a card, without a head above. */
@@ -33,59 +35,94 @@ export function Records() {
     <section class="card records" aria-labelledby="records-title">
       <div class="card-head">
         <h2 id="records-title">Records</h2>
-        <p class="keys faint"><kbd>/</kbd> filter{logs.value > 0 && <> <kbd>g</kbd> go to</>}</p>
+        {logs.value > 0 && <p class="keys faint"><kbd>g</kbd> go to</p>}
       </div>
-      <FilterBar />
+      <Tools />
       <Table />
     </section>
   );
 }
 
-function FilterBar() {
+/** Stands before all that it applies to: the history, the ranking and the table. */
+export function FilterBar() {
   const timer = useRef<ReturnType<typeof setTimeout>>();
+  const box = useRef<HTMLInputElement>(null);
   const type = (text: string) => {
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => void filter(text, kinds.value), 150);
+    timer.current = setTimeout(() => void filter(text), 150);
   };
+  const text = query.value;
+  // A click elsewhere may have changed the query; what is being typed stays.
+  useEffect(() => {
+    const input = box.current;
+    if (input !== null && input.value !== text && document.activeElement !== input) input.value = text;
+  }, [text]);
+  const kinds = valueOf(text, "kind")?.split(",") ?? [];
   const toggle = (kind: string) => {
-    const list = kinds.value.includes(kind) ? kinds.value.filter((other) => other !== kind) : [...kinds.value, kind];
-    void filter(query.value, list);
+    const list = kinds.includes(kind) ? kinds.filter((other) => other !== kind) : [...kinds, kind];
+    void filter(withTerm(text, "kind", list.length === 0 ? null : list.join(",")));
   };
   const counts = report.value?.totals.records;
-  const pass = filtering.value;
+  if (sources.value.every((_, file) => linesOf(file) === 0 || textOf(file) === null)) return null;
+  const hasDamage = logs.value > 0 && (report.value?.totals.anomalies ?? 0) > 0;
   return (
-    <div class="filter-bar">
-      <label class="search">
+    <section class="card filter-bar" aria-label="Filter">
+      <div class="search">
         <Search size={18} />
-        <span class="unseen">Filter the records</span>
-        <input id="record-filter" type="search" placeholder="Filter: words that a record contains" autocomplete="off" spellcheck={false}
-          defaultValue={query.value} onInput={(event) => type(event.currentTarget.value)} />
-      </label>
+        <input id="record-filter" ref={box} type="search" aria-label="Filter the records" placeholder="Filter: words, kind:event, type:crash, payload.order:17, -not, /regex/"
+          autocomplete="off" spellcheck={false} defaultValue={text} aria-invalid={wrong.value !== ""} aria-describedby="filter-wrong"
+          onInput={(event) => type(event.currentTarget.value)} />
+        <button type="button" class="button quiet square small" aria-label="How to filter" title="How to filter" onClick={() => (dialog.value = "query")}><Question size={18} /></button>
+      </div>
       <div class="chips" role="group" aria-label="Kinds of record">
         {KINDS.filter((kind) => (counts?.[kind] ?? 0) > 0).map((kind) => (
-          <button key={kind} type="button" class="chip" aria-pressed={kinds.value.includes(kind)} onClick={() => toggle(kind)}>
+          <button key={kind} type="button" class="chip" aria-pressed={kinds.includes(kind)} onClick={() => toggle(kind)}>
             <span class={`swatch ${kind}`} aria-hidden="true" /> {kindName(kind)}
           </button>
         ))}
+        {hasDamage && (
+          <button type="button" class="chip" aria-pressed={hasTerm(text, "is:damaged")} onClick={() => void filter(toggled(text, "is:damaged"))}>
+            <span class="swatch anomaly-mark" aria-hidden="true" /> damaged
+          </button>
+        )}
       </div>
-      <p class="filter-state faint" role="status">
-        {pass === null ? "" : pass.done ? plural(pass.total, "hit") : `${plural(pass.total, "hit")} so far, ${Math.floor(pass.share * 100)} % searched`}
-        {pass !== null && pass.total > MOST_HITS && `; the first ${count(MOST_HITS)} are listed`}
-      </p>
-      {pass?.done === true && pass.total > 0 && <button type="button" class="button small" onClick={saveHits}><Down size={16} /> Save as NDJSON</button>}
-    </div>
+      <p id="filter-wrong" class="bad-text filter-wrong" role="alert">{visible(wrong.value)}</p>
+    </section>
   );
 }
 
-/** The records that a filter lists, as a log of their own. */
-async function saveHits() {
-  const parts: Blob[] = [];
-  for (const [file] of sources.value.entries()) {
-    const text = textOf(file);
-    const own = hits.value.filter((hit) => hit.file === file).flatMap(({ offset, length }) => [KEEP_AND_ADD_NEWLINE, offset ?? 0, length ?? 0]);
-    if (text !== null && own.length > 0) parts.push(await linesOfFile(text, Float64Array.from(own)));
-  }
-  download(new Blob(parts, { type: "application/x-ndjson" }), "records.ndjson");
+/** What the filter came to, the way to either end, and what is listed as a file. */
+function Tools() {
+  const total = rowTotal();
+  const pass = filtering.value;
+  const [busy, setBusy] = useState(-1);
+  const stop = useRef<AbortController>();
+  const save = async (form: "ndjson" | "csv") => {
+    const own = (stop.current = new AbortController());
+    setBusy(0);
+    const ended = await exported(form, query.value, own.signal, setBusy);
+    setBusy(-1);
+    if (ended !== "all" && !own.signal.aborted) say(ended === "gone" ? "Not saved: the file can no longer be read" : "Not saved: another filter was started");
+  };
+  const canSave = total > 0 && (pass === null || pass.done);
+  return (
+    <div class="table-tools">
+      <p class="filter-state faint" role="status">
+        {pass === null ? "" : pass.done && pass.share === 1 ? plural(pass.total, "hit") : `${plural(pass.total, "hit")} ${pass.done ? "before the file could no longer be read" : "so far"}, ${Math.floor(pass.share * 100)} % searched`}
+        {pass !== null && pass.total > MOST_HITS && `; the first ${count(MOST_HITS)} are listed`}
+      </p>
+      {query.value !== "" && <button type="button" class="button small" onClick={() => void filter("")}>Clear filter</button>}
+      <span class="spring" />
+      <button type="button" class="button small" disabled={total === 0} onClick={() => moveTo(0)}>First<span class="unseen"> record</span></button>
+      <button type="button" class="button small" disabled={total === 0} onClick={() => moveTo(total - 1)}>Last<span class="unseen"> record</span></button>
+      {busy >= 0
+        ? <><span class="faint" role="status">Preparing, {Math.floor(busy * 100)} %</span><button type="button" class="button small" onClick={() => stop.current?.abort()}>Cancel</button></>
+        : <>
+            <button type="button" class="button small" disabled={!canSave} onClick={() => void save("ndjson")}><Down size={16} /><span class="unseen">Save as </span>NDJSON</button>
+            <button type="button" class="button small" disabled={!canSave} onClick={() => void save("csv")}><Down size={16} /><span class="unseen">Save as </span>CSV</button>
+          </>}
+    </div>
+  );
 }
 
 function Table() {
@@ -162,12 +199,18 @@ function Line({ row, start, wide }: { row: number; start: number; wide: boolean 
       <span role="cell" class="cell kind">
         {damaged ? <b class="bad-text">damaged</b> : data !== undefined && <><span class={`swatch ${data.kind}`} aria-hidden="true" />{kindName(data.kind, false)}</>}
       </span>
-      <span role="cell" class={data?.type === "ActorCrashed" ? "cell what crashed" : "cell what"}>{visible(data?.type ?? "")}</span>
-      <span role="cell" class="cell actor">{visible(data?.actor ?? "")}</span>
+      <span role="cell" class={data?.type === "ActorCrashed" ? "cell what crashed" : "cell what"}><Marked text={data?.type} marks={data?.marks[0]} /></span>
+      <span role="cell" class="cell actor"><Marked text={data?.actor} marks={data?.marks[1]} /></span>
       <span role="cell" class="cell number time">{data === undefined || data.time === null ? "" : moment(data.time)}</span>
-      <span role="cell" class="cell mono payload">{data === undefined ? "…" : visible(data.payload)}</span>
+      <span role="cell" class="cell mono payload">{data === undefined ? "…" : <Marked text={data.payload} marks={data.marks[2]} />}</span>
     </div>
   );
+}
+
+/** A cell's text, what the filter looks for marked. */
+function Marked({ text = "", marks = [] }: { text?: string | undefined; marks?: readonly number[] | undefined }) {
+  if (marks.length === 0) return <>{visible(text)}</>;
+  return <>{pieces(text, marks).map(({ text, marked }, index) => (marked ? <mark key={index}>{visible(text)}</mark> : visible(text)))}</>;
 }
 
 function Pager({ total }: { total: number }) {

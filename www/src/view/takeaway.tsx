@@ -9,7 +9,8 @@ import { summary } from "../take/summary";
 import { plural, size } from "../text/numbers";
 import { visible } from "../text/escape";
 import { useState } from "preact/hooks";
-import { Copy, Down } from "./icons";
+import { Copy, Down, Sheet } from "./icons";
+import { print } from "./printed";
 import { CopyButton } from "./small";
 
 export function TakeAway() {
@@ -41,6 +42,7 @@ export function TakeAway() {
           <Down /> JSON report
         </button>
         <button type="button" class="button" onClick={() => copy(summary(), "the summary")}><Copy /> Copy summary</button>
+        <button type="button" class="button" onClick={print}><Sheet /> Print report</button>
       </div>
     </section>
   );
