@@ -19,12 +19,16 @@ export const ranking = signal<number | null>(null);
 /** Logs up to this size are gone through a second time without being asked. */
 const AT_ONCE = 256 << 20;
 const TELL_EVERY = 100;
+/** Who types on within so many milliseconds is waited for. */
+const TYPING = 150;
 
 let pass: AbortController | null = null;
+let timer: ReturnType<typeof setTimeout> | undefined;
 /** What all records come to, once that is known. */
 let all: Found | null = null;
 
 function begin(): AbortSignal {
+  clearTimeout(timer);
   pass?.abort();
   pass = new AbortController();
   ranking.value = null;
@@ -33,6 +37,7 @@ function begin(): AbortSignal {
 
 /** Something else is shown: no filter, and nothing known yet. */
 export function forgetFilter(): void {
+  clearTimeout(timer);
   pass?.abort();
   all = null;
   found.value = null;
@@ -50,7 +55,14 @@ function leave(): void {
   forgetRows();
 }
 
-/** Filters as the user types: a pass over all bytes that shows its first hits at once. */
+/** The query as it is being typed: whoever adds a term by a click meanwhile adds it to this. */
+export function typed(text: string): void {
+  clearTimeout(timer);
+  query.value = text;
+  timer = setTimeout(() => void filter(text), TYPING);
+}
+
+/** Filters: a pass over all bytes that shows its first hits at once. */
 export async function filter(text: string): Promise<void> {
   const signal = begin();
   query.value = text;

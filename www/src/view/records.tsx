@@ -1,7 +1,7 @@
 // The table of lines: every record of the set in order, filtered as one types, damaged lines among them.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { filter, wrong } from "../state/filter";
+import { filter, typed, wrong } from "../state/filter";
 import { dialog, found, listings, logs, report, sources } from "../state/session";
 import { MOST_HITS, PAGE, arrived, filtering, linesOf, listingOf, moveTo, page, open, placeOf, query, rowAt, rowTotal, cursor, step, textOf, wanted } from "../state/table";
 import { say } from "../take/clipboard";
@@ -45,12 +45,7 @@ export function Records() {
 
 /** Stands before all that it applies to: the history, the ranking and the table. */
 export function FilterBar() {
-  const timer = useRef<ReturnType<typeof setTimeout>>();
   const box = useRef<HTMLInputElement>(null);
-  const type = (text: string) => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => void filter(text), 150);
-  };
   const text = query.value;
   // A click elsewhere may have changed the query; what is being typed stays.
   useEffect(() => {
@@ -71,7 +66,7 @@ export function FilterBar() {
         <Search size={18} />
         <input id="record-filter" ref={box} type="search" aria-label="Filter the records" placeholder="Filter: words, kind:event, type:crash, payload.order:17, -not, /regex/"
           autocomplete="off" spellcheck={false} defaultValue={text} aria-invalid={wrong.value !== ""} aria-describedby="filter-wrong"
-          onInput={(event) => type(event.currentTarget.value)} />
+          onInput={(event) => typed(event.currentTarget.value)} />
         <button type="button" class="button quiet square small" aria-label="How to filter" title="How to filter" onClick={() => (dialog.value = "query")}><Question size={18} /></button>
       </div>
       <div class="chips" role="group" aria-label="Kinds of record">
