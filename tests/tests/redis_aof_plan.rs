@@ -252,6 +252,27 @@ fn a_record_that_goes_though_it_is_whole_is_told() {
 }
 
 #[test]
+fn whole_records_between_damage_and_damage_are_told_one_by_one() {
+    // Too long for the damaged first line of a command.
+    let junk = [&[0; 60][..], b"\r\n"].concat();
+    let other = command(&["XADD", "others", "1-0", "data", "{}"]);
+    let rest: Vec<u8> = (4..20).flat_map(|id| add(id, "{}")).collect();
+    let parts = [add(1, "{}"), junk.clone(), add(2, "{}"), other, add(3, "{}"), junk.clone(), rest.clone()];
+    let plan = plan(&parts.concat());
+    assert_eq!(kept(&parts.concat(), &plan), [add(1, "{}"), rest].concat());
+    let told = |plan: &AofPlan| -> Vec<String> {
+        let told = plan.findings.iter().filter(|finding| finding.reason == Reason::RecordInDamage);
+        told.map(|finding| finding.id.expect("an ID").to_string()).collect()
+    };
+    assert_eq!((told(&plan), plan.records_that_go), (vec!["2-0".into(), "3-0".into()], 2));
+    // What stands in an argument is no record, though its command is damaged.
+    let within = String::from_utf8(add(9, "{}")).expect("text");
+    let bytes = [add(1, "{}"), with(add(2, &within), 2, b'x'), add(3, "{}")].concat();
+    let plan = self::plan(&bytes);
+    assert_eq!((told(&plan), plan.records_that_go), (vec![], 0), "{:?}", plan.findings);
+}
+
+#[test]
 fn later_commands_on_other_keys_need_a_word() {
     let incr = || command(&["INCR", "counter"]);
     let bytes = [incr(), with(incr(), 0, b'z'), add(1, "{}")].concat();

@@ -57,6 +57,8 @@ pub enum Reason {
     UnfinishedTransaction,
     /// A whole record of a damaged append-only file that cannot stay: which database it belongs to is lost.
     UnknownDatabase,
+    /// A whole record of a damaged append-only file that cannot stay: nothing proves where commands begin around it.
+    RecordInDamage,
     /// A command that the server would refuse, or that contradicts the state before it.
     RefusedCommand,
     /// A value of another type than a stream for which a server refuses to load the whole file.
@@ -90,6 +92,7 @@ impl Reason {
             Self::BrokenCommand => "broken_command",
             Self::UnfinishedTransaction => "unfinished_transaction",
             Self::UnknownDatabase => "unknown_database",
+            Self::RecordInDamage => "record_in_damage",
             Self::RefusedCommand => "refused_command",
             Self::RefusedValue => "refused_value",
             Self::BrokenManifest => "broken_manifest",

@@ -69,11 +69,9 @@ impl Remedy {
         };
         let mut anomalies = files.iter().flat_map(|file| &file.anomalies).filter(|anomaly| anomaly.id.is_none());
         let mended = |why: Why| {
-            use Reason::{BrokenCommand, BrokenManifest, UnfinishedTransaction, UnknownDatabase};
-            matches!(
-                why,
-                Why::TornTail | Why::Backup(BrokenCommand | UnfinishedTransaction | UnknownDatabase | BrokenManifest)
-            )
+            use Reason::{BrokenCommand, BrokenManifest, RecordInDamage, UnfinishedTransaction, UnknownDatabase};
+            let Why::Backup(why) = why else { return why == Why::TornTail };
+            matches!(why, BrokenCommand | UnfinishedTransaction | UnknownDatabase | RecordInDamage | BrokenManifest)
         };
         // A set whose base is damaged is not touched.
         let untouched = |why: Why| !mended(why) && why != Why::Backup(Reason::RefusedCommand);

@@ -251,12 +251,13 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
     }
     if outcome.rejected_records > 0 {
         let count = counted(outcome.rejected_records, "whole record was", "whole records were");
-        out.bad(&format!("{count} cut out too, as it is not known which database they belong to:"));
+        out.bad(&format!("{count} cut out with the damage:"));
         for file in &outcome.before.files {
-            let is_one = |finding: &&Finding| finding.reason.name() == "unknown_database";
+            let is_one = |finding: &&Finding| ["unknown_database", "record_in_damage"].contains(&finding.reason.name());
             for finding in file.anomalies.iter().filter(is_one) {
                 let part = |part: &Option<String>| escape(part.as_deref().unwrap_or_default().as_bytes());
-                out.detail(&format!("entry {} of {}", part(&finding.id), part(&finding.key)));
+                let why = escape(finding.detail.as_bytes());
+                out.detail(&format!("entry {} of {}: {why}", part(&finding.id), part(&finding.key)));
             }
         }
     }

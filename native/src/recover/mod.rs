@@ -89,7 +89,7 @@ pub struct Outcome {
     pub quarantined_files: Vec<PathBuf>,
     /// What was removed, and where it went.
     pub rejected: Vec<Rejected>,
-    /// Whole records among it: which database they belong to is lost with the damage.
+    /// Whole records among it, which cannot stay: each has a finding that says why.
     #[serde(skip_serializing_if = "is_zero")]
     pub rejected_records: u64,
     /// Entries to be removed from streams, stream by stream.

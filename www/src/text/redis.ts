@@ -94,6 +94,10 @@ export const REASONS: Record<string, { title: string; meaning: string }> = {
     title: "Record of an unknown database",
     meaning: "The damage before may hide which database this record belongs to. Recovery sets it aside.",
   },
+  record_in_damage: {
+    title: "Record within damage",
+    meaning: "It looks like a whole record, but nothing proves where commands begin around it. Recovery sets it aside.",
+  },
   refused_command: { title: "Command that cannot be followed", meaning: "A server would refuse it, or it contradicts the state before it." },
   refused_value: {
     title: "Value that a server refuses",

@@ -1,6 +1,6 @@
 //! What an RDB file says of itself, and what reading one comes to: the plain types around the reader.
 //!
-//! `REDIS` and four digits, or `VALKEY` and three (redis and valkey `rdb.c`). Reading the rest is `rdb`'s affair.
+//! `REDIS` and four digits, or `VALKEY` and three (redis and valkey `rdb.c`). Reading the rest is `reader`'s affair.
 
 use serde::Serialize;
 
