@@ -11,7 +11,7 @@ use super::error::Error;
 use super::finding::{Finding, Reason};
 use super::rdb::header::{Checksum, Limits, Summary};
 use super::rdb::reader::RdbReader;
-use super::report::{BackupFormat, BackupReport, stream_records};
+use super::report::{BackupFormat, BackupReport, dump_report};
 use super::sniff::key_of;
 use super::stream::facts::{Collector, Lines};
 use super::stream::judged::{Judge, Judged, judging};
@@ -177,22 +177,10 @@ impl BackupScan {
 impl Dump {
     fn report(mut self) -> FileReport {
         self.facts.stop();
-        let mut facts = self.facts;
-        let mut report = FileReport::new(self.name, Role::Active, 0, Scanned::default());
-        report.bytes = self.pushed;
-        facts.put_findings(&mut report);
         let seen = self.reader.and_then(|reader| reader.header());
-        report.backup = Some(BackupReport {
-            format: self.format,
-            header: self.summary.as_ref().map_or(seen, |summary| summary.header),
-            checksum: Some(self.summary.map_or(Checksum::NotReached, |summary| summary.checksum)),
-            commands: None,
-            other_keys: facts.other_keys,
-            other_names: facts.other_names,
-            other_streams: facts.other_streams,
-        });
-        stream_records(&mut report, facts.streams);
-        report
+        let header = self.summary.as_ref().map_or(seen, |summary| summary.header);
+        let checksum = self.summary.map_or(Checksum::NotReached, |summary| summary.checksum);
+        dump_report(self.name, self.format, header, checksum, self.pushed, self.facts)
     }
 }
 

@@ -7,19 +7,18 @@ use std::ops::Range;
 
 use super::error::Error;
 use super::finding::{Finding, Reason};
-use super::rdb::header::{Header, Limits, Summary};
+use super::rdb::header::{Header, Limits};
 use super::rdb::node::Entry;
 use super::rdb::reader::RdbReader;
 use super::rdb::stream::StreamFacts;
-use super::report::{BackupFormat, BackupReport, stream_records};
+use super::report::{BackupFormat, dump_report};
 use super::stream::digest::Entries;
 use super::stream::export::GroupExport;
 use super::stream::facts::{Collector, Lines};
 use super::stream::group::Group;
 use super::stream::keys::Scope;
 use super::visit::{Any, Flow, Key, Visitor};
-use crate::report::{FileReport, Role};
-use crate::summary::Summary as Scanned;
+use crate::report::FileReport;
 
 /// What bytes are, and which of their keys are Papyra's.
 #[derive(Debug, Clone, Copy)]
@@ -117,25 +116,9 @@ impl Look {
         let written = collector.aux.get("ctime").and_then(|time| time.parse().ok());
         let version = summary.header.map_or(0, |header| u16::try_from(header.version).unwrap_or(u16::MAX));
         found.iter_mut().for_each(|found| found.version = version);
-        Ok(Streams { report: report_of(&name, format, &summary, collector), found, damage, written })
+        let report = dump_report(name, format, summary.header, summary.checksum, summary.bytes, collector);
+        Ok(Streams { report, found, damage, written })
     }
-}
-
-fn report_of(name: &str, format: BackupFormat, summary: &Summary, mut facts: Collector) -> FileReport {
-    let mut report = FileReport::new(name, Role::Active, 0, Scanned::default());
-    report.bytes = summary.bytes;
-    facts.put_findings(&mut report);
-    report.backup = Some(BackupReport {
-        format,
-        header: summary.header,
-        checksum: Some(summary.checksum),
-        commands: None,
-        other_keys: facts.other_keys,
-        other_names: facts.other_names,
-        other_streams: facts.other_streams,
-    });
-    stream_records(&mut report, facts.streams);
-    report
 }
 
 struct Looker {

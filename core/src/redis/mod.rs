@@ -39,7 +39,7 @@ pub use rdb::node::{Entry, Fields, Value};
 pub use rdb::reader::{RdbReader, Templates};
 pub use rdb::salvage::KeyFinder;
 pub use rdb::stream::{Idempotency, STREAM_TYPES, StreamFacts, dump_version};
-pub use report::{BackupFormat, BackupReport, Remedy, stream_records};
+pub use report::{BackupFormat, BackupReport, Remedy};
 pub use sniff::{Format, SNIFF_END, SNIFF_START, Seems, is_dump, is_whole_dump, key_of, sniff};
 pub use stream::digest::Entries;
 pub use stream::export::{

@@ -9,7 +9,8 @@ use super::rdb::header::{Checksum, Header};
 use super::stream::facts::{Collector, StreamReport};
 use crate::entry::Flaw;
 use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
-use crate::report::FileReport;
+use crate::report::{FileReport, Role};
+use crate::summary::Summary as Scanned;
 
 /// What a backup file is.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -94,7 +95,7 @@ impl From<Reason> for Why {
 
 impl Collector {
     /// Puts the findings and notes into a file's report: all findings are counted, the first are listed.
-    pub(crate) fn put_findings(&mut self, report: &mut FileReport) {
+    fn put_findings(&mut self, report: &mut FileReport) {
         report.anomaly_count = self.found();
         self.counts.iter().for_each(|(why, count)| *report.reasons.entry(Why::from(*why)).or_default() += count);
         report.anomalies = self.findings.drain(..).map(Reported::from).collect();
@@ -121,8 +122,33 @@ impl From<Finding> for Reported {
     }
 }
 
+/// The report of an RDB file or a DUMP payload: what it says of itself, and all that was collected from its `bytes` bytes.
+pub(crate) fn dump_report(
+    name: String,
+    format: BackupFormat,
+    header: Option<Header>,
+    checksum: Checksum,
+    bytes: u64,
+    mut facts: Collector,
+) -> FileReport {
+    let mut report = FileReport::new(name, Role::Active, 0, Scanned::default());
+    report.bytes = bytes;
+    facts.put_findings(&mut report);
+    report.backup = Some(BackupReport {
+        format,
+        header,
+        checksum: Some(checksum),
+        commands: None,
+        other_keys: facts.other_keys,
+        other_names: facts.other_names,
+        other_streams: facts.other_streams,
+    });
+    stream_records(&mut report, facts.streams);
+    report
+}
+
 /// Puts streams into a file's report: its records, entries and times are theirs.
-pub fn stream_records(file: &mut FileReport, streams: Vec<StreamReport>) {
+fn stream_records(file: &mut FileReport, streams: Vec<StreamReport>) {
     for stream in streams.iter().filter(|stream| stream.papyra.is_some()) {
         file.records.merge(stream.records);
         file.lines += stream.records.total() + stream.bad_entries;
