@@ -1,9 +1,9 @@
 //! Servers that answer strangely, or sparingly: nothing is taken for an answer that is none, and nobody is followed who has not
 //! shown what he is.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use papyra_tests::redis::{Fake, Redis, event, list, number, resp_list, resp_number, resp_text, text};
 use papyra_tests::{Workshop, has};
@@ -67,7 +67,7 @@ fn a_reply_that_trickles_is_given_up() {
                 let read = std::io::Read::read(&mut server, &mut buffer).unwrap_or(0);
                 _ = std::io::Write::write_all(&mut client, &buffer[..read]);
                 while std::io::Write::write_all(&mut client, b"x").is_ok() {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    std::thread::sleep(Duration::from_millis(20));
                 }
             });
         }
@@ -110,6 +110,80 @@ fn a_system_whose_stream_moves_while_systems_are_looked_for_is_found() {
     ports.set([target.port, other.port]).expect("once");
     let scan = "persistence scan --all-systems";
     Workshop::default().on(&target.url(), scan).must_exit(66).must_complain("no streams of system moved");
+}
+
+/// A cluster of one slot less for the first node, on which every key is on its way to the second one. `slow` is what that one takes long over.
+fn on_its_way(server: &Redis, slow: fn(&[String]) -> Duration) -> (Fake, Fake) {
+    let ports: Arc<OnceLock<[u16; 2]>> = Arc::default();
+    let slots = |ports: &[u16; 2]| {
+        let range = |from, to, port: u16| {
+            let node = resp_list(&[resp_text("127.0.0.1"), resp_number(port.into())]);
+            resp_list(&[resp_number(from), resp_number(to), node])
+        };
+        resp_list(&[range(0, 16_382, ports[0]), range(16_383, 16_383, ports[1])])
+    };
+    let known = ports.clone();
+    let home = Fake::answering(move |words| match &*words[0] {
+        "CLUSTER" => slots(known.get().expect("both listen")),
+        "MULTI" => b"+OK\r\n".to_vec(),
+        "TIME" => b"+QUEUED\r\n".to_vec(),
+        "EXEC" => b"-EXECABORT Transaction discarded because of previous errors.\r\n".to_vec(),
+        "SCAN" => resp_list(&[resp_text("0"), resp_list(&[])]),
+        "INFO" => resp_text(""),
+        _ => format!("-ASK 7 127.0.0.1:{}\r\n", known.get().expect("both listen")[1]).into_bytes(),
+    });
+    let known = ports.clone();
+    let target = Fake::before(server.port, move |words| {
+        std::thread::sleep(slow(words));
+        match &*words[0] {
+            "CLUSTER" => Some(slots(known.get().expect("both listen"))),
+            "ASKING" => Some(b"+OK\r\n".to_vec()),
+            _ => None,
+        }
+    });
+    ports.set([home.port, target.port]).expect("once");
+    (home, target)
+}
+
+#[test]
+fn the_time_for_a_reply_is_the_same_after_a_redirection() {
+    let Some(mut server) = Redis::start(&[]) else { return };
+    server.add(KEY, &[("data", &event(1))]);
+    let shop = Workshop::default();
+    // DUMP of a large stream may take long, wherever the stream is.
+    let (home, _target) = on_its_way(&server, |words| Duration::from_millis(1_500 * u64::from(words[0] == "DUMP")));
+    shop.on(&home.url(), "backup create --to b --name one --timeout 500ms").must_exit(0);
+    shop.papyra("backup verify b/one").must_exit(0);
+    // Other replies may not, and a server that never answers is given up.
+    let (home, _target) = on_its_way(&server, |words| Duration::from_secs(3_600 * u64::from(words[0] == "XINFO")));
+    shop.on(&home.url(), "persistence scan --timeout 500ms").must_exit(74).must_complain("no answer in time");
+}
+
+#[test]
+fn a_stream_that_a_dump_leaves_out_makes_no_backup() {
+    let Some(mut server) = Redis::start(&[]) else { return };
+    server.add(KEY, &[("data", &event(1))]);
+    let dumped = AtomicUsize::new(0);
+    let fake = Fake::before(server.port, move |words| match &*words[0] {
+        "CLUSTER" => Some(no_cluster()),
+        "MULTI" => Some(b"+OK\r\n".to_vec()),
+        "DUMP" | "PTTL" | "TIME" => {
+            dumped.fetch_add(usize::from(words[0] == "DUMP"), Ordering::SeqCst);
+            Some(b"+QUEUED\r\n".to_vec())
+        }
+        // All gone between the look at what is there and the copy.
+        "EXEC" => {
+            let gone = [b"$-1\r\n".to_vec(), resp_number(-2)].concat();
+            let time = resp_list(&[resp_text("1700000000"), resp_text("0")]);
+            let dumped = dumped.swap(0, Ordering::SeqCst);
+            Some([format!("*{}\r\n", 2 * dumped + 1).into_bytes(), gone.repeat(dumped), time].concat())
+        }
+        _ => None,
+    });
+    let shop = Workshop::default();
+    let run = shop.on(&fake.url(), "backup create --to b --name one").must_exit(75);
+    run.must_complain("was there when the backup was begun").must_complain("try again");
+    assert!(!shop.path("b/one").exists());
 }
 
 #[test]
