@@ -1,7 +1,7 @@
 //! Consumer groups on a real server: listed, made anew, looked after.
 
 use papyra_tests::Workshop;
-use papyra_tests::redis::{Redis, bytes, event, list, number};
+use papyra_tests::redis::{Fake, Redis, bytes, event, find, list, number};
 
 /// 20 events; a group in which c1 holds 8 and c2 holds 5.
 fn fill(redis: &mut Redis) {
@@ -133,6 +133,37 @@ fn pending_entries_whose_message_is_gone_come_back_too() {
     redis.call(&format!("XACK papyra:s:events shipping {}", before[0].0));
     shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(0).must_say("stays as it is");
     assert_eq!(pending(&mut redis), before[1..]);
+}
+
+/// The newest servers take no payload with a group that has read more than its stream was given.
+#[test]
+fn a_group_has_read_no_more_than_its_stream_was_given() {
+    let Some(mut redis) = Redis::start(&[]) else { return };
+    fill(&mut redis);
+    let shop = Workshop::default();
+    shop.write("groups.json", &shop.on(&redis.url(), "redis groups list --format json").must_exit(0).stdout);
+    let before = pending(&mut redis);
+    let lose = |redis: &mut Redis| {
+        redis.call("DEL papyra:s:events");
+        for (id, ..) in &before[3..5] {
+            redis.attempt(&["XADD", "papyra:s:events", id, "data", &event(1)]).expect("added");
+        }
+    };
+    lose(&mut redis);
+    shop.on(&redis.url(), "redis groups ensure --from groups.json").must_exit(0).must_say("13 pending entries");
+    assert_eq!(pending(&mut redis), before);
+    let group = list(redis.call("XINFO GROUPS papyra:s:events")).remove(0);
+    // Before Redis 7.0 nobody counts.
+    assert_eq!(find(&group, "entries-read").map_or(2, number), 2);
+    // Where no payload is taken at all, the entries whose message is there come back, and the others are counted.
+    lose(&mut redis);
+    let fake = Fake::before(redis.port, |words| match &*words[0] {
+        "EVAL" if words[1].contains("'RESTORE'") => Some(b"-ERR Bad data format\r\n".to_vec()),
+        _ => None,
+    });
+    let ensured = shop.on(&fake.url(), "redis groups ensure --from groups.json --format json").json();
+    let group = &ensured["groups"][0];
+    assert_eq!((&group["pending_restored"], &group["pending_lost"]), (&2.into(), &11.into()), "{ensured:#}");
 }
 
 /// Entries 1 and 2 of the group were given back, the second one for good: by XNACK (Redis 8.8 and later), or so in the list alone.

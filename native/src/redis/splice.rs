@@ -41,7 +41,8 @@ pub(super) struct Spliced {
     pub(super) given: u64,
 }
 
-/// Makes a group that is not there, with all its pending entries. `None`: the stream is too large for that, or damaged.
+/// Makes a group that is not there, with all its pending entries. `None`: the stream is too large for that, or damaged, or the server takes
+/// no payload of it.
 pub(super) fn splice(store: &Store, wanted: &Wanted) -> Result<Option<Spliced>> {
     let key = &wanted.key;
     let doing = format!("making group {} on", escape(wanted.group.as_bytes()));
@@ -55,15 +56,16 @@ pub(super) fn splice(store: &Store, wanted: &Wanted) -> Result<Option<Spliced>> 
         let made_stream = before.is_empty();
         let empty;
         let base = if made_stream {
-            empty = PayloadBuilder::default().finish(&StreamFacts::default(), &[group(wanted)?]);
+            empty = PayloadBuilder::default().finish(&StreamFacts::default(), &[group(wanted, 0)?]);
             &empty
         } else {
             &before
         };
         let Some(mut stream) = StreamPayload::of(base, LISTED) else { return Ok(None) };
         if !made_stream {
-            stream.groups.push(group(wanted)?);
+            stream.groups.push(group(wanted, stream.facts.entries_added)?);
         }
+        let mut is_refused = true;
         for rdb_type in types(&stream, made_stream) {
             let after = stream.as_type(rdb_type);
             if after.len() as u64 > largest {
@@ -76,10 +78,16 @@ pub(super) fn splice(store: &Store, wanted: &Wanted) -> Result<Option<Spliced>> 
                     let given = if rdb_type < 27 { stream.groups.last().map_or(0, released) } else { 0 };
                     return Ok(Some(Spliced { made_stream, given }));
                 }
-                Ok(_) => break,
+                Ok(_) => {
+                    is_refused = false;
+                    break;
+                }
                 Err(error) if is_unknown_format(&error) => {}
                 Err(error) => return Err(store.refusal(&format!("{doing} {}", escape(key.as_bytes())), &error)),
             }
+        }
+        if is_refused {
+            return Ok(None);
         }
     }
     let text = format!(
@@ -108,8 +116,8 @@ fn released(group: &Group) -> u64 {
     group.pending.iter().filter(|pending| pending.consumer.is_none()).count() as u64
 }
 
-/// The group as a server has it after its members have asked for entries just now.
-fn group(wanted: &Wanted) -> Result<Group> {
+/// The group as a server has it after its members have asked for entries just now, in a stream that was given `added` entries.
+fn group(wanted: &Wanted, added: u64) -> Result<Group> {
     let last_delivered: StreamId = wanted.start.parse().map_err(|_| {
         let text = format!("{} is no ID of an entry", escape(wanted.start.as_bytes()));
         Error::new(Code::Data, text)
@@ -142,7 +150,8 @@ fn group(wanted: &Wanted) -> Result<Group> {
     Ok(Group {
         name: name_of(&wanted.group),
         last_delivered,
-        entries_read: Some(wanted.entries_read.unwrap_or(-1)),
+        // Redis 8.10 takes no payload with a group that has read more than was added.
+        entries_read: Some(wanted.entries_read.map_or(-1, |read| read.min(i64::try_from(added).unwrap_or(i64::MAX)))),
         pending_count: pending.len() as u64,
         pending,
         consumer_count: consumers.len() as u64,
