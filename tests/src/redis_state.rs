@@ -242,24 +242,11 @@ pub fn described(state: &State) -> serde_json::Value {
     streams.collect()
 }
 
-/// Whether a server lets a group have read no more entries than were added until then: Redis 8 does, Redis 7.0 and Valkey take what ENTRIESREAD
-/// says.
-pub fn caps_entries_read(server: &mut Redis) -> bool {
-    server.add("k", &[("data", "{}")]);
-    // Before 7.0 there is none.
-    let made = server.attempt(&["XGROUP", "CREATE", "k", "g", "0", "ENTRIESREAD", "9"]);
-    let groups = list(server.call("XINFO GROUPS k"));
-    server.call("DEL k");
-    made.is_ok() && find(&groups[0], "entries-read").map(number) == Some(1)
-}
-
-/// What a server that caps said of entries read, as it was `read`: a file holds what ENTRIESREAD said, and seldom which server wrote it.
-pub fn uncapped(mut said: State, read: &State, caps: bool) -> State {
-    for (key, stream) in said.iter_mut().filter(|_| caps) {
-        for (name, group) in &mut stream.groups {
-            let named = read.get(key).and_then(|stream| stream.groups.get(name)?.entries_read);
-            group.entries_read = group.entries_read.map(|counted| named.map_or(counted, |named| named.max(counted)));
-        }
+/// Takes away what a server before Redis 7.0 did not count.
+pub fn uncounted(mut state: State) -> State {
+    for stream in state.values_mut() {
+        (stream.entries_added, stream.max_deleted_id) = Default::default();
+        stream.groups.values_mut().for_each(|group| group.entries_read = None);
     }
-    said
+    state
 }

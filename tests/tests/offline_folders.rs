@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use papyra_core::redis::{AofReader, Entry, Limits, Manifest, Replay};
-use papyra_tests::redis::{Redis, binaries, has_folders};
+use papyra_tests::redis::{Redis, with_folders};
 use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, without_times};
 use papyra_tests::{Run, Workshop};
 
@@ -70,13 +70,13 @@ fn named(shop: &Workshop) -> (Vec<String>, State) {
 /// Every server at hand starts on the folder and holds what its files say.
 fn servers_agree(shop: &Workshop, what: &str) {
     let (names, expected) = named(shop);
-    for binary in binaries().iter().filter(|binary| has_folders(binary)) {
+    for binary in with_folders() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("appendonlydir")).unwrap();
         for name in names.iter().map(String::as_str).chain(["appendonly.aof.manifest"]) {
             std::fs::write(dir.path().join("appendonlydir").join(name), shop.read(&format!("aof/{name}"))).unwrap();
         }
-        let mut server = Redis::of_in(binary, dir, &["--appendonly", "yes", "--aof-load-truncated", "no"]);
+        let mut server = Redis::of_in(&binary, dir, &["--appendonly", "yes", "--aof-load-truncated", "no"]);
         assert_same(&expected, &without_times(live(&mut server)), what);
     }
 }
@@ -168,15 +168,24 @@ fn a_cut_takes_along_what_follows() {
     servers_agree(&shop, "cut in the second of three");
 }
 
+fn called_replaced(text: Vec<u8>, roles: &[&str]) -> Vec<u8> {
+    let text = String::from_utf8(text).expect("text");
+    roles.iter().fold(text, |text, role| text.replace(role, "type h")).into_bytes()
+}
+
 #[test]
 fn a_broken_manifest_is_made_anew_when_only_one_order_is_possible() {
     let whole = folder(3).read(MANIFEST);
     type Break = fn(Vec<u8>) -> Vec<u8>;
-    let breaks: [(usize, Break); 4] = [
+    let breaks: [(usize, Break); 7] = [
         (3, |text| text[..text.len() - 4].to_vec()),
         (3, |text| [&b"\0\0\0\0\0\0\0\0"[..], &text[8..]].concat()),
         (1, |_| Vec::new()),
         (1, |text| vec![0; text.len()]),
+        // What is called replaced, and by nothing: a server would start without it, and delete it.
+        (1, |text| called_replaced(text, &["type b"])),
+        (3, |text| called_replaced(text, &["type b"])),
+        (1, |text| called_replaced(text, &["type b", "type i"])),
     ];
     for (count, breaks) in breaks {
         let shop = folder(count);

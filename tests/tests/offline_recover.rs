@@ -4,7 +4,7 @@ use std::path::Path;
 
 use papyra_core::redis::{AofReader, Entry, Limits, Replay};
 use papyra_tests::Workshop;
-use papyra_tests::redis::{Redis, binaries, encoded, has_folders};
+use papyra_tests::redis::{Redis, encoded, with_folders};
 use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, without_times};
 
 const INCR: &str = "aof/appendonly.aof.1.incr.aof";
@@ -155,7 +155,7 @@ fn a_server_starts_on_the_result() {
     });
     shop.papyra("persistence recover --path aof").must_exit(3);
     let expected = offline(&shop.read(INCR));
-    for binary in binaries().into_iter().filter(|binary| has_folders(binary)) {
+    for binary in with_folders() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("appendonlydir");
         std::fs::create_dir(&folder).unwrap();

@@ -284,6 +284,24 @@ fn a_value_that_a_server_refuses_is_told_and_the_streams_after_it_too() {
 }
 
 #[test]
+fn a_group_that_has_read_more_than_was_added_is_refused_by_the_newest_servers() {
+    // The group has read 3 entries; as many were added, or one less.
+    let parts = |added: u8| {
+        let mut stream = stream_head(21);
+        *stream.last_mut().unwrap() = added;
+        vec![[stream, len(1), group(21, "g", &[], &[])].concat(), [stream_head(21), len(0)].concat()]
+    };
+    for (magic, refused) in [("REDIS0012", false), ("VALKEY080", false), ("REDIS0015", true)] {
+        let refusals = |added: u8| {
+            let (summary, facts) = whole(&file(magic, &parts(added)));
+            assert_eq!((summary.checksum, facts.streams.len()), (Checksum::Verified, 2));
+            facts.findings.iter().filter(|finding| finding.reason == Reason::RefusedValue).count()
+        };
+        assert_eq!((refusals(3), refusals(2)), (0, usize::from(refused)), "{magic}");
+    }
+}
+
+#[test]
 fn streams_that_contradict_themselves() {
     let of = |groups: &[Bytes]| reasons(&[[stream_head(21), len(groups.len() as u64), groups.concat()].concat()]);
     let g = |pending: &[u64], consumers: &[(&str, &[u64])]| group(21, "g", pending, consumers);

@@ -13,7 +13,7 @@ use papyra_core::record::Note;
 use papyra_core::redis::{AofNames, BackupScan, Entry, Limits, NOBODY, RdbReader, Replay, Scope, SetReader, StreamId};
 use papyra_tests::redis::{Fake, Redis, at_hand, text};
 use papyra_tests::redis_state::{
-    Fields, Offline, State, Stream, StreamGroup, assert_same, fields_of, live, of_replay, without_times,
+    Fields, Offline, State, Stream, StreamGroup, assert_same, fields_of, live, of_replay, uncounted, without_times,
 };
 use papyra_tests::{Workshop, has};
 use serde_json::Value;
@@ -121,12 +121,8 @@ fn state(said: &Value) -> State {
 }
 
 /// Takes away what a server before 7.0 did not count.
-fn as_counted(mut state: State, is_old: bool) -> State {
-    for stream in state.values_mut().filter(|_| is_old) {
-        (stream.entries_added, stream.max_deleted_id) = Default::default();
-        stream.groups.values_mut().for_each(|group| group.entries_read = None);
-    }
-    state
+fn as_counted(state: State, is_old: bool) -> State {
+    if is_old { uncounted(state) } else { state }
 }
 
 fn replayed(folder: &Path) -> State {

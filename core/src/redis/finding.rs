@@ -61,7 +61,7 @@ pub enum Reason {
     RecordInDamage,
     /// A command that the server would refuse, or that contradicts the state before it.
     RefusedCommand,
-    /// A value of another type than a stream for which a server refuses to load the whole file.
+    /// A value for which a server refuses to load the whole file.
     RefusedValue,
     /// A file that the manifest names is not there, or the manifest itself does not parse.
     BrokenManifest,

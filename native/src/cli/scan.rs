@@ -334,12 +334,12 @@ pub(super) fn print_finding(path: &str, finding: &Finding, out: &mut Out) {
     let path = escape(path.as_bytes());
     // Papyra's own words for what it knows, so that scripts which look for them go on working.
     let papyra = match (finding.kind, finding.line) {
+        (_, None) if matches!(finding.reason, Reason::Backup(_) | Reason::TornTail) => "Redis backup".into(),
         (AnomalyType::CorruptedLine, _) if finding.id.is_some() => match finding.reason {
             Reason::MissingDataField => "Missing 'data' field or non-string payload".into(),
             Reason::NotAnObject => "JSON payload is not an object/dict".into(),
             _ => "Invalid JSON payload in stream entry".into(),
         },
-        (_, None) if matches!(finding.reason, Reason::Backup(_) | Reason::TornTail) => "Redis backup".into(),
         (AnomalyType::TruncatedLine, Some(line)) => format!("Line {line} missing newline"),
         (AnomalyType::CorruptedLine, Some(line)) => format!("Invalid JSON at line {line}"),
         (AnomalyType::OrphanedRotatedFile, _) => "Unexpected file in rotation set".into(),

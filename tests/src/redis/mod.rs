@@ -65,6 +65,18 @@ pub fn has_folders(binary: &Path) -> bool {
     !String::from_utf8_lossy(&output.stdout).contains("v=6.")
 }
 
+/// Those of [`binaries`] that load what a Redis 7.0 wrote; where none of them does, another one at hand that does.
+pub fn with_folders() -> Vec<PathBuf> {
+    let mut named = binaries();
+    let found = named.iter().any(|binary| has_folders(binary));
+    if !found && !named.is_empty() {
+        named = at_hand();
+    }
+    named.retain(|binary| has_folders(binary));
+    named.truncate(if found { named.len() } else { 1 });
+    named
+}
+
 /// Has a server write its append-only file anew.
 pub fn rewrite(server: &mut Redis) {
     server.call("BGREWRITEAOF");

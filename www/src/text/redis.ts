@@ -101,7 +101,7 @@ export const REASONS: Record<string, { title: string; meaning: string }> = {
   refused_command: { title: "Command that cannot be followed", meaning: "A server would refuse it, or it contradicts the state before it." },
   refused_value: {
     title: "Value that a server refuses",
-    meaning: "A server does not load the file because of this key, which is not a stream.",
+    meaning: "A server does not load the file because of this key.",
   },
   broken_manifest: {
     title: "Manifest and files do not match",

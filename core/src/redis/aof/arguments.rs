@@ -132,6 +132,53 @@ pub(crate) fn trim(rest: &mut &[&[u8]]) -> Result<Option<Trim>, Refusal> {
     Ok(Some(how))
 }
 
+/// What XADD is told.
+pub(crate) struct Addition<'a> {
+    /// Nothing is done where there is no stream.
+    pub(crate) only_if_there: bool,
+    /// The server tells entries of one producer apart, and adds none twice.
+    pub(crate) identified: bool,
+    pub(crate) trim: Option<Trim>,
+    pub(crate) policy: Policy,
+    pub(crate) id: &'a [u8],
+    pub(crate) fields: &'a [&'a [u8]],
+}
+
+/// Reads `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer] [MAXLEN|MINID [=|~] n [LIMIT n]] id field
+/// value…`, the options in any order.
+pub(crate) fn addition<'a>(args: &'a [&'a [u8]]) -> Result<Addition<'a>, Refusal> {
+    let mut rest = args.get(2..).ok_or("too few arguments")?;
+    let mut told = Addition {
+        only_if_there: false,
+        identified: false,
+        trim: None,
+        policy: Policy::Keep,
+        id: Default::default(),
+        fields: Default::default(),
+    };
+    while let Some(&word) = rest.first() {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        let taken = if is("NOMKSTREAM") {
+            told.only_if_there = true;
+            1
+        } else if is("IDMP") || is("IDMPAUTO") {
+            told.identified = true;
+            if is("IDMP") { 3 } else { 2 }
+        } else if let Some(policy) = policy(word) {
+            told.policy = policy;
+            1
+        } else if let Some(trim) = trim(&mut rest)? {
+            told.trim = Some(trim);
+            0
+        } else {
+            break;
+        };
+        rest = rest.get(taken..).ok_or("too few arguments")?;
+    }
+    let (id, fields) = rest.split_first().ok_or("no ID")?;
+    Ok(Addition { id, fields, ..told })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

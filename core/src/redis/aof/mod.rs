@@ -5,6 +5,7 @@
 
 pub(in crate::redis) mod arguments;
 pub(in crate::redis) mod command;
+pub(in crate::redis) mod key_commands;
 pub(in crate::redis) mod later;
 pub(in crate::redis) mod manifest;
 pub(in crate::redis) mod misspelt;
@@ -13,10 +14,12 @@ pub(in crate::redis) mod plan;
 pub(in crate::redis) mod planner;
 pub(in crate::redis) mod reader;
 pub(in crate::redis) mod rebuild;
+mod records;
 pub(in crate::redis) mod replay;
 pub(in crate::redis) mod resp;
 pub(in crate::redis) mod resync;
 pub(in crate::redis) mod search;
+pub(in crate::redis) mod server;
 pub(in crate::redis) mod set;
 pub(in crate::redis) mod state;
 pub(in crate::redis) mod stream_commands;

@@ -61,9 +61,12 @@ impl AofNames {
                 let lost = manifest.lost_lines(set.stem(), &beside);
                 if let Some(first) = lost.first() {
                     let (are, them) = if lost.len() == 1 { ("is", "it") } else { ("are", "them") };
+                    let says = match manifest.files.iter().any(|file| file.name == *first) {
+                        true => format!("calls {them} replaced, but names no base that replaces {them}"),
+                        false => format!("does not name {them}"),
+                    };
                     let why = format!(
-                        "{} {are} there and the manifest does not name {them}: a server would load only {}, and delete or write over \
-                         {first} later",
+                        "{} {are} there and the manifest {says}: a server would load only {}, and delete or write over {first} later",
                         lost.join(", "),
                         if set.files.is_empty() { "nothing".into() } else { set.files.join(", ") }
                     );

@@ -6,18 +6,15 @@
 
 use std::ops::Range;
 
-use super::arguments::id;
 use super::command::is_known_name;
 use super::misspelt::{Misspelt, Names, is_damaged};
-use super::resp::{Broken, Parsed, parse};
+use super::resp::Broken;
 use super::resync::{Finder, Item};
 use crate::redis::finding::{Finding, MOST_FINDINGS, Reason};
 use crate::redis::rdb::header::Limits;
 use crate::redis::stream::id::decimal;
 use crate::redis::stream::keys::Scope;
 
-/// What stands between the number of arguments and a name as long as XADD.
-const NAME_OF_FOUR: &[u8] = b"\r\n$4\r\n";
 /// Bytes of a window that has not grown.
 pub(in crate::redis) const WINDOW: u64 = 4 << 20;
 /// With fewer bytes left in a window, the next one decides.
@@ -26,8 +23,8 @@ const MARGIN: usize = 128;
 /// Plans for an append-only file whose bytes it asks for.
 #[derive(Debug)]
 pub(in crate::redis) struct AofPlanner {
-    limits: Limits,
-    scope: Scope,
+    pub(super) limits: Limits,
+    pub(super) scope: Scope,
     start: u64,
     pub(in crate::redis) total: u64,
     at: u64,
@@ -201,7 +198,7 @@ impl AofPlanner {
         self.note(Finding::new(reason, from, text).of_length(to - from));
     }
 
-    fn note(&mut self, finding: Finding) {
+    pub(super) fn note(&mut self, finding: Finding) {
         self.found += 1;
         if self.findings.len() < MOST_FINDINGS {
             self.findings.push(finding);
@@ -246,33 +243,6 @@ impl AofPlanner {
             let text =
                 "a whole record goes: the SELECT before it may be lost, and with it which database it belongs to";
             self.record_that_goes(Reason::UnknownDatabase, from, to - from, args, text);
-        }
-    }
-
-    /// A whole record that goes is told by itself, if it is one of Papyra's.
-    fn record_that_goes(&mut self, reason: Reason, from: u64, length: u64, args: &[&[u8]], text: &str) {
-        let Some(key) = args.get(1).filter(|key| self.scope.find(key).is_some()) else { return };
-        let mut finding = Finding::new(reason, from, text).of_length(length);
-        finding.key = Some(key.to_vec());
-        finding.id = args.iter().skip(2).find_map(|arg| id(arg).ok());
-        self.records_that_go += 1;
-        self.note(finding);
-    }
-
-    /// Whole records between damage and damage: nothing proves where commands begin there, so that they go, each told by itself.
-    fn records_within(&mut self, damage: &[u8], offset: u64) {
-        let (mut args, mut from) = (Vec::new(), 0);
-        for mark in memchr::memmem::find_iter(damage, NAME_OF_FOUR) {
-            let name = damage[mark + NAME_OF_FOUR.len()..].first_chunk::<4>();
-            let digits = damage[..mark].iter().rev().take(3).take_while(|byte| byte.is_ascii_digit()).count();
-            let begin = (mark - digits).checked_sub(1).filter(|&at| at >= from && damage[at] == b'*');
-            // A record has few arguments: so each place is looked at in bounded time.
-            let (Some(begin), Some(b"XADD" | b"xadd"), 1..=2) = (begin, name, digits) else { continue };
-            let Parsed::Command(length) = parse(damage, begin, self.limits.unit, &mut args) else { continue };
-            let words: Vec<&[u8]> = args.iter().map(|range| &damage[range.clone()]).collect();
-            let text = "what looks like a whole record goes with the damage around it, as nothing proves where commands begin there";
-            self.record_that_goes(Reason::RecordInDamage, offset + begin as u64, length as u64, &words, text);
-            from = begin + length;
         }
     }
 

@@ -22,9 +22,17 @@ impl Manifest {
     /// # Errors
     /// More than one order is possible, or none: why.
     pub fn rebuild(stem: &str, old: &[u8], names: &[String]) -> Result<Self, &'static str> {
-        let sound: Vec<ManifestFile> = old.split(|&byte| byte == b'\n').filter_map(|line| file(line).ok()).collect();
+        let mut sound: Vec<ManifestFile> =
+            old.split(|&byte| byte == b'\n').filter_map(|line| file(line).ok()).collect();
         if sound.iter().any(|file| file.name.strip_suffix(".manifest") == Some(stem)) {
             return Err("the manifest names itself");
+        }
+        let is_base =
+            |name: &str| name == stem || server_name(name).is_some_and(|own| (own.0, own.2) == (stem, FileRole::Base));
+        let is_replaced = |name: &str| sound.iter().any(|file| file.name == name && file.role == FileRole::History);
+        if !names.iter().any(|name| is_base(name) && !is_replaced(name)) {
+            // What was replaced was replaced by a base: where there is none, no line that says so is true.
+            sound.retain(|file| file.role != FileRole::History);
         }
         let said = |name: &str| sound.iter().find(|file| file.name == name);
         let wanted = |file: &&ManifestFile| file.role != FileRole::History;
@@ -75,10 +83,12 @@ impl Manifest {
     pub(in crate::redis) fn lost_lines(&self, stem: &str, beside: &[(String, u64)]) -> Vec<String> {
         let base = self.files.iter().find(|file| file.role == FileRole::Base);
         let is_lost = |name: &str, size: u64| {
-            if size == 0 || self.files.iter().any(|file| file.name == name) {
-                return false;
-            }
+            let named = self.files.iter().find(|file| file.name == name);
             match server_name(name) {
+                _ if size == 0 => false,
+                // A rewrite makes the base first that replaces what was before.
+                _ if named.is_some_and(|file| file.role == FileRole::History) => base.is_none(),
+                _ if named.is_some() => false,
                 Some((own, seq, FileRole::Incremental)) if own == stem => base.is_none_or(|base| seq >= base.seq),
                 Some((own, _, FileRole::Base)) if own == stem => base.is_none(),
                 _ => false,
@@ -123,6 +133,25 @@ mod tests {
             assert_eq!(Manifest::parse(manifest.to_text().as_bytes()).as_ref(), Ok(&manifest));
             manifest.in_order().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
         })
+    }
+
+    #[test]
+    fn what_nothing_has_replaced_is_not_taken_for_replaced() {
+        let lines = |base: char, incr: char| {
+            format!("file \"a b.aof.3.base.rdb\" seq 3 type {base}\nfile \"a b.aof.3.incr.aof\" seq 3 type {incr}\n")
+        };
+        let names = ["a b.aof.3.base.rdb", "a b.aof.3.incr.aof"];
+        let beside = names.map(|name| (name.to_owned(), 9));
+        for (base, incr, lost) in [('b', 'i', 0), ('h', 'i', 1), ('h', 'h', 2), ('b', 'h', 0)] {
+            let manifest = Manifest::parse(lines(base, incr).as_bytes()).expect("a manifest");
+            assert_eq!(manifest.lost_lines("a b.aof", &beside).len(), lost, "{base} {incr}");
+        }
+        for (base, incr) in [('h', 'i'), ('h', 'h')] {
+            assert_eq!(rebuilt(&lines(base, incr), &names), Ok(names.join(", ")));
+        }
+        // Where a base has replaced it, it is.
+        let newer = [&names[..], &["a b.aof.4.base.rdb", "a b.aof.4.incr.aof"]].concat();
+        assert_eq!(rebuilt(&lines('h', 'h'), &newer), Ok(newer[2..].join(", ")));
     }
 
     #[test]

@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{Refusal, UNKNOWN_OPTION, group, ids, integer, natural};
 use super::command::{Touch, is_known_name, is_opaque, overwrites, touches};
+use super::key_commands::flushes;
 use super::resp::Command;
+use super::server::Server;
 use super::state::{GroupState, StreamState};
-use super::untold::{Untold, slot};
+use super::untold::Untold;
 use crate::redis::finding::{Finding, MOST_FINDINGS, Reason};
-use crate::redis::rdb::header::Limits;
 use crate::redis::rdb::node::Entry;
-use crate::redis::rdb::reader::RdbReader;
 use crate::redis::rdb::stream::StreamFacts;
 use crate::redis::stream::group::{Group, quoted};
-use crate::redis::visit::{Any, Flow, Key, Visitor};
+use crate::redis::visit::{Flow, Key, Visitor};
 
 /// Streams by database and key, and what is needed to follow the commands that change them.
 pub struct Replay<P, F> {
@@ -32,9 +32,9 @@ pub struct Replay<P, F> {
     /// Keys that a stream command named in vain: whatever would be moved from there is lost. In a whole file there are none.
     pub(in crate::redis) absent: BTreeSet<(u64, Vec<u8>)>,
     /// Commands before are lost: a key that is not a stream may have been one.
-    lossy: bool,
-    /// Claims of entries that are gone count, as before Redis 7.0.
-    pub(in crate::redis) claims_gone: bool,
+    pub(in crate::redis) lossy: bool,
+    /// What the server did otherwise than others, as far as is known.
+    pub(in crate::redis) server: Server,
     by_old_server: bool,
     /// What is not certain.
     pub untold: Untold,
@@ -57,7 +57,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             queued: None,
             absent: BTreeSet::new(),
             lossy: false,
-            claims_gone: false,
+            server: Server::default(),
             by_old_server: false,
             untold: Untold::default(),
             file: 0,
@@ -66,10 +66,13 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         }
     }
 
-    /// A server before Redis 7.0 has written what comes, unless a dump at its front says otherwise: it claimed entries that are gone as it
-    /// claimed any other.
+    /// A server before Redis 7.0 has written what comes, unless a dump at its front names another one.
+    ///
+    /// Without a dump at the front nothing in an append-only file names its server. A file of a folder is then read as Redis 7.0 and Valkey
+    /// read it: a group has read as many entries as ENTRIESREAD says.
     pub fn by_old_server(&mut self, is_old: bool) {
-        (self.claims_gone, self.by_old_server) = (is_old, is_old);
+        self.by_old_server = is_old;
+        self.server = Server { claims_gone: is_old, ..Server::default() };
     }
 
     /// The streams, by database and key.
@@ -91,7 +94,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         self.streams.clear();
         self.absent.clear();
         self.untold.clear();
-        self.claims_gone = self.by_old_server;
+        self.by_old_server(self.by_old_server);
         self.lossy = false;
         self.findings.clear();
     }
@@ -200,21 +203,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
                     self.put(to, arg(1)?, Some(moved))?;
                 }
             }
-            b"SWAPDB" => {
-                let (a, b) = (natural(arg(1)?), natural(arg(2)?));
-                let (a, b) = a.zip(b).ok_or("the database is not a number")?;
-                let swapped = |db| {
-                    if db == a {
-                        b
-                    } else if db == b {
-                        a
-                    } else {
-                        db
-                    }
-                };
-                let all = std::mem::take(&mut self.streams);
-                self.streams = all.into_iter().map(|((db, key), stream)| ((swapped(db), key), stream)).collect();
-            }
+            b"SWAPDB" => self.swap_databases(arg(1)?, arg(2)?)?,
             b"FLUSHALL" | b"FLUSHDB" if !flushes(&args[1..]) => return Err(UNKNOWN_OPTION),
             b"FLUSHALL" => {
                 self.streams.clear();
@@ -269,114 +258,11 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             }
         }
     }
-
-    fn is_there(&self, db: u64, key: &[u8]) -> bool {
-        self.streams.contains_key(&(db, key.to_vec()))
-    }
-
-    fn is_lost(&self, key: &[u8]) -> bool {
-        !self.is_there(self.db, key) && self.absent.contains(&(self.db, key.to_vec()))
-    }
-
-    fn put(&mut self, db: u64, key: &[u8], stream: Option<StreamState<P>>) -> Result<(), Refusal> {
-        match stream {
-            Some(stream) => self.streams.insert((db, key.to_vec()), stream),
-            None if self.lossy && self.is_there(db, key) => {
-                let why = "what was to replace the stream is of another type, or lost with the damage before: the stream stays";
-                return Err(why.into());
-            }
-            // What was moved is of another type; it replaces whatever was there.
-            None => self.streams.remove(&(db, key.to_vec())),
-        };
-        Ok(())
-    }
-
-    fn copy(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
-        let [_, from, to, options @ ..] = args else { return Err("too few arguments".into()) };
-        let (mut db, mut replace) = (self.db, false);
-        let mut options = options.iter();
-        while let Some(option) = options.next() {
-            match option.to_ascii_uppercase().as_slice() {
-                b"REPLACE" => replace = true,
-                b"DB" => db = options.next().and_then(|db| natural(db)).ok_or("the database is not a number")?,
-                _ => return Err(UNKNOWN_OPTION),
-            }
-        }
-        if !replace && self.is_there(db, to) {
-            return Err("the target is there already".into());
-        }
-        let copied = self.streams.get(&(self.db, from.to_vec())).cloned();
-        self.put(db, to, copied)
-    }
-
-    /// `TRIMSLOTS RANGES n from to…` (Redis 8.4): what has moved to another node of the cluster.
-    fn trim_slots(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
-        let [_, word, count, ranges @ ..] = args else { return Err("too few arguments".into()) };
-        let ends: Option<Vec<u64>> = ranges.iter().map(|end| natural(end)).collect();
-        let ends =
-            ends.filter(|ends| word.eq_ignore_ascii_case(b"RANGES") && natural(count) == Some(ends.len() as u64 / 2));
-        let ends = ends.filter(|ends| ends.len() % 2 == 0).ok_or(UNKNOWN_OPTION)?;
-        let goes = |slot: u64| ends.chunks_exact(2).any(|range| (range[0]..=range[1]).contains(&slot));
-        self.streams.retain(|(_, key), _| !goes(slot(key)));
-        Ok(())
-    }
-
-    /// `CLUSTER FLUSHSLOT slot [SYNC|ASYNC]` (Valkey 9.0).
-    fn flush_slot(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
-        match args {
-            [_, word, number, how @ ..] if word.eq_ignore_ascii_case(b"FLUSHSLOT") && flushes(how) => {
-                let gone = natural(number).ok_or("the slot is not a number")?;
-                self.streams.retain(|(_, key), _| slot(key) != gone);
-                Ok(())
-            }
-            _ => Err(UNKNOWN_OPTION),
-        }
-    }
-
-    fn restore(&mut self, command: &Command<'_>) -> Result<(), Refusal> {
-        let [_, key, ttl, payload, options @ ..] = command.args else { return Err("too few arguments".into()) };
-        let is = |name: &str| options.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
-        let ttl = integer(ttl).filter(|&ttl| ttl >= 0).ok_or("no time")?;
-        if !is("REPLACE") && self.is_there(self.db, key) {
-            return Err("the target is there already".into());
-        }
-        let before = self.streams.remove(&(self.db, key.to_vec()));
-        let outer = self.open.take();
-        let db = self.db;
-        let mut reader = RdbReader::dump(key, Limits::default()).in_db(db);
-        let _ = reader.push::<Any<'_>>(payload, &mut (self as _));
-        let result = reader.finish::<Any<'_>>(&mut (self as _));
-        self.open = outer;
-        if result.is_err() {
-            self.streams.remove(&(db, key.to_vec()));
-            self.streams.extend(before.map(|before| ((db, key.to_vec()), before)));
-            return Err("the payload cannot be read".into());
-        }
-        if let Some(stream) = self.streams.get_mut(&(db, key.to_vec())) {
-            stream.offset = command.offset;
-            stream.expire_ms = (ttl > 0 && is("ABSTTL")).then_some(ttl);
-        }
-        Ok(())
-    }
-}
-
-/// Does a FLUSHALL or FLUSHDB with these options do anything?
-fn flushes(options: &[&[u8]]) -> bool {
-    match options {
-        [] => true,
-        [how] => how.eq_ignore_ascii_case(b"SYNC") || how.eq_ignore_ascii_case(b"ASYNC"),
-        _ => false,
-    }
 }
 
 impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Visitor for Replay<P, F> {
     fn aux(&mut self, name: &[u8], value: &[u8]) {
-        let is_new = match name {
-            b"redis-ver" => !matches!(value, [b'1'..=b'6', b'.', ..]),
-            b"valkey-ver" => true,
-            _ => false,
-        };
-        self.claims_gone &= !is_new;
+        self.server.learn(name, value);
     }
 
     fn key(&mut self, key: &Key<'_>) -> Flow {

@@ -3,7 +3,8 @@
 //! Commands on whole keys, transactions and databases are `replay`'s affair.
 
 use super::arguments::{
-    Refusal, UNKNOWN_OPTION, counted_ids, group, id, ids, integer, natural, open_id, policy, policy_and_ids, trim,
+    Addition, Refusal, UNKNOWN_OPTION, addition, counted_ids, group, id, ids, integer, natural, open_id, policy,
+    policy_and_ids, trim,
 };
 use super::replay::Replay;
 use super::resp::Command;
@@ -12,33 +13,10 @@ use crate::redis::rdb::node::{Entry, Fields};
 use crate::redis::stream::id::StreamId;
 
 impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
-    /// `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer] [MAXLEN|MINID [=|~] n [LIMIT n]] id field
-    /// value…`, the options in any order.
     pub(in crate::redis) fn add(&mut self, command: &Command<'_>) -> Result<(), Refusal> {
-        let mut rest = command.args.get(2..).ok_or("too few arguments")?;
+        let Addition { only_if_there, identified, trim, policy, id, fields } = addition(command.args)?;
         let key = command.args[1];
-        let (mut only_if_there, mut identified, mut how, mut what_of_references) = (false, false, None, Policy::Keep);
-        while let Some(&word) = rest.first() {
-            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-            let taken = if is("NOMKSTREAM") {
-                only_if_there = true;
-                1
-            } else if is("IDMP") || is("IDMPAUTO") {
-                identified = true;
-                if is("IDMP") { 3 } else { 2 }
-            } else if let Some(policy) = policy(word) {
-                what_of_references = policy;
-                1
-            } else if let Some(trim) = trim(&mut rest)? {
-                how = Some(trim);
-                0
-            } else {
-                break;
-            };
-            rest = rest.get(taken..).ok_or("too few arguments")?;
-        }
-        let (id, fields) = rest.split_first().ok_or("no ID")?;
-        if identified && *id == b"*" {
+        if identified && id == b"*" {
             // A duplicate of what the producer has sent: it adds no entry.
             return Ok(());
         }
@@ -68,8 +46,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         stream.entries.insert(id, kept);
         stream.last_id = id;
         stream.entries_added = stream.entries_added.saturating_add(1);
-        if let Some(how) = how {
-            stream.trim(how, what_of_references);
+        if let Some(how) = trim {
+            stream.trim(how, policy);
         }
         Ok(())
     }
@@ -134,7 +112,11 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             let offset = command.offset;
             self.streams.entry((self.db, key.to_vec())).or_insert_with(|| StreamState::new(offset));
         }
+        let caps = self.server.caps_entries_read;
         let stream = self.stream(key)?;
+        if caps {
+            entries_read = entries_read.min(i64::try_from(stream.entries_added).unwrap_or(i64::MAX));
+        }
         match verb.as_slice() {
             b"CREATE" => {
                 let new = GroupState { last_delivered: position()?, entries_read, ..GroupState::default() };
@@ -175,7 +157,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
                 _ => return Err(UNKNOWN_OPTION),
             }
         }
-        let claims_gone = self.claims_gone;
+        let claims_gone = self.server.claims_gone;
         let StreamState { entries, groups, .. } = self.stream(key)?;
         let group = groups.get_mut(*name).ok_or("there is no such group")?;
         if let Some(last) = last {

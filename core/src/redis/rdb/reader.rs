@@ -303,6 +303,8 @@ impl RdbReader {
                     key: self.current.key(),
                     base,
                     node_limit: self.limits.unit,
+                    // Redis 8.10 looks at it when it loads a file (redis `rdb.c`), 8.2 does not.
+                    overread_is_refused: self.header.is_some_and(|h| h.vendor == Vendor::Redis && h.version >= 15),
                     scratch: &mut self.scratch,
                     flow: Flow::Continue(()),
                     broken_node: &mut self.broken_node,

@@ -102,6 +102,8 @@ pub(crate) struct Context<'a, V> {
     /// File offset of the cursor's start.
     pub(crate) base: u64,
     pub(crate) node_limit: u64,
+    /// The server loads no stream with a group that has read more entries than were ever added.
+    pub(crate) overread_is_refused: bool,
     pub(crate) scratch: &'a mut Vec<u8>,
     pub(crate) flow: Flow,
     /// The first node that did not parse: an error instead of damage if the checksum turns out to hold.
@@ -391,6 +393,14 @@ impl StreamReader {
         let last = StreamId::new(length(cur)?, length(cur)?);
         let entries_read = if self.rdb_type >= 19 { Some(length(cur)? as i64) } else { None };
         let pending = length(cur)?;
+        let (added, read) = (self.facts.entries_added, entries_read.filter(|&read| read != -1));
+        if let Some(read) = read.filter(|&read| ctx.overread_is_refused && read as u64 > added) {
+            let name = quoted(&name);
+            let text = format!(
+                "a server will not load this file: group {name} has read {read} entries, and only {added} were added"
+            );
+            ctx.finding(Reason::RefusedValue, at, None, text);
+        }
         self.named += name.len() as u64;
         if self.group_names.contains(&name) {
             ctx.finding(Reason::DuplicateGroup, at, None, format!("two groups are called {}", quoted(&name)));
