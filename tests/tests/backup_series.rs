@@ -38,6 +38,85 @@ fn a_policy_holds_for_each_series_by_itself() {
 }
 
 #[test]
+fn what_is_not_there_is_called_by_its_name_and_what_is_there_too() {
+    let shop = two();
+    let password = [("RESTIC_PASSWORD", "correct horse")];
+    with(&shop, &password, "backup init r").must_exit(0);
+    for of in ["orders", "billing"] {
+        with(&shop, &password, &format!("backup create --path {of} --to r --name {of}")).must_exit(0);
+    }
+    for place in ["kept", "r"] {
+        for verb in ["verify --all", "verify --latest", "drill --latest", "ls --latest", "prune --keep-last 1"] {
+            let run = with(&shop, &password, &format!("backup {verb} {place} --series nobody")).must_exit(66);
+            run.must_complain("no backup of the series nobody").must_complain("/billing; ").must_complain("/orders");
+        }
+        let listed = with(&shop, &password, &format!("backup list {place} --series nobody")).must_exit(2);
+        listed.must_say("no backup of the series nobody").must_say("/billing; ").must_say("/orders");
+        with(&shop, &password, &format!("backup list {place} --tag none")).must_exit(2).must_say("the tag none");
+        for verb in ["verify", "drill", "ls", "restore --to q", "diff orders"] {
+            let run = with(&shop, &password, &format!("backup {verb} {place}"));
+            run.must_exit(65).must_complain("holds backups and is none itself");
+        }
+        let settings = [password[0], ("PAPYRA_BACKUPS", place)];
+        with(&shop, &settings, "backup verify --all").must_exit(0).must_say("is intact");
+        with(&shop, &settings, "backup verify --all --series nobody").must_exit(66).must_complain(place);
+    }
+    for verb in ["verify --all", "verify --latest", "prune --keep-last 1"] {
+        shop.papyra(&format!("backup {verb} kept/a")).must_exit(66).must_complain("is a backup itself");
+    }
+    let restics = [password[0], ("RESTIC_REPOSITORY", "r")];
+    with(&shop, &restics, "backup verify --all").must_exit(0).must_say("r/orders is intact");
+    with(&shop, &restics, "backup init").must_exit(73).must_complain("r is a repository already");
+    shop.papyra("backup verify --all").must_exit(78).must_complain("PAPYRA_BACKUPS");
+    shop.write("papyra.toml", "backups = \"kept\"\n");
+    shop.papyra("backup verify --all").must_exit(0).must_say("kept/a is intact");
+}
+
+#[test]
+fn what_only_looks_like_a_place_in_an_object_store_is_no_folder() {
+    let shop = two();
+    for place in ["s3:/b/x", "s3:b", "S3://b/x", "gs://b/x", "az:/b", "sftp:h:/x", "rest:http://h/x", "ftp://h/x"] {
+        for verb in [
+            "init PLACE",
+            "create --path orders --to PLACE",
+            "create --path orders --every 1s --to PLACE",
+            "list PLACE",
+            "verify PLACE",
+            "verify --all PLACE",
+            "drill --latest PLACE",
+            "diff PLACE orders",
+            "cat PLACE events.ndjson",
+            "prune PLACE --keep-last 1",
+            "restore kept/a --to PLACE",
+        ] {
+            let run = shop.papyra(&format!("backup {}", verb.replace("PLACE", place))).must_exit(64);
+            run.must_complain("write ./ before it");
+        }
+    }
+    assert_eq!(std::fs::read_dir(shop.path(".")).unwrap().count(), 3);
+    shop.papyra("backup create --path orders --to ./s3:/b").must_exit(0);
+    shop.papyra("backup list ./s3:/b").must_exit(2).must_say("not verified");
+}
+
+#[test]
+fn a_verification_of_all_counts_no_backup_that_is_dated_ahead() {
+    if !has("faketime") {
+        return;
+    }
+    let shop = two();
+    let create = format!("{} backup create --path orders --to kept --name e", papyra_tests::binary().display());
+    let mut command = Command::new("faketime");
+    command.args(["2036-01-01 00:00:00", "sh", "-c", &create]).current_dir(shop.path("."));
+    papyra_tests::run(command, &create).must_exit(0);
+    shop.papyra("backup verify --all kept --prometheus m.prom").must_exit(2).must_say("kept/e is dated in the future");
+    let metrics = String::from_utf8(shop.read("m.prom")).unwrap();
+    let age = metrics.lines().find(|line| line.starts_with("papyra_backup_age_seconds")).unwrap();
+    let age: f64 = age.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((0.0..86_400.0).contains(&age), "{age}");
+    assert!(metrics.contains("papyra_backup_success{operation=\"verify\"} 0"), "{metrics}");
+}
+
+#[test]
 fn the_newest_is_that_of_the_source_that_is_meant() {
     let shop = two();
     for verb in ["verify", "drill", "restore"] {

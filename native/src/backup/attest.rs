@@ -157,11 +157,17 @@ pub(super) fn find(
     let mut opened = folder.read(&file)?;
     let read = opened.by_ref().take(1 << 16).read_to_end(&mut bytes);
     read.map_err(|error| opened.failed(&path, bytes.len() as u64, &error))?;
+    if let Some(why) = opened.damage() {
+        return Err(unreadable(folder, &file, &why));
+    }
     let record: Attestation = match serde_json::from_slice(&bytes) {
         Ok(record) => record,
         Err(_) if bytes.is_empty() => return Err(unreadable(folder, &file, "it is empty")),
         Err(_) => return Err(unreadable(folder, &file, "it is not a record of a verification")),
     };
+    if record.when().is_none() {
+        return Err(unreadable(folder, &file, "it does not say when the backup was looked at"));
+    }
     if record.manifest_sha256 != manifest_sha256 {
         notes.push(format!("{} is about another backup and does not count", show(&path)));
         return Ok(None);
@@ -170,10 +176,12 @@ pub(super) fn find(
 }
 
 fn unreadable(folder: &dyn Files, file: &str, why: &str) -> Error {
+    let is_in_the_way = matches!(folder.look(file), Ok(Look::Folder));
     let text = format!(
-        "cannot read {}: {why}; nobody knows what it said of the backup: verify or drill the backup again, which writes it \
+        "cannot read {}: {why}; nobody knows what it said of the backup: {}verify or drill the backup again, which writes it \
          anew",
-        show(&folder.join(file))
+        show(&folder.join(file)),
+        if is_in_the_way { "move the folder away, then " } else { "" }
     );
     Error::new(Code::Io, text)
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::pass::Hashed;
 use super::stored::unpacked;
-use super::{Backup, is_backup, remote, repository};
+use super::{Backup, is_backup, names, remote, repository};
 use crate::TOOL;
 use crate::archive::{self, Format};
 use crate::disk::Folder;
@@ -193,6 +193,7 @@ enum Side {
 
 impl Side {
     fn open(path: &Path) -> Result<Side> {
+        remote::refuse_lookalike(path)?;
         let is_stored = || remote::is_remote(path) || repository::is_repository(path);
         if is_stored() || Folder::open(path).is_ok_and(|folder| is_backup(&folder).unwrap_or(false)) {
             let backup = Backup::open(path)?;
@@ -204,7 +205,12 @@ impl Side {
             }
             return Ok(Side::Backup(Box::new(backup)));
         }
-        match Target::at(path, Choice::Auto, None)? {
+        let target = Target::at(path, Choice::Auto, None).map_err(|error| {
+            let holds_backups =
+                Folder::open(path).and_then(|folder| names(&folder)).is_ok_and(|names| !names.is_empty());
+            Backup::open(path).err().filter(|_| holds_backups).unwrap_or(error)
+        });
+        match target? {
             Target::History(history) => Ok(Side::Logs(vec![history])),
             Target::Folder(logs) => match logs.left_out() {
                 Some(left) => {

@@ -166,6 +166,7 @@ pub fn at(path: &Path) -> Result<Box<dyn Files>> {
     if remote::is_remote(path) {
         return remote::open(path);
     }
+    remote::refuse_lookalike(path)?;
     match repository::find(path)? {
         Some(found) => Ok(found),
         None => Ok(Box::new(Folder::open(path)?)),

@@ -48,6 +48,7 @@ pub(super) fn refuse_inside(to: &Path) -> Result<()> {
 
 /// The folder that backups are to go to, made if it is not there. It does not lie in a repository.
 pub(super) fn for_backups(to: &Path) -> Result<Folder> {
+    remote::refuse_lookalike(to)?;
     let absolute = std::path::absolute(to).map_err(|error| Error::cannot_open(to, error))?;
     let Some(inside) = absolute.ancestors().skip(1).find(|path| repository::folder_of(path).is_some()) else {
         return Folder::create(to);

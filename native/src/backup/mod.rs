@@ -68,6 +68,7 @@ pub struct Backup {
 impl Backup {
     /// Opens the backup at `path`. A manifest that is damaged, or that leads out of the backup, is refused.
     pub fn open(path: &Path) -> Result<Backup> {
+        remote::refuse_lookalike(path)?;
         if remote::is_remote(path) || repository::is_repository(path) {
             return Backup::of(at(path)?);
         }
@@ -141,7 +142,14 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
                 "{} is an incomplete upload, or is being uploaded: there is nothing to read yet",
                 show(files.path())
             ),
-            _ => format!("{} is not a backup: it has no {name}", show(files.path())),
+            _ => match names(files).unwrap_or_default().first() {
+                Some(first) => format!(
+                    "{} holds backups and is none itself: name one of them, such as {}",
+                    show(files.path()),
+                    show(&files.join(first))
+                ),
+                None => format!("{} is not a backup: it has no {name}", show(files.path())),
+            },
         };
         return Err(Error::new(Code::Data, text));
     }
@@ -203,7 +211,15 @@ fn is_unreachable(error: &Error) -> bool {
 }
 
 fn no_backups(backups: &Path) -> Error {
+    if is_itself_a_backup(backups) {
+        let text = format!("{} is a backup itself: name the folder that it lies in", show(backups));
+        return Error::new(Code::NoInput, text);
+    }
     Error::new(Code::NoInput, format!("there is no backup in {}: papyra backup create makes one", show(backups)))
+}
+
+fn is_itself_a_backup(path: &Path) -> bool {
+    at(path).is_ok_and(|files| matches!(files.size(manifest::SUMS), Ok(Some(_))))
 }
 
 /// What tells this host's hidden names from those of others.

@@ -13,9 +13,10 @@ use papyra_core::escape::escape;
 use serde::Serialize;
 
 use super::list::{Entry, all_readable, entries};
+use super::series::unknown;
 use super::verify::foreign;
-use super::{Backup, Files, at, unfinished_in};
-use crate::error::{Code, Error, Result, show};
+use super::{Backup, Files, at, is_itself_a_backup, no_backups, unfinished_in};
+use crate::error::{Code, Error, Result};
 
 /// Which backups of a series to keep.
 #[derive(Debug, Clone, Default)]
@@ -80,11 +81,13 @@ pub fn prune(backups: &Path, series: Option<&str>, keep: &Keep, apply: bool, now
         "nothing was removed, since nobody knows whether it would be needed",
     )?;
     if let Some(series) = series {
-        entries.retain(|entry| entry.series.as_deref() == Some(series));
-        if entries.is_empty() {
-            let text = format!("there is no backup of the series {} in {}", escape(series.as_bytes()), show(backups));
-            return Err(Error::new(Code::NoInput, text));
+        let all: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.series.as_deref()).collect();
+        if !all.contains(series) {
+            return Err(unknown(series, &all, backups));
         }
+        entries.retain(|entry| entry.series.as_deref() == Some(series));
+    } else if entries.is_empty() && is_itself_a_backup(backups) {
+        return Err(no_backups(backups));
     }
     let mut decisions = decide(&entries, keep);
     if apply {

@@ -122,11 +122,8 @@ impl Wanted {
             there.filter(of).filter_map(|entry| entry.series.as_deref()).collect()
         };
         let all = known(&|_| true);
-        let (found, of) = if let Some(named) = &self.named {
-            (
-                known(&|entry| entry.series.as_ref() == Some(named)),
-                format!(" of the series {}", escape(named.as_bytes())),
-            )
+        let (found, meant) = if let Some(named) = &self.named {
+            (known(&|entry| entry.series.as_ref() == Some(named)), of(named))
         } else if let Some(source) = &self.source {
             let host = host();
             let found = known(&|entry| entry.is_of(&host, source));
@@ -134,22 +131,13 @@ impl Wanted {
         } else {
             (all.clone(), String::new())
         };
-        let list = |series: &BTreeSet<&str>| {
-            let names: Vec<String> = series.iter().map(|name| escape(name.as_bytes())).collect();
-            names.join("; ")
-        };
         let mut names = found.iter();
         match (names.next(), names.next()) {
             (Some(one), None) => Ok((*one).to_owned()),
-            (None, _) if all.is_empty() => Err(super::no_backups(backups)),
-            (None, _) => {
-                let text =
-                    format!("there is no backup{of} in {}; name a series with --series: {}", show(backups), list(&all));
-                Err(Error::new(Code::NoInput, text))
-            }
+            (None, _) => Err(none(&meant, &all, backups)),
             (Some(_), Some(_)) => {
                 let text = format!(
-                    "{} holds backups{of} in several series; name one with --series or PAPYRA_SERIES: {}",
+                    "{} holds backups{meant} in several series; name one with --series or PAPYRA_SERIES: {}",
                     show(backups),
                     list(&found)
                 );
@@ -157,4 +145,27 @@ impl Wanted {
             }
         }
     }
+}
+
+/// What to say when there is no backup of what is meant: `of` tells it, and `all` are the series that there are.
+fn none(of: &str, all: &BTreeSet<&str>, backups: &Path) -> Error {
+    if all.is_empty() {
+        return super::no_backups(backups);
+    }
+    let text = format!("there is no backup{of} in {}; name a series with --series: {}", show(backups), list(all));
+    Error::new(Code::NoInput, text)
+}
+
+/// The same of a series that was named.
+pub(super) fn unknown(series: &str, all: &BTreeSet<&str>, backups: &Path) -> Error {
+    none(&of(series), all, backups)
+}
+
+fn of(series: &str) -> String {
+    format!(" of the series {}", escape(series.as_bytes()))
+}
+
+fn list(series: &BTreeSet<&str>) -> String {
+    let names: Vec<String> = series.iter().map(|name| escape(name.as_bytes())).collect();
+    names.join("; ")
 }

@@ -1,9 +1,10 @@
 //! Verifying a backup: every stored byte is read, every record scanned, and both compared with the manifest.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use papyra_core::manifest::{Content, Manifest, StoredFile};
 use papyra_core::report::{Report, Verdict};
 use papyra_core::summary::Summary;
@@ -11,6 +12,7 @@ use papyra_core::verification;
 use serde::Serialize;
 
 use super::remote::UNDER_WAY;
+use super::series::unknown;
 use super::stored::{Damage, read_back};
 use super::{Attested, Backup, Files, at, attest, is_unreachable, names, no_backups, seconds_since};
 use crate::TOOL;
@@ -63,6 +65,16 @@ pub struct Unread {
 }
 
 impl Verification {
+    /// When the backup was made.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.created.parse().ok()
+    }
+
+    /// Whether it is dated so far ahead that a clock was wrong.
+    pub fn is_from_future(&self) -> bool {
+        self.time().is_some_and(|time| super::is_from_future(time, Timestamp::now()))
+    }
+
     /// Whether all is well.
     pub fn is_good(&self) -> bool {
         self.intact && self.scan.as_ref().is_none_or(|scan| scan.verdict == Verdict::Clean)
@@ -116,10 +128,16 @@ pub fn verify_all(folder: &Path, series: Option<&str>, effort: Effort<'_>) -> Re
     let begun = Instant::now();
     let names = names(&*at(folder)?)?;
     let (mut backups, mut failed, mut first, mut seen) = (Vec::new(), Vec::new(), None, Seen::new());
+    let mut all = BTreeSet::new();
     for path in names.into_iter().map(|name| folder.join(name)) {
         let opened = Backup::open(&path);
-        if opened.as_ref().is_ok_and(|backup| series.is_some_and(|series| backup.manifest.series() != series)) {
-            continue;
+        if let Ok(backup) = &opened {
+            let of = backup.manifest.series();
+            let is_other = series.is_some_and(|series| of != series);
+            all.insert(of);
+            if is_other {
+                continue;
+            }
         }
         match opened.and_then(|backup| verify_once(&backup, false, &mut seen, effort)) {
             Ok(done) => backups.push(done),
@@ -131,7 +149,8 @@ pub fn verify_all(folder: &Path, series: Option<&str>, effort: Effort<'_>) -> Re
         }
     }
     if backups.is_empty() && failed.is_empty() {
-        return Err(no_backups(folder));
+        let all: BTreeSet<&str> = all.iter().map(String::as_str).collect();
+        return Err(series.map_or_else(|| no_backups(folder), |series| unknown(series, &all, folder)));
     }
     let (bytes, folder) = (backups.iter().map(|done| done.bytes).sum(), folder.to_owned());
     let (tool, seconds) = (TOOL, seconds_since(begun));

@@ -11,7 +11,7 @@ use super::scan;
 use super::settings::{Common, Format, Settings, label};
 use super::when::seconds;
 use crate::checklist::{Item, Wanted, check};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::redis::{self, checklist::Limits};
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,10 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let wanted = Wanted {
         path,
         quarantine_dir: settings.quarantine_dir.clone(),
-        backups: settings.backups(args.backups.as_ref()).ok(),
+        backups: match settings.backups(args.backups.as_ref()) {
+            Err(error) if error.code == Code::Config => None,
+            found => Some(found?),
+        },
         series: settings.wanted(args.series.as_ref())?,
         bytes,
         backup_age: args.max_backup_age,

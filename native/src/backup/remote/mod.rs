@@ -14,7 +14,7 @@ use std::path::Path;
 
 use super::create::Created;
 use super::files::Files;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// The manifest's name while the rest of the backup is still being sent.
 pub(super) const UNDER_WAY: &str = "unfinished.json";
@@ -27,11 +27,35 @@ pub fn is_remote(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().starts_with(b"s3://")
 }
 
+/// What begins the places of other tools, or a misspelt one of ours.
+const SCHEMES: [&str; 13] =
+    ["s3", "gs", "gcs", "az", "azure", "abfs", "b2", "sftp", "rest", "rclone", "swift", "http", "https"];
+
+/// Fails when a path only looks like a place in an object store or on a server: it must not become a folder of that name.
+pub fn refuse_lookalike(path: &Path) -> Result<()> {
+    if is_remote(path) {
+        return Ok(());
+    }
+    let text = path.to_string_lossy();
+    let Some((scheme, rest)) = text.split_once(':') else { return Ok(()) };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    if !known && !(is_word(scheme) && rest.starts_with("//")) {
+        return Ok(());
+    }
+    let text = format!(
+        "{} is no place for backups that papyra knows: name a folder, or s3://BUCKET/PREFIX; if a folder is called so, \
+         write ./ before it",
+        called(path)
+    );
+    Err(Error::new(Code::Usage, text))
+}
+
 /// What messages call it: without credentials, should somebody have written some into it.
 pub fn called(path: &Path) -> String {
     let text = crate::error::show(path);
     match text.split_once('@') {
-        Some((_, place)) => format!("s3://…@{place}"),
+        Some((before, place)) => format!("{}://…@{place}", before.split(':').next().unwrap_or_default()),
         None => text,
     }
 }

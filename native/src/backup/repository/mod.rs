@@ -29,6 +29,7 @@ use rustic_core::repofile::{BlobType, FileType, SnapshotFile};
 use rustic_core::{ConfigOptions, Id, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions};
 
 use super::files::Files;
+use super::remote;
 use crate::disk::{Folder, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
 use index::{Index, short};
@@ -138,6 +139,11 @@ pub fn named() -> Result<Option<PathBuf>> {
 
 /// Makes a repository in a folder, which must be empty.
 pub fn init(path: &Path) -> Result<PathBuf> {
+    if remote::is_remote(path) {
+        let text = format!("{}: repositories lie in folders only", remote::called(path));
+        return Err(Error::new(Code::Usage, text));
+    }
+    remote::refuse_lookalike(path)?;
     if folder_of(path).is_some_and(|folder| has_config(&folder)) {
         return Err(Error::new(Code::CannotCreate, format!("{} is a repository already", show(path))));
     }

@@ -47,10 +47,15 @@ impl Files for Root {
 
     fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
         let sealed = small(&self.records()?, name)?;
-        // What this repository has not sealed is told as what it is: no record.
-        let bytes = self.0.seal.open(&sealed).unwrap_or_default();
+        let opened = self.0.seal.open(&sealed);
+        let damage = match &opened {
+            Some(_) => None,
+            None if sealed.is_empty() => Some("it is empty".into()),
+            None => Some("it was changed since it was written, or was cut".into()),
+        };
+        let bytes = opened.unwrap_or_default();
         let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-        Ok(Box::new(Held(Cursor::new(bytes[from..].to_vec()))))
+        Ok(Box::new(Held { bytes: Cursor::new(bytes[from..].to_vec()), damage }))
     }
 
     fn folder(&self, name: &str) -> Result<Box<dyn Files>> {

@@ -162,15 +162,22 @@ impl Files for Snapshot {
 }
 
 /// Bytes in memory.
-pub(super) struct Held(pub(super) Cursor<Vec<u8>>);
+pub(super) struct Held {
+    pub(super) bytes: Cursor<Vec<u8>>,
+    pub(super) damage: Option<String>,
+}
 
 impl Read for Held {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        self.bytes.read(buffer)
     }
 }
 
-impl Bytes for Held {}
+impl Bytes for Held {
+    fn damage(&mut self) -> Option<String> {
+        self.damage.take()
+    }
+}
 
 /// A file, read blob by blob. A blob that is damaged ends it: what is read is no longer what was written, and why is kept.
 struct Reader {

@@ -2,6 +2,7 @@
 //! file is whole and on the disk before it has its name, and one that has its name is never changed.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustic_core::{
@@ -180,12 +181,17 @@ impl Store {
         Ok(())
     }
 
+    fn path(&self, kind: FileType, id: &Id) -> PathBuf {
+        let path = self.folder.join(kind.dirname());
+        if kind == FileType::Config { path } else { path.join(id.to_hex().as_str()) }
+    }
+
     fn called(&self, kind: FileType, id: &Id) -> String {
-        show(&self.folder.join(kind.dirname()).join(id.to_hex().as_str()))
+        show(&self.path(kind, id))
     }
 
     fn unread(&self, kind: FileType, id: &Id, at: u64, error: &std::io::Error) -> Error {
-        Error::cannot_read(&self.folder.join(kind.dirname()).join(id.to_hex().as_str()), at, error)
+        Error::cannot_read(&self.path(kind, id), at, error)
     }
 
     /// Remembers what was met, and tells the crate that there was something.

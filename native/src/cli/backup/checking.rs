@@ -22,7 +22,7 @@ use crate::reading::Effort;
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
     /// The backup: a folder, or s3://BUCKET/PREFIX/NAME
-    #[arg(value_name = "BACKUP", required_unless_present = "latest", conflicts_with = "latest")]
+    #[arg(value_name = "BACKUP", conflicts_with = "latest")]
     backup: Option<PathBuf>,
 
     /// The newest backup in this folder, or in s3://BUCKET/PREFIX; without a value, in the one that PAPYRA_BACKUPS or
@@ -75,7 +75,7 @@ impl Checking {
             Format::Text => print(&backup, &done, out),
         }
         if backup.is_from_future() {
-            out.message(&from_future(&backup));
+            out.message(&from_future(&backup.path, &backup.manifest.created));
         }
         Ok(if figures(&backup, &done).good { Verdict::Fine } else { Verdict::Anomalies })
     }
@@ -105,6 +105,11 @@ impl Checking {
         self.which.backup.as_deref()
     }
 
+    /// The folder of backups that is meant.
+    pub(super) fn folder(&self) -> Result<PathBuf> {
+        folder_of_backups(self.which.backup.as_ref(), &self.reading.config)
+    }
+
     /// The series that was named, if one was.
     pub(super) fn series(&self) -> Option<&str> {
         self.which.series.series.as_deref()
@@ -127,9 +132,7 @@ impl Which {
         let newest = |folder: &Path| latest(folder, &self.wanted(config)?, until, Timestamp::now());
         match (&self.backup, &self.latest) {
             (Some(backup), _) => Backup::open(backup).map_err(|error| match newest(backup) {
-                Ok(newest) => {
-                    error.and(&format!("it holds backups, the newest is {}: --latest takes it", show(&newest)))
-                }
+                Ok(newest) => error.and(&format!("the newest is {}: --latest takes it", show(&newest))),
                 Err(_) => error,
             }),
             (None, Some(folder)) => Backup::open(&newest(&folder_of_backups(folder.as_ref(), config)?)?),
@@ -152,11 +155,11 @@ pub(super) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Res
 }
 
 /// What to say of a backup that is dated in the future.
-pub(super) fn from_future(backup: &Backup) -> String {
+pub(super) fn from_future(backup: &Path, created: &str) -> String {
     format!(
         "{} is dated in the future ({}): a clock was wrong, and until then it counts as no backup",
-        show(&backup.path),
-        papyra_core::escape::escape(backup.manifest.created.as_bytes())
+        show(backup),
+        papyra_core::escape::escape(created.as_bytes())
     )
 }
 

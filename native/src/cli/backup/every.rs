@@ -12,7 +12,7 @@ use signal_hook::flag;
 use super::prune::KeepFlags;
 use crate::backup::create::{Created, Marks, marks};
 use crate::backup::prune::prune;
-use crate::backup::{remember, repository};
+use crate::backup::{remember, remote, repository};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out, counted};
 use crate::cli::settings::Settings;
@@ -123,6 +123,7 @@ pub(super) fn stay(
 
 /// Fails when the place is not a repository. One that is away for a while must not become a folder of plain backups.
 fn must_be_repository(to: &Path) -> Result<()> {
+    remote::refuse_lookalike(to)?;
     if repository::is_repository(to) {
         return Ok(());
     }

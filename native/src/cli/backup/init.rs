@@ -4,18 +4,23 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::checking::folder_of_backups;
 use crate::backup::repository;
 use crate::cli::Verdict;
+use crate::cli::config::Config;
 use crate::cli::out::Out;
 use crate::cli::settings::{Format, Output};
 use crate::error::{Result, show};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The folder for the repository; created if it does not exist, refused if it is not empty. The password comes from
-    /// RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND or RESTIC_PASSWORD
+    /// The folder for the repository; created if it does not exist, refused if it is not empty; by default the one that
+    /// papyra.toml names. The password comes from RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND or RESTIC_PASSWORD
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
-    folder: PathBuf,
+    folder: Option<PathBuf>,
+
+    #[command(flatten)]
+    config: Config,
 
     #[command(flatten)]
     output: Output,
@@ -31,7 +36,7 @@ pub(in crate::cli) struct Document<'a> {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let path = repository::init(&args.folder)?;
+    let path = repository::init(&folder_of_backups(args.folder.as_ref(), &args.config)?)?;
     match out.format() {
         Format::Json => out.json(&Document { schema: "papyra.init/1", tool: crate::TOOL, path: &path })?,
         Format::Text => {

@@ -1,6 +1,6 @@
 //! `papyra backup list`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -55,7 +55,9 @@ pub(in crate::cli) struct Document<'a> {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let mut entries = entries(&folder_of_backups(args.backups.as_ref(), &args.config)?)?;
+    let folder = folder_of_backups(args.backups.as_ref(), &args.config)?;
+    let mut entries = entries(&folder)?;
+    let all: BTreeSet<String> = entries.iter().filter_map(|entry| entry.series.clone()).collect();
     if let Some(series) = &args.series {
         // What cannot be read may belong to it.
         entries.retain(|entry| entry.series.as_ref().is_none_or(|name| name == series));
@@ -63,7 +65,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     if !args.tag.is_empty() {
         entries.retain(|entry| entry.series.is_none() || entry.tags.iter().any(|tag| args.tag.contains(tag)));
     }
-    let warnings = warnings(&entries, args);
+    let warnings = warnings(&entries, &all, args);
     match out.format() {
         Format::Json => out.json(&Document {
             schema: "papyra.backups/1",
@@ -105,7 +107,7 @@ fn by_series(entries: &[Entry]) -> BTreeMap<Option<&str>, Vec<&Entry>> {
 }
 
 /// What an operator must not overlook.
-fn warnings(entries: &[Entry], args: &Args) -> Vec<String> {
+fn warnings(entries: &[Entry], all: &BTreeSet<String>, args: &Args) -> Vec<String> {
     let mut warnings = Vec::new();
     for entry in entries {
         let name = escape(entry.name.as_bytes());
@@ -129,14 +131,35 @@ fn warnings(entries: &[Entry], args: &Args) -> Vec<String> {
         newest(&of, &entries, args.max_age, &mut warnings);
     }
     if !any {
-        warnings.push("there is no backup that could be restored: papyra backup create makes one".into());
+        warnings.push(nothing(entries, all, args));
     }
     warnings
+}
+
+/// What to say when no backup of a known series is shown; `all` are the series that there are.
+fn nothing(entries: &[Entry], all: &BTreeSet<String>, args: &Args) -> String {
+    if entries.iter().any(|entry| entry.unreadable.is_some()) {
+        return "nobody knows whether there is a backup that could be restored: it cannot be looked at".into();
+    }
+    let tags: Vec<String> = args.tag.iter().map(|tag| escape(tag.as_bytes())).collect();
+    let series = args.series.as_ref().filter(|series| !all.contains(*series));
+    match series {
+        Some(series) if !all.is_empty() => {
+            let all: Vec<String> = all.iter().map(|name| escape(name.as_bytes())).collect();
+            format!("there is no backup of the series {}; there are: {}", escape(series.as_bytes()), all.join("; "))
+        }
+        _ if !tags.is_empty() => format!("there is no backup with the tag {}", tags.join(" or ")),
+        _ => "there is no backup that could be restored: papyra backup create makes one".into(),
+    }
 }
 
 /// What an operator must not overlook of the newest backup of a series.
 fn newest(of: &str, entries: &[&Entry], max_age: Option<f64>, warnings: &mut Vec<String>) {
     let Some(newest) = entries.iter().rev().find(|entry| entry.is_restorable() && !entry.from_future) else {
+        if entries.iter().any(|entry| entry.unreadable.is_some()) {
+            warnings.push(format!("nobody knows whether a backup{of} could be restored: it cannot be looked at"));
+            return;
+        }
         warnings.push(format!("there is no backup{of} that could be restored: papyra backup create makes one"));
         return;
     };

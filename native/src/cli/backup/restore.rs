@@ -60,6 +60,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
+    args.to.as_deref().map_or(Ok(()), remote::refuse_lookalike)?;
     if let Some(to) = args.to.as_ref().filter(|to| remote::is_remote(to)) {
         let text = format!("{} is not a folder: a restore writes files that Papyra can use", remote::called(to));
         return Err(Error::new(Code::Usage, text));
@@ -168,7 +169,7 @@ fn print(backup: &Backup, done: &Restored, repair: &str, out: &mut Out) {
         out.info(&format!("existing data was renamed to {}", show(path)));
     }
     if backup.is_from_future() {
-        out.bad(&from_future(backup));
+        out.bad(&from_future(&backup.path, &backup.manifest.created));
     }
     for note in &done.notes {
         out.info(&format!("note: {note}"));

@@ -1,11 +1,9 @@
 //! `papyra backup verify`
 
-use std::path::Path;
-
 use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 
-use super::checking::{Checking, print_not_recorded};
+use super::checking::{Checking, from_future, print_not_recorded};
 use super::{describe, pace, source};
 use crate::backup::Backup;
 use crate::backup::prometheus::{Figures, Operation};
@@ -25,7 +23,8 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Verify all backups in the folder or repository BACKUP, or those of --series; what they share is read once
+    /// Verify all backups in the folder or repository BACKUP, by default the one that PAPYRA_BACKUPS or papyra.toml
+    /// names, or those of --series; what they share is read once
     #[arg(long, conflicts_with_all = ["quick", "latest"])]
     all: bool,
 }
@@ -39,10 +38,9 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
 }
 
 fn run_all(args: &Args, out: &mut Out) -> Result<Verdict> {
-    let folder = args.checking.named().unwrap_or(Path::new("."));
     let mut error = None;
     let attempt = |effort: Effort<'_>| {
-        let mut all = verify::verify_all(folder, args.checking.series(), effort)?;
+        let mut all = verify::verify_all(&args.checking.folder()?, args.checking.series(), effort)?;
         error = all.take_error();
         Ok(all)
     };
@@ -53,8 +51,9 @@ fn run_all(args: &Args, out: &mut Out) -> Result<Verdict> {
             records: scans().map(|scan| scan.totals.records.total()).sum(),
             anomalies: scans().map(|scan| scan.totals.anomalies).sum(),
             bytes: done.bytes,
-            created: done.backups.iter().filter_map(|done| done.created.parse().ok()).max(),
-            good: done.is_good(),
+            // What is dated ahead counts for nothing yet.
+            created: done.backups.iter().filter(|done| !done.is_from_future()).filter_map(Verification::time).max(),
+            good: done.is_good() && !done.backups.iter().any(Verification::is_from_future),
         }
     };
     let verdict = args.checking.show(Operation::Verify, out, 0, attempt, figures, print_all)?;
@@ -74,6 +73,9 @@ fn print_all(all: &Verifications, out: &mut Out) {
                 out.bad(&format!("{} is intact, and holds {anomalies} that its source had", show(&done.backup)));
             }
             (true, None) => out.success(&format!("{} is intact: {} checked", show(&done.backup), files(done.files))),
+        }
+        if done.is_from_future() {
+            out.bad(&from_future(&done.backup, &done.created));
         }
         print_not_recorded(done.not_recorded.as_ref(), out);
     }
