@@ -40,7 +40,7 @@ pub fn refuse_lookalike(path: &Path) -> Result<()> {
     let Some((scheme, rest)) = text.split_once(':') else { return Ok(()) };
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    if !known && !(is_word(scheme) && rest.starts_with("//")) {
+    if !(known || is_word(scheme) && rest.starts_with("//")) {
         return Ok(());
     }
     let text = format!(
