@@ -136,6 +136,17 @@ pub fn compact(
 /// Three looks at the records: how many there are, whether their time can be told, and which member loses what.
 fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) -> Result<Vec<Share>> {
     let members = history.pin()?.members;
+    // Taken before anything is counted: who cuts the log and writes it anew meanwhile is found out when it is repaired.
+    let mut marks = Vec::new();
+    for member in &members {
+        marks.push(match (&member.file, member.identity) {
+            (Ok(file), Some(identity)) => Some(Only {
+                file: (identity.device, identity.inode),
+                begins_with: Mark::of(file, &history.folder.join(&member.name), identity.size)?,
+            }),
+            _ => None,
+        });
+    }
     let mut census = Census::default();
     let mut summaries = Vec::new();
     for member in &members {
@@ -152,7 +163,7 @@ fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) ->
     }
     let mut sieve = policy.sieve(census);
     let mut shares = Vec::new();
-    for (member, summary) in members.into_iter().zip(summaries) {
+    for ((member, summary), only) in members.into_iter().zip(summaries).zip(marks) {
         let (before, mut removed, mut bytes_removed) = (sieve, 0, 0);
         each(history, &member, effort, |timestamp, bytes| {
             if !sieve.keeps(timestamp, bytes) {
@@ -160,13 +171,6 @@ fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) ->
                 bytes_removed += bytes;
             }
         })?;
-        let only = match (&member.file, member.identity) {
-            (Ok(file), Some(identity)) => Some(Only {
-                file: (identity.device, identity.inode),
-                begins_with: Mark::of(file, &history.folder.join(&member.name), identity.size)?,
-            }),
-            _ => None,
-        };
         shares.push(Share { member, sieve: before, removed, bytes_removed, summary, only });
     }
     Ok(shares)

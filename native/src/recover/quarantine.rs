@@ -65,7 +65,11 @@ fn copy(source: &File, size: u64, like: &Stat, folder: &Folder, name: &str) -> R
     }
     let target = folder.create_new(&temporary)?;
     // In a folder of somebody else's the copy stays its maker's.
-    let written = sparse::copy(source, size, &target).map(|()| _ = give_to(&target, like));
+    let given = |()| match give_to(&target, like) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    };
+    let written = sparse::copy(source, size, &target).and_then(given);
     let written = written.and_then(|()| if Fault::OriginalNotSynced.is_back() { Ok(()) } else { target.sync_all() });
     let done = written.map_err(|error| Error::cannot_write("keep the original as", &folder.join(&to), error));
     let named = |()| folder.give_name(&temporary, &to, true);

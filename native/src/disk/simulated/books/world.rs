@@ -52,7 +52,9 @@ impl Books {
         let before = self.pieces.len();
         let mut heads = Vec::new();
         self.pieces.retain(|piece| {
-            let Some(at) = memmem::find(&piece.bytes, FORGED.as_bytes()) else { return true };
+            let compact = FORGED.replace(": ", ":").replace(", ", ",");
+            let at = [FORGED, &*compact].iter().find_map(|text| memmem::find(&piece.bytes, text.as_bytes()));
+            let Some(at) = at else { return true };
             let is_completed = text.len() > piece.bytes.len() - at && text.starts_with(&piece.bytes[at..]);
             if is_completed {
                 let bytes = pieces_of(&piece.bytes[..at]);
