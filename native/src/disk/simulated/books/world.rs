@@ -75,6 +75,8 @@ impl Books {
         let mut ids = self.kept(&bytes_of(fs, inode)).ids;
         ids.retain(|id| !there.contains(id));
         self.each(&ids, |record| {
+            // What is changed meanwhile in the file that it was read from is not changed here.
+            record.displaced = false;
             if is_begun && record.owed {
                 (record.state, record.owed, record.lost) = (State::Maybe, false, true);
             } else if record.state == State::Gone {
