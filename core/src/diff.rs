@@ -116,6 +116,7 @@ pub fn compare<P: Clone, E>(
         old: Feed::new(old),
         new: Feed::new(new),
         recent: Recent { order: VecDeque::new(), places: HashMap::new() },
+        front: HashSet::new(),
         events: Vec::new(),
         beyond: Counts::default(),
         common: 0,
@@ -197,6 +198,8 @@ struct Comparison<F, G, P> {
     old: Feed<F, P>,
     new: Feed<G, P>,
     recent: Recent<P>,
+    /// The last records that have left at the front.
+    front: HashSet<Hash>,
     events: Vec<Event<P>>,
     /// What differs beyond the events that are kept.
     beyond: Counts,
@@ -228,6 +231,11 @@ where
                 let instead = skipped.min(passed.len());
                 self.left += (passed.len() - instead) as u64;
                 let mut replaced = passed.split_off(passed.len() - instead);
+                // One that comes again has not left.
+                for item in passed {
+                    self.front.insert(item.hash);
+                    self.recent.pass(item);
+                }
                 for _ in 0..skipped {
                     let new = self.new.take();
                     self.differ(replaced.pop_front(), new);
@@ -407,7 +415,8 @@ where
             }
         }
         let place = |item: &Option<Item<P>>| item.as_ref().map(|item| item.at.clone());
-        let (mut counts, mut changes) = (self.beyond, Vec::new());
+        let (mut counts, mut changes, mut left) = (self.beyond, Vec::new(), self.left);
+        let mut front = self.front;
         for (number, event) in self.events.iter().enumerate() {
             let old = place(&event.old).filter(|_| !moved_from[number]);
             let mut new = place(&event.new);
@@ -420,7 +429,9 @@ where
             if let Some(from) = moved_to[number] {
                 tell(Kind::Moved, place(&self.events[from].old), new.take());
             } else if let Some(again) = event.again.clone().filter(|_| new.is_some()) {
-                tell(Kind::Doubled, Some(again), new.take());
+                let has_moved = event.new.as_ref().is_some_and(|item| front.remove(&item.hash));
+                left -= u64::from(has_moved);
+                tell(if has_moved { Kind::Moved } else { Kind::Doubled }, Some(again), new.take());
             }
             match (old, new) {
                 (Some(old), Some(new)) => tell(Kind::Changed, Some(old), Some(new)),
@@ -433,7 +444,7 @@ where
             old: self.old.taken,
             new: self.new.taken,
             common: self.common,
-            left: self.left,
+            left,
             added: self.added,
             counts,
             changes,
@@ -535,6 +546,14 @@ mod tests {
             moved.push(id);
             assert_eq!(diff(&old, &moved).changes, [one(Kind::Moved, Some(at), Some(len as usize + 8))]);
         }
+    }
+
+    #[test]
+    fn a_record_that_left_at_the_front_and_comes_again_was_moved() {
+        let new: Vec<u32> = [28, 24, 25, 26, 27, 23, 1000].to_vec();
+        let found = diff(&range(0, 29), &new);
+        assert_eq!(found.counts, Counts { moved: 5, ..Counts::default() });
+        assert_eq!((found.common, found.left, found.added), (1, 23, 1));
     }
 
     #[test]
