@@ -196,7 +196,7 @@ fn names_lines_and_hits_come_through() {
         (&shown[0]["row"]["type"], &shown[1]["row"]["offset"], &shown[1]["row"]["line"]),
         (&"A".into(), &5_000_000_053_u64.into(), &8.into())
     );
-    assert_eq!(shown[0]["marks"], serde_json::json!([[0, 1], [], []]));
+    assert_eq!(shown[0]["marks"], serde_json::json!([[0, 1], [], [33, 34, 44, 45]]));
     let mut search = Search::new("AUDIT", log.len() as f64, true);
     search.begin("a".into(), 0.0, 1.0);
     search.push(log.as_bytes());

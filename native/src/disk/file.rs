@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::sparse::Shortened;
 use super::sys::{self, Handle, Lease, Stat};
 
 /// An open file.
@@ -75,11 +76,11 @@ impl File {
         retry(|| self.handle.read_at(buffer, offset))
     }
 
-    /// Fills the buffer from `offset` on, or fails at the end of the file.
+    /// Fills the buffer from `offset` on, or fails as one that was cut at the end of the file.
     pub fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buffer.is_empty() {
             match self.read_at(buffer, offset)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                0 => return Err(io::Error::other(Shortened { at: offset })),
                 read => {
                     buffer = &mut buffer[read..];
                     offset += read as u64;

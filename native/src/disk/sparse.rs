@@ -71,7 +71,7 @@ impl<F: Borrow<File>> Write for SparseWriter<F> {
 /// A file that somebody has cut while it was read: nothing is wrong with the disk.
 #[derive(Debug)]
 pub(crate) struct Shortened {
-    at: u64,
+    pub(super) at: u64,
 }
 
 impl fmt::Display for Shortened {

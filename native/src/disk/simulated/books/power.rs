@@ -115,7 +115,7 @@ impl Books {
                 }
             } else if alone && record.safe && record.owed && record.state == State::Live {
                 return Err(format!("the power cut took record {id}, which was safe: it left {there:?}"));
-            } else if record.state == State::Live {
+            } else if record.state != State::Gone {
                 (record.owed, record.state, record.safe) = (false, State::Maybe, false);
             }
         }

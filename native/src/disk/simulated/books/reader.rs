@@ -39,14 +39,16 @@ impl Books {
         let now: Vec<Inode> = members(fs).iter().map(|member| member.inode).collect();
         let came = now.iter().filter(|inode| !self.before.contains(inode));
         let went = self.before.iter().filter(|inode| !now.contains(inode));
-        self.exchanged.extend(came.zip(went).map(|(came, went)| (*came, *went)));
+        let pairs: Vec<(Inode, Inode)> = came.zip(went).map(|(came, went)| (*came, *went)).collect();
+        let is_undone = pairs.iter().any(|(came, went)| self.exchanged.contains(&(*went, *came)));
+        self.exchanged.extend(pairs);
         let after = self.view.as_deref().unwrap_or_default();
         if is_exchange && self.rotated {
             return Ok(());
         }
         // An exchange that is taken back brings back the damage: records without a newline between them.
         let is_back = |inode: &Inode| now.contains(inode) && !self.before.contains(inode);
-        if is_exchange && self.at_start.iter().any(is_back) {
+        if is_exchange && (is_undone || self.at_start.iter().any(is_back)) {
             return self.not_doubled(after);
         }
         let mut rest = after.iter();
