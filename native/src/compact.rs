@@ -205,7 +205,7 @@ fn remove_emptied(history: &History, at_rest: bool) -> Result<()> {
         }
         // A rotation may have moved another file to this name just now: only what is certainly empty goes.
         history.folder.rename(&member.name, &hidden)?;
-        if !recover::restore_unless_empty(&history.folder, &hidden, &member.name, at_rest)? {
+        if !recover::restore_unless_empty(history, &hidden, &member.name, at_rest)? {
             break;
         }
     }

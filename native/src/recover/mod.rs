@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use papyra_core::plan::Plan;
 use papyra_core::report::{Backend, FileReport, Report, Role};
+use papyra_core::rotation::base_of;
 use papyra_core::sniff::{self, Looks};
 use serde::Serialize;
 
@@ -387,16 +388,26 @@ impl Doing<'_> {
 }
 
 /// A member that compaction had emptied goes; one that a rotation had put there meanwhile gets its name back.
-pub(crate) fn restore_unless_empty(folder: &Folder, hidden: &str, log: &str, at_rest: bool) -> Result<bool> {
+pub(crate) fn restore_unless_empty(history: &History, hidden: &str, log: &str, at_rest: bool) -> Result<bool> {
+    let folder = &history.folder;
     let goes = folder.stat(hidden)?.is_some_and(|stat| stat.size == 0)
         && (swap::is_left(&folder.read(hidden)?, at_rest) || Fault::EmptiedAtOnce.is_back())
         && folder.stat(hidden)?.is_some_and(|stat| stat.size == 0);
     if goes {
         folder.remove(hidden)?;
-    } else {
+    } else if is_oldest(history, log)? {
         give_name(folder, hidden, log, at_rest)?;
+    } else {
+        return Err(swap::changed(folder, log));
     }
     Ok(goes)
+}
+
+/// Whether a set has no older member than this one. Only its oldest is ever emptied and hidden: where an older one has come, a
+/// rotation has gone past it, and the name may be free between two of its steps.
+fn is_oldest(history: &History, log: &str) -> Result<bool> {
+    let index = base_of(log).map_or(0, |(_, index)| index);
+    Ok(history.set()?.members.iter().all(|member| member.index <= index))
 }
 
 /// Gives a file a name that nobody has. That somebody took the file or the name meanwhile, as a rotation and Papyra's own

@@ -84,11 +84,11 @@ pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcom
         if hidden == emptied(&log) {
             // A rotation has given its name to another file since: which place is its own nobody can tell any more.
             let holds_records = folder.stat(&hidden)?.is_some_and(|stat| stat.size > 0);
-            if holds_records && folder.stat(&log)?.is_some() {
+            if holds_records && (folder.stat(&log)?.is_some() || !super::is_oldest(history, &log)?) {
                 outcome.warnings.push(unclear(&folder, &hidden, &log));
                 continue;
             }
-            super::restore_unless_empty(&folder, &hidden, &log, at_rest)?;
+            super::restore_unless_empty(history, &hidden, &log, at_rest)?;
             continue;
         }
         let mut name = hidden.clone();

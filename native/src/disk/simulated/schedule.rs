@@ -213,7 +213,7 @@ fn ours(setup: Setup, verb: Verb) -> Option<Exit> {
     say(|| format!("    {exit:?}"));
     say(|| with(|fs| list(fs)));
     if exit.code == 0 && !matches!(verb, Verb::StartupCheck) {
-        books(|books, _| books.all_is_well());
+        books(|books, fs| books.all_is_well(fs));
     }
     // Whatever the others do meanwhile is a reason to try again, never an error of the disk's.
     let is_sound = failed_before == world(|world| world.figures.failed_calls)
