@@ -119,7 +119,7 @@ fn append_only_files_replay_to_what_the_server_says() {
 #[test]
 fn a_group_has_read_what_its_server_says_it_has() {
     for binary in with_folders() {
-        let mut server = Redis::of(&binary, &["--appendonly", "yes"]);
+        let mut server = Redis::of(&binary, &["--appendonly", "yes", "--appendfsync", "no"]);
         let read = |server: &Redis| {
             let state = without_times(replay(server.dir(), 100).0);
             let group = |name: &[u8]| state[&(0, b"k".to_vec())].groups[name].entries_read;
