@@ -1,17 +1,15 @@
 //! Who may read and change a file: its mode, its group and its access control list. A copy never lets more people at it
 //! than what it is a copy of, and nothing here can set a set-user-ID bit.
 
+use std::ffi::OsStr;
 use std::io;
-use std::os::fd::AsFd;
 
-use rustix::fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fgetxattr, fremovexattr, fsetxattr, fstat};
 use rustix::io::Errno;
+
+use crate::disk::Handle;
 
 /// The attribute that holds a file's access control list (xattr(7), acl(5)).
 const LIST: &str = "system.posix_acl_access";
-
-/// The largest list that the kernel keeps, in bytes (Linux `XATTR_SIZE_MAX`).
-const LARGEST: usize = 1 << 16;
 
 /// Who may do what with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,23 +27,20 @@ impl Access {
     pub const PRIVATE: Access = Access { mode: 0o600, gid: 0, list: None };
 
     /// Who may do what with an open file or folder.
-    pub(super) fn of(file: impl AsFd) -> io::Result<Access> {
-        let stat = fstat(&file)?;
-        let mut list = vec![0; LARGEST];
-        let list = match fgetxattr(&file, LIST, &mut list[..]) {
-            Ok(length) => {
-                list.truncate(length);
-                Some(list)
-            }
+    pub(super) fn of(file: &impl AsRef<Handle>) -> io::Result<Access> {
+        let file = file.as_ref();
+        let stat = file.stat()?;
+        let list = match file.attribute(OsStr::new(LIST)) {
+            Ok(list) => Some(list),
             Err(error) if is_none(error) => None,
             Err(error) => return Err(error.into()),
         };
-        let mut mode = stat.st_mode & 0o777;
+        let mut mode = stat.mode & 0o777;
         if let Some(list) = &list {
             // With a list, the group's bits of the mode are the list's mask.
             mode = mode & 0o707 | group_of(list).unwrap_or(0) << 3 & mode;
         }
-        Ok(Access { mode, gid: stat.st_gid, list })
+        Ok(Access { mode, gid: stat.group, list })
     }
 
     /// No more than `mode` allows besides. What a list names has no place in that.
@@ -68,22 +63,23 @@ impl Access {
 
     /// Gives them to a file, which its owner may read in any case, and the file to `owner`, user and group. Without an
     /// owner, the file gets the group if that may be given.
-    pub(super) fn give(&self, file: impl AsFd, owner: Option<(u32, u32)>) -> io::Result<()> {
+    pub(super) fn give(&self, file: &impl AsRef<Handle>, owner: Option<(u32, u32)>) -> io::Result<()> {
+        let file = file.as_ref();
         match owner {
-            Some((uid, gid)) => fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?,
+            Some((user, group)) => file.set_owner(user, group)?,
             // Others than the group's members may not: then the file is narrower.
-            None => _ = fchown(&file, None, Some(Gid::from_raw(self.gid))),
+            None => _ = file.set_owner(file.stat()?.owner, self.gid),
         }
-        let gid = fstat(&file)?.st_gid;
+        let gid = file.stat()?.group;
         // What the folder's own list has given to the file.
-        match fremovexattr(&file, LIST) {
+        match file.remove_attribute(OsStr::new(LIST)) {
             Err(error) if !is_none(error) => return Err(error.into()),
             _ => {}
         }
-        fchmod(&file, Mode::from_raw_mode(self.mode_for(gid) | 0o400))?;
+        file.set_mode(self.mode_for(gid) | 0o400)?;
         if let Some(list) = self.list.as_ref().filter(|_| gid == self.gid) {
             // Without lists there, those that it names have no access.
-            _ = fsetxattr(&file, LIST, list, XattrFlags::empty());
+            _ = file.set_attribute(OsStr::new(LIST), list);
         }
         Ok(())
     }

@@ -126,7 +126,7 @@ pub(super) fn write_over(folder: &Folder, name: &str, bytes: &[u8]) -> Result<()
     };
     let write = |file: &mut File| {
         file.write_all(bytes)?;
-        rustix::fs::fchmod(&*file, rustix::fs::Mode::from_raw_mode(0o644))?;
+        file.set_mode(0o644)?;
         file.sync_all()
     };
     let written = write(&mut file).map_err(|error| Error::cannot_write("write", &folder.join(name), error));

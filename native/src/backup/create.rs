@@ -5,7 +5,7 @@
 
 use crate::disk::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use papyra_core::folder::PassedOver;
@@ -22,7 +22,7 @@ use super::snapshot::{self, Archive, Snapshot};
 use super::stored::Inside;
 use super::unfinished::{About, Attributes, Incoming, Unfinished};
 use crate::TOOL;
-use crate::disk::{Folder, name_of};
+use crate::disk::{Folder, name_of, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{self, History, Part};
 use crate::reading::Effort;
@@ -126,7 +126,7 @@ impl<'a> Making<'a> {
         options: &'a Options,
         effort: Effort<'a>,
     ) -> Result<Making<'a>> {
-        let begun = Instant::now();
+        let begun = sys::now();
         let snapshot = snapshot::take(find, options.patience)?;
         let to = Unfinished::begin(backups, options.name.as_deref(), &options.filing, begun, Timestamp::now(), effort)?;
         Ok(Making { options, effort, snapshot, to })
@@ -153,7 +153,7 @@ impl<'a> Making<'a> {
         let backend = if rotating { Backend::Rotating } else { Backend::Json };
         let stat = self.snapshot.folder.stat_self()?;
         let folder = self.snapshot.folder.path();
-        let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let folder = sys::canonical(folder).unwrap_or_else(|_| folder.to_owned());
         let source = Source {
             folder: papyra_core::name::text(folder.as_os_str().as_encoded_bytes()),
             path: None,
@@ -237,8 +237,7 @@ impl<'a> Making<'a> {
     /// Copies what recovery has cut out and moved aside, if that is wanted.
     fn others(&mut self) -> Result<()> {
         let quarantine = self.options.quarantine_dir.clone().and_then(|folder| {
-            let inside =
-                std::fs::canonicalize(folder.parent()?).ok()? == self.snapshot.folder.path().canonicalize().ok()?;
+            let inside = sys::canonical(folder.parent()?).ok()? == sys::canonical(self.snapshot.folder.path()).ok()?;
             inside.then(|| name_of(&folder)).flatten()
         });
         for name in [Some(rejects::FOLDER.to_owned()), quarantine].into_iter().flatten() {

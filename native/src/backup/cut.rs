@@ -3,9 +3,9 @@
 use crate::disk::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::disk::Identity;
+use crate::disk::{Identity, sys};
 use crate::error::{Error, Result};
 use crate::history;
 
@@ -20,15 +20,15 @@ pub(super) fn identity(file: &File, path: &Path) -> Result<Identity> {
 /// Where to end a copy of a file that had `size` bytes when it was pinned: there, unless a line is under way.
 pub(super) fn settled_end(file: &File, path: &Path, size: u64) -> Result<u64> {
     let failed = |error| Error::cannot_read(path, size, &error);
-    let begun = Instant::now();
+    let begun = sys::now();
     while history::ends_without_newline(file, size).map_err(failed)? {
         if identity(file, path)?.size > size {
             return line_end(file, size).map_err(failed);
         }
-        if begun.elapsed() > MID_LINE || !file.has_writer() {
+        if sys::now() - begun > MID_LINE.as_millis() as i64 || !file.has_writer() {
             break;
         }
-        std::thread::sleep(Duration::from_millis(2));
+        sys::pause(Duration::from_millis(2));
     }
     Ok(size)
 }

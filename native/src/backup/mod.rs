@@ -38,7 +38,7 @@ use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
 use papyra_core::verification;
 
-use crate::disk::{Folder, Lock, Stat, file_name};
+use crate::disk::{Folder, Lock, Stat, file_name, sys};
 use crate::error::{Code, Error, Result, show};
 
 pub use attest::{Attestation, Attested};
@@ -235,7 +235,7 @@ fn clear_leftovers(backups: &Folder) -> Result<()> {
             continue;
         }
         // Where locks do not reach other hosts, age alone tells that one of theirs is at work no more.
-        let is_old = |stat: Stat| (Timestamp::now().as_second() - stat.modified.0) as f64 > remote::ABANDONED;
+        let is_old = |stat: Stat| (sys::now() / 1000 - stat.modified.0) as f64 > remote::ABANDONED;
         let is_anothers = name.ends_with(UNFINISHED) && !name.ends_with(&ours);
         if is_anothers && !backups.stat(&name)?.is_some_and(is_old) {
             continue;

@@ -5,16 +5,17 @@
 //! recovery under way, a rotation caught between two renames, and a file that is there twice are waited for.
 
 use crate::disk::File;
+use crate::disk::fault::Fault;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use papyra_core::escape::escape;
 use papyra_core::folder::PassedOver;
 use papyra_core::manifest::LeftOut;
 
 use crate::archive::Format;
-use crate::disk::{Folder, Identity, Lock, file_name};
+use crate::disk::{Folder, Identity, Lock, file_name, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Listing};
 use crate::recover::leftovers;
@@ -60,12 +61,13 @@ enum Unsettled {
 /// Pins what `find` leads to, waiting at most `patience` for others.
 pub(super) fn take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Result<Snapshot> {
     allow_many_files();
-    let begun = Instant::now();
+    let begun = sys::now();
+    let elapsed = || Duration::from_millis((sys::now() - begun).max(0).unsigned_abs());
     loop {
-        let left = patience.saturating_sub(begun.elapsed());
+        let left = patience.saturating_sub(elapsed());
         let failure = match try_take(find, left) {
             Ok((snapshot, None)) => return Ok(snapshot),
-            Ok((mut snapshot, Some(Unsettled::Odd(what)))) if begun.elapsed() >= SETTLING.min(patience) => {
+            Ok((mut snapshot, Some(Unsettled::Odd(what)))) if elapsed() >= SETTLING.min(patience) => {
                 snapshot.warnings.extend(what);
                 return Ok(snapshot);
             }
@@ -74,10 +76,10 @@ pub(super) fn take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Res
             Err(error) if error.code == Code::TryAgain => error,
             Err(error) => return Err(error),
         };
-        if begun.elapsed() >= patience {
+        if elapsed() >= patience {
             return Err(failure);
         }
-        std::thread::sleep(Duration::from_millis(5));
+        sys::pause(Duration::from_millis(5));
     }
 }
 
@@ -118,6 +120,7 @@ fn try_take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Result<(Sn
             left_out.push(LeftOut { path: hidden, reason: reason.into() });
         }
     }
+    let unsettled = unsettled.filter(|_| !Fault::BackupAmongRenames.is_back());
     let snapshot =
         Snapshot { folder: found.folder, histories, archives, left_out, unread: found.unread, warnings: Vec::new() };
     Ok((snapshot, unsettled))
@@ -213,11 +216,11 @@ fn unsettled(histories: &[(History, Listing)]) -> Result<Option<Unsettled>> {
     for (history, listing) in histories {
         for temporary in &listing.set.temporaries {
             let path = history.folder.join(&temporary.name);
-            let Ok(metadata) = path.symlink_metadata() else {
+            let Some(stat) = history.folder.stat(&temporary.name)? else {
                 return Ok(Some(Unsettled::Busy(format!("{} was there a moment ago: try again", show(&path)))));
             };
-            let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-            if age.is_none_or(|age| age < FRESH) {
+            let modified = stat.modified.0.saturating_mul(1000).saturating_add(stat.modified.1 / 1_000_000);
+            if sys::now().saturating_sub(modified) < FRESH.as_millis() as i64 {
                 let text = format!(
                     "a compaction or recovery of Papyra's is under way ({} was written to in the last {} seconds): \
                      try again when it is done",

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origin, Source, StoredFile};
@@ -22,9 +22,9 @@ use super::repository::{self, packing, packing::Packing};
 use super::series::Filing;
 use super::stored::{Inside, look_inside};
 use super::writing::{Syncer, pack, set_attributes};
-use super::{UNFINISHED, at, clear_leftovers, host_mark, rfc3339, seconds_since};
+use super::{UNFINISHED, at, clear_leftovers, host_mark, rfc3339};
 use crate::TOOL;
-use crate::disk::{File, Folder, Lock, Stat};
+use crate::disk::{File, Folder, Lock, Stat, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 
@@ -34,7 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A backup under way. Dropped unfinished, it leaves nothing behind.
 pub(super) struct Unfinished<'a> {
     backups: &'a Folder,
-    begun: Instant,
+    /// Milliseconds since 1970.
+    begun: i64,
     created: Timestamp,
     name: String,
     filing: Filing,
@@ -100,12 +101,12 @@ pub(super) struct About {
 }
 
 impl<'a> Unfinished<'a> {
-    /// Begins a backup of what was pinned at `created`; `begun` is when that was begun.
+    /// Begins a backup of what was pinned at `created`; `begun` is when that was begun, in milliseconds since 1970.
     pub(super) fn begin(
         backups: &'a Folder,
         name: Option<&str>,
         filing: &Filing,
-        begun: Instant,
+        begun: i64,
         created: Timestamp,
         effort: Effort<'_>,
     ) -> Result<Unfinished<'a>> {
@@ -305,7 +306,7 @@ impl<'a> Unfinished<'a> {
             host: Some(self.filing.host.clone()),
             tags: self.filing.tags.clone(),
             created: rfc3339(self.created),
-            seconds: seconds_since(self.begun),
+            seconds: (sys::now() - self.begun).max(0) as f64 / 1e3,
             source: Source { path: Some(self.filing.source.clone()), ..source },
             compression,
             files: std::mem::take(&mut self.files),
@@ -344,7 +345,7 @@ impl<'a> Hidden<'a> {
     fn write_text(&mut self, name: &str, text: &[u8]) -> Result<()> {
         let mut file = self.folder.create_new(name)?;
         let written = file.write_all(text).and_then(|()| {
-            let gid = rustix::fs::fstat(&file)?.st_gid;
+            let gid = file.stat()?.group;
             let mode = self.accesses.iter().fold(0o044, |mode, access| mode & access.mode_for(gid));
             Access { mode: 0o600 | mode, gid, ..Access::PRIVATE }.give(&file, None)
         });

@@ -83,6 +83,10 @@ faults! {
     TimeUnchecked,
     /// Records go into a member that Papyra does not read.
     BeyondTheLastMember,
+    /// The files of a backup are not synced before it has its name.
+    BackupNotSynced,
+    /// A set is backed up in the middle of a rotation.
+    BackupAmongRenames,
 }
 
 impl Fault {
@@ -99,7 +103,7 @@ impl Fault {
 
     /// Those whose absence some thousand schedules show.
     #[cfg(test)]
-    pub(crate) const SHOW_EARLY: [Fault; 10] = {
+    pub(crate) const SHOW_EARLY: [Fault; 11] = {
         use Fault::*;
         [
             KnownByInode,
@@ -112,6 +116,7 @@ impl Fault {
             BelongsToItsMaker,
             NoBarrier,
             NoWaitForTheLast,
+            BackupNotSynced,
         ]
     };
 

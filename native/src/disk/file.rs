@@ -1,7 +1,7 @@
 //! An open file: bytes at offsets and at the end, what the kernel tells of it, and leases on it.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -152,6 +152,12 @@ impl File {
         Ok(self.handle.set_mode(mode)?)
     }
 
+    /// Sets when it was changed last, in nanoseconds since 1970.
+    pub(crate) fn set_modified(&self, nanoseconds: i64) -> io::Result<()> {
+        let time = (nanoseconds.div_euclid(1_000_000_000), nanoseconds.rem_euclid(1_000_000_000));
+        Ok(self.handle.set_modified(time)?)
+    }
+
     pub(crate) fn set_owner(&self, owner: u32, group: u32) -> io::Result<()> {
         Ok(self.handle.set_owner(owner, group)?)
     }
@@ -194,20 +200,9 @@ impl From<std::fs::File> for File {
     }
 }
 
-/// For calls that only the backups of files make, which the simulated disk does not have.
-impl AsFd for File {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.handle.as_fd()
-    }
-}
-
-impl AsFd for Handle {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Handle::Kernel(fd) => fd.as_fd(),
-            #[cfg(test)]
-            Handle::Simulated(_) => panic!("a simulated file has no descriptor"),
-        }
+impl AsRef<Handle> for File {
+    fn as_ref(&self) -> &Handle {
+        &self.handle
     }
 }
 

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,10 +30,9 @@ pub struct Lock {
     _handle: Handle,
 }
 
-/// For access lists, which the simulated disk does not have.
-impl AsFd for Folder {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.handle.as_fd()
+impl AsRef<Handle> for Folder {
+    fn as_ref(&self) -> &Handle {
+        &self.handle
     }
 }
 

@@ -17,4 +17,4 @@ pub(crate) use file::Leased;
 pub use file::{File, Identity};
 pub use folder::{Folder, Lock, file_name, name_of, os};
 pub use sys::Stat;
-pub(crate) use sys::{Lease, Rename};
+pub(crate) use sys::{Handle, Lease, Rename};

@@ -345,8 +345,24 @@ impl Handle {
         call!(self, fd => attributes(fd), sim => sim.attributes())
     }
 
+    /// The value of one of them; `NODATA` when it is not there.
+    pub(crate) fn attribute(&self, name: &OsStr) -> Result<Vec<u8>> {
+        call!(self, fd => attribute(fd, name), sim => sim.attribute(name))
+    }
+
+    pub(crate) fn remove_attribute(&self, name: &OsStr) -> Result<()> {
+        call!(self, fd => fs::fremovexattr(fd, name), sim => sim.remove_attribute(name))
+    }
+
     pub(crate) fn set_attribute(&self, name: &OsStr, value: &[u8]) -> Result<()> {
         call!(self, fd => fs::fsetxattr(fd, name, value, fs::XattrFlags::empty()), sim => sim.set_attribute(name, value))
+    }
+
+    /// Sets when content was read and changed last, in seconds and nanoseconds since 1970.
+    pub(crate) fn set_modified(&self, modified: (i64, i64)) -> Result<()> {
+        let time = fs::Timespec { tv_sec: modified.0, tv_nsec: modified.1 };
+        let times = fs::Timestamps { last_access: time, last_modification: time };
+        call!(self, fd => fs::futimens(fd, &times), sim => sim.set_modified(modified))
     }
 
     /// The mount that it was opened through; `None` where the kernel does not tell, and on the simulated disk, which has
@@ -363,6 +379,16 @@ impl Handle {
     pub(crate) fn free(&self) -> Result<u64> {
         call!(self, fd => fs::fstatvfs(fd).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize)), sim => sim.free())
     }
+}
+
+/// The longest value that the kernel keeps, in bytes (Linux `XATTR_SIZE_MAX`).
+const LONGEST_ATTRIBUTE: usize = 1 << 16;
+
+fn attribute(fd: &OwnedFd, name: &OsStr) -> Result<Vec<u8>> {
+    let mut value = vec![0; LONGEST_ATTRIBUTE];
+    let length = fs::fgetxattr(fd, name, &mut value[..])?;
+    value.truncate(length);
+    Ok(value)
 }
 
 fn attributes(fd: &OwnedFd) -> Result<Vec<(OsString, Vec<u8>)>> {

@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
@@ -21,7 +20,7 @@ use crate::backup::guard;
 use crate::backup::series::Filing;
 use crate::backup::stored::Inside;
 use crate::backup::unfinished::{About, Attributes, Incoming, Unfinished};
-use crate::disk::Folder;
+use crate::disk::{Folder, sys};
 use crate::error::{Code, Error, Result};
 use crate::offline::export::{GROUPS, plain};
 use crate::reading::Effort;
@@ -50,7 +49,7 @@ pub fn create(store: &Store, options: &Options, effort: Effort<'_>) -> Result<Cr
         let name = escape(name.as_bytes());
         return Err(Error::new(Code::Usage, format!("{name} cannot be a backup's name: use letters, digits and -")));
     }
-    let begun = Instant::now();
+    let begun = sys::now();
     let (present, _) = store.present()?;
     let backups = guard::for_backups(&options.to)?;
     let of = Of {
@@ -113,7 +112,7 @@ impl<'a> Making<'a> {
     pub(super) fn begin(
         of: Of,
         backups: &'a Folder,
-        begun: Instant,
+        begun: i64,
         options: &'a Options,
         effort: Effort<'a>,
     ) -> Result<Making<'a>> {

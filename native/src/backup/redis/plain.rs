@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use papyra_core::escape::escape;
 use papyra_core::manifest::{Compression, Method};
@@ -18,6 +17,7 @@ use crate::backup::create::Created;
 use crate::backup::drill::Scratch;
 use crate::backup::guard;
 use crate::backup::series::Filing;
+use crate::disk::sys;
 use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::{Streams, each};
 use crate::offline::{self, open};
@@ -56,7 +56,7 @@ pub fn create(
     storing: &Storing,
     effort: Effort<'_>,
 ) -> Result<Created> {
-    let begun = Instant::now();
+    let begun = sys::now();
     let prefix = which.prefix.clone().unwrap_or_else(|| "papyra".into());
     let scope = Scope { prefix: Some(prefix.clone()), system_id: None };
     let quiet = Effort { progress: &|_| {}, ..effort };

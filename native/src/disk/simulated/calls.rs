@@ -371,6 +371,23 @@ impl FileSystem {
         Ok(())
     }
 
+    pub(crate) fn set_modified(&mut self, who: Process, fd: Descriptor, (seconds, rest): (i64, i64)) -> Result<()> {
+        let inode = self.get(fd)?.inode;
+        self.is_owner(who, inode)?;
+        let stamp = self.stamp();
+        let node = &mut self.nodes[inode];
+        (node.modified, node.changed) = (seconds.saturating_mul(1_000_000_000).saturating_add(rest), stamp);
+        Ok(())
+    }
+
+    pub(crate) fn remove_attribute(&mut self, fd: Descriptor, name: &OsStr) -> Result<()> {
+        let inode = self.get(fd)?.inode;
+        let attributes = &mut self.nodes[inode].meta.attributes;
+        let at = attributes.iter().position(|(known, _)| known == name).ok_or(Errno::NODATA)?;
+        attributes.remove(at);
+        Ok(())
+    }
+
     pub(crate) fn attributes(&self, fd: Descriptor) -> Result<Vec<(OsString, Vec<u8>)>> {
         Ok(self.nodes[self.get(fd)?.inode].meta.attributes.clone())
     }

@@ -377,6 +377,20 @@ impl Handle {
         self.call(looks("attributes", &|| self.name()), |fs, _| fs.attributes(self.fd))
     }
 
+    pub(crate) fn attribute(&self, name: &OsStr) -> Result<Vec<u8>> {
+        let attributes = self.attributes()?;
+        attributes.into_iter().find_map(|(known, value)| (known == name).then_some(value)).ok_or(Errno::NODATA)
+    }
+
+    pub(crate) fn remove_attribute(&self, name: &OsStr) -> Result<()> {
+        self.call(changes("remove_attribute", &|| self.name()), |fs, _| fs.remove_attribute(self.fd, name))
+    }
+
+    pub(crate) fn set_modified(&self, modified: (i64, i64)) -> Result<()> {
+        let changed = |fs: &mut FileSystem, _: Option<usize>| fs.set_modified(self.process, self.fd, modified);
+        self.call(changes("set_modified", &|| self.name()), changed)
+    }
+
     pub(crate) fn set_attribute(&self, name: &OsStr, value: &[u8]) -> Result<()> {
         self.call(changes("set_attribute", &|| self.name()), |fs, _| fs.set_attribute(self.fd, name, value))
     }

@@ -1,22 +1,39 @@
 //! What of papyra runs in the simulation: the real code, called as the command line calls it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use papyra_core::manifest::Compression;
 use papyra_core::retention::Retention;
 
+use super::books::BACKUPS;
+use crate::backup::create;
+use crate::backup::series::Filing;
 use crate::compact;
 use crate::error::Error;
 use crate::history::{Choice, History};
 use crate::reading::Effort;
 use crate::recover::{self, Mode, Options, Outcome};
+use crate::target::Target;
 
 /// A command.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Verb {
-    Repair { at_rest: bool },
-    Quarantine { at_rest: bool },
+    Repair {
+        at_rest: bool,
+    },
+    Quarantine {
+        at_rest: bool,
+    },
     StartupCheck,
-    Compact { keep: usize, at_rest: bool },
+    Compact {
+        keep: usize,
+        at_rest: bool,
+    },
+    /// The backup's number.
+    Backup {
+        number: u64,
+    },
 }
 
 /// How it ended.
@@ -38,6 +55,7 @@ pub(super) fn run(log: &Path, max_files: Option<u32>, verb: Verb) -> Exit {
         Verb::Quarantine { at_rest } => recovered(log, max_files, Mode::Quarantine, at_rest),
         Verb::StartupCheck => scanned(log, max_files),
         Verb::Compact { keep, at_rest } => compacted(log, max_files, keep, at_rest),
+        Verb::Backup { number } => backed_up(log, max_files, number),
     };
     done.unwrap_or_else(|error| Exit { code: error.code as u8, repaired: Vec::new(), said: error.to_string() })
 }
@@ -72,6 +90,29 @@ fn compacted(log: &Path, max_files: Option<u32>, keep: usize, at_rest: bool) -> 
     let policy = Retention { max_records: Some(keep as u64), ..Retention::default() };
     let outcome = compact::compact(&open(log, max_files)?, policy, 1.7e9, false, at_rest, effort())?;
     Ok(Exit { code: 0, repaired: names(&outcome.files), said: outcome.warnings.join("; ") })
+}
+
+pub(super) fn backup_name(number: u64) -> String {
+    format!("b{number}")
+}
+
+fn backed_up(log: &Path, max_files: Option<u32>, number: u64) -> Result<Exit, Error> {
+    let filing =
+        Filing { series: "s".into(), is_derived: false, host: "h".into(), source: "log".into(), tags: Vec::new() };
+    let options = create::Options {
+        to: BACKUPS.into(),
+        name: Some(backup_name(number)),
+        filing,
+        compression: Compression::None,
+        include_rejects: false,
+        quarantine_dir: None,
+        pause_check: false,
+        reread: false,
+        patience: Duration::from_millis(100),
+    };
+    let find = || open(log, max_files).map(Target::History);
+    let created = create::create(&find, &options, effort())?;
+    Ok(Exit { code: 0, repaired: Vec::new(), said: created.warnings.join("; ") })
 }
 
 fn names(paths: &[PathBuf]) -> Vec<String> {

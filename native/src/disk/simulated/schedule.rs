@@ -174,14 +174,18 @@ fn phase(setup: Setup, guarded: bool) {
     set_second(Some(Rc::new(move || {
         ours(setup, Verb::Repair { at_rest: false });
     })));
-    let mut what = pick(8);
+    let mut what = pick(9);
     if Fault::OriginalNotSynced.is_back() || Fault::ParentsNotSynced.is_back() {
         what = 5;
+    }
+    if Fault::BackupNotSynced.is_back() || Fault::BackupAmongRenames.is_back() {
+        what = 8;
     }
     let verb = match what {
         5 => Verb::Quarantine { at_rest },
         6 => Verb::StartupCheck,
         7 => Verb::Compact { keep: 1 + pick(8), at_rest },
+        8 => Verb::Backup { number: world(|world| world.figures.runs) },
         _ => Verb::Repair { at_rest },
     };
     ours(setup, verb);
@@ -204,6 +208,9 @@ fn ours(setup: Setup, verb: Verb) -> Option<Exit> {
         books(|books, fs| books.compact(fs, Some(keep)));
     }
     books(|books, fs| books.begin(fs));
+    if let Verb::Backup { .. } = verb {
+        books(|books, fs| books.pin(fs));
+    }
     let log = PathBuf::from(FOLDER).join(LOG);
     let ran = run_ours(|| ours::run(&log, setup.rotation.map(|(files, _)| files), verb));
     if let Verb::Compact { .. } = verb {
@@ -212,8 +219,18 @@ fn ours(setup: Setup, verb: Verb) -> Option<Exit> {
     let Ran::Ended(exit) = ran else { return None };
     say(|| format!("    {exit:?}"));
     say(|| with(|fs| list(fs)));
-    if exit.code == 0 && !matches!(verb, Verb::StartupCheck) {
-        books(|books, fs| books.all_is_well(fs));
+    match verb {
+        Verb::Backup { number } if exit.code == 0 => {
+            world(|world| world.figures.backups += 1);
+            if let Err(text) = books(|books, fs| books.backed_up(fs, &ours::backup_name(number))) {
+                fail(text);
+                return Some(exit);
+            }
+        }
+        Verb::Repair { .. } | Verb::Quarantine { .. } | Verb::Compact { .. } if exit.code == 0 => {
+            books(|books, fs| books.all_is_well(fs));
+        }
+        _ => {}
     }
     // Whatever the others do meanwhile is a reason to try again, never an error of the disk's.
     let is_sound = failed_before == world(|world| world.figures.failed_calls)
@@ -257,7 +274,7 @@ fn settle(setup: Setup, guarded: bool) {
         return;
     }
     let clean = exit.code == 0;
-    if let Err(text) = books(|books, fs| books.judge(fs, clean)) {
+    if let Err(text) = books(|books, fs| books.backups_stay(fs).and_then(|()| books.judge(fs, clean))) {
         fail(format!("{text} (exit {})", exit.code));
         return;
     }
@@ -346,6 +363,7 @@ impl Figures {
         self.failed_calls += other.failed_calls;
         self.steps += other.steps;
         self.records += other.records;
+        self.backups += other.backups;
         self.clean += other.clean;
     }
 }

@@ -83,6 +83,7 @@ pub(super) struct Figures {
     pub(super) failed_calls: u64,
     pub(super) steps: u64,
     pub(super) records: u64,
+    pub(super) backups: u64,
     pub(super) clean: u64,
 }
 
@@ -255,7 +256,7 @@ pub(super) fn power_cut() {
     drop(others);
     world(|world| with(|fs| fs.cut_power(&mut world.chance)));
     say(|| with(|fs| list(fs)));
-    if let Err(text) = books(|books, fs| books.power_cut(fs)) {
+    if let Err(text) = books(|books, fs| books.power_cut(fs).and_then(|()| books.backups_stay(fs))) {
         fail(text);
     }
 }

@@ -76,7 +76,7 @@ impl Books {
     }
 
     /// What was told before another's append began stands before it.
-    fn in_order(&self, view: &[usize]) -> Result<(), String> {
+    pub(super) fn in_order(&self, view: &[usize]) -> Result<(), String> {
         let mut latest = (0, 0);
         for id in view {
             let twins = self.twins(*id);

@@ -3,6 +3,7 @@
 //! A record is *owed* from the moment that a scan of its file would keep it, until the world itself (never we) takes it
 //! away. It is *safe* once no power cut may take it. Of what is damaged, every piece must stay somewhere.
 
+mod backups;
 mod judgement;
 mod power;
 mod reader;
@@ -17,6 +18,8 @@ use memchr::memmem;
 use papyra_core::scan::{Flow, Record as Scanned, Scanner, Sink, Step};
 
 use super::file_system::{FileSystem, Inode, Kind, Process};
+pub(super) use backups::BACKUPS;
+use backups::Made;
 
 const ROOT_USER: Process = Process { number: 0, user: 0 };
 
@@ -98,6 +101,9 @@ pub(super) struct Books {
     before: Vec<Inode>,
     /// The files that have taken one another's place.
     exchanged: Vec<(Inode, Inode)>,
+    /// See [`Books::pin`].
+    pinned: Vec<usize>,
+    made: Vec<Made>,
     /// The world has renamed a member since our run began.
     pub(super) rotated: bool,
 }
@@ -242,11 +248,12 @@ impl Books {
     }
 }
 
-/// All that any file on the disk holds that has a name.
+/// All that any file on the disk holds that has a name, backups excepted.
 fn everything(fs: &FileSystem) -> Vec<u8> {
+    let stored = backups::stored(fs);
     let mut all = Vec::new();
     for (inode, node) in fs.nodes.iter().enumerate() {
-        if node.links > 0 && matches!(node.kind, Kind::File { .. }) {
+        if node.links > 0 && !stored.contains(&inode) && matches!(node.kind, Kind::File { .. }) {
             all.extend(bytes_of(fs, inode));
             all.push(0);
         }
