@@ -91,9 +91,18 @@ impl Error {
         Error { code, message, path: Some(show(path)), advice: Some(advice.into()) }
     }
 
+    /// Another process has a lease on the file: a recovery of ours, or a file server, is at work on it.
+    fn leased(path: &Path, error: &io::Error) -> Option<Error> {
+        let text = || format!("another process has a lease on {} and is at work on it: try again", show(path));
+        (error.kind() == io::ErrorKind::WouldBlock).then(|| Error::new(Code::TryAgain, text()))
+    }
+
     /// The input at `path` cannot be opened.
     pub fn cannot_open(path: &Path, error: impl Into<io::Error>) -> Error {
         let error = error.into();
+        if let Some(leased) = Error::leased(path, &error) {
+            return leased;
+        }
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "check the path: nothing was looked at",
             io::ErrorKind::PermissionDenied => "run as a user who may read it",
@@ -115,6 +124,9 @@ impl Error {
     /// Creating or changing something at `path` failed; the log is as it was.
     pub fn cannot_create(what: &str, path: &Path, error: impl Into<io::Error>) -> Error {
         let error = error.into();
+        if let Some(leased) = Error::leased(path, &error) {
+            return leased;
+        }
         let message = format!("cannot {what} {}: {}", show(path), reason(&error));
         Error::about(Code::CannotCreate, path, message, advice(&error))
     }
@@ -124,6 +136,9 @@ impl Error {
         let error = error.into();
         if Shortened::is_reason(&error) {
             return Error::new(Code::TryAgain, format!("cannot {what} {}: {error}: try again", show(path)));
+        }
+        if let Some(leased) = Error::leased(path, &error) {
+            return leased;
         }
         let message = format!("cannot {what} {}: {}", show(path), reason(&error));
         Error::about(Code::Io, path, message, advice(&error))

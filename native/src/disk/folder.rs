@@ -17,6 +17,9 @@ use super::fault::Fault;
 use super::sys::{self, Flock, Handle, Open, Rename, Stat};
 use crate::error::{Code, Error, Result, show};
 
+/// How long a file is waited for that another process has a lease on, in milliseconds.
+const LEASED: i64 = 1_000;
+
 /// An open folder. A clone is the same folder.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -289,7 +292,17 @@ impl Folder {
     }
 
     fn opened(&self, name: impl AsRef<OsStr>, how: Open) -> io::Result<File> {
-        let file = File { handle: super::file::retry(|| self.handle.open(&os(&name), how))? };
+        let begun = sys::now();
+        let handle = loop {
+            match super::file::retry(|| self.handle.open(&os(&name), how)) {
+                // Another of ours has a lease on it, for as long as an exchange of names takes.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && sys::now() - begun < LEASED => {
+                    sys::pause(Duration::from_millis(1));
+                }
+                opened => break opened?,
+            }
+        };
+        let file = File { handle };
         if file.stat()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 

@@ -298,7 +298,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let written = writer.finish();
     let (lines, size) = written.map_err(|error| Error::cannot_write("write", &history.folder.join(hidden), error))?;
     // Nothing in common, and not older by its time: a power cut may have brought back a log that the compaction had replaced.
-    decided &= overlap || newest <= oldest || Fault::TimeUnchecked.is_back();
+    decided &= overlap || newest < oldest || size == 0 || Fault::TimeUnchecked.is_back();
     // The set goes back further than they do: what they alone hold was changed since, or lies where nobody can tell.
     decided &= size == 0 || !overlap || !begins_otherwise;
     // The log's own is renamed first, when all the old files are gone: what the set holds is then beside what the others do,

@@ -103,6 +103,8 @@ pub(super) struct Books {
     exchanged: Vec<(Inode, Inode)>,
     /// See [`Books::pin`].
     pinned: Vec<usize>,
+    /// What the world has changed or removed since.
+    touched: HashSet<usize>,
     made: Vec<Made>,
     /// The world has renamed a member since our run began.
     pub(super) rotated: bool,
@@ -150,6 +152,12 @@ fn pieces_of(bytes: &[u8]) -> Vec<Vec<u8>> {
             rest = rest[gap..].trim_ascii();
         }
         pieces.push(rest.to_vec());
+    }
+    for piece in &mut pieces {
+        // Another writer's record may have begun with it.
+        while let Some(rest) = piece.strip_suffix(b"{") {
+            *piece = rest.trim_ascii_end().to_vec();
+        }
     }
     // What may be the beginning of any record says nothing either.
     pieces.retain(|piece| piece.len() >= if piece.starts_with(b"{") { 18 } else { 4 });

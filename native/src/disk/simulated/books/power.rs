@@ -104,10 +104,10 @@ impl Books {
             let alone = self.twins(id).len() == 1;
             let record = &mut self.records[id];
             // Whether the change has reached the disk, nobody can tell.
-            record.displaced = false;
+            let was_displaced = std::mem::take(&mut record.displaced);
             if found {
                 record.safe = true;
-                if record.state == State::Gone || record.lost {
+                if record.state == State::Gone || record.lost || was_displaced {
                     // What had removed it was not on the disk yet, and what it has its place behind is not certain.
                     (record.state, record.begun, record.told) = (State::Maybe, 0, None);
                 } else if !record.released {

@@ -149,6 +149,7 @@ impl Books {
                 displaced.push(*id);
             }
         }
+        self.touched.extend(ids.iter().flatten());
         let mut ids = ids;
         if !emptied {
             self.orphans.insert(inode);
@@ -193,7 +194,7 @@ impl Books {
     /// A new record took an old one's place in its file.
     pub(in super::super) fn replaced(&mut self, fs: &FileSystem, old: usize, new: usize, inode: Inode) {
         self.moved();
-
+        self.touched.insert(old);
         let (begun, told) = (self.records[old].begun, self.records[old].told);
         (self.records[new].begun, self.records[new].told) = (begun, told);
         if self.orphans.contains(&inode) {
