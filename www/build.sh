@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Builds the inspector: the wasm module, then the page as one self-contained file, www/dist/papyra-inspector.html.
+# Builds the inspector: the wasm modules, then the page as one self-contained file, www/dist/papyra-inspector.html.
 #
 #   www/build.sh           everything; what is already done is not done again
-#   www/build.sh wasm      the module and its JavaScript face alone (web/pkg), for work on the page
+#   www/build.sh wasm      the modules and their JavaScript faces alone (web/pkg), for work on the page
 #   www/build.sh purity    only the proof that core stays pure: it builds for wasm32 and asks for no host
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/tools/wasm-toolchain.sh"
 www=$papyra_root/www
 pkg=$papyra_root/web/pkg
-raw=$wasm_target_dir/$wasm_triple/web/papyra_web.wasm
+modules=(judge explore) # each a feature of web/Cargo.toml
+raw=$wasm_target_dir/$wasm_triple/web
 
 # stamp FILE INPUT…: true when FILE holds the hash of these inputs, else leaves the hash in $stamp_now.
 stamp() {
@@ -22,19 +23,26 @@ node_or_die() {
   command -v node >/dev/null && command -v npm >/dev/null || { say "node 20.19 or newer and npm are needed"; exit 69; }
 }
 
-purity() { # the module holds core, so that it builds is proof of both
-  wasm_cargo build --quiet --profile web -p papyra-web
+purity() { # the modules hold core, so that they build is proof of both
   node_or_die
-  node "$www/tools/imports.mjs" "$raw"
+  local module
+  for module in "${modules[@]}"; do
+    wasm_cargo build --quiet --profile web -p papyra-web --no-default-features --features "$module"
+    cp "$raw/papyra_web.wasm" "$raw/$module.wasm"
+    node "$www/tools/imports.mjs" "$raw/$module.wasm"
+  done
 }
 
 wasm() {
   purity
-  if ! stamp "$pkg/.stamp" "$raw"; then
-    local bindgen
+  if ! stamp "$pkg/.stamp" "$raw/judge.wasm" "$raw/explore.wasm"; then
+    local bindgen module
     bindgen=$(wasm_bindgen_bin wasm-bindgen)
     rm -rf "$pkg"
-    "$bindgen" --target web --omit-default-module-path --remove-producers-section --remove-name-section --out-dir "$pkg" "$raw"
+    for module in "${modules[@]}"; do
+      "$bindgen" --target web --omit-default-module-path --remove-producers-section --remove-name-section \
+        --out-dir "$pkg/$module" --out-name papyra_web "$raw/$module.wasm"
+    done
     printf '%s\n' "$stamp_now" >"$pkg/.stamp"
   fi
 }

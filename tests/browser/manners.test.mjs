@@ -1,9 +1,10 @@
 // How the page behaves: every way in, interruptions, refusals, keyboard, accessibility, the promise that nothing is sent.
 
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, rmSync, truncateSync, unlinkSync } from "node:fs";
-import { dirname } from "node:path";
+import { appendFileSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { axeFinds, choose, fileUrl, launch, openPage, pageFile, serve, settled } from "./browser.mjs";
 import * as logs from "./logs.mjs";
 
@@ -152,6 +153,31 @@ describe("refusals", () => {
 
   test("when the worker is refused the page says so", async () =>
     assert.match(await refuse("globalThis.Worker = class { constructor() { throw new Error('workers are forbidden here'); } }"), /workers are forbidden here/));
+});
+
+describe("the parts of the file", () => {
+  /** The page as a file that differs from the one that was built. */
+  const opened = async (change) => {
+    const path = join(logs.folder, "changed.html");
+    writeFileSync(path, change(readFileSync(pageFile, "utf8")));
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(pathToFileURL(path).href);
+    return { page, close: () => context.close() };
+  };
+
+  test("a scan needs nothing of what is loaded when records are looked at", async () => {
+    const { page, close } = await opened((html) => html.replace(/(<script type="text\/plain" id="explore">)[^<]+/, "$1"));
+    await choose(page, logs.glued());
+    assert.match(await verdictOf(page), /Usable after recovery/);
+    await close();
+  });
+
+  test("a file that was cut off says so before anything is opened", async () => {
+    const { page, close } = await opened((html) => html.slice(0, -1000));
+    assert.match(oneLine(await page.getByRole("alert").innerText()), /cannot run the inspector/);
+    await close();
+  });
 });
 
 describe("manners", () => {

@@ -7,12 +7,6 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::text;
 
-/// The kind of archive that a file with these first bytes is; nothing if it is none.
-#[wasm_bindgen]
-pub fn archive(head: &[u8]) -> Option<String> {
-    Container::at(head).map(|container| container.name().to_owned())
-}
-
 /// An archive on its way through.
 #[wasm_bindgen]
 pub struct Archive {

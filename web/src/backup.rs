@@ -3,22 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use papyra_core::digest::sha256;
-use papyra_core::manifest::{Compression, Content, Manifest, StoredFile};
-use papyra_core::report::FileReport;
+use papyra_core::manifest::{Compression, Content, Manifest};
+use papyra_core::report::{FileReport, Report};
 use papyra_core::summary::Summary;
 use papyra_core::verification::{self, Damage};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::stored::Stored;
 use crate::text;
+
+pub(crate) use crate::stored::Stored;
 
 /// A backup under verification: its manifest, and what was found wrong so far.
 pub(crate) struct Backup {
-    pub(crate) manifest: Manifest,
+    manifest: Manifest,
     /// The files that are there, in reading order: positions in the manifest.
-    pub(crate) files: Vec<usize>,
-    pub(crate) damage: Vec<Damage>,
+    files: Vec<usize>,
+    damage: Vec<Damage>,
     foreign: Vec<String>,
     read: u64,
 }
@@ -41,9 +42,9 @@ impl Backup {
         Ok(Backup { manifest, files, damage, foreign, read: 0 })
     }
 
-    /// The file that is read as number `at`.
-    pub(crate) fn file(&self, at: usize) -> Option<&StoredFile> {
-        self.manifest.files.get(*self.files.get(at)?)
+    /// The file that is read as number `at`, on its way through.
+    pub(crate) fn stored(&self, at: usize) -> Option<Stored> {
+        Some(Stored::new(&self.manifest, self.manifest.files.get(*self.files.get(at)?)?))
     }
 
     /// The report on the file that was read as number `at`. Its damage is known only when all of it was read.
@@ -59,6 +60,15 @@ impl Backup {
             }
         }
         verification::file_report(&self.manifest, file, scanned)
+    }
+
+    /// The report on all that was read. Unless `whole`, there is more that was not read.
+    pub(crate) fn report(&self, reports: Vec<FileReport>, whole: bool) -> Report {
+        if whole {
+            verification::whole_report(crate::TOOL, &self.manifest, reports)
+        } else {
+            Report::new(crate::TOOL, self.manifest.scan.backend, reports, false)
+        }
     }
 
     /// What the verification says beside the report.

@@ -2,32 +2,41 @@
 //!
 //! Structured answers travel as JSON text, which both sides read and write fast; long lists of numbers travel as
 //! typed arrays. The types on the other side are in `www/src/engine/`.
+//!
+//! The page carries it as two modules. With the feature `judge` alone it opens and scans logs, sets, folders and Redis
+//! files; with `explore` alone it looks into records, unpacks archives and verifies backups, and is loaded when that is
+//! asked for.
 
+#[cfg(feature = "explore")]
 mod archive;
+#[cfg(feature = "explore")]
+mod backup;
+#[cfg(not(feature = "explore"))]
+#[path = "no_backup.rs"]
 mod backup;
 mod details;
 mod opening;
+#[cfg(feature = "explore")]
+mod records;
 mod redis;
 mod scanner;
+#[cfg(feature = "explore")]
 mod stored;
 mod watch;
 
 use std::collections::BTreeMap;
 
-use papyra_core::browse::{self, Row};
-use papyra_core::escape::escape;
-use papyra_core::query::{Cell, Matcher, Query};
-use papyra_core::ranking::Ranked;
 use papyra_core::record::Note;
-use papyra_core::search;
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use details::Told;
-
-pub use archive::{Archive, archive};
+#[cfg(feature = "explore")]
+pub use archive::Archive;
+#[cfg(feature = "explore")]
 pub use backup::backup;
-pub use opening::Opening;
+pub use opening::{Opening, archive};
+#[cfg(feature = "explore")]
+pub use records::{Search, misunderstood, rows};
 pub use redis::RedisBackups;
 pub use scanner::Scanner;
 
@@ -49,100 +58,10 @@ pub fn about() -> String {
     text(&About { tool: TOOL, notes: Note::ALL.into_iter().map(|note| (note, note.meaning())).collect() })
 }
 
-/// Table rows for the lines of a stretch that starts at the byte `offset`, where line `line` begins; and in each the parts of the
-/// type, the actor and the payload that a query speaks of.
-#[wasm_bindgen]
-pub fn rows(bytes: &[u8], offset: f64, line: f64, query: &str) -> String {
-    #[derive(Serialize)]
-    struct Marked {
-        row: Row,
-        marks: [Vec<usize>; 3],
-    }
-    // One that cannot be understood marks nothing.
-    let query = Query::parse(query).unwrap_or_default();
-    let rows: Vec<Marked> = browse::lines(bytes)
-        .zip(line as u64..)
-        .map(|((at, text), line)| {
-            let row = Row::of(text, line, offset as u64 + at as u64);
-            let cells = [(Cell::Type, &row.what), (Cell::Actor, &row.actor), (Cell::Payload, &row.payload)];
-            let marks = cells.map(|(cell, text)| query.marks(cell, text));
-            Marked { row, marks }
-        })
-        .collect();
-    text(&rows)
-}
-
-/// What is wrong with a query; nothing when it can be understood.
-#[wasm_bindgen]
-pub fn misunderstood(query: &str) -> Option<String> {
-    Query::parse(query).err().map(|why| escape(why.as_bytes()))
-}
-
 /// Structured answers as text, all of them as the report is printed: a second way would be compiled a second time.
 fn text(answer: &impl Serialize) -> String {
     // Their types hold nothing that JSON does not.
     let text = serde_json::to_string_pretty(answer).unwrap_or_default();
     // As the command prints them.
     papyra_core::escape::safe_json(&text).into_owned()
-}
-
-/// A search over the plain text of files, which comes in chunks.
-#[wasm_bindgen]
-pub struct Search(search::Search);
-
-#[wasm_bindgen]
-impl Search {
-    /// For a query, in files of so many bytes in all. `csv`: it also makes rows of what it finds. A query that cannot be understood
-    /// matches everything, see [`misunderstood`].
-    #[wasm_bindgen(constructor)]
-    pub fn new(query: &str, total: f64, csv: bool) -> Search {
-        let matcher = Matcher::new(Query::parse(query).unwrap_or_default());
-        Search(search::Search::new(matcher, total as u64, csv))
-    }
-
-    /// The next bytes are those of this file, with so many bytes before it; `scale` is its size for a byte of its plain text.
-    pub fn begin(&mut self, path: String, base: f64, scale: f64) {
-        self.0.begin(search::Place { path, base, scale });
-    }
-
-    /// The next bytes.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.0.push(bytes);
-    }
-
-    /// The file is over.
-    pub fn finish(&mut self) {
-        self.0.finish();
-    }
-
-    /// New hits: line, offset and length of each, one after the other.
-    pub fn take(&mut self) -> Vec<f64> {
-        self.0.take().flat_map(|hit| [hit.line as f64, hit.offset as f64, hit.length as f64]).collect()
-    }
-
-    /// Rows of the hits that were not taken yet.
-    pub fn take_csv(&mut self) -> Vec<u8> {
-        self.0.take_csv()
-    }
-
-    /// All hits so far.
-    pub fn total(&self) -> f64 {
-        self.0.total() as f64
-    }
-
-    /// Of the file under way, where the first line begins and the last one ends whose time is asked for; empty when there is none.
-    pub fn extent(&self) -> Vec<f64> {
-        self.0.extent().map(|(first, last)| vec![first as f64, last as f64]).unwrap_or_default()
-    }
-
-    /// What the hits come to so far: their history and who failed in them. `now` in seconds.
-    pub fn told(&self, now: f64) -> String {
-        #[derive(Serialize)]
-        struct Found {
-            timeline: Told,
-            ranked: Ranked,
-        }
-        let timeline = Told::of(self.0.history(CALENDAR, now + DAY));
-        text(&Found { timeline, ranked: self.0.ranked() })
-    }
 }

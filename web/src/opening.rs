@@ -8,16 +8,23 @@ use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, ST
 use papyra_core::redis::{AofNames, BackupScan, Format, Scope, Seems, is_whole_dump};
 use papyra_core::report::Backend;
 use papyra_core::rotation::{Choice, Member};
-use papyra_core::unpack::Input;
+use papyra_core::unpack::{Container, Input};
 use papyra_core::{scan, sniff};
 use serde::Serialize;
+#[cfg(feature = "judge")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::redis::{Backup, RedisBackups};
 use crate::text;
 
+/// The kind of archive that a file with these first bytes is; nothing if it is none.
+#[cfg_attr(feature = "judge", wasm_bindgen)]
+pub fn archive(head: &[u8]) -> Option<String> {
+    Container::at(head).map(|container| container.name().to_owned())
+}
+
 /// Files that were opened together, meant by their places in the order in which they were named.
-#[wasm_bindgen]
+#[cfg_attr(feature = "judge", wasm_bindgen)]
 pub struct Opening {
     names: Vec<String>,
     sizes: Vec<u64>,
@@ -108,10 +115,10 @@ struct Told {
     beside: Vec<usize>,
 }
 
-#[wasm_bindgen]
+#[cfg_attr(feature = "judge", wasm_bindgen)]
 impl Opening {
     /// A file that was named by itself.
-    #[wasm_bindgen(constructor)]
+    #[cfg_attr(feature = "judge", wasm_bindgen(constructor))]
     pub fn new(names: Vec<String>) -> Opening {
         Opening { sizes: vec![0; names.len()], names, asked: Asked::One(One::Log) }
     }
@@ -273,8 +280,7 @@ impl Opening {
                     gaps: Vec::new(),
                 };
                 let sets = self.names.iter().enumerate().map(|(at, name)| alone(at, name)).collect();
-                let (passed_over, loaded, append_only, groups) = (Vec::new(), None, Vec::new(), Vec::new());
-                return Whole { sets, backend: Backend::Json, passed_over, loaded, append_only, groups };
+                return Whole::of(sets);
             }
         };
         let backend = contents.backend();
@@ -330,6 +336,18 @@ impl Opening {
 }
 
 impl Whole {
+    /// Logs, each by itself, and nothing else.
+    pub(crate) fn of(sets: Vec<Set>) -> Whole {
+        Whole {
+            sets,
+            backend: Backend::Json,
+            passed_over: Vec::new(),
+            loaded: None,
+            append_only: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
     /// What the report says was passed over: as on the command line, nothing where a Redis backup is all there is.
     pub(crate) fn reported(&self) -> &[PassedOver] {
         if self.sets.is_empty() && self.groups.len() == 1 { &[] } else { &self.passed_over }

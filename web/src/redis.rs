@@ -5,13 +5,14 @@ use papyra_core::finding::Finding;
 use papyra_core::redis::{BackupScan, Pass};
 use papyra_core::report::FileReport;
 use serde::Serialize;
+#[cfg(feature = "judge")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::scanner::{Found, Scanner};
 use crate::text;
 
 /// Backups that are scanned one after the other.
-#[wasm_bindgen]
+#[cfg_attr(feature = "judge", wasm_bindgen)]
 pub struct RedisBackups {
     backups: Vec<Backup>,
     at: usize,
@@ -73,7 +74,7 @@ struct Want {
     pass: &'static str,
 }
 
-#[wasm_bindgen]
+#[cfg_attr(feature = "judge", wasm_bindgen)]
 impl RedisBackups {
     /// What to push before the next `end`: a file's place, the bytes, and what for; nothing when all is done.
     pub fn want(&mut self) -> Option<String> {

@@ -13,15 +13,13 @@ use papyra_core::sniff::{self, Looks};
 use papyra_core::summary::Summary;
 use papyra_core::timeline::Timeline;
 use papyra_core::unpack::Input;
-use papyra_core::verification;
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::backup::Backup;
+use crate::backup::{Backup, Stored};
 use crate::details::{Described, Details, Listing, Told};
 use crate::opening::{Opening, Set, Whole};
 use crate::redis::RedisBackups;
-use crate::stored::Stored;
 use crate::watch::{Piece, Text, Watch};
 use crate::{CALENDAR, DAY, text};
 
@@ -85,11 +83,11 @@ pub(crate) struct Done {
     pub(crate) packed: bool,
 }
 
-#[wasm_bindgen]
+#[cfg_attr(feature = "judge", wasm_bindgen)]
 impl Scanner {
     /// For files that were opened together: the places of the logs in reading order, and sizes in bytes in the same order; more
     /// sizes than places when Redis backups come after.
-    #[wasm_bindgen(constructor)]
+    #[cfg_attr(feature = "judge", wasm_bindgen(constructor))]
     pub fn new(opening: &Opening, order: Vec<u32>, sizes: Vec<f64>) -> Scanner {
         let whole = opening.whole();
         let place = |at: &u32| {
@@ -100,34 +98,29 @@ impl Scanner {
             whole.sets.iter().enumerate().find_map(of_set)
         };
         let places = order.iter().filter_map(place).collect();
-        let sizes: Vec<u64> = sizes.into_iter().map(|size| size as u64).collect();
-        Scanner {
-            whole,
-            places,
-            backup: None,
-            timeline: Timeline::new(sizes.iter().sum()),
-            sizes,
-            open: None,
-            done: Vec::new(),
-            base: 0,
-            records: 0,
-            last_plain: None,
-            no_log: false,
-            backups: Vec::new(),
-            backup_places: Vec::new(),
-            reasons: Vec::new(),
-            sources: Vec::new(),
-            listings: BTreeMap::new(),
-        }
+        Scanner::of(whole, places, None, sizes)
     }
 
+    /// Redis backups that were scanned beside the logs. `whole` is false when reading was stopped.
+    pub fn add(&mut self, backups: RedisBackups, whole: bool) {
+        let (files, places): (_, Vec<_>) = backups.reports(whole).into_iter().unzip();
+        (self.backups, self.backup_places) = (files, places.concat());
+    }
+}
+
+#[cfg(feature = "explore")]
+#[wasm_bindgen]
+impl Scanner {
     /// For a backup with files at these `paths`: sizes are those of the ones that are read, in the order that
     /// [`crate::backup()`] gives.
     pub fn of_backup(manifest: &[u8], sums: &[u8], paths: Vec<String>, sizes: Vec<f64>) -> Result<Scanner, String> {
         let backup = Backup::open(manifest, sums, &paths)?;
-        Ok(Scanner { backup: Some(backup), ..Scanner::new(&Opening::new(Vec::new()), Vec::new(), sizes) })
+        Ok(Scanner::of(Whole::of(Vec::new()), Vec::new(), Some(backup), sizes))
     }
+}
 
+#[wasm_bindgen]
+impl Scanner {
     /// The next bytes of the file that is being read.
     pub fn push(&mut self, bytes: &[u8]) {
         let fresh = || Open::new(self.backup.as_ref(), self.done.len(), &self.timeline);
@@ -174,12 +167,6 @@ impl Scanner {
         (self.records + self.open.as_ref().map_or(0, |open| open.text.scanner.so_far().records.total())) as f64
     }
 
-    /// Redis backups that were scanned beside the logs. `whole` is false when reading was stopped.
-    pub fn add(&mut self, backups: RedisBackups, whole: bool) {
-        let (files, places): (_, Vec<_>) = backups.reports(whole).into_iter().unzip();
-        (self.backups, self.backup_places) = (files, places.concat());
-    }
-
     /// Ends the scan: the report, as the command line prints it. Unless `whole`, it is that of what was seen so far.
     pub fn finish(&mut self, whole: bool) -> String {
         if self.open.is_some() {
@@ -191,10 +178,7 @@ impl Scanner {
         let report = match &self.backup {
             Some(backup) => {
                 let paths: BTreeMap<_, _> = files.iter().map(|file| file.path.clone()).zip(sources).collect();
-                let report = match whole {
-                    true => verification::whole_report(crate::TOOL, &backup.manifest, files),
-                    false => Report::new(crate::TOOL, backup.manifest.scan.backend, files, false),
-                };
+                let report = backup.report(files, whole);
                 sources = report.files.iter().map(|file| paths.get(&file.path).copied().flatten()).collect();
                 report
             }
@@ -247,6 +231,28 @@ impl Scanner {
 }
 
 impl Scanner {
+    fn of(whole: Whole, places: Vec<(usize, Place)>, backup: Option<Backup>, sizes: Vec<f64>) -> Scanner {
+        let sizes: Vec<u64> = sizes.into_iter().map(|size| size as u64).collect();
+        Scanner {
+            whole,
+            places,
+            backup,
+            timeline: Timeline::new(sizes.iter().sum()),
+            sizes,
+            open: None,
+            done: Vec::new(),
+            base: 0,
+            records: 0,
+            last_plain: None,
+            no_log: false,
+            backups: Vec::new(),
+            backup_places: Vec::new(),
+            reasons: Vec::new(),
+            sources: Vec::new(),
+            listings: BTreeMap::new(),
+        }
+    }
+
     /// Puts the gaps of each set behind its members. Of files that reading did not come to nothing is told.
     fn add_gaps(&self, files: &mut Vec<FileReport>, sources: &mut Vec<Option<usize>>) {
         let mut behind: Vec<Option<usize>> = vec![None; self.whole.sets.len()];
@@ -393,8 +399,8 @@ impl Source {
 impl Open {
     /// The file that is read as number `at`.
     fn new(backup: Option<&Backup>, at: usize, timeline: &Timeline) -> Open {
-        let source = match backup.and_then(|backup| Some((&backup.manifest, backup.file(at)?))) {
-            Some((manifest, file)) => Source::Stored(Box::new(Stored::new(manifest, file))),
+        let source = match backup.and_then(|backup| backup.stored(at)) {
+            Some(stored) => Source::Stored(Box::new(stored)),
             None => Source::File(Input::default()),
         };
         let before = source.is_listing().then(|| timeline.clone());

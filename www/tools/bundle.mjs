@@ -1,6 +1,7 @@
-// Builds the page into one file: styles, script, worker and wasm inside, and a policy that names each by its hash.
+// Builds the page into one file: styles, script, worker and wasm modules inside, and a policy that names each by its hash.
 //
-// The order in the file matters: the script runs and paints before the parser has reached the engine's half megabyte.
+// The order in the file matters: the script runs and paints before the parser has reached the engine's megabyte; and
+// the module that every scan needs comes last, so that a file that was cut off is found out at once.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,7 +32,7 @@ const packed = (bytes) => gzipSync(bytes, { level: 9 }).toString("base64");
 const embed = (script) => script.trim().replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
 
 const [page, worker] = [await bundle("src/main.tsx"), await bundle("src/engine/worker.ts")];
-const wasm = readFileSync(join(www, "..", "web", "pkg", "papyra_web_bg.wasm"));
+const [judge, explore] = ["judge", "explore"].map((name) => readFileSync(join(www, "..", "web", "pkg", name, "papyra_web_bg.wasm")));
 const script = embed(page.script);
 const style = page.style.trim();
 
@@ -52,8 +53,9 @@ const parts = {
   csp: `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
   style: `<style>${style}</style>`,
   script: `<script>${script}</script>`,
-  engine: `<script type="text/plain" id="worker">${packed(embed(worker.script))}</script>
-    <script type="text/plain" id="wasm">${packed(wasm)}</script>`,
+  engine: `<script type="text/plain" id="explore">${packed(explore)}</script>
+    <script type="text/plain" id="worker">${packed(embed(worker.script))}</script>
+    <script type="text/plain" id="judge">${packed(judge)}</script>`,
 };
 const html = readFileSync(join(www, "index.html"), "utf8").replace(/<!--(csp|style|script|engine)-->/g, (_, name) => parts[name]);
 mkdirSync(join(www, "dist"), { recursive: true });
@@ -61,4 +63,11 @@ writeFileSync(join(www, "dist", "papyra-inspector.html"), html);
 
 const kib = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
 const size = (text) => kib(gzipSync(text, { level: 9 }).length);
-console.log(`script ${size(script)}, style ${size(style)}, worker ${size(worker.script)}, wasm ${size(wasm)} compressed (${kib(wasm.length)} plain)`);
+console.log(`script ${size(script)}, style ${size(style)}, worker ${size(worker.script)}, modules: judge ${size(judge)}, explore ${size(explore)}, compressed (${kib(judge.length)} and ${kib(explore.length)} plain)`);
+
+// Every visitor waits for it; the other one is loaded when it is asked for.
+const most = 300 * 1024;
+if (gzipSync(judge, { level: 9 }).length > most) {
+  console.error(`the module judge has more than ${kib(most)} compressed: see what became larger, or move what no scan needs to explore`);
+  process.exit(1);
+}

@@ -31,6 +31,7 @@ export class Engine {
   #returns: { job: number; resolve: (buffer: ArrayBuffer) => void; reject: (error: Error) => void }[] = [];
   #finishes = new Map<number, { resolve: (result: ScanResult) => void; reject: (error: Error) => void }>();
   #next = 0;
+  #exploring: Promise<void> | undefined;
   #failed: Error | null = null;
   /** Looks since the worker was heard last. Counted, not timed: a computer may have slept in between. */
   #silent = 0;
@@ -43,7 +44,7 @@ export class Engine {
   }
 
   static async start(): Promise<Engine> {
-    const [script, wasm] = await Promise.all([unpack("worker"), unpack("wasm")]);
+    const [script, wasm] = await Promise.all([unpack("worker"), unpack("judge")]);
     const engine = new Engine(workerOf(script));
     await engine.#ready(wasm);
     return engine;
@@ -68,6 +69,12 @@ export class Engine {
   /** Whether it can work no more. */
   get isDead(): boolean {
     return this.#failed !== null;
+  }
+
+  /** Loads what a scan needs nothing of: it looks into records, unpacks archives and verifies backups. */
+  explore(): Promise<void> {
+    this.#exploring ??= unpack("explore").then((wasm) => this.#send({ do: "explore", wasm }, [wasm]));
+    return this.#exploring;
   }
 
   /** A number for the next scan or filter; messages of older ones are ignored from then on. */
@@ -106,6 +113,7 @@ export class Engine {
     return answer.did === "archives" ? answer.archives : heads.map(() => null);
   }
 
+  /** Once `explore` has answered. */
   unpack(job: number, head: Uint8Array): void {
     this.#send({ do: "unpack", job, head });
   }
@@ -119,6 +127,7 @@ export class Engine {
   }
 
   async rows(bytes: ArrayBuffer, offset: number, line: number, query: string): Promise<Row[]> {
+    await this.explore();
     const ask = this.job();
     const answer = await this.#ask(ask, { do: "rows", ask, bytes, offset, line, query }, [bytes]);
     return answer.did === "rows" ? answer.rows : [];
@@ -126,22 +135,26 @@ export class Engine {
 
   /** What the two describing files of a backup say of the files in its folder. */
   async backup(describing: Describing): Promise<BackupFiles> {
+    await this.explore();
     const ask = this.job();
     const answer = await this.#ask(ask, { do: "backup", ask, describing });
     return answer.did === "backup" ? answer.backup : {};
   }
 
+  /** Of a backup, once `explore` has answered. */
   begin(job: number, files: readonly ScannedFile[], logs: number, backup: Describing | null): void {
     this.#send({ do: "begin", job, files, logs, backup });
   }
 
   /** What is wrong with a query, in words; null when it can be understood. */
   async misunderstood(query: string): Promise<string | null> {
+    await this.explore();
     const ask = this.job();
     const answer = await this.#ask(ask, { do: "query", ask, query });
     return answer.did === "query" ? answer.wrong : null;
   }
 
+  /** Once `explore` has answered. */
   search(job: number, query: string, total: number, csv: boolean): void {
     this.#send({ do: "search", job, query, total, csv });
   }

@@ -159,6 +159,7 @@ export interface Searched {
 
 export type ToWorker =
   | { do: "start"; wasm: ArrayBuffer }
+  | { do: "explore"; wasm: ArrayBuffer }
   /** Files that were opened together; those that the answer names are then wanted whole. */
   | { do: "look"; ask: number; files: readonly Ends[]; folders: readonly string[]; isFolder: boolean }
   /** Which of these files are archives of files: tar or zip. */

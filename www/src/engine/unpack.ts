@@ -1,4 +1,4 @@
-// The worker's script and the wasm module lie in this file's own text, packed. Getting them out needs no request.
+// The worker's script and the wasm modules lie in this file's own text, packed. Getting them out needs no request.
 
 export async function unpack(id: string): Promise<ArrayBuffer> {
   const text = document.getElementById(id)?.textContent ?? "";

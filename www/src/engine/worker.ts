@@ -1,6 +1,7 @@
-// The worker: owns the wasm module and answers messages. It reads no file and decides nothing.
+// The worker: owns the wasm modules and answers messages. It reads no file and decides nothing.
 
-import * as wasm from "../../../web/pkg/papyra_web.js";
+import * as explore from "../../../web/pkg/explore/papyra_web.js";
+import * as judge from "../../../web/pkg/judge/papyra_web.js";
 import type { BackupFiles, BackupTold, Describing } from "./backup";
 import type { ArchiveMember, Found, FromWorker, LineIndex, NewFinding, Order, PassedOver, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
 import type { Remedy, Want } from "./redis";
@@ -18,16 +19,22 @@ interface Details {
 
 interface Scan {
   job: number;
-  scanner: wasm.Scanner;
+  scanner: judge.Scanner | explore.Scanner;
   /** The logs that are over, of so many; then the Redis backups come. */
   files: number;
   logs: number;
   sizes: readonly number[];
-  redis: wasm.RedisBackups;
+  redis: Redis | null;
   /** What was unpacked of packed files, and the records of Redis dumps, file by file. */
   plain: Unpacked[];
   /** The file that is read of a Redis backup. */
   wanted: number;
+}
+
+/** Redis backups, and the scanner that is shown their records. */
+interface Redis {
+  backups: judge.RedisBackups;
+  scanner: judge.Scanner;
 }
 
 /** Unpacked bytes on their way out of this worker's memory: a Blob is the browser's to keep. */
@@ -39,7 +46,7 @@ interface Unpacked {
 
 interface Opened {
   job: number;
-  members: wasm.Archive;
+  members: explore.Archive;
   /** Each with its bytes, unless they lie in the archive as they are. */
   files: { member: ArchiveMember; unpacked: Unpacked | null }[];
   others: PassedOver[];
@@ -73,11 +80,11 @@ const BUSY = 2_000;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 /** What was opened last. */
-let opening: wasm.Opening | null = null;
+let opening: judge.Opening | null = null;
 let scan: Scan | null = null;
 /** The archive that is being unpacked. */
 let archive: Opened | null = null;
-let search: { job: number; search: wasm.Search; told: number } | null = null;
+let search: { job: number; search: explore.Search; told: number } | null = null;
 
 scope.onmessage = (event: MessageEvent<ToWorker>) => {
   try {
@@ -94,22 +101,25 @@ function tell(message: FromWorker, transfer: Transferable[] = []): void {
 function hear(message: ToWorker): void {
   switch (message.do) {
     case "start": {
-      wasm.initSync({ module: message.wasm });
-      const about = JSON.parse(wasm.about()) as { tool: string; notes: Record<string, string> };
+      judge.initSync({ module: message.wasm });
+      const about = JSON.parse(judge.about()) as { tool: string; notes: Record<string, string> };
       return tell({ did: "ready", ...about });
     }
+    case "explore":
+      explore.initSync({ module: message.wasm });
+      return;
     case "look": {
       opening?.free();
       const names = message.files.map(({ path }) => path);
-      const fresh = (opening = message.isFolder ? wasm.Opening.of_folder(names, [...message.folders]) : new wasm.Opening(names));
+      const fresh = (opening = message.isFolder ? judge.Opening.of_folder(names, [...message.folders]) : new judge.Opening(names));
       const unsure = message.files.map(({ size, start, end }, file) => fresh.add(file, size, start, end));
       return tell({ did: "look", ask: message.ask, unsure: [...unsure.keys()].filter((file) => unsure[file]) });
     }
     case "archives":
-      return tell({ did: "archives", ask: message.ask, archives: message.heads.map((head) => wasm.archive(head) ?? null) });
+      return tell({ did: "archives", ask: message.ask, archives: message.heads.map((head) => judge.archive(head) ?? null) });
     case "unpack":
       archive?.members.free();
-      archive = { job: message.job, members: new wasm.Archive(message.head), files: [], others: [], bytes: 0, isOver: false };
+      archive = { job: message.job, members: new explore.Archive(message.head), files: [], others: [], bytes: 0, isOver: false };
       return;
     case "end-unpack":
       return endUnpack(message.ask, message.job);
@@ -121,35 +131,34 @@ function hear(message: ToWorker): void {
     case "want":
       return want(message.ask, message.job, message.ended);
     case "rows": {
-      const marked = JSON.parse(wasm.rows(new Uint8Array(message.bytes), message.offset, message.line, message.query)) as { row: Row; marks: Row["marks"] }[];
+      const marked = JSON.parse(explore.rows(new Uint8Array(message.bytes), message.offset, message.line, message.query)) as { row: Row; marks: Row["marks"] }[];
       return tell({ did: "rows", ask: message.ask, rows: marked.map(({ row, marks }) => ({ ...row, marks })) });
     }
     case "query":
-      return tell({ did: "query", ask: message.ask, wrong: wasm.misunderstood(message.query) ?? null });
+      return tell({ did: "query", ask: message.ask, wrong: explore.misunderstood(message.query) ?? null });
     case "backup": {
       const { manifest, sums, paths } = message.describing;
-      const backup = JSON.parse(wasm.backup(new Uint8Array(manifest), new Uint8Array(sums), [...paths])) as BackupFiles;
+      const backup = JSON.parse(explore.backup(new Uint8Array(manifest), new Uint8Array(sums), [...paths])) as BackupFiles;
       return tell({ did: "backup", ask: message.ask, backup });
     }
     case "begin": {
       scan?.scanner.free();
-      scan?.redis.free();
-      const own = (opening ??= new wasm.Opening([]));
+      scan?.redis?.backups.free();
+      const { files, logs, backup } = message;
       scan = {
         job: message.job,
-        scanner: scannerOf(own, message.files, message.logs, message.backup),
+        ...(backup === null ? scannersOf(files, logs) : { scanner: verifierOf(files, backup), redis: null }),
         files: 0,
-        logs: message.logs,
-        sizes: message.files.map(({ size }) => size),
-        redis: (message.backup === null ? own : new wasm.Opening([])).backups(),
-        plain: message.files.map(() => ({ blobs: [], fresh: [], freshBytes: 0 })),
+        logs,
+        sizes: files.map(({ size }) => size),
+        plain: files.map(() => ({ blobs: [], fresh: [], freshBytes: 0 })),
         wanted: 0,
       };
       return;
     }
     case "search":
       search?.search.free();
-      search = { job: message.job, search: new wasm.Search(message.query, message.total, message.csv), told: performance.now() };
+      search = { job: message.job, search: new explore.Search(message.query, message.total, message.csv), told: performance.now() };
       return;
     case "search-file":
       if (search?.job === message.job) search.search.begin(message.file.path, message.file.base, message.file.scale);
@@ -170,10 +179,18 @@ function hear(message: ToWorker): void {
   }
 }
 
-function scannerOf(own: wasm.Opening, files: readonly ScannedFile[], logs: number, backup: Describing | null): wasm.Scanner {
-  const sizes = Float64Array.from(files, ({ size, inHistory }) => (inHistory ? size : 0));
-  if (backup === null) return new wasm.Scanner(own, Uint32Array.from(files.slice(0, logs), (file) => file.at), sizes);
-  return wasm.Scanner.of_backup(new Uint8Array(backup.manifest), new Uint8Array(backup.sums), [...backup.paths], sizes);
+function scannersOf(files: readonly ScannedFile[], logs: number): { scanner: judge.Scanner; redis: Redis } {
+  const own = (opening ??= new judge.Opening([]));
+  const scanner = new judge.Scanner(own, Uint32Array.from(files.slice(0, logs), (file) => file.at), sizesOf(files));
+  return { scanner, redis: { backups: own.backups(), scanner } };
+}
+
+function verifierOf(files: readonly ScannedFile[], { manifest, sums, paths }: Describing): explore.Scanner {
+  return explore.Scanner.of_backup(new Uint8Array(manifest), new Uint8Array(sums), [...paths], sizesOf(files));
+}
+
+function sizesOf(files: readonly ScannedFile[]): Float64Array {
+  return Float64Array.from(files, ({ size, inHistory }) => (inHistory ? size : 0));
 }
 
 function chunk(job: number, buffer: ArrayBuffer, length: number): void {
@@ -195,8 +212,8 @@ function chunk(job: number, buffer: ArrayBuffer, length: number): void {
     const logs = scan.files < scan.logs;
     if (logs) push(scan, bytes);
     else enough = !pushRedis(scan, bytes);
-    found = JSON.parse((logs ? scan.scanner : scan.redis).take_found() ?? "[]") as NewFinding[];
-    records = scan.scanner.records() + scan.redis.records();
+    found = JSON.parse((logs ? scan.scanner : scan.redis?.backups)?.take_found() ?? "[]") as NewFinding[];
+    records = scan.scanner.records() + (scan.redis?.backups.records() ?? 0);
     packed = logs && found.length > 0 && scan.scanner.unfolds();
   }
   tell({ did: "chunk", job, buffer, found, records, enough, packed }, [buffer]);
@@ -204,9 +221,10 @@ function chunk(job: number, buffer: ArrayBuffer, length: number): void {
 
 function want(ask: number, job: number, ended: boolean): void {
   const own = scan?.job === job ? scan : null;
-  const refused = (ended ? own?.redis.end(own.scanner) : undefined) ?? null;
+  const redis = own?.redis ?? null;
+  const refused = (ended ? redis?.backups.end(redis.scanner) : undefined) ?? null;
   if (own !== null && ended) keepPlain(own.plain[own.wanted], own.scanner.take_listed(own.wanted));
-  const text = refused === null ? own?.redis.want() : undefined;
+  const text = refused === null ? redis?.backups.want() : undefined;
   const next = text === undefined ? null : (JSON.parse(text) as Want);
   if (own !== null && next !== null) own.wanted = next.file;
   tell({ did: "want", ask, want: next, refused });
@@ -242,10 +260,12 @@ function push(own: Scan, bytes: Uint8Array): void {
 }
 
 /** `false`: the rest is not needed. What a dump holds may be many times its size. */
-function pushRedis({ redis, scanner, plain, wanted, sizes }: Scan, bytes: Uint8Array): boolean {
+function pushRedis({ redis, plain, wanted, sizes }: Scan, bytes: Uint8Array): boolean {
+  if (redis === null) return false;
+  const { backups, scanner } = redis;
   const step = packedStep(sizes[wanted]);
   for (let at = 0; at < bytes.length; at += step) {
-    const goesOn = redis.push(bytes.subarray(at, at + step), scanner);
+    const goesOn = backups.push(bytes.subarray(at, at + step), scanner);
     keepPlain(plain[wanted], scanner.take_listed(wanted));
     if (!goesOn) return false;
   }
@@ -280,7 +300,7 @@ function finish(job: number, whole: boolean): void {
   if (scan?.job !== job) return;
   const { scanner, plain, redis } = scan;
   // This takes the backups over: they are not to be freed any more.
-  scanner.add(redis, whole);
+  redis?.scanner.add(redis.backups, whole);
   const json = scanner.finish(whole);
   const { timeline, files, noLog, backup, remedies, listings, sources, reasons } = JSON.parse(scanner.details(Date.now() / 1000)) as Details;
   const plans: Plan[] = files.map((file, index) => ({ ...file.plan, parts: scanner.plan(index) }));

@@ -54,6 +54,7 @@ async function headOf({ file }: Source): Promise<Uint8Array> {
 
 async function open(source: Source, head: Uint8Array): Promise<Unpacked> {
   const engine = await readyEngine();
+  await engine.explore();
   const job = engine.job();
   engine.unpack(job, head);
   const enough = new AbortController();

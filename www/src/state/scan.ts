@@ -57,6 +57,7 @@ export async function scan(list: readonly Source[], describing: Describing | nul
   running = own;
   reset(list, describing !== null);
   const worker = await readyEngine();
+  if (describing !== null) await worker.explore();
   const job = worker.job();
   const tell = progressTeller();
   worker.onFound = (from, found, records, packed) => {

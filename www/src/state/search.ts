@@ -23,6 +23,8 @@ export type Ended = "all" | "stopped" | "gone";
 
 export async function searchAll({ query, csv = false, signal, onHits, onShare }: Pass): Promise<Ended> {
   const engine = await readyEngine();
+  await engine.explore();
+  if (signal.aborted) return "stopped";
   const texts = session.sources.value.map((_, file) => (linesOf(file) === 0 ? null : textOf(file)));
   const sizes = session.sources.value.map(({ file }, at) => (at < session.logs.value || session.isDump(at) ? file.size : 0));
   const total = texts.reduce((sum, text) => sum + (text?.size ?? 0), 0);
