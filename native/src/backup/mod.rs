@@ -22,6 +22,7 @@ pub mod redis;
 pub mod remote;
 pub mod repository;
 pub mod restore;
+mod sample;
 pub mod series;
 mod snapshot;
 pub mod stored;

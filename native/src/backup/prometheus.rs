@@ -14,6 +14,10 @@ pub enum Operation {
     Create,
     /// One was verified.
     Verify,
+    /// A part of one was verified.
+    VerifySample,
+    /// Names and sizes of one were looked at.
+    VerifyQuick,
     /// One was restored for trial.
     Drill,
 }
@@ -23,8 +27,8 @@ pub enum Operation {
 pub struct Figures {
     /// How long it took.
     pub seconds: f64,
-    /// Intact records.
-    pub records: u64,
+    /// Intact records, where all were read.
+    pub records: Option<u64>,
     /// Anomalies, damaged files included.
     pub anomalies: u64,
     /// Bytes of the logs.
@@ -42,6 +46,8 @@ impl Operation {
         match self {
             Operation::Create => "create",
             Operation::Verify => "verify",
+            Operation::VerifySample => "verify-sample",
+            Operation::VerifyQuick => "verify-quick",
             Operation::Drill => "drill",
         }
     }
@@ -72,7 +78,7 @@ pub fn write(path: &Path, operation: Operation, figures: Option<&Figures>) -> Re
         });
         gauges.extend([
             ("papyra_backup_duration_seconds", "How long it took.", Some(figures.seconds)),
-            ("papyra_backup_records", "Intact records in the backup.", Some(figures.records as f64)),
+            ("papyra_backup_records", "Intact records in the backup.", figures.records.map(|records| records as f64)),
             ("papyra_backup_anomalies", "Anomalies and damaged files in the backup.", Some(figures.anomalies as f64)),
             ("papyra_backup_bytes", "Size of the logs in the backup.", Some(figures.bytes as f64)),
             ("papyra_backup_age_seconds", "The backup's age when this ran.", age),

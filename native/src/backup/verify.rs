@@ -12,6 +12,7 @@ use papyra_core::verification;
 use serde::Serialize;
 
 use super::remote::UNDER_WAY;
+use super::sample::sample;
 use super::series::unknown;
 use super::stored::{Damage, read_back};
 use super::{Attested, Backup, Files, at, attest, is_unreachable, names, no_backups, seconds_since};
@@ -32,6 +33,9 @@ pub struct Verification {
     pub created: String,
     /// Whether only sizes were looked at.
     pub quick: bool,
+    /// How much was read, where not all was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Share>,
     /// Files that were checked.
     pub files: u64,
     /// Stored bytes that were read.
@@ -47,12 +51,32 @@ pub struct Verification {
     pub unread: Vec<Unread>,
     /// Files in the folder that are no part of the backup.
     pub foreign: Vec<String>,
-    /// What a scan of the stored bytes says; `None` after a quick check.
+    /// What a scan of the stored bytes says; `None` where not all was read.
     pub scan: Option<Report>,
     /// Where the result is kept.
     pub recorded: Option<PathBuf>,
     /// Why it is kept nowhere.
     pub not_recorded: Option<String>,
+}
+
+/// The share of a backup that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Share {
+    /// How much was asked for, in percent.
+    pub percent: f64,
+    /// How many stored bytes there are.
+    pub of_bytes: u64,
+}
+
+/// How much of a backup to read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Its manifest, and names and sizes of its files.
+    Quick,
+    /// So many percent, chosen anew each time.
+    Sample(f64),
 }
 
 /// A file that could not be read.
@@ -124,7 +148,7 @@ impl Verifications {
 }
 
 /// Verifies all backups in a folder, or those of one series.
-pub fn verify_all(folder: &Path, series: Option<&str>, effort: Effort<'_>) -> Result<Verifications> {
+pub fn verify_all(folder: &Path, series: Option<&str>, extent: Extent, effort: Effort<'_>) -> Result<Verifications> {
     let begun = Instant::now();
     let names = names(&*at(folder)?)?;
     let (mut backups, mut failed, mut first, mut seen) = (Vec::new(), Vec::new(), None, Seen::new());
@@ -139,7 +163,7 @@ pub fn verify_all(folder: &Path, series: Option<&str>, effort: Effort<'_>) -> Re
                 continue;
             }
         }
-        match opened.and_then(|backup| verify_once(&backup, false, &mut seen, effort)) {
+        match opened.and_then(|backup| verify_once(&backup, extent, &mut seen, effort)) {
             Ok(done) => backups.push(done),
             Err(error) if is_unreachable(&error) => return Err(error),
             Err(error) => {
@@ -160,21 +184,28 @@ pub fn verify_all(folder: &Path, series: Option<&str>, effort: Effort<'_>) -> Re
 /// The logs that were read back whole, by what they share with other backups, and what a scan of them said.
 type Seen = HashMap<(String, String), Summary>;
 
-/// Verifies a backup. A quick check looks at the manifest, and at names and sizes only, and is not recorded.
+/// Verifies a backup. Where not all was read, it is remembered only that something is damaged, never that all is well.
 ///
 /// A file that cannot be read is an error and no damage; when another one is damaged, that is known all the same.
-pub fn verify(backup: &Backup, quick: bool, effort: Effort<'_>) -> Result<Verification> {
-    verify_once(backup, quick, &mut Seen::new(), effort)
+pub fn verify(backup: &Backup, extent: Extent, effort: Effort<'_>) -> Result<Verification> {
+    verify_once(backup, extent, &mut Seen::new(), effort)
 }
 
 /// The same without reading what is in `seen` already.
-fn verify_once(backup: &Backup, quick: bool, seen: &mut Seen, effort: Effort<'_>) -> Result<Verification> {
+fn verify_once(backup: &Backup, extent: Extent, seen: &mut Seen, effort: Effort<'_>) -> Result<Verification> {
     let begun = Instant::now();
     let (mut damage, mut reports, mut bytes) = (Vec::new(), Vec::new(), 0);
     let (mut unread, mut first) = (Vec::new(), None);
-    if quick {
+    if extent != Extent::Whole {
         damage = wrong_sizes(backup)?;
-    } else {
+    }
+    if let Extent::Sample(percent) = extent {
+        let is_whole = |file: &StoredFile| !damage.iter().any(|damage| damage.file == file.stored);
+        let sampled = sample(backup, percent / 100.0, is_whole, effort)?;
+        (bytes, unread, first) = (sampled.bytes, sampled.unread, sampled.error);
+        damage.extend(sampled.damage);
+    }
+    if extent == Extent::Whole {
         for file in &backup.manifest.files {
             let shared = backup.files.shared(&file.stored)?.filter(|_| file.content == Content::Log);
             let key = shared.map(|shared| (shared, file.sha256.clone()));
@@ -207,8 +238,13 @@ fn verify_once(backup: &Backup, quick: bool, seen: &mut Seen, effort: Effort<'_>
     }
     let seconds = seconds_since(begun);
     let intact = damage.is_empty();
-    let scan = (!quick).then(|| verification::whole_report(TOOL, &backup.manifest, reports));
-    let recorded = scan.as_ref().map(|scan| attest::keep(backup, Attested::Verified, seconds, intact, scan.verdict));
+    let scan = (extent == Extent::Whole).then(|| verification::whole_report(TOOL, &backup.manifest, reports));
+    let verdict = match (&scan, extent) {
+        (Some(scan), _) => Some(scan.verdict),
+        (None, Extent::Sample(_)) if !intact => Some(Verdict::Anomalies),
+        _ => None,
+    };
+    let recorded = verdict.map(|verdict| attest::keep(backup, Attested::Verified, seconds, intact, verdict));
     let (recorded, not_recorded) = match recorded {
         Some(Ok(path)) => (Some(path), None),
         Some(Err(why)) => (None, Some(why)),
@@ -219,7 +255,11 @@ fn verify_once(backup: &Backup, quick: bool, seen: &mut Seen, effort: Effort<'_>
         tool: TOOL,
         backup: backup.path.clone(),
         created: backup.manifest.created.clone(),
-        quick,
+        quick: extent == Extent::Quick,
+        sampled: match extent {
+            Extent::Sample(percent) => Some(Share { percent, of_bytes: backup.manifest.stored_bytes() }),
+            _ => None,
+        },
         files: backup.manifest.files.len() as u64,
         bytes,
         seconds,

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use rustic_core::Id;
 use rustic_core::repofile::{BlobType, FileType, IndexFile, IndexPack};
 
-use super::seal::Seal;
+use super::seal::{ADDED, Seal};
 use super::store::Store;
 use crate::error::Result;
 
@@ -97,6 +97,12 @@ impl Index {
         let from = self.places.partition_point(|place| (place.kind, &place.id) < (kind, id));
         let rest = &self.places[from..];
         &rest[..rest.partition_point(|place| (place.kind, &place.id) == (kind, id))]
+    }
+
+    /// How many bytes a blob has unpacked, as far as the index knows it.
+    pub(super) fn length(&self, kind: BlobType, id: &Id) -> Option<u64> {
+        let place = self.places(kind, id).first()?;
+        Some(place.unpacked.map_or_else(|| u64::from(place.length).saturating_sub(ADDED as u64), u64::from))
     }
 
     pub(super) fn pack_of(&self, place: &Place) -> &Id {

@@ -108,7 +108,16 @@ impl Files for Snapshot {
             gid: node.meta.gid.unwrap_or(0),
             ..Access::PRIVATE
         };
-        let blobs: Vec<Id> = node.content.iter().flatten().map(|id| **id).collect();
+        let mut blobs: Vec<Id> = node.content.iter().flatten().map(|id| **id).collect();
+        // Blobs that end before it are not read.
+        let (index, mut skip, mut before) = (self.repository.index(), at, 0);
+        while let Some(length) = blobs.get(before).and_then(|id| index.length(BlobType::Data, id)) {
+            if length > skip {
+                break;
+            }
+            (skip, before) = (skip - length, before + 1);
+        }
+        blobs.drain(..before);
         let mut reader = Reader {
             repository: Arc::clone(&self.repository),
             blobs: blobs.into_iter(),
@@ -117,7 +126,7 @@ impl Files for Snapshot {
             failed: None,
             damage: None,
         };
-        let skipped = io::copy(&mut (&mut reader).take(at), &mut io::sink());
+        let skipped = io::copy(&mut (&mut reader).take(skip), &mut io::sink());
         skipped.map_err(|error| reader.failed(&path, at, &error))?;
         Ok(Box::new(reader))
     }

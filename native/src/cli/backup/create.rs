@@ -177,7 +177,7 @@ fn create(args: &Args, settings: &Settings) -> Result<Created> {
 fn figures(created: &Created) -> Figures {
     Figures {
         seconds: created.manifest.seconds,
-        records: created.manifest.scan.totals.records.total(),
+        records: Some(created.manifest.scan.totals.records.total()),
         anomalies: created.manifest.scan.totals.anomalies,
         bytes: created.manifest.bytes(),
         created: created.manifest.created.parse().ok(),

@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
 fn figures(done: &Drill) -> Figures {
     Figures {
         seconds: done.restore_seconds,
-        records: done.scan.as_ref().map_or(0, |scan| scan.totals.records.total()),
+        records: Some(done.scan.as_ref().map_or(0, |scan| scan.totals.records.total())),
         anomalies: done.scan.as_ref().map_or(0, |scan| scan.totals.anomalies) + done.differences.len() as u64,
         bytes: done.bytes,
         created: done.created.parse().ok(),

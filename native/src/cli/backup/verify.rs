@@ -8,7 +8,7 @@ use super::{describe, pace, source};
 use crate::backup::Backup;
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::stored::Damage;
-use crate::backup::verify::{self, Verification, Verifications};
+use crate::backup::verify::{self, Extent, Share, Verification, Verifications};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out, counted, thousands};
 use crate::error::{Result, show};
@@ -23,6 +23,11 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     quick: bool,
 
+    /// Check the manifest and the sizes, and read a part of the bytes, chosen anew each time: 5%. Recorded only if something
+    /// is damaged
+    #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "quick")]
+    sample: Option<f64>,
+
     /// Verify all backups in the folder or repository BACKUP, by default the one that PAPYRA_BACKUPS or papyra.toml
     /// names, or those of --series; what they share is read once
     #[arg(long, conflicts_with_all = ["quick", "latest"])]
@@ -33,14 +38,35 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     if args.all {
         return run_all(args, out);
     }
-    let check = |backup: &Backup, effort: Effort<'_>| verify::verify(backup, args.quick, effort);
-    args.checking.run(Operation::Verify, out, check, figures, print)
+    let (extent, operation) = args.extent();
+    let check = |backup: &Backup, effort: Effort<'_>| verify::verify(backup, extent, effort);
+    args.checking.run(operation, out, check, figures, print)
+}
+
+impl Args {
+    /// How much to read, and what monitoring calls that.
+    fn extent(&self) -> (Extent, Operation) {
+        match self.sample {
+            _ if self.quick => (Extent::Quick, Operation::VerifyQuick),
+            Some(percent) => (Extent::Sample(percent), Operation::VerifySample),
+            None => (Extent::Whole, Operation::Verify),
+        }
+    }
+}
+
+/// Reads a share: `5%`, `0.5%`.
+fn percent(text: &str) -> std::result::Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>().ok();
+    let number = number.filter(|number| *number > 0.0 && *number < 100.0);
+    number
+        .ok_or_else(|| "must be a percentage above 0% and below 100%, such as 5%; without --sample, all is read".into())
 }
 
 fn run_all(args: &Args, out: &mut Out) -> Result<Verdict> {
+    let (extent, operation) = args.extent();
     let mut error = None;
     let attempt = |effort: Effort<'_>| {
-        let mut all = verify::verify_all(&args.checking.folder()?, args.checking.series(), effort)?;
+        let mut all = verify::verify_all(&args.checking.folder()?, args.checking.series(), extent, effort)?;
         error = all.take_error();
         Ok(all)
     };
@@ -48,7 +74,7 @@ fn run_all(args: &Args, out: &mut Out) -> Result<Verdict> {
         let scans = || done.backups.iter().filter_map(|done| done.scan.as_ref());
         Figures {
             seconds: done.seconds,
-            records: scans().map(|scan| scan.totals.records.total()).sum(),
+            records: args.sample.is_none().then(|| scans().map(|scan| scan.totals.records.total()).sum()),
             anomalies: scans().map(|scan| scan.totals.anomalies).sum(),
             bytes: done.bytes,
             // What is dated ahead counts for nothing yet.
@@ -56,7 +82,7 @@ fn run_all(args: &Args, out: &mut Out) -> Result<Verdict> {
             good: done.is_good() && !done.backups.iter().any(Verification::is_from_future),
         }
     };
-    let verdict = args.checking.show(Operation::Verify, out, 0, attempt, figures, print_all)?;
+    let verdict = args.checking.show(operation, out, 0, attempt, figures, print_all)?;
     match error {
         Some(error) => Err(error),
         None => Ok(verdict),
@@ -72,7 +98,10 @@ fn print_all(all: &Verifications, out: &mut Out) {
                 let anomalies = out::anomalies(scan.totals.anomalies);
                 out.bad(&format!("{} is intact, and holds {anomalies} that its source had", show(&done.backup)));
             }
-            (true, None) => out.success(&format!("{} is intact: {} checked", show(&done.backup), files(done.files))),
+            (true, None) => match &done.sampled {
+                Some(share) => print_sampled(done, *share, out),
+                None => out.success(&format!("{} is intact: {} checked", show(&done.backup), files(done.files))),
+            },
         }
         if done.is_from_future() {
             out.bad(&from_future(&done.backup, &done.created));
@@ -83,6 +112,24 @@ fn print_all(all: &Verifications, out: &mut Out) {
         out.bad(&format!("{} could not be verified: {}", show(&failed.backup), failed.why));
     }
     out.info(&format!("{} read in {}", out::bytes(all.bytes), pace(all.seconds, all.bytes)));
+    if all.backups.iter().any(|done| done.intact && done.sampled.is_some()) {
+        out.detail(NOT_ALL);
+    }
+}
+
+/// What to say where all that was read is well.
+const NOT_ALL: &str = "nothing is known of the rest, and this is remembered as no verification";
+
+/// A backup of which a part was read, all of it as it was written.
+fn print_sampled(done: &Verification, share: Share, out: &mut Out) {
+    let read = done.bytes as f64 / share.of_bytes.max(1) as f64 * 100.0;
+    out.success(&format!(
+        "{}: {} of the right size; {} of {} ({read:.1}%) were read and are what was written",
+        show(&done.backup),
+        files(done.files),
+        out::bytes(done.bytes),
+        out::bytes(share.of_bytes)
+    ));
 }
 
 fn files(count: u64) -> String {
@@ -92,7 +139,7 @@ fn files(count: u64) -> String {
 fn figures(backup: &Backup, done: &Verification) -> Figures {
     Figures {
         seconds: done.seconds,
-        records: done.scan.as_ref().map_or(0, |scan| scan.totals.records.total()),
+        records: done.scan.as_ref().map(|scan| scan.totals.records.total()),
         anomalies: done.scan.as_ref().map_or(0, |scan| scan.totals.anomalies) + done.damage.len() as u64,
         bytes: done.bytes,
         created: backup.created(),
@@ -104,6 +151,11 @@ fn print(backup: &Backup, done: &Verification, out: &mut Out) {
     if done.intact && done.quick {
         out.success(&format!("{}: {} of the right size", show(&done.backup), files(done.files)));
         out.detail("their bytes were not looked at");
+    } else if let Some(share) = done.sampled.filter(|_| done.intact) {
+        print_sampled(done, share, out);
+        describe(backup, out);
+        out.info(&format!("{} read in {}", out::bytes(done.bytes), pace(done.seconds, done.bytes)));
+        out.detail(NOT_ALL);
     } else if done.intact {
         out.success(&format!("{} is intact: {} checked", show(&done.backup), files(done.files)));
         describe(backup, out);
