@@ -378,3 +378,82 @@ fn a_server_is_lost_and_its_streams_come_back_as_the_handbook_says() {
     follow("after", &new).must_say("Persistence is healthy").must_say("c1");
     assert_same(&live(&mut new), &before, "as the handbook says");
 }
+
+#[test]
+fn a_restore_until_an_entry_leaves_out_what_is_behind_it_and_no_id_is_given_twice() {
+    let Some(mut server) = Redis::start(&["--repl-diskless-sync-delay", "0"]) else { return };
+    // Entry N is of N seconds past 2026-01-31; more of them than are removed with one command.
+    let day = 1_769_817_600_000_u64;
+    for number in 0..2500_usize {
+        let id = format!("{}-{}", day + number as u64 * 1000, number % 3);
+        server.attempt(&["XADD", "papyra:s:events", &id, "data", &event(number)]).expect("added");
+    }
+    server.call("XGROUP CREATE papyra:s:events shipping 0");
+    server.call("XREADGROUP GROUP shipping c1 COUNT 40 STREAMS papyra:s:events >");
+    server.attempt(&["XADD", "papyra:s:audits", &format!("{}-0", day + 2_000_000), "data", "{}"]).expect("added");
+    let all = server.entries("papyra:s:events");
+    let last = all[2499].0.clone();
+    let shop = Workshop::default();
+    for method in ["dump", "bgsave"] {
+        let url = server.url();
+        shop.on(&url, &format!("backup create --to b --name {method} --method {method} --accept-damage")).must_exit(0);
+        let backup = format!("backup restore b/{method}");
+        for (until, kept) in [
+            (all[29].0.clone(), 30),
+            (format!("{}-0", day + 29_999), 30),
+            ("2026-01-31T00:00:29Z".into(), 30),
+            ("2026-01-31T00:00:28.999Z".into(), 29),
+            (all[0].0.clone(), 1),
+            (last.clone(), 2500),
+            ("2026-01-31".into(), 2500),
+        ] {
+            let Some(mut new) = Redis::start(&[]) else { return };
+            let told = shop.on(&new.url(), &format!("{backup} --until {until} --format json")).must_exit(0).json();
+            assert_eq!(new.entries("papyra:s:events"), all[..kept], "{until}");
+            let streams = told["streams"].as_array().unwrap();
+            let of = |key: &str| streams.iter().find(|stream| stream["key"] == key).unwrap();
+            let events = of("papyra:s:events");
+            assert_eq!(events["entries"], kept, "{told}");
+            if kept == 2500 {
+                assert!(events["cut_off"].is_null(), "{told}");
+                continue;
+            }
+            let off = &events["cut_off"];
+            assert_eq!(
+                (&off["entries"], &off["pending"]),
+                (&(2500 - kept).into(), &40_usize.saturating_sub(kept).into())
+            );
+            assert_eq!((&off["first_id"], &off["last_id"]), (&all[kept].0.as_str().into(), &last.as_str().into()));
+            // All of the other stream is later: it is there, empty, and both go on behind their last ID.
+            assert_eq!((of("papyra:s:audits")["entries"].as_u64(), new.entries("papyra:s:audits").len()), (Some(0), 0));
+            assert!(new.attempt(&["XADD", "papyra:s:events", &last, "data", "{}"]).is_err(), "{until}");
+            let groups = new.call("XINFO GROUPS papyra:s:events");
+            assert!(format!("{groups:?}").contains("shipping"), "{groups:?}");
+        }
+        let Some(new) = Redis::start(&[]) else { return };
+        let restore = |until: &str| shop.on(&new.url(), &format!("{backup} --until {until}"));
+        restore(&format!("{} --dry-run", all[29].0))
+            .must_exit(0)
+            .must_say("2,470 entries")
+            .must_say("10 pending entries");
+        restore("948.5").must_exit(64).must_complain("an entry's ID");
+        restore("1-0").must_exit(66).must_complain(&format!("the oldest is {}", all[0].0));
+        restore("2026-01-30").must_exit(66);
+        restore("yesterday").must_exit(64).must_complain("a stream entry's ID such as");
+        assert!(shop.on(&new.url(), "persistence scan").code != Some(0), "something was restored");
+    }
+}
+
+#[test]
+fn a_date_says_nothing_about_entry_ids_of_another_clock() {
+    let Some(mut server) = Redis::start(&[]) else { return };
+    for number in 1..=5 {
+        server.attempt(&["XADD", "papyra:s:events", &format!("{number}-0"), "data", &event(number)]).expect("added");
+    }
+    let shop = Workshop::default();
+    create(&shop, &server, "--method dump");
+    let Some(mut new) = Redis::start(&[]) else { return };
+    shop.on(&new.url(), "backup restore b/one --until 2026-01-31").must_exit(65).must_complain("not Unix time");
+    shop.on(&new.url(), "backup restore b/one --until 3-0").must_exit(0).must_say("cut off: papyra:s:events");
+    assert_eq!(new.entries("papyra:s:events").len(), 3);
+}

@@ -51,6 +51,7 @@ fn every_runbook_goes_as_it_is_written() {
         ("runbook again", ["Persistence is healthy", ""]),
         ("nightly", ["", "not"]),
         ("series", ["kept", "rot.log.1: "]),
+        ("until", ["would be restored to", "cut off: rot.log from rot.log.1 at byte"]),
         ("diff", ["history was only appended to", "in common"]),
         ("repository", ["is intact", "restored to"]),
         ("monitoring", ["papyra_backup_", "papyra_records{"]),

@@ -243,7 +243,7 @@ impl Side {
             Side::Backup(backup) => {
                 let files = backup.manifest.logs().into_iter().find(|(name, _)| name == log);
                 for file in files.into_iter().flat_map(|(_, files)| files) {
-                    each_stored(backup, file, &mut |bytes, record| {
+                    each_stored(backup, file, "compared", &mut |bytes, record| {
                         each(Item { hash: Sha256::digest(bytes).into(), at: spot(names.len(), record) });
                     })?;
                     names.push(file.path.clone());
@@ -283,8 +283,13 @@ fn no_logs(path: &Path, why: &str) -> Error {
     Error::new(Code::Usage, format!("cannot compare {}: {why}", show(path)))
 }
 
-/// Hands on the records of a stored file. Damage is an error: it is no change of the history.
-fn each_stored(backup: &Backup, file: &StoredFile, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> Result<()> {
+/// Hands on the records of a stored file, which is to be `what`. Damage is an error: it is no change of the history.
+pub(super) fn each_stored(
+    backup: &Backup,
+    file: &StoredFile,
+    what: &str,
+    each: &mut dyn FnMut(&[u8], &Record<'_>),
+) -> Result<()> {
     let path = backup.files.join(&file.stored);
     let mut opened = backup.files.read(&file.stored)?;
     let mut stored = Hashed::new(&mut opened);
@@ -301,13 +306,13 @@ fn each_stored(backup: &Backup, file: &StoredFile, each: &mut dyn FnMut(&[u8], &
     }
     if (bytes, &sha256) != (file.bytes, &file.sha256) {
         let text = format!(
-            "{} is damaged, so that it cannot be compared: papyra backup verify {} tells where",
+            "{} is damaged, so that it cannot be {what}: papyra backup verify {} tells where",
             show(&path),
             crate::recover::quoted(&backup.path)
         );
         return Err(Error::new(Code::Data, text));
     }
-    read.map_err(|error| Error::new(Code::Data, format!("cannot compare {}: {error}", show(&path))))
+    read.map_err(|error| Error::new(Code::Data, format!("{} cannot be {what}: {error}", show(&path))))
 }
 
 fn each_record(file: &StoredFile, content: &mut dyn Read, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> io::Result<()> {

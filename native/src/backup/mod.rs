@@ -27,6 +27,7 @@ pub mod series;
 mod snapshot;
 pub mod stored;
 mod unfinished;
+pub mod until;
 pub mod verify;
 mod writers;
 mod writing;

@@ -15,6 +15,7 @@ use super::place::{self, Place};
 use super::redis::RestoredStream;
 use super::series::{Wanted, source_of};
 use super::stored::{Damage, read_back};
+use super::until::{Cut, CutOff, Until};
 use super::writers::Seen;
 use super::writing::{Syncer, set_attributes};
 use super::{Backup, guard, seconds_since};
@@ -36,6 +37,8 @@ pub struct Options {
     pub dry_run: bool,
     /// The series that was named, and the source that the settings name.
     pub wanted: Wanted,
+    /// Up to where.
+    pub until: Option<Until>,
 }
 
 /// What was done, schema `papyra.restore/1`.
@@ -61,6 +64,9 @@ pub struct Restored {
     pub replaced: Vec<PathBuf>,
     /// What the operator should know.
     pub notes: Vec<String>,
+    /// What was cut off, where only records up to a moment were wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cut_off: Vec<CutOff>,
     /// The streams that were restored to a server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub streams: Vec<RestoredStream>,
@@ -88,7 +94,8 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
         refuse_occupied(existing.as_ref(), options.replace)?;
         existing.as_ref().map(Seen::of).transpose()?;
         let scan = check(backup, effort)?;
-        return Ok(outcome(backup, to, true, begun, Place::default(), scan));
+        let cut = options.until.map(|until| until.find(backup, effort)).transpose()?;
+        return Ok(outcome(backup, to, true, begun, Place::default(), scan, cut));
     }
     let parent = Folder::create(&parent_path)?;
     let name = file_name(&to)?;
@@ -107,9 +114,14 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
     let settled = place.replaced.len();
     refuse_too_large(backup, target.as_ref().unwrap_or(&parent))?;
     let owner = Owner::of(backup, target.as_ref())?;
+    let cut = options.until.map(|until| until.find(backup, effort)).transpose()?;
     let mut scan = None;
     let fill = |folder: &Folder| {
-        scan = Some(fill(backup, folder, Some(&owner), effort)?);
+        let whole = fill(backup, folder, Some(&owner), effort)?;
+        scan = Some(match &cut {
+            Some(cut) => cut.apply(backup, folder, whole, effort)?,
+            None => whole,
+        });
         seen.iter().zip(&target).try_for_each(|(seen, target)| seen.must_be_unchanged(target))
     };
     place::put(&parent, &name, target.as_ref(), &backup.manifest_sha256, fill, &mut place)?;
@@ -120,21 +132,33 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
         place.notes.push(text);
     }
     let scan = scan.unwrap_or_else(|| backup.manifest.scan.clone());
-    Ok(outcome(backup, to, false, begun, place, scan))
+    Ok(outcome(backup, to, false, begun, place, scan, cut))
 }
 
-fn outcome(backup: &Backup, to: PathBuf, dry_run: bool, begun: Instant, place: Place, scan: Report) -> Restored {
+fn outcome(
+    backup: &Backup,
+    to: PathBuf,
+    dry_run: bool,
+    begun: Instant,
+    place: Place,
+    scan: Report,
+    cut: Option<Cut<'_>>,
+) -> Restored {
+    let mut notes = place.notes;
+    notes.extend(cut.as_ref().and_then(|cut| cut.note.clone()));
+    let (cut_off, gone) = cut.map(|cut| (cut.off(), cut.gone())).unwrap_or_default();
     Restored {
         schema: "papyra.restore/1",
         tool: TOOL,
         backup: backup.path.clone(),
         to,
         dry_run,
-        files: backup.manifest.files.len() as u64,
-        bytes: backup.manifest.bytes(),
+        files: backup.manifest.files.len() as u64 - gone,
+        bytes: backup.manifest.bytes().saturating_sub(cut_off.iter().map(|off| off.bytes).sum()),
         seconds: seconds_since(begun),
         replaced: place.replaced,
-        notes: place.notes,
+        notes,
+        cut_off,
         streams: Vec::new(),
         scan,
     }

@@ -7,10 +7,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
 
+use crate::backup::until::LEAST_UNIX;
 use crate::error::{Code, Error, Result};
-
-/// Unix time in seconds is above this since 2001; a monotonic clock is below it for its first thirty years.
-const LEAST_UNIX: f64 = 1e9;
 
 /// Which records, by their time.
 #[derive(Debug, Args)]
@@ -27,7 +25,7 @@ pub(super) struct Period {
 
 /// A moment in a log.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Moment {
+pub(super) enum Moment {
     /// Seconds on the clock of whoever wrote the records.
     Clock(f64),
     /// Seconds of Unix time.
@@ -35,7 +33,12 @@ enum Moment {
 }
 
 impl Moment {
-    fn seconds(self) -> f64 {
+    /// Whether it is Unix time.
+    pub(super) fn is_unix(self) -> bool {
+        matches!(self, Moment::Unix(_))
+    }
+
+    pub(super) fn seconds(self) -> f64 {
         match self {
             Moment::Clock(seconds) | Moment::Unix(seconds) => seconds,
         }
@@ -88,7 +91,8 @@ fn since(text: &str) -> std::result::Result<Moment, String> {
     moment(text, |date| date.to_zoned(TimeZone::UTC).ok().map(|day| unix(day.timestamp())))
 }
 
-fn until(text: &str) -> std::result::Result<Moment, String> {
+/// Reads the end of a period.
+pub(super) fn until(text: &str) -> std::result::Result<Moment, String> {
     let end = |date: Date| date.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok();
     moment(text, |date| end(date).map(|next| unix(next.timestamp()).next_down()))
 }

@@ -33,7 +33,7 @@ pub(in crate::backup) fn drill(backup: &Backup, trial: Trial<'_>, effort: Effort
     match restore(
         backup,
         &store,
-        Options { replace: false, dry_run: false, wanted: Wanted::named(&backup.manifest.series()) },
+        Options { replace: false, dry_run: false, wanted: Wanted::named(&backup.manifest.series()), until: None },
         effort,
     ) {
         Ok(restored) => {

@@ -5,9 +5,11 @@
 //! - [`look`] reads stored bytes, for every verb.
 //! - [`restore`] brings streams back: each is built under a name of its own ([`stage`]; by commands where the server takes
 //!   no payload of that size, [`replay`]; what it has no place for is counted, [`losses`]), and all of a system change places in one transaction ([`swap`]).
+//! - [`cut`] takes out of it what is behind an ID, where only a part is wanted.
 //! - [`drill`] restores into a server started for it ([`scratch`]).
 
 pub mod create;
+mod cut;
 pub mod drill;
 mod look;
 mod losses;
@@ -20,6 +22,7 @@ mod scratch;
 mod stage;
 mod swap;
 
+pub use cut::CutEntries;
 pub(super) use look::{Payload, Streams, look};
 pub use losses::Losses;
 pub use restore::RestoredStream;

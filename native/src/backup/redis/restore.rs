@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
-use papyra_core::manifest::{RedisSource, StoredStream};
+use papyra_core::manifest::{RedisSource, StoredFile, StoredStream};
 use papyra_core::report::Report;
 use papyra_core::verification::whole_report;
 use serde::Serialize;
 
 use super::LARGEST;
 use super::create::wanted;
+use super::cut::{Cut, CutEntries};
 use super::look::Found;
 use super::losses::Losses;
 use super::piece::Piece;
@@ -22,6 +23,7 @@ use crate::TOOL;
 use crate::backup::restore::{Options, Restored, undamaged};
 use crate::backup::series::Wanted;
 use crate::backup::stored::read_back;
+use crate::backup::until::Until;
 use crate::backup::{Backup, guard, seconds_since};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
@@ -32,7 +34,7 @@ use crate::redis::Store;
 pub struct RestoredStream {
     /// Its key.
     pub key: String,
-    /// Its entries.
+    /// Its entries, without those that were cut off.
     pub entries: u64,
     /// Its consumer groups.
     pub groups: u64,
@@ -41,6 +43,9 @@ pub struct RestoredStream {
     /// The server refused the payload, so the stream was written in an older form or by commands, and this was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Losses>,
+    /// What was cut off, where only entries up to a moment were wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<CutEntries>,
 }
 
 /// The server of a backup; an error when it is one of files.
@@ -85,6 +90,7 @@ pub fn restore(backup: &Backup, store: &Store, options: Options, effort: Effort<
     if !options.replace && !there.is_empty() {
         return Err(occupied(store, &there));
     }
+    let cuts = options.until.map(|until| cuts(backup, &plans, &found, until)).transpose()?.unwrap_or_default();
     let mut done = Restored {
         schema: "papyra.restore/1",
         tool: TOOL,
@@ -96,33 +102,64 @@ pub fn restore(backup: &Backup, store: &Store, options: Options, effort: Effort<
         seconds: 0.0,
         replaced: Vec::new(),
         notes: Vec::new(),
+        cut_off: Vec::new(),
         streams: Vec::new(),
         scan,
     };
     if options.dry_run {
         done.notes.extend(there.iter().map(|key| format!("{} would be moved aside", escape(key.as_bytes()))));
-        done.streams = plans.iter().flat_map(|plan| &plan.streams).map(|stream| restored(stream, None)).collect();
+        let streams = plans.iter().flat_map(|plan| &plan.streams);
+        done.streams = streams.map(|stream| restored(stream, None, cut_of(&cuts, stream))).collect();
     } else {
         for (number, plan) in plans.iter().enumerate() {
             let before = |error: Error| match number {
                 0 => error,
                 _ => error.and("the systems before it are restored"),
             };
-            plan.carry_out(backup, store, &found, options.replace, &mut done).map_err(before)?;
+            plan.carry_out(backup, store, &found, &cuts, options.replace, &mut done).map_err(before)?;
         }
     }
     done.seconds = seconds_since(begun);
     Ok(done)
 }
 
-fn restored(stream: &StoredStream, lost: Option<Losses>) -> RestoredStream {
+/// Where each stream is cut, by its key.
+type Cuts = Vec<(String, Cut)>;
+
+fn cut_of<'a>(cuts: &'a Cuts, stream: &StoredStream) -> Option<&'a Cut> {
+    cuts.iter().find(|(key, _)| *key == stream.key).map(|(_, cut)| cut)
+}
+
+/// Finds where the streams are to be cut; an error where nothing of them would be left.
+fn cuts(backup: &Backup, plans: &[Plan<'_>], found: &[(String, Found)], until: Until) -> Result<Cuts> {
+    let mut cuts = Cuts::new();
+    for stream in plans.iter().flat_map(|plan| &plan.streams) {
+        let (file, found) = stored(backup, stream, found)?;
+        let piece = Piece::of(backup, file, stream, found, LARGEST)?;
+        cuts.push((stream.key.clone(), Cut::find(&piece, &stream.key, until)?));
+    }
+    if cuts.iter().all(|(_, cut)| cut.kept == 0) {
+        let oldest = cuts.iter().filter_map(|(_, cut)| cut.oldest).min();
+        let oldest = oldest.map(|oldest| format!(": the oldest is {oldest}")).unwrap_or_default();
+        let text = format!(
+            "{} holds no entry from before that time{oldest}; nothing was restored: an older backup may hold some",
+            show(&backup.path)
+        );
+        return Err(Error::new(Code::NoInput, text));
+    }
+    Ok(cuts)
+}
+
+fn restored(stream: &StoredStream, lost: Option<Losses>, cut: Option<&Cut>) -> RestoredStream {
     let facts = &stream.facts;
+    let cut_off = cut.and_then(|cut| cut.off.clone());
     RestoredStream {
         key: stream.key.clone(),
-        entries: facts.length,
+        entries: facts.length - cut_off.as_ref().map_or(0, |off| off.entries),
         groups: facts.groups,
         pending: facts.pending,
         lost,
+        cut_off,
     }
 }
 
@@ -167,6 +204,7 @@ impl<'a> Plan<'a> {
         backup: &Backup,
         store: &Store,
         found: &[(String, Found)],
+        cuts: &Cuts,
         replace: bool,
         done: &mut Restored,
     ) -> Result<()> {
@@ -174,7 +212,7 @@ impl<'a> Plan<'a> {
         let mark = format!("{}-{}", now.strftime("%Y%m%dT%H%M%S%.3fZ"), std::process::id());
         let mut staged = Vec::new();
         let brought = self.streams.iter().try_for_each(|stream| {
-            staged.push(bring(backup, store, stream, found, &mark)?);
+            staged.push(bring(backup, store, stream, found, cut_of(cuts, stream), &mark)?);
             Ok(())
         });
         let placed = brought.and_then(|()| {
@@ -215,7 +253,7 @@ impl<'a> Plan<'a> {
             if stream.expire_ms.is_some() {
                 done.notes.push(format!("{} was to expire, and does not any more", escape(stream.key.as_bytes())));
             }
-            done.streams.push(restored(stream, staged.changed));
+            done.streams.push(restored(stream, staged.changed, cut_of(cuts, stream)));
         }
         Ok(())
     }
@@ -226,15 +264,26 @@ fn bring(
     store: &Store,
     stream: &StoredStream,
     found: &[(String, Found)],
+    cut: Option<&Cut>,
     mark: &str,
 ) -> Result<Staged> {
+    let (file, found) = stored(backup, stream, found)?;
+    let largest = store.largest_argument(&stream.key)?.map_or(LARGEST, |largest| largest.min(LARGEST));
+    let piece = Piece::of(backup, file, stream, found, largest)?;
+    stage(store, stream, &piece, largest, cut, mark)
+}
+
+/// Where a stream lies in the backup.
+fn stored<'a, 'b>(
+    backup: &'a Backup,
+    stream: &StoredStream,
+    found: &'b [(String, Found)],
+) -> Result<(&'a StoredFile, &'b Found)> {
     let file = backup.manifest.files.iter().find(|file| file.path == stream.file);
     let found = found.iter().find(|(file, found)| *file == stream.file && found.key == stream.key.as_bytes());
     let (Some(file), Some((_, found))) = (file, found) else {
         // Verification has seen both.
         return Err(Error::new(Code::Data, format!("{} is not in the backup any more", escape(stream.key.as_bytes()))));
     };
-    let largest = store.largest_argument(&stream.key)?.map_or(LARGEST, |largest| largest.min(LARGEST));
-    let piece = Piece::of(backup, file, stream, found, largest)?;
-    stage(store, stream, &piece, largest, mark)
+    Ok((file, found))
 }

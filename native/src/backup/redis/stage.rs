@@ -8,6 +8,7 @@ use papyra_core::escape::escape;
 use papyra_core::manifest::StoredStream;
 use papyra_core::redis::StreamPayload;
 
+use super::cut::Cut;
 use super::losses::Losses;
 use super::piece::{LISTED, Piece};
 use super::replay::replay;
@@ -29,18 +30,23 @@ pub(super) struct Staged {
     pub(super) changed: Option<Losses>,
 }
 
-/// Brings a stream to the server, which takes no argument above `largest` bytes. `mark` tells this run's names from
-/// those of others.
+/// Brings a stream to the server, which takes no argument above `largest` bytes, as far as it is not cut off. `mark` tells
+/// this run's names from those of others.
 pub(super) fn stage(
     store: &Store,
     stream: &StoredStream,
     piece: &Piece<'_>,
     largest: u64,
+    cut: Option<&Cut>,
     mark: &str,
 ) -> Result<Staged> {
     let key = &stream.key;
     let name = store.beside(key, &format!("restoring:{mark}"));
-    let changed = bring(store, stream, piece, largest, &name).inspect_err(|_| forget(store, &name))?;
+    let brought = bring(store, stream, piece, largest, &name).and_then(|changed| {
+        cut.map_or(Ok(()), |cut| cut.apply(store, &name, piece))?;
+        Ok(changed)
+    });
+    let changed = brought.inspect_err(|_| forget(store, &name))?;
     Ok(Staged { name, key: key.clone(), was_too_large: piece.is_beyond(largest), changed })
 }
 

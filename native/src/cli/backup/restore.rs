@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
+use papyra_core::redis::StreamId;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::{Which, from_future};
@@ -11,14 +12,16 @@ use super::drill::plain;
 use super::{Reading, describe, describe_stream, pace, source};
 use crate::backup::Backup;
 use crate::backup::redis::plain as plain_files;
-use crate::backup::redis::restore as streams;
+use crate::backup::redis::{CutEntries, restore as streams};
 use crate::backup::remote;
 use crate::backup::restore::{self, Options, Restored};
+use crate::backup::until::{CutOff, Until};
 use crate::cli::Verdict;
 use crate::cli::config::File;
-use crate::cli::out::{self, Out};
+use crate::cli::out::{self, Out, counted, thousands};
 use crate::cli::redis_flags::RedisFlags;
 use crate::cli::settings::{Backend, Format};
+use crate::cli::when;
 use crate::error::{Code, Error, Result, show};
 use crate::recover;
 use crate::redis::{self, Role, Store, Systems};
@@ -35,6 +38,14 @@ pub(in crate::cli) struct Args {
     /// With --latest: the newest backup not later than this time: 2026-11-01T02:00:00Z; without a zone, UTC
     #[arg(long, value_name = "TIME", requires = "latest", value_parser = moment)]
     at: Option<Timestamp>,
+
+    /// Restore what is not later than this, and tell what is cut off: a date (2026-01-31, 2026-01-31T12:00:00Z; UTC where
+    /// none is named), how long ago (26h, 3d), of logs seconds of their own clock, of streams an entry's ID
+    ///
+    /// A log ends before its first record that is later, a rotated set as it was then. A stream keeps its last ID and its
+    /// groups, so that no ID is given twice.
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = until)]
+    until: Option<Until>,
 
     /// Restore only this file, by its path in what was backed up; may be given several times
     #[arg(long, value_name = "FILE")]
@@ -93,7 +104,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
     };
     let progress = args.reading.progress(backup.manifest.bytes());
-    let options = Options { replace: args.replace, dry_run: args.dry_run, wanted };
+    let options = Options { replace: args.replace, dry_run: args.dry_run, wanted, until: args.until };
     let effort = args.reading.effort(&progress);
     let (mut done, repair) = match &args.to {
         Some(to) => {
@@ -125,6 +136,17 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     Ok(Verdict::Fine)
 }
 
+/// Reads up to where a history is meant: an entry's ID, or what [`when::until`] takes.
+fn until(text: &str) -> std::result::Result<Until, String> {
+    if let Some(id) = text.contains('-').then(|| StreamId::parse(text.as_bytes(), 0)).flatten() {
+        return Ok(Until::Entry(id));
+    }
+    match when::until(text) {
+        Ok(moment) => Ok(Until::Time { seconds: moment.seconds(), is_unix: moment.is_unix() }),
+        Err(expected) => Err(format!("{expected}, or a stream entry's ID such as 1700000000000-0")),
+    }
+}
+
 /// Reads a moment; without a zone, it is UTC.
 fn moment(text: &str) -> std::result::Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
@@ -152,6 +174,39 @@ fn store(args: &Args, file: File, backup: &Backup) -> Result<Store> {
     Store::open(settings)
 }
 
+fn print_cut(off: &CutOff, out: &mut Out) {
+    let time = |time: Option<f64>| time.map_or_else(|| "an unknown time".into(), |time| format!("{time:.3}"));
+    out.info(&format!(
+        "cut off: {} from {} at byte {} on: {}, {}, of {} to {}",
+        escape(off.log.as_bytes()),
+        escape(off.file.as_bytes()),
+        thousands(off.offset),
+        counted(off.records, "record", "records"),
+        out::bytes(off.bytes),
+        time(off.first_timestamp),
+        time(off.last_timestamp)
+    ));
+    if off.not_later > 0 {
+        let records = counted(off.not_later, "record", "records");
+        out.bad(&format!("{records} behind the cut are not later than that: the writer's clock had gone back"));
+    }
+}
+
+fn print_cut_entries(key: &str, off: &CutEntries, out: &mut Out) {
+    out.info(&format!(
+        "cut off: {} behind the last entry before {}: {}, {} to {}",
+        escape(key.as_bytes()),
+        off.first_id,
+        counted(off.entries, "entry", "entries"),
+        off.first_id,
+        off.last_id
+    ));
+    if off.pending > 0 {
+        let pending = counted(off.pending, "pending entry", "pending entries");
+        out.info(&format!("groups keep {pending} of them, whose messages are gone: XAUTOCLAIM drops such"));
+    }
+}
+
 fn print(backup: &Backup, done: &Restored, repair: &str, out: &mut Out) {
     if done.dry_run {
         out.info("Dry run: nothing was written");
@@ -167,6 +222,10 @@ fn print(backup: &Backup, done: &Restored, repair: &str, out: &mut Out) {
     out.info(&format!("{} in {}", out::bytes(done.bytes), pace(done.seconds, done.bytes)));
     for path in &done.replaced {
         out.info(&format!("existing data was renamed to {}", show(path)));
+    }
+    done.cut_off.iter().for_each(|off| print_cut(off, out));
+    for (key, off) in done.streams.iter().filter_map(|stream| Some((&stream.key, stream.cut_off.as_ref()?))) {
+        print_cut_entries(key, off, out);
     }
     if backup.is_from_future() {
         out.bad(&from_future(&backup.path, &backup.manifest.created));
