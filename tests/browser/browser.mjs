@@ -53,14 +53,17 @@ export async function choose(page, ...paths) {
   await page.locator("main input[type=file], header input[type=file]").first().setInputFiles(paths);
 }
 
+/** A large file on a busy machine takes its time: how long is for each test's own limit to say. */
+const PATIENCE = 600_000;
+
 export async function settled(page) {
-  await page.locator("#verdict-title").waitFor({ timeout: 60_000 });
+  await page.locator("#verdict-title").waitFor({ timeout: PATIENCE });
   return page.locator("#verdict-title").innerText();
 }
 
 /** Waits until all that was opened has been read, not only its first part. */
 export async function overall(page) {
-  await page.locator("#verdict-title").waitFor({ timeout: 60_000 });
+  await page.locator("#verdict-title").waitFor({ timeout: PATIENCE });
   await page.waitForFunction(() => document.querySelector(".reading") === null && document.querySelector(".tree-entry:disabled") === null);
 }
 

@@ -131,7 +131,7 @@ describe("sets, portions and large files", () => {
     await opened([logs.glued()], async (page) => assert.equal((await download(page, "JSON report")).bytes.toString(), whole), url);
   });
 
-  test("damage past 2^32 is found at its exact byte", { timeout: 120_000 }, async () => {
+  test("damage past 2^32 is found at its exact byte", { timeout: 600_000 }, async () => {
     const { path, brokenAt } = logs.pastFourGigabytes();
     await opened([path], async (page, title) => {
       assert.equal(title, "Usable after recovery: 2 anomalies");

@@ -73,7 +73,7 @@ describe("what is said", () => {
       await page.keyboard.press("/");
       await page.keyboard.type("actorcrashed");
       await page.getByText("100 hits", { exact: true }).waitFor();
-      assert.match(await page.locator(".table-row").first().innerText(), /event\s+ActorCrashed/);
+      await page.locator(".table-row").first().filter({ hasText: /event\s*ActorCrashed/ }).waitFor();
       await page.getByRole("searchbox").fill("");
       await page.getByRole("button", { name: "audits" }).click();
       await page.getByText("30 hits", { exact: true }).waitFor();
