@@ -18,6 +18,8 @@ impl Books {
     pub(in super::super) fn pin(&mut self, fs: &FileSystem) {
         self.pinned = self.read(fs);
         self.touched.clear();
+        let told = |id: &usize| self.records[*id].told.is_some();
+        self.due = self.pinned.iter().copied().filter(told).collect();
     }
 
     /// A backup was made.
@@ -46,7 +48,7 @@ impl Books {
             let of = |counts: &HashMap<usize, usize>| counts.get(&id).copied().unwrap_or(0);
             let is_live = record.owed && record.state == State::Live && !record.released && !record.lost;
             let alone = self.twins(id).len() == 1 && !self.touched.contains(&id);
-            if alone && is_live && record.told.is_some() && of(&then) > 0 && of(&after) > 0 && of(&there) == 0 {
+            if alone && is_live && self.due.contains(&id) && of(&then) > 0 && of(&after) > 0 && of(&there) == 0 {
                 return Err(format!("record {id} is not in a backup {view:?}, {:?} then, {now:?} now", self.pinned));
             }
             if alone && of(&there) > of(&then).max(of(&after)).max(1) {

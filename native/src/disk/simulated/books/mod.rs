@@ -103,6 +103,8 @@ pub(super) struct Books {
     exchanged: Vec<(Inode, Inode)>,
     /// See [`Books::pin`].
     pinned: Vec<usize>,
+    /// What was told to be written by then.
+    due: HashSet<usize>,
     /// What the world has changed or removed since.
     touched: HashSet<usize>,
     made: Vec<Made>,
