@@ -219,8 +219,7 @@ fn unsettled(histories: &[(History, Listing)]) -> Result<Option<Unsettled>> {
             let Some(stat) = history.folder.stat(&temporary.name)? else {
                 return Ok(Some(Unsettled::Busy(format!("{} was there a moment ago: try again", show(&path)))));
             };
-            let modified = stat.modified.0.saturating_mul(1000).saturating_add(stat.modified.1 / 1_000_000);
-            if sys::now().saturating_sub(modified) < FRESH.as_millis() as i64 {
+            if sys::now().saturating_sub(stat.modified_ms()) < FRESH.as_millis() as i64 {
                 let text = format!(
                     "a compaction or recovery of Papyra's is under way ({} was written to in the last {} seconds): \
                      try again when it is done",

@@ -7,6 +7,7 @@ use papyra_core::escape::escape;
 use papyra_core::manifest::{Content, StoredFile};
 use papyra_core::redis::StreamId;
 use papyra_core::report::{FileReport, Report, Role};
+use papyra_core::rotation::member_name;
 use papyra_core::verification::file_report;
 use serde::Serialize;
 
@@ -250,7 +251,7 @@ fn move_up(folder: &Folder, log: &str, files: &[&StoredFile], reports: &mut [Fil
     for file in files.iter().rev() {
         let Some(report) = reports.iter_mut().find(|report| report.path == file.path) else { continue };
         let index = report.index.saturating_sub(*by.get_or_insert(report.index));
-        let name = name_of(log, index);
+        let name = member_name(log, index);
         if name != file.path {
             folder.rename(&file.path, &name)?;
         }
@@ -260,16 +261,12 @@ fn move_up(folder: &Folder, log: &str, files: &[&StoredFile], reports: &mut [Fil
     let by = by.unwrap_or(0);
     for report in reports.iter_mut().filter(|report| by > 0 && is_missing_of(log, report)) {
         report.index = report.index.saturating_sub(by);
-        report.path = name_of(log, report.index);
+        report.path = member_name(log, report.index);
     }
     Ok(())
 }
 
-fn name_of(log: &str, index: u32) -> String {
-    if index == 0 { log.to_owned() } else { format!("{log}.{index}") }
-}
-
 /// Whether that is a member of the log that is not there.
 fn is_missing_of(log: &str, report: &FileReport) -> bool {
-    report.role == Role::Missing && report.path == name_of(log, report.index)
+    report.role == Role::Missing && report.path == member_name(log, report.index)
 }

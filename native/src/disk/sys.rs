@@ -57,6 +57,11 @@ impl Stat {
         self.mode & libc::S_IFMT
     }
 
+    /// When the content was changed, in milliseconds since 1970.
+    pub(crate) fn modified_ms(&self) -> i64 {
+        self.modified.0.saturating_mul(1000).saturating_add(self.modified.1 / 1_000_000)
+    }
+
     /// A run of root's was killed before it gave this to whom it was made for; only root can do that now.
     pub(crate) fn was_not_given_to(&self, like: &Stat) -> bool {
         user() == 0 && self.owner == 0 && like.owner != 0

@@ -95,8 +95,8 @@ fn wait_for_renames(history: &History) -> Result<()> {
     };
     let mut before = look()?;
     for _ in 0..LOOKS {
-        let modified = before.iter().filter_map(|(_, stat)| Some(stat.as_ref()?.modified)).max().unwrap_or_default();
-        let newest = modified.0.saturating_mul(1000).saturating_add(modified.1 / 1_000_000);
+        let modified = before.iter().filter_map(|(_, stat)| Some(stat.as_ref()?.modified_ms())).max();
+        let newest = modified.unwrap_or_default();
         let left = newest.saturating_add(RENAMING.as_millis() as i64).saturating_sub(sys::now());
         if left <= 0 || Fault::TemporaryAtWork.is_back() {
             return Ok(());
