@@ -12,7 +12,7 @@ use papyra_core::summary::Summary;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use crate::disk;
+use crate::disk::File;
 
 pub use papyra_core::archive::Format;
 
@@ -20,33 +20,15 @@ pub use papyra_core::archive::Format;
 /// spend. It is what the `zstd` tool itself allows without being told otherwise.
 const WINDOW: u64 = 128 << 20;
 
-/// What can be read at an offset.
-pub(crate) trait ReadAt {
-    /// Reads at `offset`; 0 at the end.
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-}
-
-impl ReadAt for std::fs::File {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
-    }
-}
-
-impl ReadAt for disk::File {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        disk::File::read_at(self, buffer, offset)
-    }
-}
-
 /// The format of an open file.
-pub(crate) fn of_file(file: &impl ReadAt) -> io::Result<Option<Format>> {
+pub(crate) fn of_file(file: &File) -> io::Result<Option<Format>> {
     let mut head = [0; Format::HEAD];
     let filled = read_at(file, &mut head, 0)?;
     Ok(Format::of(&head[..filled]))
 }
 
 /// Fills `buffer` from `offset` on, as far as the file goes.
-pub(crate) fn read_at(file: &impl ReadAt, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read_at(&mut buffer[filled..], offset + filled as u64) {
@@ -60,7 +42,7 @@ pub(crate) fn read_at(file: &impl ReadAt, buffer: &mut [u8], offset: u64) -> io:
 }
 
 /// The first [`HEAD`] bytes of what an open file unpacks to, or as many as can be had.
-pub(crate) fn head(format: Format, file: &impl ReadAt) -> Vec<u8> {
+pub(crate) fn head(format: Format, file: &File) -> Vec<u8> {
     let mut head = Vec::new();
     // What is wrong with it is for a scan to say.
     _ = unpack(format, Behind { file, at: 0 }).take(HEAD as u64).read_to_end(&mut head);
@@ -68,12 +50,12 @@ pub(crate) fn head(format: Format, file: &impl ReadAt) -> Vec<u8> {
 }
 
 /// Reads a file from its start without moving the place where others read it.
-struct Behind<'a, F> {
-    file: &'a F,
+struct Behind<'a> {
+    file: &'a File,
     at: u64,
 }
 
-impl<F: ReadAt> Read for Behind<'_, F> {
+impl Read for Behind<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read_at(buffer, self.at)?;
         self.at += read as u64;

@@ -5,12 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustix::fs::{Access, access};
 use serde::Serialize;
 
 use crate::backup::list::{Entry, all_readable, list};
 use crate::backup::{Attestation, Attested, remote, series};
-use crate::disk::Folder;
+use crate::disk::{self, Access, Folder};
 use crate::error::{Code, show};
 use crate::figures::{bytes, duration};
 
@@ -106,7 +105,7 @@ pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
 
 /// The folder that the log is in.
 fn folder_of(path: &Path) -> &Path {
-    if path.is_dir() {
+    if disk::is_folder(path) {
         return path;
     }
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -114,7 +113,7 @@ fn folder_of(path: &Path) -> &Path {
 
 fn log_folder(path: &Path) -> Item {
     let folder = folder_of(path);
-    match access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+    match disk::access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => Item::passed("log folder", format!("{} can be written to", show(folder))),
         Err(error) => Item::failed(
             "log folder",
@@ -130,11 +129,11 @@ fn quarantine(wanted: &Wanted) -> Item {
         let advice = "name it with --quarantine-dir, PAPYRA_QUARANTINE_DIR or quarantine_dir in papyra.toml";
         return Item::failed(check, "no quarantine folder is configured".into(), advice);
     };
-    if !folder.is_dir() {
+    if !disk::is_folder(folder) {
         let advice = format!("mkdir -p {}", crate::recover::quoted(folder));
         return Item::failed(check, format!("{} is not a folder", show(folder)), advice);
     }
-    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+    match disk::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => Item::passed(check, format!("{} can be written to", show(folder))),
         Err(error) => Item::failed(
             check,

@@ -2,9 +2,7 @@
 //!
 //! Here the bytes are fetched; what they and the names say is decided in [`papyra_core::folder`].
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use papyra_core::escape::escape;
@@ -13,7 +11,7 @@ use papyra_core::report::{Backend, FileReport};
 use papyra_core::sniff;
 
 use crate::archive::{self, Format};
-use crate::disk::{Folder, os};
+use crate::disk::{self, File, Folder, os};
 use crate::error::{Code, Error, Result, reason, show};
 use crate::history::{Choice, History};
 use crate::offline::{AofSet, Backup};
@@ -163,38 +161,33 @@ enum Found {
 fn look(path: &Path) -> Found {
     let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     let closed = |error: &io::Error| {
-        let why = match std::fs::read_link(path) {
-            Ok(target) if is_gone(error) => format!("a link to {}, which does not exist", show(&target)),
-            Ok(target) => format!("a link to {}: {}", show(&target), reason(error)),
-            Err(_) => format!("a file that cannot be opened: {}", reason(error)),
+        let why = match disk::link(path) {
+            Some(target) if is_gone(error) => format!("a link to {}, which does not exist", show(&target)),
+            Some(target) => format!("a link to {}: {}", show(&target), reason(error)),
+            None => format!("a file that cannot be opened: {}", reason(error)),
         };
         Found::Entry(Entry::Closed(why))
     };
-    let metadata = match std::fs::metadata(path) {
-        Err(error) if is_gone(&error) && path.symlink_metadata().is_err() => return Found::Nothing,
+    let stat = match disk::stat(path) {
+        Err(error) if is_gone(&error) && disk::link(path).is_none() => return Found::Nothing,
         Err(error) => return closed(&error),
-        Ok(metadata) => metadata,
+        Ok(stat) => stat,
     };
-    let kind = metadata.file_type();
-    if kind.is_dir() {
+    if stat.is_folder() {
         return Found::Entry(Entry::Folder(Vec::new()));
     }
-    if !kind.is_file() {
-        let null = rustix::fs::makedev(1, 3);
+    if !stat.is_file() {
         return Found::Entry(match () {
-            () if kind.is_fifo() => Entry::Special("a named pipe"),
-            () if kind.is_socket() => Entry::Special("a socket"),
-            () if kind.is_char_device() && metadata.rdev() == null => {
+            () if stat.is_pipe() => Entry::Special("a named pipe"),
+            () if stat.is_socket() => Entry::Special("a socket"),
+            () if stat.is_null_device() => {
                 Entry::Closed("/dev/null, which keeps nothing of what is written to it".into())
             }
             () => Entry::Special("a device"),
         });
     }
-    // Should it have become a pipe meanwhile.
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    match file.and_then(|file| Ok((file.metadata()?.is_file(), file))) {
-        Ok((true, file)) => Found::File(file),
-        Ok((false, _)) => Found::Nothing,
+    match disk::open(path) {
+        Ok(file) => Found::File(file),
         Err(error) if is_gone(&error) => Found::Nothing,
         Err(error) => closed(&error),
     }
@@ -332,7 +325,7 @@ fn survey(folder: &Folder, names: Vec<String>) -> Result<Survey> {
 }
 
 fn fetch(survey: &mut Survey, at: usize, file: &File, start: &mut [u8]) -> io::Result<()> {
-    let size = file.metadata()?.len();
+    let size = file.size()?;
     let read = archive::read_at(file, start, 0)?;
     let start = &start[..read];
     let unpacked = Format::of(start).map(|format| archive::head(format, file)).unwrap_or_default();

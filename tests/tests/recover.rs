@@ -266,17 +266,49 @@ fn a_log_whose_only_record_is_damaged_is_a_log_and_what_is_none_needs_the_word_o
     scan.must_say("UTF-16").must_not_say("power cut");
 }
 
+/// Of a SHA-256.
+fn hex(bytes: &[u8], length: usize) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes)[..length].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// How a hidden name tells a file.
+fn mark(text: &str) -> String {
+    format!("{}-{}", text.len(), hex(text.as_bytes(), 16))
+}
+
+/// A power cut may keep the first part of a write alone: with the newline of its new place behind it, a record inside it
+/// would look like one that somebody wrote.
+#[test]
+fn late_bytes_that_were_not_written_to_their_end_make_no_record() {
+    let record = |number: usize| logs::lines([number]);
+    let (old, new) = (format!("junk\n{}", record(0)), record(0));
+    let whole = format!(r#"{{"payload": ["x", {}, 1], {}"#, record(7).trim(), &record(2)[1..]);
+    let name = format!("p/.papyra.{}.swap.{}.{}", hex(b"events.ndjson", 8), mark(&old), mark(&new));
+    let inner = whole.find("}, 1]").expect("a record inside") + 1;
+    for end in [1, inner - 1, inner, inner + 1, whole.len() - 2, whole.len() - 1, whole.len()] {
+        let torn = &whole[..end];
+        let shop =
+            Workshop::with("p/events.ndjson", new.clone() + &record(3)).and(&name, format!("{old}{}{torn}", record(1)));
+        shop.papyra("persistence recover --path p/events.ndjson").must_exit(0);
+        // One that lacks no more than its newline is whole.
+        let second = if end + 1 >= whole.len() { whole.trim_end().to_owned() + "\n" } else { String::new() };
+        assert_eq!(
+            String::from_utf8_lossy(&shop.read("p/events.ndjson")),
+            new.clone() + &record(1) + &second + &record(3),
+            "{end}"
+        );
+        let kept = shop.contents("p/.papyra-rejected");
+        assert!(kept.iter().any(|bytes| bytes.ends_with(torn.as_bytes())), "{end}");
+    }
+}
+
 #[test]
 fn a_swap_that_was_killed_before_it_doubles_nothing_that_papyra_wrote_since() {
-    use sha2::{Digest, Sha256};
-    let hex = |bytes: &[u8], length: usize| -> String {
-        Sha256::digest(bytes)[..length].iter().map(|byte| format!("{byte:02x}")).collect()
-    };
     let record = |number: usize| logs::lines([number]);
     // Without an exchange of names the old log gets a hidden name first. A kill there, an append, and then a recovery of
     // Papyra's, which writes the very bytes that ours had prepared.
     let (old, new) = (format!("junk\n{}", record(0)), record(0));
-    let mark = |text: &str| format!("{}-{}", text.len(), hex(text.as_bytes(), 16));
     let id = hex(b"events.ndjson", 8);
     let log = record(0) + &record(1) + &record(2);
     let shop = Workshop::with("p/events.ndjson", &log)

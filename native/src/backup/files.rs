@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::access::Access;
 use super::attest::{forget, write_over};
 use super::{CONDEMNED, clear_leftovers, remote, repository};
-use crate::disk::{Folder, Lock};
+use crate::disk::{self, Folder, Lock};
 use crate::error::{Error, Result};
 
 /// How long another papyra that adds or removes a backup is waited for.
@@ -215,7 +215,7 @@ impl Files for Folder {
     }
 
     fn parent(&self) -> Result<Box<dyn Files>> {
-        let path = std::fs::canonicalize(Folder::path(self)).map_err(|error| Error::cannot_open(self.path(), error))?;
+        let path = disk::canonical(Folder::path(self))?;
         Ok(Box::new(Folder::open(path.parent().unwrap_or(Path::new("/")))?))
     }
 

@@ -40,7 +40,7 @@ use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
 use papyra_core::verification;
 
-use crate::disk::{Folder, Lock, Stat, file_name, sys};
+use crate::disk::{self, Folder, Lock, Stat, file_name, sys};
 use crate::error::{Code, Error, Result, show};
 
 pub use attest::{Attestation, Attested};
@@ -74,7 +74,7 @@ impl Backup {
         if remote::is_remote(path) || repository::is_repository(path) {
             return Backup::of(at(path)?);
         }
-        let path = std::fs::canonicalize(path).map_err(|error| Error::cannot_open(path, error))?;
+        let path = disk::canonical(path)?;
         Backup::of(at(&path)?)
     }
 
@@ -127,7 +127,7 @@ fn read_manifest(files: &dyn Files, name: &str) -> Result<(Manifest, Vec<u8>)> {
 
 fn cannot_trust(files: &dyn Files, name: &str, why: &str) -> Error {
     let path = show(&files.join(name));
-    let advice = if files.path().is_dir() {
+    let advice = if disk::is_folder(files.path()) {
         "nothing was done; if there is no other backup, the files in it are plain: copy what you need and scan it"
     } else {
         "nothing was done; take another backup"

@@ -7,11 +7,10 @@
 
 use std::path::PathBuf;
 
-use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
 use super::attest::write_over;
-use crate::disk::Folder;
+use crate::disk::{self, Access, Folder};
 use crate::error::{Code, Error, Result, show};
 
 /// The folder, in the target, of a restore under way.
@@ -79,7 +78,7 @@ pub(super) fn settle_leftovers(parent: &Folder, name: &str, target: Option<&Fold
     let inside = target.existing_subfolder(INSIDE)?;
     if inside.stat(JOURNAL)?.is_some() {
         let path = inside.join(JOURNAL);
-        let bytes = std::fs::read(&path).map_err(|error| Error::cannot_open(&path, error))?;
+        let bytes = disk::read(&path)?;
         let journal: Journal = serde_json::from_slice(&bytes).ok().filter(Journal::is_sound).ok_or_else(|| {
             let text = format!("{} is damaged: an interrupted restore cannot be finished by itself", show(&path));
             Error::new(Code::Data, text)
@@ -108,7 +107,7 @@ pub(super) fn put(
     let folder = match (parent.new_subfolder(&building(name)), target) {
         (Ok(folder), _) => folder,
         // The folder is ours to write to and its parent is not.
-        (Err(_), Some(target)) if access(parent.path(), Access::WRITE_OK).is_err() => {
+        (Err(_), Some(target)) if disk::access(parent.path(), Access::WRITE_OK).is_err() => {
             return put_inside(target, manifest_sha256, fill, place);
         }
         (Err(error), _) => return Err(error),
@@ -140,7 +139,7 @@ pub(super) fn put(
         }
     }
     parent.sync()?;
-    if std::fs::remove_dir(parent.join(ready(name))).is_err() {
+    if !parent.remove_if_empty(&ready(name)) {
         place.replaced.push(set_aside(parent, &ready(name), name)?);
     }
     parent.sync()
@@ -242,7 +241,8 @@ fn carry_out(target: &Folder, inside: &Folder, journal: &Journal, place: &mut Pl
     }
     target.sync()?;
     if aside.names()?.is_empty() {
-        return std::fs::remove_dir(aside.path()).map_err(|error| Error::cannot_write("remove", aside.path(), error));
+        target.remove_if_empty(&journal.aside);
+        return Ok(());
     }
     place.replaced.push(aside.path().to_owned());
     Ok(())

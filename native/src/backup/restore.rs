@@ -20,7 +20,7 @@ use super::writers::Seen;
 use super::writing::{Syncer, set_attributes};
 use super::{Backup, guard, seconds_since};
 use crate::TOOL;
-use crate::disk::{Folder, file_name};
+use crate::disk::{self, Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::figures::bytes;
 use crate::reading::Effort;
@@ -166,11 +166,11 @@ fn outcome(
 
 /// The path with links resolved as far as it exists.
 fn resolved(to: &Path) -> Result<PathBuf> {
-    if let Ok(path) = std::fs::canonicalize(to) {
+    if let Ok(path) = disk::canonical(to) {
         return Ok(path);
     }
     let absolute = std::path::absolute(to).map_err(|error| Error::cannot_open(to, error))?;
-    if absolute.symlink_metadata().is_ok() {
+    if disk::link(&absolute).is_some() {
         let text = format!("{} is a link that leads nowhere: remove it or choose another place", show(to));
         return Err(Error::new(Code::CannotCreate, text));
     }

@@ -2,12 +2,13 @@
 //! a verb means, is decided here and nowhere else; [`papyra_core::manifest`] says which one a backup belongs to.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use papyra_core::escape::escape;
 use papyra_core::manifest::derived;
 
 use super::list::Entry;
+use crate::disk;
 use crate::error::{Code, Error, Result, show};
 
 /// What a new backup is filed under.
@@ -46,21 +47,10 @@ pub fn source_of(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // A log that is a link is the log of that name; what a folder leads to is the folder.
     let resolved = match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if !path.is_dir() => resolved(parent).join(name),
-        _ => resolved(&path),
+        (Some(parent), Some(name)) if !disk::is_folder(&path) => disk::resolved(parent).join(name),
+        _ => disk::resolved(&path),
     };
     escape(resolved.as_os_str().as_encoded_bytes())
-}
-
-/// A path with links resolved as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    if let Ok(path) = std::fs::canonicalize(path) {
-        return path;
-    }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => resolved(parent).join(name),
-        _ => path.to_owned(),
-    }
 }
 
 impl Filing {

@@ -27,7 +27,7 @@ impl Seen {
         for name in names {
             // A log that has just been rotated away shows as a change.
             if let Some(stat) = folder.stat(&name)?
-                && rustix::fs::FileType::from_raw_mode(stat.mode).is_file()
+                && stat.is_file()
             {
                 seen.push((name, Identity::of(&stat)));
             }

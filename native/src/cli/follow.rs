@@ -3,9 +3,7 @@
 //! A line is judged when its newline is there; one that is left unfinished for a second is told too. A log that is rotated
 //! is read to its end, then the new one from its start.
 
-use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,6 +15,7 @@ use serde::Serialize;
 
 use super::out::{Format, Out, counted};
 use super::{Verdict, scan};
+use crate::disk::{self, File};
 use crate::error::{Error, Result};
 
 /// What to do about damage in a log that is followed.
@@ -102,7 +101,7 @@ pub(super) fn run(path: &Path, damage: Damage, out: &mut Out) -> Result<Verdict>
 
 impl Reading {
     fn open(path: &Path) -> Result<Reading> {
-        let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
+        let file = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
         Ok(Reading { file, scanner: Scanner::new(0, 0), line: 0, unfinished: None })
     }
 
@@ -137,20 +136,19 @@ impl Reading {
 
     /// The file that the path leads to now, if it is another one or was cut.
     fn is_replaced(&self, path: &Path) -> Result<Option<Reading>> {
-        let now = match path.metadata() {
+        let now = match disk::stat(path) {
             Ok(now) => now,
             // In the middle of a rotation.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::cannot_open(path, error)),
         };
-        let ours = self.file.metadata().map_err(|error| Error::cannot_open(path, error))?;
-        let same = |now: &Metadata| (now.dev(), now.ino()) == (ours.dev(), ours.ino());
-        if same(&now) && now.len() >= self.scanner.offset() {
+        let ours = self.file.stat().map_err(|error| Error::cannot_open(path, error))?;
+        if (now.device, now.inode) == (ours.device, ours.inode) && now.size >= self.scanner.offset() {
             return Ok(None);
         }
         match Reading::open(path) {
             Ok(new) => Ok(Some(new)),
-            Err(_) if !path.exists() => Ok(None),
+            Err(_) if !disk::exists(path) => Ok(None),
             Err(error) => Err(error),
         }
     }

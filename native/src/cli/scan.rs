@@ -18,7 +18,7 @@ use super::settings::{Common, Format, Settings};
 use super::{Verdict, follow, redis_backup};
 use crate::TOOL;
 use crate::archive;
-use crate::disk::name_of;
+use crate::disk::{self, name_of};
 use crate::error::{Code, Error, Result};
 use crate::history::History;
 use crate::offline::packed::{self, Holds};
@@ -41,7 +41,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     if let Some(damage) = args.follow {
-        if settings.is_redis() || !settings.path()?.is_file() {
+        if settings.is_redis() || !disk::stat(settings.path()?).is_ok_and(|stat| stat.is_file()) {
             let text = format!("--follow is for a log in a file; {} is none", settings.source()?);
             return Err(Error::new(Code::Usage, text));
         }
@@ -107,8 +107,8 @@ pub(super) fn verdict(report: &Report) -> Verdict {
 pub(super) fn size(target: &Target) -> Option<u64> {
     let of = |history: &History| -> u64 {
         let members = history.set().map(|set| set.members).unwrap_or_default();
-        let sizes = members.iter().filter_map(|member| history.folder.join(&member.name).metadata().ok());
-        sizes.map(|metadata| metadata.len()).sum()
+        let sizes = members.iter().filter_map(|member| disk::stat(&history.folder.join(&member.name)).ok());
+        sizes.map(|stat| stat.size).sum()
     };
     match target {
         Target::History(history) => Some(of(history)),
@@ -221,7 +221,7 @@ fn of_one(file: FileReport) -> (Backend, Vec<FileReport>) {
 }
 
 fn archive_report(path: &Path, format: archive::Format, settings: &Settings, effort: Effort<'_>) -> Result<FileReport> {
-    let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
+    let file = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
     let name = name_of(path).unwrap_or_default();
     unpacked_report(path, name, format, file, settings, effort)
 }

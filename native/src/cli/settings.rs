@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::redis_flags::RedisFlags;
 use crate::backup::repository;
 use crate::backup::series::{Filing, Wanted, source_of};
+use crate::disk;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
@@ -315,8 +316,8 @@ impl Settings {
     pub(super) fn is_not_there_yet(&self) -> bool {
         let (Some(path), None) = (&self.path, &self.redis) else { return false };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
-            && parent.is_dir()
+        disk::is_absent(path)
+            && disk::is_folder(parent)
             && matches!(self.target(), Err(error) if error.code == Code::NoInput)
     }
 }

@@ -1,7 +1,6 @@
 //! An open file: bytes at offsets and at the end, what the kernel tells of it, and leases on it.
 
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -60,7 +59,25 @@ impl Drop for Leased<'_> {
     }
 }
 
+/// How long a file is waited for that another process has a lease on, in milliseconds.
+const LEASED: i64 = 1_000;
+
 impl File {
+    /// A regular file, opened by `open`. Another of ours may have a lease on it, for as long as an exchange of names takes.
+    pub(super) fn opened(mut open: impl FnMut() -> sys::Result<Handle>) -> io::Result<File> {
+        let begun = sys::now();
+        let handle = loop {
+            match retry(&mut open) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && sys::now() - begun < LEASED => {
+                    sys::pause(Duration::from_millis(1));
+                }
+                opened => break opened?,
+            }
+        };
+        let file = File { handle };
+        if file.stat()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+    }
+
     /// What the kernel tells of it.
     pub(crate) fn stat(&self) -> io::Result<Stat> {
         Ok(self.handle.stat()?)
@@ -194,9 +211,10 @@ impl File {
     }
 }
 
+#[cfg(test)]
 impl From<std::fs::File> for File {
     fn from(file: std::fs::File) -> File {
-        File { handle: Handle::Kernel(OwnedFd::from(file)) }
+        File { handle: Handle::Kernel(file.into()) }
     }
 }
 

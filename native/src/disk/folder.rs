@@ -17,9 +17,6 @@ use super::fault::Fault;
 use super::sys::{self, Flock, Handle, Open, Rename, Stat};
 use crate::error::{Code, Error, Result, show};
 
-/// How long a file is waited for that another process has a lease on, in milliseconds.
-const LEASED: i64 = 1_000;
-
 /// An open folder. A clone is the same folder.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -53,13 +50,19 @@ impl Folder {
         let real = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match sys::make_folder(real) {
             Ok(()) => {
-                if !Fault::ParentsNotSynced.is_back() {
-                    Folder::open(real.parent().unwrap_or(Path::new("/")))?.sync()?;
-                }
+                sync_parent(real)?;
                 Folder::open(path)
             }
             // What is there and is not a folder, or cannot be entered, is named as such.
-            Err(Errno::EXIST) => Folder::open_for_writing(path),
+            Err(Errno::EXIST) => {
+                let folder = Folder::open_for_writing(path)?;
+                // Whoever made it may have been killed before he synced its name. Not everyone may look into the parent.
+                match sys::open_folder(parent_of(real)) {
+                    Err(Errno::ACCESS) => {}
+                    _ => sync_parent(real)?,
+                }
+                Ok(folder)
+            }
             Err(Errno::NOENT) => {
                 let parent = real.parent().filter(|parent| !parent.as_os_str().is_empty());
                 Folder::create(parent.ok_or_else(|| failed(Errno::NOENT))?)?;
@@ -285,25 +288,13 @@ impl Folder {
         self.handle.remove_folder(name).map_err(|error| Error::cannot_write("remove", &self.join(name), error))
     }
 
-    /// Removes a folder that nothing is in; one with something in it stays.
-    pub(crate) fn remove_if_empty(&self, name: &str) {
-        // It does no harm where it stays.
-        _ = self.handle.remove_folder(&os(name));
+    /// Removes a folder that nothing is in. `false`: it stays, which does no harm.
+    pub(crate) fn remove_if_empty(&self, name: &str) -> bool {
+        self.handle.remove_folder(&os(name)).is_ok()
     }
 
     fn opened(&self, name: impl AsRef<OsStr>, how: Open) -> io::Result<File> {
-        let begun = sys::now();
-        let handle = loop {
-            match super::file::retry(|| self.handle.open(&os(&name), how)) {
-                // Another of ours has a lease on it, for as long as an exchange of names takes.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && sys::now() - begun < LEASED => {
-                    sys::pause(Duration::from_millis(1));
-                }
-                opened => break opened?,
-            }
-        };
-        let file = File { handle };
-        if file.stat()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+        File::opened(|| self.handle.open(&os(&name), how))
     }
 
     /// Opens a regular file for reading.
@@ -416,6 +407,22 @@ impl Folder {
     pub fn identity(&self) -> Result<(u64, u64)> {
         let stat = self.stat_self()?;
         Ok((stat.device, stat.inode))
+    }
+}
+
+/// Makes the name of a folder survive a power cut.
+fn sync_parent(path: &Path) -> Result<()> {
+    if Fault::ParentsNotSynced.is_back() {
+        return Ok(());
+    }
+    Folder::open(parent_of(path))?.sync()
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
     }
 }
 

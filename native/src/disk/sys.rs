@@ -50,6 +50,8 @@ pub struct Stat {
     pub modified: (i64, i64),
     /// When content or inode were changed; seconds and nanoseconds since 1970.
     pub changed: (i64, i64),
+    /// Which device a device file stands for.
+    pub stands_for: u64,
 }
 
 impl Stat {
@@ -77,6 +79,18 @@ impl Stat {
 
     pub(crate) fn is_link(&self) -> bool {
         self.kind() == libc::S_IFLNK
+    }
+
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.kind() == libc::S_IFIFO
+    }
+
+    pub(crate) fn is_socket(&self) -> bool {
+        self.kind() == libc::S_IFSOCK
+    }
+
+    pub(crate) fn is_null_device(&self) -> bool {
+        self.kind() == libc::S_IFCHR && self.stands_for == fs::makedev(1, 3)
     }
 }
 
@@ -152,6 +166,33 @@ pub(crate) fn open_folder(path: &Path) -> Result<Handle> {
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     fs::open(path, flags, Mode::empty()).map(Handle::Kernel)
+}
+
+/// Opens what the path leads to, links followed, to read; a pipe is not waited for.
+pub(crate) fn open(path: &Path) -> Result<Handle> {
+    #[cfg(test)]
+    if let Some(disk) = simulated::current() {
+        return disk.open(path).map(Handle::Simulated);
+    }
+    fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()).map(Handle::Kernel)
+}
+
+/// Links are followed.
+pub(crate) fn stat(path: &Path) -> Result<Stat> {
+    #[cfg(test)]
+    if let Some(disk) = simulated::current() {
+        return disk.stat(path);
+    }
+    fs::stat(path).map(|stat| of_kernel(&stat))
+}
+
+/// What the link at the path says; `INVAL` when there is something else.
+pub(crate) fn read_link(path: &Path) -> Result<PathBuf> {
+    #[cfg(test)]
+    if let Some(disk) = simulated::current() {
+        return disk.read_link(path);
+    }
+    fs::readlink(path, Vec::new()).map(|target| PathBuf::from(OsString::from_vec(target.into_bytes())))
 }
 
 /// Makes one folder, with the mode 0777 less the umask; its parent must be there.
@@ -402,14 +443,8 @@ fn attributes(fd: &OwnedFd) -> Result<Vec<(OsString, Vec<u8>)>> {
         Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
         length => length?,
     };
-    let mut value = vec![0; 1 << 16];
-    let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    names
-        .map(|name| {
-            let length = fs::fgetxattr(fd, name, &mut value[..])?;
-            Ok((OsStr::from_bytes(name).to_owned(), value[..length].to_vec()))
-        })
-        .collect()
+    let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(OsStr::from_bytes);
+    names.map(|name| Ok((name.to_owned(), attribute(fd, name)?))).collect()
 }
 
 fn of_kernel(stat: &fs::Stat) -> Stat {
@@ -425,5 +460,6 @@ fn of_kernel(stat: &fs::Stat) -> Stat {
         allocated: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
         modified: time(stat.st_mtime, stat.st_mtime_nsec),
         changed: time(stat.st_ctime, stat.st_ctime_nsec),
+        stands_for: stat.st_rdev,
     }
 }

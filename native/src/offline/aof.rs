@@ -1,11 +1,11 @@
 //! Append-only files: the passes that core wants over one of them, or over a set.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use papyra_core::redis::{Entry, Pass, Replay, Scope, SetReader, Survey, Surveyor};
 
 use super::{AofSet, beyond, feed, open};
+use crate::disk::File;
 use crate::error::Result;
 use crate::reading::Effort;
 

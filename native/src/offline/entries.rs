@@ -3,7 +3,6 @@
 //! One interface over dumps, which pass by in pieces, and append-only files, whose live entries are held in memory. On a damaged dump it
 //! goes on with the streams that can be found again after the damage.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -14,6 +13,7 @@ use papyra_core::redis::{
 
 use super::{AofSet, Backup, aof, beyond, feed, open};
 use crate::archive::read_at;
+use crate::disk::File;
 use crate::error::{Error, Result};
 use crate::reading::Effort;
 

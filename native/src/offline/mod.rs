@@ -9,8 +9,7 @@ pub mod export;
 pub(crate) mod packed;
 pub mod scan;
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
@@ -19,7 +18,7 @@ use papyra_core::escape::escape;
 use papyra_core::redis::{self, AofNames, Flow, Format, SNIFF_END, SNIFF_START, Seems, is_whole_dump};
 
 use crate::archive::read_at;
-use crate::disk::{self, Folder};
+use crate::disk::{self, File, Folder};
 use crate::error::{Code, Error, Result, show};
 
 pub(crate) use aof::survey;
@@ -54,13 +53,13 @@ pub struct AofSet {
 impl Backup {
     /// The backup that the file at `path` is. Among other files a payload is only taken for one when its checksum holds.
     pub fn at(path: &Path, named: bool) -> Result<Option<Backup>> {
-        Backup::of(&File::open(path).map_err(|error| Error::cannot_open(path, error))?, path, named)
+        Backup::of(&disk::open(path).map_err(|error| Error::cannot_open(path, error))?, path, named)
     }
 
     /// The same for a file that is open.
     pub(crate) fn of(file: &File, path: &Path, named: bool) -> Result<Option<Backup>> {
         let failed = |error| Error::cannot_read(path, 0, &error);
-        let size = file.metadata().map_err(failed)?.len();
+        let size = file.size().map_err(failed)?;
         let mut start = [0; SNIFF_START];
         let read = read_at(file, &mut start, 0).map_err(failed)?;
         let mut end = [0; SNIFF_END];
@@ -70,7 +69,7 @@ impl Backup {
             Seems::Is(Format::Aof) => Some(Backup::Aof(AofSet::one(path))),
             Seems::Is(Format::Manifest) => Some(Backup::Aof(AofSet::of_manifest(path)?)),
             Seems::Is(Format::Dump) => Some(Backup::Dump(path.into())),
-            Seems::IfWhole if is_whole_dump(&std::fs::read(path).map_err(failed)?) => Some(Backup::Dump(path.into())),
+            Seems::IfWhole if is_whole_dump(&disk::read(path)?) => Some(Backup::Dump(path.into())),
             Seems::IfWhole | Seems::Other => AofSet::around(path)?.map(Backup::Aof),
         })
     }
@@ -85,7 +84,7 @@ impl Backup {
 
     /// The bytes that a scan will read.
     pub fn size(&self) -> u64 {
-        let of = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+        let of = |path: &Path| disk::stat(path).map_or(0, |stat| stat.size);
         match self {
             Backup::Rdb(path) | Backup::Dump(path) => of(path),
             Backup::Aof(set) => set.paths().map(|path| of(&path)).sum(),
@@ -134,7 +133,7 @@ impl AofSet {
 
     /// Their sizes. A file that the manifest names may be absent; one that was named must be there.
     pub(crate) fn sizes(&self) -> Result<Vec<Option<u64>>> {
-        let is_absent = |path: &Path| self.names.manifest.is_some() && !path.exists();
+        let is_absent = |path: &Path| self.names.manifest.is_some() && !disk::exists(path);
         self.paths()
             .map(|path| if is_absent(&path) { Ok(None) } else { open(&path).map(|(_, size)| Some(size)) })
             .collect()
@@ -155,7 +154,7 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
 
 /// The names in a folder, sorted, with the sizes of the files.
 fn sizes_in(folder: &Path) -> Result<Vec<(String, u64)>> {
-    let size = |name: &String| folder.join(name).metadata().map_or(0, |metadata| metadata.len());
+    let size = |name: &String| disk::stat(&folder.join(&*disk::os(name))).map_or(0, |stat| stat.size);
     Ok(names_in(folder)?.into_iter().map(|name| (name.clone(), size(&name))).collect())
 }
 
@@ -215,13 +214,8 @@ fn read_piece(file: &File, path: &Path, mut buffer: Vec<u8>, at: u64) -> Result<
 
 /// Opens a file of a backup, and tells its size.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
-    // A manifest may name anything: opening a pipe would wait for a writer.
-    let metadata = path.metadata().map_err(|error| Error::cannot_open(path, error))?;
-    if !metadata.is_file() {
-        return Err(Error::cannot_open(path, io::Error::other("not a regular file")));
-    }
-    let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
-    let size = file.metadata().map_err(|error| Error::cannot_read(path, 0, &error))?.len();
+    let file = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
+    let size = file.size().map_err(|error| Error::cannot_read(path, 0, &error))?;
     Ok((file, size))
 }
 

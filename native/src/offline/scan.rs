@@ -7,6 +7,7 @@ use papyra_core::redis::{self, AofNames, BackupScan, Pass, Scope};
 use papyra_core::report::FileReport;
 
 use super::{Backup, beyond, feed, name_of, open};
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::reading::Effort;
 
@@ -48,7 +49,7 @@ pub(crate) fn scan_as_far(
 /// The key of a payload: what the manifest of the backup around it says, else what its file is named after.
 pub(crate) fn key_of(path: &Path) -> Vec<u8> {
     let name = name_of(path);
-    let manifest = path.parent().and_then(|folder| std::fs::read(folder.join(manifest::NAME)).ok());
+    let manifest = path.parent().and_then(|folder| disk::read(&folder.join(manifest::NAME)).ok());
     let redis = manifest.and_then(|bytes| Manifest::parse(&bytes).ok()).and_then(|manifest| manifest.source.redis);
     let stream = redis.as_ref().and_then(|redis| redis.stream_in(&name));
     stream.map_or_else(|| redis::key_of(&name).to_vec(), |stream| stream.key.clone().into_bytes())

@@ -3,7 +3,7 @@
 //! What to keep is core's plan. A server must not have the files open meanwhile: it is refused then, since a server appends at an offset of its
 //! own.
 
-use crate::disk::File;
+use crate::disk::{self, File};
 
 use papyra_core::plan::Plan;
 use papyra_core::redis::{AofNames, AofPlan, AofReader, LaterCommands, Limits, Scope, Stretch, Survey};
@@ -124,7 +124,7 @@ fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Resul
             plans.following.push(name.clone());
             continue;
         }
-        if set.manifest.is_some() && !path.exists() {
+        if set.manifest.is_some() && !disk::exists(&path) {
             if at == 0 && !after.keep {
                 let text = format!(
                     "{} is missing, and all that follows continues it: put it back from a backup, or --keep-later keeps the \
@@ -286,8 +286,7 @@ fn write(source: &File, output: &File, plan: &AofPlan, rejects: &mut Rejects) ->
 /// The new file must be whole.
 fn verify(output: &File, folder: &Folder, temporary: &str, size: u64, scope: &Scope, effort: Effort<'_>) -> Result<()> {
     let path = folder.join(temporary);
-    let copy = folder.read(temporary)?.into_std();
-    let found = survey(&copy, &path, size, false, scope, effort)?;
+    let found = survey(output, &path, size, false, scope, effort)?;
     let length = output.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     if length == size && !found.damaged && !found.front_damaged {
         return Ok(());

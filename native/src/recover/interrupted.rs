@@ -18,7 +18,7 @@ use super::member::Keeping;
 use super::rejects::give_to;
 use super::{Doing, Outcome, aside, give_name, owner_of, quarantine};
 use crate::disk::fault::Fault;
-use crate::disk::{File, Stat, sparse, sys};
+use crate::disk::{self, File, Stat, sparse, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::Effort;
@@ -153,9 +153,9 @@ fn has_original_aside(history: &History, set: &RotationSet, keeping: &Keeping) -
     let prefix = format!("{}.quarantine.", history.base);
     let mut names = history.folder.names()?;
     if let Keeping::Quarantine(folder) = keeping
-        && folder.is_dir()
+        && disk::is_folder(folder)
     {
-        names.extend(crate::disk::Folder::open(folder)?.names()?);
+        names.extend(disk::Folder::open(folder)?.names()?);
     }
     Ok(names.iter().any(|name| name.starts_with(&prefix)))
 }

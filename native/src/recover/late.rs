@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use papyra_core::scan::Flow;
+use papyra_core::scan::{Flow, Record, Scanner, Sink};
 
 use super::journal::{Mark, State, unfinished};
 use super::meaning::meaning;
@@ -28,7 +28,39 @@ pub(super) struct Late<'a> {
     pub(super) size: u64,
 }
 
-/// Puts late bytes at their place in a member, unless they are there. They begin on a line of their own. With `is_last`
+impl Late<'_> {
+    /// Without what was not written to its end: with the newline of its new place behind it, a record inside that one would
+    /// look like one of its own.
+    pub(super) fn without_torn_tail(self) -> io::Result<Self> {
+        let mut line = self.from;
+        let mut at = self.from;
+        sparse::each_piece(self.file, self.from..self.size, |bytes| {
+            line = memchr::memrchr(b'\n', bytes).map_or(line, |newline| at + newline as u64 + 1);
+            at += bytes.len() as u64;
+            Ok(())
+        })?;
+        let mut whole = Whole(line);
+        let mut scanner = Scanner::new(line, 0);
+        sparse::each_piece(self.file, line..self.size, |bytes| {
+            _ = scanner.push(bytes, &mut whole);
+            Ok(())
+        })?;
+        scanner.finish(&mut whole);
+        Ok(Late { size: whole.0, ..self })
+    }
+}
+
+/// Where the last whole record ends.
+struct Whole(u64);
+
+impl Sink for Whole {
+    fn record(&mut self, record: &Record<'_>) -> Flow {
+        self.0 = record.span.offset + record.span.length;
+        Flow::Continue(())
+    }
+}
+
+/// Puts late bytes at their place in a member, unless they are there. They stand on lines of their own. With `is_last`
 /// nothing may stand behind that place. `false`: something does.
 pub(super) fn insert(
     hidden: &mut Hidden<'_>,

@@ -8,7 +8,7 @@ use super::journal::unfinished;
 use super::member::{self, NewFile};
 use super::rejects::Rejects;
 use super::{Keeping, Outcome, Rejected};
-use crate::disk::{Folder, sparse};
+use crate::disk::{self, Folder, sparse};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::AofSet;
 
@@ -42,7 +42,7 @@ pub(super) fn renewed(set: &AofSet, missing: &[String], following: &[String]) ->
     }
     let text = match (&set.broken, &set.rebuilt) {
         (Some(_), Ok(manifest)) => manifest.to_text().into_bytes(),
-        _ => std::fs::read(set.path(name)).map_err(|error| Error::cannot_open(&set.path(name), error))?,
+        _ => disk::read(&set.path(name))?,
     };
     let text = Manifest::without(&text, &gone);
     let manifest = Manifest::parse(&text).map_err(|finding| {
@@ -110,7 +110,7 @@ pub(super) fn put(
 pub(super) fn no_longer_named(folder: &Folder, set: &AofSet, truncated: bool) -> Result<Vec<String>> {
     let Some(name) = set.manifest.as_ref().filter(|_| truncated) else { return Ok(Vec::new()) };
     let path = folder.join(name);
-    let text = std::fs::read(&path).map_err(|error| Error::cannot_open(&path, error))?;
+    let text = disk::read(&path)?;
     let Ok(manifest) = Manifest::parse(&text) else { return Ok(Vec::new()) };
     let stem = name.strip_suffix(".manifest").unwrap_or_default();
     let incremental = manifest.files.iter().filter(|file| file.role == FileRole::Incremental);

@@ -13,7 +13,7 @@ use papyra_core::rotation::Choice;
 use super::{FilePlan, Options, Outcome, recover};
 use crate::TOOL;
 use crate::archive::{self, Format};
-use crate::disk::{Folder, file_name};
+use crate::disk::{self, Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::{self, Effort};
@@ -33,7 +33,7 @@ pub fn recover_to(path: &Path, format: Format, to: &Path, options: &Options, eff
         let text = format!("{} is there already: choose another name", show(to));
         return Err(Error::new(Code::CannotCreate, text));
     }
-    let source = std::fs::File::open(path).map_err(|error| Error::cannot_open(path, error))?;
+    let source = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
     if options.dry_run {
         return plan(path, format, source, &name, options, effort);
     }

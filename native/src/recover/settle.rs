@@ -178,13 +178,13 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
     if Fault::KnownByInode.is_back() && !is_known(&file) {
         from = 0;
     }
-    if from > 0 && size == from {
+    let late = Late { file: &file, from, size }.without_torn_tail().map_err(|error| hidden.failed(&error))?;
+    if from > 0 && late.size == from {
         return Ok(true);
     }
     if Fault::LateToTheLogsName.is_back() {
         other = Some(Other { name: hidden.log.to_owned(), file: hidden.folder.read(hidden.log)? });
     }
-    let late = Late { file: &file, from, size };
     let is_there = match &other {
         Some(other) => insert(hidden, &late, &other.name, &behind, is_last)?,
         None => false,
@@ -193,11 +193,18 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
         outcome.warnings.push(unclear(hidden.folder, &hidden.journal.name(), hidden.log));
         return Ok(false);
     };
-    outcome.warnings.push(format!(
+    let mut text = format!(
         "{} bytes that an interrupted recovery had left behind were put back into {}",
-        size - from,
+        late.size - from,
         show(&hidden.folder.join(&other.name))
-    ));
+    );
+    if late.size < size {
+        text.push_str(&format!(
+            "; {} more, of a record that was not written to its end, are kept aside",
+            size - late.size
+        ));
+    }
+    outcome.warnings.push(text);
     Ok(true)
 }
 

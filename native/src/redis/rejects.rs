@@ -2,7 +2,7 @@
 //!
 //! A run that was killed between the two may have kept entries that the next run finds again and keeps once more.
 
-use std::fs::File;
+use crate::disk::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -38,14 +38,14 @@ impl<'a> Rejects<'a> {
             None => {
                 let folder = Folder::create(self.folder)?;
                 let name = format!("{}.rejected", free_stem(&folder, &file_name(&self.source))?);
-                let file = folder.create_new(&name)?.into_std();
+                let file = folder.create_new(&name)?;
                 folder.sync()?;
                 self.open.insert((file, folder.join(&name)))
             }
         };
         let mut write = || -> io::Result<()> {
             file.write_all(&lines)?;
-            file.sync_data()
+            file.sync_all()
         };
         write().map_err(|error| {
             Error::cannot_write("keep the removed entries in", path, error).and("they are still in the stream")

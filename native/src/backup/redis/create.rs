@@ -1,7 +1,6 @@
 //! Making a backup of streams, by DUMP or as an RDB file. What was read is what the manifest tells of: every payload is
 //! looked through on its way.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +19,7 @@ use crate::backup::guard;
 use crate::backup::series::Filing;
 use crate::backup::stored::Inside;
 use crate::backup::unfinished::{About, Attributes, Incoming, Unfinished};
-use crate::disk::{Folder, sys};
+use crate::disk::{File, Folder, sys};
 use crate::error::{Code, Error, Result};
 use crate::offline::export::{GROUPS, plain};
 use crate::reading::Effort;

@@ -15,7 +15,7 @@ use crate::backup::drill::Drill;
 use crate::backup::restore::Options;
 use crate::backup::series::Wanted;
 use crate::backup::{Backup, rfc3339, seconds_since};
-use crate::disk::{Folder, file_name};
+use crate::disk::{self, Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::{self, export::GROUPS};
 use crate::reading::Effort;
@@ -106,10 +106,9 @@ fn groups(backup: &Backup) -> Result<Vec<StreamGroups>> {
 pub fn load(of: &offline::Backup, path: &Path, trial: Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
     let report = Report::new(TOOL, Backend::Redis, offline::scan::scan(of, &Scope::default(), effort)?, false);
     let mut done = Drill::new(path, of.size());
-    done.created = std::fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
+    done.created = disk::stat(path)
         .ok()
-        .and_then(|time| jiff::Timestamp::try_from(time).ok())
+        .and_then(|stat| jiff::Timestamp::from_millisecond(stat.modified_ms()).ok())
         .map(rfc3339)
         .unwrap_or_default();
     let mut files = 0;
@@ -153,8 +152,10 @@ pub fn load(of: &offline::Backup, path: &Path, trial: Trial<'_>, effort: Effort<
 /// Copies the files to where a server looks for them; returns how many, and what to tell the server.
 fn copy(of: &offline::Backup, folder: &Folder) -> Result<(u64, Vec<String>)> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
-    let one = |from: &Path, to: &Path| {
-        std::fs::copy(from, to).map(drop).map_err(|error| Error::cannot_create("copy to", to, error))
+    let one = |from: &Path, folder: &Folder, to: &str| {
+        let mut source = disk::open(from).map_err(|error| Error::cannot_open(from, error))?;
+        let copied = std::io::copy(&mut source, &mut folder.create_new(to)?);
+        copied.map(drop).map_err(|error| Error::cannot_create("copy to", &folder.join(to), error))
     };
     match of {
         offline::Backup::Dump(path) => {
@@ -162,7 +163,7 @@ fn copy(of: &offline::Backup, folder: &Folder) -> Result<(u64, Vec<String>)> {
             Err(Error::new(Code::Usage, text))
         }
         offline::Backup::Rdb(path) => {
-            one(path, &folder.join("dump.rdb"))?;
+            one(path, folder, "dump.rdb")?;
             Ok((1, words(&["--appendonly", "no", "--dbfilename", "dump.rdb"])))
         }
         offline::Backup::Aof(set) => {
@@ -170,14 +171,14 @@ fn copy(of: &offline::Backup, folder: &Folder) -> Result<(u64, Vec<String>)> {
             let Some(manifest) = &set.names.manifest else {
                 // A server that keeps a folder of them takes an old one in.
                 let name = set.names.files.first().cloned().unwrap_or_default();
-                one(&set.path(&name), &folder.join(&file_name(Path::new(&name))?))?;
+                one(&set.path(&name), folder, &file_name(Path::new(&name))?)?;
                 return Ok((1, [words(&append), vec![name]].concat()));
             };
             let inside = folder.new_subfolder("appendonly")?;
             let names: Vec<&String> = set.names.files.iter().chain([manifest]).collect();
             for name in &names {
-                if set.path(name).exists() {
-                    one(&set.path(name), &inside.join(name))?;
+                if disk::exists(&set.path(name)) {
+                    one(&set.path(name), &inside, name)?;
                 }
             }
             let base = manifest.strip_suffix(".manifest").unwrap_or(manifest).to_owned();

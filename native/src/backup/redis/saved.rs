@@ -1,11 +1,11 @@
 //! The RDB file that a server saves at a path that we can read: saved anew, waited for, and held open.
 
-use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use crate::disk::{self, File};
 use crate::error::{Code, Error, Result, show};
 use crate::redis::Store;
 use crate::redis::reply::{count, items};
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Has the server save, and opens the file. Returns its size, and the second in which the saving began.
 pub(super) fn saved(store: &Store, path: &Path) -> Result<(File, u64, i64)> {
     // A path that is wrong shows before the server has worked for it.
-    File::open(path).map(drop).or_else(|error| match error.kind() {
+    disk::open(path).map(drop).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
         _ => Err(Error::cannot_open(path, error)),
     })?;
@@ -46,8 +46,8 @@ pub(super) fn saved(store: &Store, path: &Path) -> Result<(File, u64, i64)> {
         }
         std::thread::sleep(PAUSE);
     }
-    let file = File::open(path).map_err(|error| Error::cannot_open(path, error))?;
-    let size = file.metadata().map_err(|error| Error::cannot_read(path, 0, &error))?.len();
+    let file = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
+    let size = file.size().map_err(|error| Error::cannot_read(path, 0, &error))?;
     Ok((file, size, since))
 }
 

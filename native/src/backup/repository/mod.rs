@@ -30,7 +30,7 @@ use rustic_core::{ConfigOptions, Id, KeyOptions, OpenStatus, RepositoryBackends,
 
 use super::files::Files;
 use super::remote;
-use crate::disk::{Folder, Lock, file_name};
+use crate::disk::{self, Folder, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
 use index::{Index, short};
 use root::Root;
@@ -163,7 +163,7 @@ pub fn init(path: &Path) -> Result<PathBuf> {
     let opened = rustic_core::Repository::new(&options(), &RepositoryBackends::new(store.clone(), None));
     let made = opened.and_then(|new| new.init(&credentials, &KeyOptions::default(), &ConfigOptions::default()));
     made.map_err(|error| store.told("make", &error))?;
-    std::fs::canonicalize(path).map_err(|error| Error::cannot_open(path, error))
+    disk::canonical(path)
 }
 
 /// Whether a folder is empty, or holds no more than a killed run of `init` leaves.
@@ -183,7 +183,7 @@ fn options() -> RepositoryOptions {
 
 impl Repository {
     pub(super) fn open(folder: Folder) -> Result<Repository> {
-        let path = std::fs::canonicalize(folder.path()).map_err(|error| Error::cannot_open(folder.path(), error))?;
+        let path = disk::canonical(folder.path())?;
         if !has_config(&folder) {
             let text = format!(
                 "{} is a repository without its file config: put it back from a copy; if it was never used, papyra \

@@ -14,6 +14,7 @@ use crate::backup::redis::Trial;
 use crate::backup::redis::drill::load;
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out};
+use crate::disk;
 use crate::error::{Result, show};
 use crate::history::Choice;
 use crate::offline;
@@ -62,7 +63,7 @@ fn figures(done: &Drill) -> Figures {
 
 /// A file or folder of Redis' own, and no backup of ours.
 pub(super) fn plain(path: &Path) -> Result<Option<offline::Backup>> {
-    if path.join(manifest::NAME).exists() || !path.exists() {
+    if disk::exists(&path.join(manifest::NAME)) || !disk::exists(path) {
         return Ok(None);
     }
     match Target::at(path, Choice::Auto, None) {

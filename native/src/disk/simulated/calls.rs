@@ -68,6 +68,16 @@ impl FileSystem {
             }
             (Err(error), _) => return Err(error),
         };
+        self.open_found(who, found, how)
+    }
+
+    /// Opens what the path leads to, to read.
+    pub(crate) fn open_path(&mut self, who: Process, path: &Path) -> Result<Descriptor> {
+        let found = self.walk(who, path, true)?;
+        self.open_found(who, found, Open::Read)
+    }
+
+    fn open_found(&mut self, who: Process, found: Inode, how: Open) -> Result<Descriptor> {
         let write = how != Open::Read;
         let access = Access { read: true, write, append: write && how != Open::Write, empty: false };
         match self.nodes[found].kind {
@@ -120,6 +130,7 @@ impl FileSystem {
             allocated,
             modified: time(node.modified),
             changed: time(node.changed),
+            stands_for: 0,
         }
     }
 

@@ -134,6 +134,30 @@ impl Disk {
             .map(|fd| Handle::new(process, fd))
     }
 
+    pub(crate) fn open(&self, path: &Path) -> Result<Handle> {
+        let process = RUNNING.get();
+        let about = || path.display().to_string();
+        call(process, looks("open", &about), |fs, _| fs.open_path(process, path)).map(|fd| Handle::new(process, fd))
+    }
+
+    pub(crate) fn stat(&self, path: &Path) -> Result<Stat> {
+        let process = RUNNING.get();
+        let about = || path.display().to_string();
+        call(process, looks("stat", &about), |fs, _| Ok(fs.stat_inode(fs.walk(process, path, true)?)))
+    }
+
+    pub(crate) fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        let process = RUNNING.get();
+        let about = || path.display().to_string();
+        call(process, looks("read_link", &about), |fs, _| {
+            let found = fs.walk(process, path, false)?;
+            match &fs.nodes[found].kind {
+                Kind::Link(target) => Ok(PathBuf::from(target)),
+                _ => Err(Errno::INVAL),
+            }
+        })
+    }
+
     pub(crate) fn make_folder(&self, path: &Path) -> Result<()> {
         let process = RUNNING.get();
         let about = || path.display().to_string();

@@ -3,12 +3,12 @@
 //! `STEM.ndjson` has the records; `STEM.rejected`, made with its first line, has the entries that are none, and of records the fields besides
 //! `data`. Both are put in place together, when the stream is done.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 
 use papyra_core::redis::{Entry, PapyraKey, RecordCheck, StreamFacts, StreamGroups, push_line, push_rejected};
 
 use super::Log;
+use crate::disk::File;
 use crate::disk::Folder;
 use crate::error::{Error, Result};
 
@@ -112,7 +112,7 @@ pub(super) struct Unfinished {
 impl Unfinished {
     pub(super) fn create(folder: &Folder, name: &str) -> Result<Unfinished> {
         let hidden = format!(".{name}.tmp");
-        let file = BufWriter::with_capacity(1 << 18, folder.create_new(&hidden)?.into_std());
+        let file = BufWriter::with_capacity(1 << 18, folder.create_new(&hidden)?);
         Ok(Unfinished { hidden, file })
     }
 
