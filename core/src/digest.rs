@@ -51,9 +51,14 @@ impl Hashes {
     }
 }
 
+/// The SHA-256 of a few bytes.
+pub fn of(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// The SHA-256 of a few bytes, as it is written.
 pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(&of(bytes))
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -21,6 +21,8 @@ pub mod diff;
 pub mod digest;
 pub mod entry;
 pub mod escape;
+
+pub mod figures;
 pub mod finding;
 pub mod folder;
 pub mod fuzz;
@@ -31,6 +33,7 @@ pub mod plan;
 pub mod query;
 pub mod ranking;
 pub mod record;
+pub mod records;
 pub mod redis;
 pub mod report;
 pub mod retention;

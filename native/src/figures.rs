@@ -1,22 +1,6 @@
 //! Numbers as people read them.
 
-/// `1,234,567`
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 entry`, `2,000 entries`
-pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", thousands(count), if count == 1 { one } else { many })
-}
+pub(crate) use papyra_core::figures::{counted, thousands};
 
 /// `340 ms`, `3 s`, `5 min`, `2.5 h`, `4 d`
 pub(crate) fn duration(seconds: f64) -> String {

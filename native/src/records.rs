@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 use std::path::Path;
 
-use papyra_core::scan::{Flow, Record, Scanner, Sink};
+use papyra_core::records::Records;
+use papyra_core::scan::{Flow, Record, Sink};
 use papyra_core::summary::Summary;
 
 use crate::error::{Error, Result};
@@ -132,63 +133,19 @@ pub fn each_of(
     Ok(summaries)
 }
 
-/// The longest line that [`each_in`] holds, in bytes.
-const LONGEST: usize = 64 << 20;
-
-struct Chunk<'a> {
-    each: &'a mut dyn FnMut(&[u8], &Record<'_>),
-    /// What was pushed last, and where it begins.
-    bytes: &'a [u8],
-    at: u64,
-}
-
-impl Sink for Chunk<'_> {
-    fn record(&mut self, record: &Record<'_>) -> Flow {
-        let held = || {
-            let from = usize::try_from(record.span.offset.checked_sub(self.at)?).ok()?;
-            self.bytes.get(from..from.checked_add(usize::try_from(record.span.length).ok()?)?)
-        };
-        if let Some(bytes) = record.bytes.or_else(held) {
-            (self.each)(bytes, record);
-        }
-        Flow::Continue(())
-    }
-}
-
 /// Goes through the records of what can only be read from its beginning to its end. Lines are held whole: one that is
 /// longer than 64 MiB is an error.
 pub(crate) fn each_in(input: &mut dyn Read, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> io::Result<()> {
-    let mut scanner = Scanner::new(0, 0);
+    let mut records = Records::default();
     let mut buffer = vec![0; 1 << 20];
-    let (mut held, mut at) = (0, 0);
     loop {
-        if held == buffer.len() {
-            if held >= LONGEST {
-                return Err(io::Error::other(
-                    "it has a line of more than 64 MiB: restore it, and compare what is restored",
-                ));
-            }
-            buffer.resize(2 * held, 0);
-        }
-        let read = match input.read(&mut buffer[held..]) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+        match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => records.push(&buffer[..read], each).map_err(io::Error::other)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-        };
-        held += read;
-        let whole = match memchr::memrchr2(b'\n', b'\r', &buffer[..held]) {
-            _ if read == 0 => held,
-            Some(newline) => newline + 1,
-            None => 0,
-        };
-        let mut chunk = Chunk { each: &mut *each, bytes: &buffer[..whole], at };
-        _ = scanner.push(&buffer[..whole], &mut chunk);
-        if read == 0 {
-            scanner.finish(&mut chunk);
-            return Ok(());
         }
-        buffer.copy_within(whole..held, 0);
-        held -= whole;
-        at += whole as u64;
     }
+    records.finish(each);
+    Ok(())
 }

@@ -8,7 +8,7 @@
 #   tests/browser/run.sh bench     speed and memory, printed
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-. "$here/../../www/tools/wasm-toolchain.sh"
+. "$here/../../web/tools/wasm-toolchain.sh"
 geckodriver_version=0.37.1
 
 install_browsers() {

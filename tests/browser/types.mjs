@@ -4,7 +4,7 @@ const chunks = [];
 for await (const chunk of process.stdin) chunks.push(chunk);
 const reports = JSON.parse(Buffer.concat(chunks).toString("utf8"));
 
-console.log('import type { Report } from "./engine/report";\n');
+console.log('import type { Report } from "../../web/package/src/report";\n');
 for (const [name, text] of Object.entries(reports)) {
   // A file that cannot be read has a reason and no report.
   if (!text.startsWith("{")) continue;

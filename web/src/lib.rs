@@ -4,8 +4,8 @@
 //! typed arrays. The types on the other side are in `www/src/engine/`.
 //!
 //! The page carries it as two modules. With the feature `judge` alone it opens and scans logs, sets, folders and Redis
-//! files; with `explore` alone it looks into records, unpacks archives and verifies backups, and is loaded when that is
-//! asked for.
+//! files; with `explore` alone it looks into records, unpacks archives, verifies backups and compares histories, and is loaded
+//! when that is asked for.
 
 #[cfg(feature = "explore")]
 mod archive;
@@ -14,6 +14,8 @@ mod backup;
 #[cfg(not(feature = "explore"))]
 #[path = "no_backup.rs"]
 mod backup;
+#[cfg(feature = "explore")]
+mod compare;
 mod details;
 mod opening;
 #[cfg(feature = "explore")]
@@ -34,6 +36,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 pub use archive::Archive;
 #[cfg(feature = "explore")]
 pub use backup::backup;
+#[cfg(feature = "explore")]
+pub use compare::Compared;
 pub use opening::{Opening, archive};
 #[cfg(feature = "explore")]
 pub use records::{Search, misunderstood, rows};

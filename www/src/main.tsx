@@ -8,6 +8,7 @@ import "./styles/table.css";
 import "./styles/streams.css";
 import "./styles/history.css";
 import "./styles/workspace.css";
+import "./styles/compare.css";
 import "./styles/media.css";
 import { listen } from "./state/keys";
 import { readLink } from "./state/link";

@@ -3,14 +3,12 @@
 
 use std::convert::Infallible;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use papyra_core::diff::{Change, Difference, Item, compare};
-use papyra_core::escape::escape;
+use papyra_core::diff::{Diff, Item, LogDiff, Spot, compare, holds_streams, left_out, pairs};
 use papyra_core::manifest::{Content, StoredFile};
 use papyra_core::scan::{Flow, Record};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::pass::Hashed;
@@ -29,103 +27,35 @@ use crate::target::Target;
 const BATCH: usize = 1024;
 const AHEAD: usize = 8;
 
-/// What changed between two histories, schema `papyra.diff/1`.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct Diff {
-    /// `papyra.diff/1`.
-    pub schema: &'static str,
-    /// Who compared: name and version.
-    pub tool: &'static str,
-    /// The older side.
-    pub old: PathBuf,
-    /// The newer side.
-    pub new: PathBuf,
-    /// Whether every log only grew at its end and shrank at its front.
-    pub append_only: bool,
-    /// Log by log.
-    pub logs: Vec<LogDiff>,
-}
-
-/// What changed in one log.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct LogDiff {
-    /// The log's name in the older side; none of one that is new.
-    pub old_log: Option<String>,
-    /// Its name in the newer one; none of one that is not there any more.
-    pub new_log: Option<String>,
-    /// Whether it only grew at its end and shrank at its front.
-    pub append_only: bool,
-    /// What was found.
-    #[serde(flatten)]
-    pub difference: Difference<Place>,
-}
-
-/// Where a record stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Place {
-    /// The file.
-    pub file: String,
-    /// Its line, from 1.
-    pub line: u64,
-    /// Its offset in bytes.
-    pub offset: u64,
-    /// Its length in bytes.
-    pub length: u64,
-}
-
-/// The same with a number in place of the file's name.
-#[derive(Debug, Clone, Copy)]
-struct Spot {
-    file: usize,
-    line: u64,
-    offset: u64,
-    length: u64,
-}
-
 /// Compares two sides, each a backup, a log, a rotation set or a folder of logs. Of each log at most `most` changes are
 /// listed.
 pub fn diff(old: &Path, new: &Path, most: usize, effort: Effort<'_>) -> Result<Diff> {
     let (before, after) = (Side::open(old)?.logs(), Side::open(new)?.logs());
-    let mut pairs: Vec<(Option<String>, Option<String>)> = Vec::new();
-    if before.len() == 1 && after.len() == 1 {
-        // One history each: what they are called says nothing.
-        pairs.extend(before.into_iter().zip(after).map(|(old, new)| (Some(old), Some(new))));
-    } else {
-        pairs.extend(before.iter().map(|log| (Some(log.clone()), after.contains(log).then(|| log.clone()))));
-        pairs.extend(after.into_iter().filter(|log| !before.contains(log)).map(|log| (None, Some(log))));
-    }
     let mut logs = Vec::new();
-    for (old_log, new_log) in pairs {
-        let difference = one(old, old_log.as_deref(), new, new_log.as_deref(), most, effort)?;
-        logs.push(LogDiff { old_log, new_log, append_only: difference.is_append_only(), difference });
+    for (old_log, new_log) in pairs(before, after) {
+        logs.push(one(old, old_log, new, new_log, most, effort)?);
     }
-    Ok(Diff {
-        schema: "papyra.diff/1",
-        tool: TOOL,
-        old: old.to_owned(),
-        new: new.to_owned(),
-        append_only: logs.iter().all(|log| log.append_only),
-        logs,
-    })
+    let name = |path: &Path| papyra_core::name::text(path.as_os_str().as_encoded_bytes());
+    Ok(Diff::new(TOOL, name(old), name(new), logs))
 }
 
 /// Compares one log.
 fn one(
     old: &Path,
-    old_log: Option<&str>,
+    old_log: Option<String>,
     new: &Path,
-    new_log: Option<&str>,
+    new_log: Option<String>,
     most: usize,
     effort: Effort<'_>,
-) -> Result<Difference<Place>> {
+) -> Result<LogDiff> {
     std::thread::scope(|scope| {
-        let side = |path, log: Option<&str>| {
+        let side = |path, log: &Option<String>| {
             let (to, from) = sync_channel(AHEAD);
-            let log = log.map(str::to_owned);
+            let log = log.clone();
             (scope.spawn(move || read(path, log.as_deref(), to, effort)), Batches::new(from))
         };
-        let (old_side, mut old_records) = side(old, old_log);
-        let (new_side, mut new_records) = side(new, new_log);
+        let (old_side, mut old_records) = side(old, &old_log);
+        let (new_side, mut new_records) = side(new, &new_log);
         let found = compare(|| Ok::<_, Infallible>(old_records.next()), || Ok(new_records.next()), most);
         let Ok(found) = found;
         // A side that failed has seemed to end there: its failure counts, and not what was found.
@@ -133,19 +63,7 @@ fn one(
             side.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         let (old_names, new_names) = (names(old_side)?, names(new_side)?);
-        let place = |spot: Spot, names: &[String]| Place {
-            file: names.get(spot.file).cloned().unwrap_or_default(),
-            line: spot.line,
-            offset: spot.offset,
-            length: spot.length,
-        };
-        let Difference { old, new, common, left, added, counts, changes } = found;
-        let changes = changes.into_iter().map(|change| Change {
-            kind: change.kind,
-            old: change.old.map(|spot| place(spot, &old_names)),
-            new: change.new.map(|spot| place(spot, &new_names)),
-        });
-        Ok(Difference { old, new, common, left, added, counts, changes: changes.collect() })
+        Ok(LogDiff::new((old_log, &old_names), (new_log, &new_names), found))
     })
 }
 
@@ -198,10 +116,7 @@ impl Side {
         if is_stored() || Folder::open(path).is_ok_and(|folder| is_backup(&folder).unwrap_or(false)) {
             let backup = Backup::open(path)?;
             if backup.manifest.source.redis.is_some() {
-                return Err(no_logs(
-                    path,
-                    "it holds streams: papyra redis export writes its streams as logs, compare those",
-                ));
+                return Err(no_logs(path, holds_streams()));
             }
             return Ok(Side::Backup(Box::new(backup)));
         }
@@ -213,18 +128,11 @@ impl Side {
         match target? {
             Target::History(history) => Ok(Side::Logs(vec![history])),
             Target::Folder(logs) => match logs.left_out() {
-                Some(left) => {
-                    let left: Vec<String> = left.iter().map(|name| escape(name.as_bytes())).collect();
-                    let why =
-                        format!("it holds what cannot be compared: {}; name the logs one by one", left.join(", "));
-                    Err(no_logs(path, &why))
-                }
+                Some(left) => Err(no_logs(path, &left_out(&left))),
                 None => Ok(Side::Logs(logs.histories)),
             },
             Target::Archive(..) | Target::Stream(_) => Err(no_logs(path, "unpack it, or save it to a file first")),
-            Target::Backup(_) | Target::Redis(_) => {
-                Err(no_logs(path, "papyra redis export writes its streams as logs, compare those"))
-            }
+            Target::Backup(_) | Target::Redis(_) => Err(no_logs(path, holds_streams())),
         }
     }
 
@@ -244,7 +152,10 @@ impl Side {
                 let files = backup.manifest.logs().into_iter().find(|(name, _)| name == log);
                 for file in files.into_iter().flat_map(|(_, files)| files) {
                     each_stored(backup, file, "compared", &mut |bytes, record| {
-                        each(Item { hash: Sha256::digest(bytes).into(), at: spot(names.len(), record) });
+                        each(Item {
+                            hash: Sha256::digest(bytes.trim_ascii()).into(),
+                            at: Spot::of(names.len(), record),
+                        });
                     })?;
                     names.push(file.path.clone());
                 }
@@ -263,7 +174,7 @@ impl Side {
                                 hash.update(piece);
                                 Ok(())
                             })?;
-                            each(Item { hash: hash.finalize().into(), at: spot(names.len(), found.record) });
+                            each(Item { hash: hash.finalize().into(), at: Spot::of(names.len(), found.record) });
                             Ok(Flow::Continue(()))
                         })?;
                         names.push(member.name);
@@ -273,10 +184,6 @@ impl Side {
         }
         Ok(names)
     }
-}
-
-fn spot(file: usize, record: &Record<'_>) -> Spot {
-    Spot { file, line: record.line, offset: record.span.offset, length: record.span.length }
 }
 
 fn no_logs(path: &Path, why: &str) -> Error {

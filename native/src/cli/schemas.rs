@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use papyra_core::diff::Diff;
 use papyra_core::manifest::Manifest;
 use papyra_core::redis::GroupsFile;
 use papyra_core::report::Report;
@@ -14,7 +15,6 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::{Verdict, backup, checklist, config, doctor, follow, inspect_groups, persistence_inspect, redis};
-use crate::backup::diff::Diff;
 use crate::backup::drill::Drill;
 use crate::backup::restore::Restored;
 use crate::backup::verify::{Verification, Verifications};

@@ -1,6 +1,7 @@
 // The worker as seen from the page: starts it from what the file carries, and turns its messages into promises.
 
 import type { BackupFiles, Describing } from "./backup";
+import type { ComparedSide, Comparison, Wanted } from "./compare";
 import type { Source } from "../read/source";
 import { endsOf } from "../read/look";
 import type { Want } from "./redis";
@@ -168,6 +169,27 @@ export class Engine {
     await this.#ask(job, { do: "end-search-file", job });
   }
 
+  /** Begins to compare two sides, the older one first; answers what is to be read, null when nothing is. */
+  async compare(sides: readonly [ComparedSide, ComparedSide]): Promise<Wanted | null> {
+    await this.explore();
+    const ask = this.job();
+    return wantedOf(await this.#ask(ask, { do: "compare", ask, sides }));
+  }
+
+  /** The next bytes of the file that was wanted of a side; without bytes it is over. */
+  async compareBytes(side: number, buffer: ArrayBuffer | null): Promise<Wanted | null> {
+    const ask = this.job();
+    return wantedOf(await this.#ask(ask, { do: "compare-bytes", ask, side, buffer }, buffer === null ? [] : [buffer]));
+  }
+
+  /** What the comparison came to, of sides with these names. */
+  async compared(old: string, newer: string): Promise<Comparison> {
+    const ask = this.job();
+    const answer = await this.#ask(ask, { do: "compared", ask, old, new: newer });
+    if (answer.did !== "compared") throw new Error("Nothing was compared");
+    return answer.comparison;
+  }
+
   endFile(job: number): void {
     this.#send({ do: "end-file", job });
   }
@@ -228,6 +250,8 @@ export class Engine {
       case "want":
       case "rows":
       case "query":
+      case "compare":
+      case "compared":
         return this.#answer(message.ask, message);
       case "chunk": {
         const waiting = this.#returns.shift();
@@ -273,6 +297,12 @@ export class Engine {
     this.#rest();
     this.#worker.terminate();
   }
+}
+
+function wantedOf(answer: FromWorker): Wanted | null {
+  if (answer.did !== "compare") return null;
+  if (answer.refused !== null) throw new Refused(answer.refused);
+  return answer.wanted;
 }
 
 interface TrustedTypes {

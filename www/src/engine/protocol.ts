@@ -2,7 +2,8 @@
 
 import type { BackupFiles, BackupTold, Describing } from "./backup";
 import type { RedisBackup, Remedy, Want } from "./redis";
-import type { Anomaly } from "./report";
+import type { ComparedSide, Comparison, Wanted } from "./compare";
+import type { Anomaly } from "../../../web/package/src/report";
 
 /** What recovery does with one file: neighbouring stretches, in order, none left out. */
 export interface Plan {
@@ -181,7 +182,12 @@ export type ToWorker =
   /** A search in files of so many bytes in all; `csv`: it makes rows of what it finds. */
   | { do: "search"; job: number; query: string; total: number; csv: boolean }
   | { do: "search-file"; job: number; file: Searched }
-  | { do: "end-search-file"; job: number };
+  | { do: "end-search-file"; job: number }
+  /** Compares two sides, the older one first. */
+  | { do: "compare"; ask: number; sides: readonly [ComparedSide, ComparedSide] }
+  /** The next bytes of the file that is wanted; null: it is over. */
+  | { do: "compare-bytes"; ask: number; side: number; buffer: ArrayBuffer | null }
+  | { do: "compared"; ask: number; old: string; new: string };
 
 export type FromWorker =
   | { did: "ready"; tool: string; notes: Record<string, string> }
@@ -198,6 +204,9 @@ export type FromWorker =
   | ({ did: "hits"; job: number; buffer: ArrayBuffer | null } & Hits)
   | { did: "finish"; job: number; result: ScanResult }
   | { did: "rows"; ask: number; rows: Row[] }
+  /** `wanted` is null when both sides were read; `refused`: why one of them cannot be compared. */
+  | { did: "compare"; ask: number; wanted: Wanted | null; refused: string | null }
+  | { did: "compared"; ask: number; comparison: Comparison }
   /** Still at work on what was given. */
   | { did: "busy" }
   | { did: "fail"; message: string };

@@ -3,6 +3,7 @@
 import * as explore from "../../../web/pkg/explore/papyra_web.js";
 import * as judge from "../../../web/pkg/judge/papyra_web.js";
 import type { BackupFiles, BackupTold, Describing } from "./backup";
+import type { ComparedSide, Comparison, Wanted } from "./compare";
 import type { ArchiveMember, Found, FromWorker, LineIndex, NewFinding, Order, PassedOver, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
 import type { Remedy, Want } from "./redis";
 
@@ -84,6 +85,8 @@ let opening: judge.Opening | null = null;
 let scan: Scan | null = null;
 /** The archive that is being unpacked. */
 let archive: Opened | null = null;
+/** The two sides that are compared. */
+let compared: explore.Compared | null = null;
 let search: { job: number; search: explore.Search; told: number } | null = null;
 
 scope.onmessage = (event: MessageEvent<ToWorker>) => {
@@ -174,8 +177,44 @@ function hear(message: ToWorker): void {
     case "end-search-file":
       if (search?.job === message.job) search.search.finish();
       return hits(message.job, null);
+    case "compare":
+      return answerCompare(message.ask, () => beginCompare(message.sides));
+    case "compare-bytes":
+      return answerCompare(message.ask, () => {
+        if (message.buffer === null) compared?.end_file(message.side);
+        else compared?.push(message.side, new Uint8Array(message.buffer));
+      });
+    case "compared": {
+      const told = JSON.parse(compared?.told(message.old, message.new) ?? "{}") as Comparison;
+      return tell({ did: "compared", ask: message.ask, comparison: told });
+    }
     case "finish":
       return finish(message.job, message.whole);
+  }
+}
+
+function beginCompare(sides: readonly ComparedSide[]): void {
+  compared?.free();
+  const own = (compared = new explore.Compared());
+  sides.forEach(({ name, backup, logs, others }, side) => {
+    logs.forEach((log) => own.add_log(side, log.base, [...log.names], Uint32Array.from(log.places)));
+    others.forEach((other) => own.add_other(side, other));
+    const manifest = backup === null ? undefined : own.add_backup(side, new Uint8Array(backup.manifest), new Uint8Array(backup.sums), [...backup.paths]);
+    const why = manifest ?? own.refused(side);
+    if (why !== undefined) throw `cannot compare ${name}: ${why}`;
+  });
+  own.begin();
+}
+
+/** What core refuses it throws as a text: an answer, not a fault of this worker. */
+function answerCompare(ask: number, work: () => void): void {
+  try {
+    work();
+    const wanted = compared?.wanted();
+    tell({ did: "compare", ask, wanted: wanted === undefined ? null : (JSON.parse(wanted) as Wanted), refused: null });
+  } catch (error) {
+    if (typeof error !== "string") throw error;
+    tell({ did: "compare", ask, wanted: null, refused: error });
   }
 }
 

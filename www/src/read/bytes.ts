@@ -1,6 +1,6 @@
 // The bytes around a finding, for looking at: a few hundred, whatever the damage measures.
 
-import type { Anomaly } from "../engine/report";
+import type { Anomaly } from "../../../web/package/src/report";
 
 /** Shown before and behind the damage. */
 const MARGIN = 96;

@@ -6,6 +6,7 @@ import { unpacked } from "./archives";
 import { openBackup } from "./backup";
 import { landOn } from "./link";
 import { failed, orderOf, reset, scan, stop } from "./scan";
+import { forgetComparison } from "./compare";
 import * as session from "./session";
 import * as workspace from "./workspace";
 import { sampleSource } from "../sample";
@@ -56,6 +57,7 @@ async function begin(files: readonly Source[]): Promise<void> {
   session.opened.value = files;
   reset(files, false);
   session.unitName.value = "";
+  forgetComparison();
   try {
     const units = await unpacked(unitsOf(files), () => own !== turns);
     if (own !== turns || units === null) return;

@@ -4,7 +4,7 @@
 // a limit, never into this page's memory.
 
 import type { Unpacked } from "../engine/protocol";
-import { pump } from "../read/pump";
+import { pump } from "../../../web/package/src/pump";
 import type { Source } from "../read/source";
 import { type Unit, unitsOf } from "../read/units";
 import { size } from "../text/numbers";

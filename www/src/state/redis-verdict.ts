@@ -1,6 +1,6 @@
 // The verdict on Redis backups, alone or beside logs. What can be done about damage core has said, see `remedies`.
 
-import { recordTotal, type Report } from "../engine/report";
+import { recordTotal, type Report } from "../../../web/package/src/report";
 import { count, plural } from "../text/numbers";
 import { checksumOf } from "../text/redis";
 import { remedies } from "./session";

@@ -1,7 +1,7 @@
 // Reading Redis backups: the engine says which bytes of which file come next, also a second time, until it has enough.
 
 import type { Engine } from "../engine/engine";
-import { pump } from "../read/pump";
+import { pump } from "../../../web/package/src/pump";
 import type { Source } from "../read/source";
 import { chunkSize } from "./link";
 import * as session from "./session";

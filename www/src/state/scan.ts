@@ -3,8 +3,8 @@
 import { Engine, Refused } from "../engine/engine";
 import type { Order } from "../engine/protocol";
 import type { Describing } from "../engine/backup";
-import type { Report } from "../engine/report";
-import { AHEAD, pump, readAhead } from "../read/pump";
+import type { Report } from "../../../web/package/src/report";
+import { AHEAD, pump, readAhead } from "../../../web/package/src/pump";
 import type { Source } from "../read/source";
 import { visible } from "../text/escape";
 import { plural } from "../text/numbers";

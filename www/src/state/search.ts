@@ -1,7 +1,7 @@
 // A search: one pass over the text of all that is listed, file by file. Nothing here keeps what it finds.
 
 import type { Hits } from "../engine/protocol";
-import { pump } from "../read/pump";
+import { pump } from "../../../web/package/src/pump";
 import { chunkSize } from "./link";
 import { readyEngine } from "./scan";
 import * as session from "./session";

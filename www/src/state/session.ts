@@ -1,10 +1,10 @@
 // What the page knows: one signal per fact, and what follows from them. Who changes them: state/actions.ts.
 
-import { batch, computed, signal, type Signal } from "@preact/signals";
+import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { BackupTold } from "../engine/backup";
 import type { LineIndex, Listing, LogSet, PassedOver, Plan, Timeline } from "../engine/protocol";
 import type { Pass, RedisBackup, Remedy } from "../engine/redis";
-import type { Anomaly, FileReport, Report } from "../engine/report";
+import type { Anomaly, FileReport, Report } from "../../../web/package/src/report";
 import type { Source } from "../read/source";
 
 export type Phase =
@@ -165,15 +165,15 @@ const OWN = {
   reportSources, reasonCounts, plans, timeline, found, seenRecords, indexes, packed, plainBytes, listings, unitName,
 };
 
-export type Kept = Readonly<Record<string, unknown>>;
+export type Kept = { readonly [Name in keyof typeof OWN]: (typeof OWN)[Name] extends ReadonlySignal<infer Value> ? Value : never };
 
 export function keep(): Kept {
-  return Object.fromEntries(Object.entries(OWN).map(([name, held]) => [name, held.peek()]));
+  return Object.fromEntries(Object.entries(OWN).map(([name, held]) => [name, held.peek()])) as Kept;
 }
 
 export function bring(kept: Kept): void {
   batch(() => {
-    for (const [name, held] of Object.entries(OWN)) (held as Signal<unknown>).value = kept[name];
+    for (const [name, held] of Object.entries(OWN)) (held as Signal<unknown>).value = kept[name as keyof Kept];
     selected.value = 0;
     reasonFilter.value = null;
   });

@@ -1,7 +1,7 @@
 // The verdict: from what is known to one headline, one sentence, one tone.
 
 import type { BackupTold } from "../engine/backup";
-import { type Report, recordTotal } from "../engine/report";
+import { type Report, recordTotal } from "../../../web/package/src/report";
 import { count, plural, size } from "../text/numbers";
 import { hasRedis, ofRedis } from "./redis-verdict";
 import { visible } from "../text/escape";

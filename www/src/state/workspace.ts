@@ -1,7 +1,7 @@
 // What was opened, as a list: each folder, backup and archive is looked at by itself, one after the other, and its result kept.
 
 import { computed, signal } from "@preact/signals";
-import { recordTotal } from "../engine/report";
+import { recordTotal } from "../../../web/package/src/report";
 import type { Source } from "../read/source";
 import type { Unit } from "../read/units";
 import * as session from "./session";

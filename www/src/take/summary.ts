@@ -1,6 +1,6 @@
 // A few lines of plain text for the incident ticket.
 
-import { recordTotal } from "../engine/report";
+import { recordTotal } from "../../../web/package/src/report";
 import { backup, found, redis, remedies, report, sources, timeline } from "../state/session";
 import { hasRedis } from "../state/redis-verdict";
 import { verdict } from "../state/verdict";

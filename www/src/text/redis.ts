@@ -1,6 +1,7 @@
 // Redis backups in words: what their files are, what their checksums say, what each finding of theirs means.
 
-import type { BackupReport, Checksum, RedisBackup, StreamReport } from "../engine/redis";
+import type { BackupReport, Checksum, StreamReport } from "../../../web/package/src/report";
+import type { RedisBackup } from "../engine/redis";
 import { count, plural } from "./numbers";
 
 const FORMATS: Record<BackupReport["format"], string> = {

@@ -1,7 +1,7 @@
 // One anomaly in full: what it is, where, its bytes with their neighbours, and what recovery would do.
 
 import { useEffect, useState } from "preact/hooks";
-import type { Anomaly } from "../engine/report";
+import type { Anomaly } from "../../../web/package/src/report";
 import { type Window, windowAround } from "../read/bytes";
 import { linkTo } from "../state/link";
 import { type Found, bytesOf, isDump, logs, pathOf, seenOf, sources } from "../state/session";

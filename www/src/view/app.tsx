@@ -6,6 +6,7 @@ import { verdict } from "../state/verdict";
 import { Anomalies } from "./anomalies";
 import { Backup } from "./backup";
 import { Checked } from "./checked";
+import { Compare } from "./compare";
 import { Dialogs } from "./dialogs";
 import { DropVeil } from "./drop";
 import { Empty } from "./empty";
@@ -17,6 +18,7 @@ import { Printed } from "./printed";
 import { Reading } from "./reading";
 import { FilterBar, Records } from "./records";
 import { Announcer, Toast } from "./small";
+import { comparing } from "../state/compare";
 import { items } from "../state/workspace";
 import { open } from "../state/table";
 import { Aside } from "./aside";
@@ -49,12 +51,12 @@ export function App() {
 
 /** What was opened at the left when it is more than one thing, the result, and a record that is open at the right. */
 function Workspace() {
-  const name = `workspace${items.value.length > 1 ? " with-tree" : ""}${open.value ? " with-record" : ""}`;
+  const name = `workspace${items.value.length > 1 ? " with-tree" : ""}${open.value && !comparing.value ? " with-record" : ""}`;
   return (
     <div class={name}>
       <Tree />
-      <div class="result"><Result /></div>
-      <RecordPanel />
+      <div class="result">{comparing.value ? <Compare /> : <Result />}</div>
+      {!comparing.value && <RecordPanel />}
     </div>
   );
 }

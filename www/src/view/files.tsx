@@ -2,11 +2,14 @@
 
 import { moveSource } from "../state/actions";
 import { backup, found, isBackup, logs, packed, phase, progress, redis, report, reportSources, rotation, seenOf, sets, sources } from "../state/session";
-import { recordTotal, type FileReport } from "../engine/report";
+import { recordTotal, type FileReport } from "../../../web/package/src/report";
 import { count, plural, size, timeSpan } from "../text/numbers";
 import { visible } from "../text/escape";
 import { formatOf } from "../text/redis";
 import { reasonTitle } from "../text/words";
+import { choices } from "../state/compare";
+import { items } from "../state/workspace";
+import { CompareButton } from "./compare";
 import { Lower, Up } from "./icons";
 
 const ROLES: Record<string, string> = {
@@ -25,6 +28,7 @@ export function Files() {
     <section class="card files" aria-labelledby="files-title">
       <div class="card-head">
         <h2 id="files-title">Files <span class="faint">{rotation.value ? "in the order they were written, oldest first" : isBackup.value || byManifest ? "as the manifest lists them" : "as they were opened"}</span></h2>
+        {items.value.length === 1 && choices.value.length > 1 && <CompareButton />}
       </div>
       <ol class="file-list">
         {list.map((source, index) => (

@@ -1,9 +1,8 @@
 // What a Redis backup holds: each file's own marks, the streams, and the consumer groups with what is pending.
 
 import { useState } from "preact/hooks";
-import type { StreamReport } from "../engine/redis";
-import type { FileReport } from "../engine/report";
-import { recordTotal } from "../engine/report";
+import type { FileReport, StreamReport } from "../../../web/package/src/report";
+import { recordTotal } from "../../../web/package/src/report";
 import { report } from "../state/session";
 import { count, plural } from "../text/numbers";
 import { visible } from "../text/escape";

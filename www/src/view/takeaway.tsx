@@ -1,6 +1,6 @@
 // What the operator takes away: repaired files, rejected bytes, the report, a summary, the command for the server.
 
-import { recordTotal } from "../engine/report";
+import { recordTotal } from "../../../web/package/src/report";
 import { archive, bytesOf, isBackup, logs, looksLike, packed, phase, plans, redis, remedies, report, reportText, seenOf, sources } from "../state/session";
 import { copy } from "../take/clipboard";
 import { logCommands, redisCommands } from "../take/command";

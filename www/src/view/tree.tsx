@@ -3,7 +3,9 @@
 import { count, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { type Item, at, isBusy, items, leftOut, show } from "../state/workspace";
+import { choices, comparing } from "../state/compare";
 import { Check, Cross, Dots, Mend } from "./icons";
+import { CompareButton } from "./compare";
 
 const ICONS = { good: Check, mend: Mend, bad: Cross, calm: Dots } as const;
 
@@ -17,6 +19,7 @@ export function Tree() {
       <ul>
         {list.map((item, index) => <li key={index}><Entry item={item} index={index} /></li>)}
       </ul>
+      {choices.value.length > 1 && <CompareButton />}
       {leftOut.value.length > 0 && (
         <details class="faint">
           <summary>{plural(leftOut.value.length, "folder")} without logs</summary>
@@ -31,7 +34,10 @@ function Entry({ item, index }: { item: Item; index: number }) {
   const Picture = ICONS[item.tone];
   const name = item.unit.name === "" ? visible(item.unit.files.map(({ path }) => path).slice(0, 3).join(", ")) : visible(item.unit.name);
   return (
-    <button type="button" class={`tree-entry ${item.tone}`} aria-current={index === at.value ? "true" : undefined} disabled={isBusy.value} onClick={() => show(index)}>
+    <button type="button" class={`tree-entry ${item.tone}`} aria-current={index === at.value && !comparing.value ? "true" : undefined} disabled={isBusy.value} onClick={() => {
+      comparing.value = false;
+      show(index);
+    }}>
       <span class="tree-icon"><Picture size={18} /></span>
       <span class="tree-name mono" title={name}>{name}</span>
       <span class="tree-says faint">

@@ -1,7 +1,7 @@
 // The verdict card: icon, headline, sentence, and the facts beside it.
 
 import { elapsed, looksLike, phase, progress, report, sources, timeline } from "../state/session";
-import { type RecordCounts, recordTotal } from "../engine/report";
+import { type RecordCounts, recordTotal } from "../../../web/package/src/report";
 import { hasRedis } from "../state/redis-verdict";
 import { type Tone, verdict } from "../state/verdict";
 import { count, duration, exactSize, plural, speed, timeSpan } from "../text/numbers";

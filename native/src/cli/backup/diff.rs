@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use papyra_core::diff::{Change, Counts, Kind};
-use papyra_core::escape::escape;
+use papyra_core::diff::LogDiff;
 
 use super::Reading;
-use crate::backup::diff::{LogDiff, Place, diff};
+use crate::backup::diff::diff;
 use crate::cli::Verdict;
-use crate::cli::out::{Out, counted, thousands};
+use crate::cli::out::{Out, thousands};
 use crate::cli::settings::Format;
 use crate::error::Result;
 
@@ -38,64 +37,16 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
 }
 
 fn print(log: &LogDiff, out: &mut Out) {
-    let found = &log.difference;
-    let name = escape(log.new_log.as_ref().or(log.old_log.as_ref()).map_or(b"", |name| name.as_bytes()));
     if log.append_only {
-        out.success(&format!("{name}: history was only appended to"));
-    } else if log.new_log.is_none() {
-        out.bad(&format!("{name}: the log is not there any more"));
-    } else if found.common == 0 {
-        out.bad(&format!("{name}: no record of the older history is in the newer one"));
+        out.success(&log.says());
     } else {
-        out.bad(&format!("{name}: history was changed: {}", told(found.counts)));
+        out.bad(&log.says());
     }
-    out.detail(&format!(
-        "{} in common, {} new, {} left at the front",
-        counted(found.common, "record", "records"),
-        thousands(found.added),
-        thousands(found.left)
-    ));
-    for change in &found.changes {
-        out.detail(&describe(change));
+    out.detail(&log.facts());
+    for change in &log.difference.changes {
+        out.detail(&change.says());
     }
-    let counts = found.counts;
-    let all = counts.gone + counts.changed + counts.doubled + counts.moved + counts.inserted;
-    if all > found.changes.len() as u64 {
-        out.detail(&format!("and {} more: --max-findings lists them", thousands(all - found.changes.len() as u64)));
-    }
-}
-
-fn told(counts: Counts) -> String {
-    let named = [
-        (counts.gone, "gone"),
-        (counts.changed, "changed"),
-        (counts.doubled, "doubled"),
-        (counts.moved, "moved"),
-        (counts.inserted, "put in"),
-    ];
-    let parts = named.into_iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> =
-        parts.map(|(count, what)| format!("{} {what}", counted(count, "record", "records"))).collect();
-    parts.join(", ")
-}
-
-fn describe(change: &Change<Place>) -> String {
-    let place = |place: &Option<Place>| {
-        place.as_ref().map_or_else(String::new, |place| {
-            format!(
-                "{} line {} at byte {}",
-                escape(place.file.as_bytes()),
-                thousands(place.line),
-                thousands(place.offset)
-            )
-        })
-    };
-    let (old, new) = (place(&change.old), place(&change.new));
-    match change.kind {
-        Kind::Gone => format!("gone: {old}"),
-        Kind::Changed => format!("changed: {old}, now {new}"),
-        Kind::Doubled => format!("doubled: {old}, again {new}"),
-        Kind::Moved => format!("moved: {old}, now {new}"),
-        Kind::Inserted => format!("put in: {new}"),
+    if log.unlisted() > 0 {
+        out.detail(&format!("and {} more: --max-findings lists them", thousands(log.unlisted())));
     }
 }

@@ -1,6 +1,4 @@
-// The shape of `papyra.scan/1`, as core serialises it. Types alone; a test holds them against the Rust types.
-
-import type { BackupReport, StreamReport } from "./redis";
+// The shape of `papyra.scan/1`, as core serialises it; a test holds it against the Rust types.
 
 export type Verdict = "clean" | "anomalies";
 export type Role = "active" | "rotated" | "orphan" | "temporary" | "missing";
@@ -58,6 +56,61 @@ export interface FileReport {
   streams?: StreamReport[];
 }
 
+export type Checksum = "verified" | "mismatch" | "not_checksummed" | "not_reached";
+
+/** What a backup file says of itself. */
+export interface BackupReport {
+  format: "rdb" | "dump" | "aof" | "manifest";
+  header?: { vendor: "redis" | "valkey"; version: number };
+  checksum?: Checksum;
+  commands?: number;
+  other_keys: number;
+  /** Some of their names. */
+  other_names?: string[];
+  other_streams: number;
+}
+
+export interface ConsumerReport {
+  name: string;
+  pending: number;
+  /** Unix milliseconds. */
+  seen_time: number;
+  active_time?: number;
+}
+
+export interface GroupReport {
+  name: string;
+  last_delivered: string;
+  entries_read?: number;
+  pending: number;
+  consumers: ConsumerReport[];
+}
+
+export interface StreamReport {
+  db: number;
+  key: string;
+  /** Absent for a stream that is not Papyra's. */
+  papyra?: { prefix: string; system_id: string; kind: "events" | "audits" | "dead_letters" };
+  offset: number;
+  expire_ms?: number;
+  length: number;
+  entries: number;
+  first_id: string | null;
+  last_id: string;
+  max_deleted_id: string;
+  entries_added: number;
+  groups: number;
+  consumers: number;
+  pending: number;
+  producers?: number;
+  records: { event: number; audit: number; dead_letter: number; other: number };
+  bad_entries: number;
+  first_timestamp: number | null;
+  last_timestamp: number | null;
+  incomplete?: boolean;
+  consumer_groups: GroupReport[];
+}
+
 export interface Totals {
   files: number;
   bytes: number;
@@ -79,6 +132,7 @@ export interface Report {
   files: FileReport[];
 }
 
+/** All records, whatever their kind. */
 export function recordTotal(counts: RecordCounts): number {
   return counts.event + counts.audit + counts.dead_letter + counts.other;
 }

@@ -1,12 +1,15 @@
-# Sourced, not run: finds or installs what building for wasm32-unknown-unknown needs.
+# Sourced, not run: finds or installs what building for wasm32-unknown-unknown, and what is made of it, needs.
 #
-# Gives three things and changes nothing else in the calling shell:
+# Gives these and changes nothing else in the calling shell:
 #   wasm_cargo …                 cargo for the wasm target (add no --target), SIMD on
 #   wasm_bindgen_bin NAME        path of a wasm-bindgen program that matches Cargo.lock to the digit
 #   cargo_tool CRATE VERSION BIN path of a program from crates.io, installed once into the tools folder
+#   node_modules                 the page's tools in www/node_modules: the TypeScript compiler, the bundler
+#   stamp FILE INPUT…            whether FILE holds the hash of these inputs; else leaves the hash in $stamp_now
 # Building, tests and the page do not live here.
 
 papyra_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+www=$papyra_root/www
 papyra_tools=${PAPYRA_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/papyra/tools}
 wasm_triple=wasm32-unknown-unknown
 # Kept apart from the native target folder: two compilers sharing one throw each other's work away.
@@ -101,3 +104,21 @@ cargo_tool() {
 }
 
 wasm_bindgen_bin() { cargo_tool wasm-bindgen-cli "$(locked_version wasm-bindgen)" "$1"; }
+
+stamp() {
+  local file=$1
+  shift
+  stamp_now=$(find -L "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1)
+  [ -f "$file" ] && [ "$(cat "$file")" = "$stamp_now" ]
+}
+
+node_or_die() {
+  command -v node >/dev/null && command -v npm >/dev/null || { say "node 20.19 or newer and npm are needed"; exit 69; }
+}
+
+node_modules() {
+  node_or_die
+  if ! (cd "$www" && stamp node_modules/.stamp package-lock.json); then
+    (cd "$www" && npm ci --no-audit --no-fund --loglevel=error && stamp /dev/null package-lock.json || printf '%s\n' "$stamp_now" >node_modules/.stamp)
+  fi
+}
