@@ -116,9 +116,11 @@ node_or_die() {
   command -v node >/dev/null && command -v npm >/dev/null || { say "node 20.19 or newer and npm are needed"; exit 69; }
 }
 
-node_modules() {
+node_modules() (
   node_or_die
-  if ! (cd "$www" && stamp node_modules/.stamp package-lock.json); then
-    (cd "$www" && npm ci --no-audit --no-fund --loglevel=error && stamp /dev/null package-lock.json || printf '%s\n' "$stamp_now" >node_modules/.stamp)
+  cd "$www"
+  if ! stamp node_modules/.stamp package-lock.json; then
+    npm ci --no-audit --no-fund --loglevel=error
+    printf '%s\n' "$stamp_now" >node_modules/.stamp
   fi
-}
+)
