@@ -4,7 +4,7 @@
 #   tests/browser/run.sh           all of it; installs what is missing
 #   tests/browser/run.sh wasm      the module alone, in Chromium and Firefox
 #   tests/browser/run.sh page      the page and the npm package
-#   tests/browser/run.sh shots     screenshots of each state, to look at, in tests/browser/shots
+#   tests/browser/run.sh shots     screenshots of each state (or of those named), to look at, in tests/browser/shots
 #   tests/browser/run.sh bench     speed and memory, printed
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -88,7 +88,7 @@ case ${1:-all} in
   all) install_browsers && "$papyra_root/www/build.sh" && "$papyra_root/web/build.sh" package && install_packages && (test_wasm) && (test_types) && (test_parts) && (test_page) ;;
   wasm) install_browsers && test_wasm ;;
   page) install_browsers && "$papyra_root/www/build.sh" && "$papyra_root/web/build.sh" package && install_packages && (test_types) && (test_parts) && (test_page) ;;
-  shots) install_browsers && "$papyra_root/www/build.sh" && install_packages && build_command && cd "$here" && node shots.mjs ;;
+  shots) install_browsers && "$papyra_root/www/build.sh" && install_packages && build_command && cd "$here" && node shots.mjs "${@:2}" ;;
   bench) install_browsers && "$papyra_root/www/build.sh" && install_packages && cd "$here" && node bench.mjs ;;
   *) say "usage: tests/browser/run.sh [wasm|page|shots|bench]"; exit 64 ;;
 esac

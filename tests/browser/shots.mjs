@@ -1,9 +1,10 @@
-// Screenshots of each state in light and dark, wide and narrow, and of the print style: to be looked at by someone.
+// Screenshots of each state in light and dark, on large screens and phones, and of the print style: to be looked at by someone.
+// Names of states on the command line: these alone.
 
 import { appendFileSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { choose, fileUrl, launch, openPage, settled } from "./browser.mjs";
+import { choose, fileUrl, launch, openPage, overall, settled } from "./browser.mjs";
 import { backup, flip, forge } from "./backups.mjs";
 import * as dumps from "./dumps.mjs";
 import * as logs from "./logs.mjs";
@@ -70,6 +71,24 @@ const states = {
   "dump-unknown": (page) => choose(page, dumps.dumpUnknown()),
   "append-only": (page) => choose(page, ...dumps.folder({ damaged: true })),
   "dump-and-log": (page) => choose(page, ...dumps.besideALog()),
+  backups: async (page) => {
+    await openFolder(page, join(whole, "..", "..", ".."));
+    await overall(page);
+  },
+  record: async (page) => {
+    await choose(page, logs.glued());
+    await settled(page);
+    await page.locator(".table-row", { hasText: "ActorCrashed" }).first().click();
+    await page.locator(".record-panel .json").waitFor();
+  },
+  compare: async (page) => {
+    const edited = `${logs.lines(0, 40)}${logs.lines(41, 60)}${logs.lines(900, 901)}${logs.lines(61, 80)}${logs.lines(70, 71)}${logs.lines(80, 120)}`;
+    await choose(page, logs.write("compare/before.ndjson", logs.lines(0, 100)), logs.write("compare/after.ndjson", edited));
+    await settled(page);
+    await page.getByRole("button", { name: "Compare two" }).click();
+    await page.getByRole("button", { name: "Compare", exact: true }).click();
+    await page.locator(".change-record").first().waitFor();
+  },
   reading: async (page) => {
     await choose(page, long);
     await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 40);
@@ -79,17 +98,19 @@ const states = {
     await cancel(page);
   },
 };
-const sizes = { wide: { width: 1280, height: 900 }, narrow: { width: 320, height: 700 } };
+const sizes = Object.fromEntries([[2560, 1440], [1440, 900], [1024, 768], [390, 844], [320, 700]].map(([width, height]) => [width, { width, height }]));
+const asked = process.argv.slice(2);
 
 for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries(sizes)) {
     for (const [name, act] of Object.entries(states)) {
+      if (asked.length > 0 && !asked.includes(name)) continue;
       const slow = ["reading", "cancelled", "changed", "failed"].includes(name);
       const { page, close } = await openPage(browser, fileUrl(slow ? "#chunk=2048" : ""), { colorScheme, viewport });
       await page.locator("h1").waitFor();
       await page.waitForTimeout(300);
       await act(page);
-      if (!["empty", "help", "reading"].includes(name)) await settled(page);
+      if (!["empty", "help", "reading", "compare"].includes(name)) await settled(page);
       await page.waitForTimeout(name === "reading" ? 0 : 500);
       await page.screenshot({ path: join(out, `${name}-${size}-${colorScheme}.png`), fullPage: name !== "help" });
       await close();
@@ -97,7 +118,7 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
-for (const colorScheme of ["light", "dark"]) {
+for (const colorScheme of asked.length > 0 ? [] : ["light", "dark"]) {
   const context = await browser.newContext({ colorScheme });
   await context.addInitScript("delete globalThis.WebAssembly");
   const page = await context.newPage();
@@ -107,15 +128,17 @@ for (const colorScheme of ["light", "dark"]) {
   await context.close();
 }
 
-const { page, close } = await openPage(browser);
-await choose(page, ...logs.rotation());
-await settled(page);
-await page.waitForTimeout(500);
-await page.emulateMedia({ media: "print" });
-await page.screenshot({ path: join(out, "print.png"), fullPage: true });
-await page.emulateMedia({ media: "screen", forcedColors: "active" });
-await page.screenshot({ path: join(out, "forced-colors.png"), fullPage: true });
-await close();
+if (asked.length === 0) {
+  const { page, close } = await openPage(browser);
+  await choose(page, ...logs.rotation());
+  await settled(page);
+  await page.waitForTimeout(500);
+  await page.emulateMedia({ media: "print" });
+  await page.screenshot({ path: join(out, "print.png"), fullPage: true });
+  await page.emulateMedia({ media: "screen", forcedColors: "active" });
+  await page.screenshot({ path: join(out, "forced-colors.png"), fullPage: true });
+  await close();
+}
 await browser.close();
 rmSync(logs.folder, { recursive: true, force: true });
 console.log(out);
