@@ -50,6 +50,10 @@ const scan = (path) => run("persistence", "scan", "--path", path, "--format", "j
 const torn = (n) => logs.lines(0, n).slice(0, -40);
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 1, 2, 3, 250, 251]);
 
+const EMPTY_ZIP = Buffer.from("504b0506000000000000000000000000000000000000", "hex");
+/** A local header whose name is longer than the file. */
+const DAMAGED_ZIP = Buffer.concat([Buffer.from("504b0304140000000800000021000000000000100000000010000000ff00", "hex"), Buffer.from("a.ndjson")]);
+
 const appendOnly = (options) => Object.fromEntries(dumps.folder(options).map((path) => [`appendonlydir/${path.split("/").at(-1)}`, readFileSync(path)]));
 
 const folders = {
@@ -66,6 +70,7 @@ const folders = {
     "events.ndjson": logs.lines(0, 9), "old.ndjson.gz": gzipSync(logs.lines(0, 300)), "cut.ndjson.gz": gzipSync(logs.lines(0, 3000)).subarray(0, 4000),
   }),
   "a log beside a Redis dump": () => folderOf({ "events.ndjson": logs.lines(0, 9), "dump.rdb": readFileSync(dumps.dump()) }),
+  "a log beside archives, one of them damaged": () => folderOf({ "events.ndjson": logs.lines(0, 9), "damaged.zip": DAMAGED_ZIP, "empty.zip": EMPTY_ZIP }),
   "a folder of folders": () => folderOf({ "events.ndjson": logs.lines(0, 9), "more/events.ndjson": torn(9) }),
 };
 
@@ -174,6 +179,18 @@ describe("archives", () => {
       });
     });
   }
+
+  test("a damaged archive beside logs is named; alone it is said that nothing came out of it", async () => {
+    const folder = folders["a log beside archives, one of them damaged"]();
+    await opened(folder, async (page, title) => {
+      assert.equal(title, "Valid backup");
+      assert.match(await page.locator(".aside").innerText(), /damaged\.zip[\s\S]*empty\.zip/);
+    });
+    const { page, close } = await openPage(browser);
+    await choose(page, join(folder, "damaged.zip"));
+    await page.getByText("Nothing came out of damaged.zip: it could not be read to its end").waitFor();
+    await close();
+  });
 
   test("an archive that is cut short is never called valid", async () => {
     const folder = folderOf({ "a.ndjson": logs.lines(0, 50), "b.ndjson": logs.lines(0, 50) });

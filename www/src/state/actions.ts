@@ -10,6 +10,7 @@ import { forgetComparison } from "./compare";
 import * as session from "./session";
 import * as workspace from "./workspace";
 import { sampleSource } from "../sample";
+import { visible } from "../text/escape";
 
 /** Opens files; asks first when there is something on screen that would be lost: one can open a finished result again. */
 export async function open(list: readonly Source[] | Promise<readonly Source[]>): Promise<void> {
@@ -87,10 +88,10 @@ async function begin(files: readonly Source[]): Promise<void> {
 
 function nothing(): void {
   session.phase.value = "empty";
-  session.trouble.value = {
-    title: "No logs in that folder.",
-    text: "None of its files is a log, a Redis backup or an archive of these. To see what a file is, open it by itself.",
-  };
+  const broken = session.opened.value.length === 1 ? workspace.leftOut.value[0] : undefined;
+  session.trouble.value = broken === undefined
+    ? { title: "No logs in that folder.", text: "None of its files is a log, a Redis backup or an archive of these. To see what a file is, open it by itself." }
+    : { title: `Nothing came out of ${visible(broken.path)}:`, text: `${visible(broken.reason)}.` };
   session.announcement.value = session.trouble.value.title;
 }
 

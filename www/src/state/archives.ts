@@ -28,7 +28,9 @@ export async function unpacked(units: readonly Unit[], isOver: () => boolean): P
     const heads = await Promise.all(unit.files.map(headOf));
     const kinds = await (await readyEngine()).archives(heads);
     const plain = unit.files.filter((_, at) => kinds[at] === null);
-    if (plain.length > 0 || plain.length === unit.files.length) result.push({ ...unit, files: plain });
+    // A folder keeps its archives: core says what they are, as it says of all that lies beside logs.
+    const files = unit.kind === "folder" ? unit.files : plain;
+    if (plain.length > 0 || plain.length === unit.files.length) result.push({ ...unit, files });
     for (const [at, source] of unit.files.entries()) {
       const head = heads[at];
       if (kinds[at] === null || head === undefined) continue;

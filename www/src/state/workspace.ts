@@ -67,7 +67,9 @@ export function take(unit: Unit, folders: readonly string[]): Source[] {
 export function leaveOut(index: number): void {
   const gone = items.value[index];
   if (gone === undefined) return;
-  leftOut.value = [...leftOut.value, { path: `${gone.unit.name}/`, reason: "it holds no logs" }];
+  const { name, archive, broken } = gone.unit;
+  const reason = broken === undefined ? "it holds no logs" : `it could not be read to its end: ${broken.why}`;
+  leftOut.value = [...leftOut.value, { path: archive === undefined ? `${name}/` : name, reason }];
   items.value = items.value.filter((_, other) => other !== index);
 }
 

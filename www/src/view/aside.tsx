@@ -8,9 +8,9 @@ import { plural } from "../text/numbers";
 const MOST = 50;
 
 export function Aside() {
-  // Folders with logs in them are looked at by themselves: they stand in the list of what was opened.
-  const isOpened = (path: string) => items.value.some(({ unit }) => `${unit.name}/`.startsWith(`${unitName.value}/${path}`));
-  const list = aside.value.filter(({ path }) => !path.endsWith("/") || !isOpened(path));
+  // Folders and archives with logs in them are looked at by themselves: they stand in the list of what was opened.
+  const isOpened = (path: string) => items.value.some(({ unit }) => `${unit.name}/`.startsWith(`${unitName.value}/${path}${path.endsWith("/") ? "" : "/"}`));
+  const list = aside.value.filter(({ path }) => !isOpened(path));
   if (phase.value === "reading") return null;
   const note = loaded.value === null ? null : <p class="card aside">{visible(loaded.value)}</p>;
   if (list.length === 0) return note;

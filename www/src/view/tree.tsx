@@ -22,24 +22,32 @@ export function Tree() {
       {choices.value.length > 1 && <CompareButton />}
       {leftOut.value.length > 0 && (
         <details class="faint">
-          <summary>{plural(leftOut.value.length, "folder")} without logs</summary>
-          <ul>{leftOut.value.map(({ path }) => <li key={path} class="mono">{visible(path)}</li>)}</ul>
+          <summary>{plural(leftOut.value.length, "part")} without logs</summary>
+          <ul>{leftOut.value.map(({ path, reason }) => <li key={path}><span class="mono">{visible(path)}</span>: {visible(reason)}</li>)}</ul>
         </details>
       )}
     </nav>
   );
 }
 
+/** A name without the folder that all that was opened lies in. */
+function within(name: string): string {
+  const top = name.slice(0, name.indexOf("/") + 1);
+  const isShared = top !== "" && items.value.every(({ unit }) => unit.name.startsWith(top) || `${unit.name}/` === top);
+  return isShared ? name.slice(top.length) : name;
+}
+
 function Entry({ item, index }: { item: Item; index: number }) {
   const Picture = ICONS[item.tone];
-  const name = item.unit.name === "" ? visible(item.unit.files.map(({ path }) => path).slice(0, 3).join(", ")) : visible(item.unit.name);
+  const name = item.unit.name === "" ? item.unit.files.map(({ path }) => path).slice(0, 3).join(", ") : within(item.unit.name);
+  const last = name.lastIndexOf("/") + 1;
   return (
     <button type="button" class={`tree-entry ${item.tone}`} aria-current={index === at.value && !comparing.value ? "true" : undefined} disabled={isBusy.value} onClick={() => {
       comparing.value = false;
       show(index);
     }}>
       <span class="tree-icon"><Picture size={18} /></span>
-      <span class="tree-name mono" title={name}>{name}</span>
+      <span class="tree-name mono" title={visible(name)}>{last > 0 && <span>{visible(name.slice(0, last))}</span>}<span>{visible(name.slice(last))}</span></span>
       <span class="tree-says faint">
         {item.state === "waiting" ? "waiting" : item.state === "reading" ? "reading…" : item.says}
         {item.state === "over" && item.records > 0 && ` · ${plural(item.records, "record")}`}
