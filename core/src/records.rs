@@ -3,6 +3,7 @@
 //! What is handed out is what recovery would keep.
 
 use crate::scan::{Flow, Record, Scanner, Sink};
+use crate::summary::Summary;
 
 /// The longest line that is held, in bytes.
 pub const LONGEST: usize = 64 << 20;
@@ -38,18 +39,18 @@ impl Records {
             self.scan(&text, each);
         }
         if self.held.len() + rest.len() > LONGEST {
-            return Err("it has a line of more than 64 MiB: restore it, and compare what is restored".into());
+            return Err("it has a line of more than 64 MiB, which is read only from a plain file".into());
         }
         self.held.extend_from_slice(rest);
         Ok(())
     }
 
-    /// The text is over: its last line may be without a newline.
-    pub fn finish(mut self, each: &mut dyn FnMut(&[u8], &Record<'_>)) {
+    /// The text is over: its last line may be without a newline. Returns what a scan of all of it says.
+    pub fn finish(mut self, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> Summary {
         let text = std::mem::take(&mut self.held);
         let mut lines = Lines { each, bytes: &text, at: self.at };
         _ = self.scanner.push(&text, &mut lines);
-        self.scanner.finish(&mut lines);
+        self.scanner.finish(&mut lines)
     }
 
     fn scan(&mut self, text: &[u8], each: &mut dyn FnMut(&[u8], &Record<'_>)) {

@@ -21,4 +21,5 @@ pub mod reading;
 pub mod records;
 pub mod recover;
 pub mod redis;
+pub mod source;
 pub mod target;

@@ -19,10 +19,16 @@ use crate::reading::{self, Effort};
 pub struct Found<'a> {
     /// What the scanner says of it.
     pub record: &'a Record<'a>,
-    file: &'a File,
+    /// For those whose bytes the scanner does not hold.
+    file: Option<&'a File>,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    /// A record whose bytes are at hand.
+    pub(crate) fn held(record: &'a Record<'a>) -> Found<'a> {
+        Found { record, file: None }
+    }
+
     /// The record's bytes, without a newline and without white space around it.
     pub fn bytes(&self) -> io::Result<Cow<'_, [u8]>> {
         if let Some(bytes) = self.record.bytes {
@@ -39,13 +45,12 @@ impl Found<'_> {
     /// Hands the record's bytes on in pieces, however long it is.
     pub fn copy(&self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let span = self.record.span;
-        match self.record.bytes {
-            Some(bytes) => write(bytes.trim_ascii()),
-            None => {
+        match (self.record.bytes, self.file) {
+            (Some(bytes), _) => write(bytes.trim_ascii()),
+            (None, None) => Ok(()),
+            (None, Some(file)) => {
                 let mut trim = Trim::default();
-                sparse::each_piece(self.file, span.offset..span.offset + span.length, |bytes| {
-                    trim.pass(bytes, &mut write)
-                })
+                sparse::each_piece(file, span.offset..span.offset + span.length, |bytes| trim.pass(bytes, &mut write))
             }
         }
     }
@@ -85,7 +90,7 @@ struct Each<'a, F> {
 
 impl<F: FnMut(Found<'_>) -> io::Result<Flow>> Sink for Each<'_, F> {
     fn record(&mut self, record: &Record<'_>) -> Flow {
-        match (self.each)(Found { record, file: self.file }) {
+        match (self.each)(Found { record, file: Some(self.file) }) {
             Ok(Flow::Continue(())) => return Flow::Continue(()),
             Ok(Flow::Break(())) => self.stopped = true,
             Err(error) => self.failed = Some(error),
@@ -135,7 +140,7 @@ pub fn each_of(
 
 /// Goes through the records of what can only be read from its beginning to its end. Lines are held whole: one that is
 /// longer than 64 MiB is an error.
-pub(crate) fn each_in(input: &mut dyn Read, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> io::Result<()> {
+pub(crate) fn each_in(input: &mut dyn Read, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> io::Result<Summary> {
     let mut records = Records::default();
     let mut buffer = vec![0; 1 << 20];
     loop {
@@ -146,6 +151,5 @@ pub(crate) fn each_in(input: &mut dyn Read, each: &mut dyn FnMut(&[u8], &Record<
             Err(error) => return Err(error),
         }
     }
-    records.finish(each);
-    Ok(())
+    Ok(records.finish(each))
 }

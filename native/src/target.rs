@@ -196,13 +196,19 @@ fn look(path: &Path) -> Found {
 impl Logs {
     /// What is stored here and is no plain log, by name; `None` when all of it is plain logs.
     pub fn left_out(&self) -> Option<Vec<String>> {
-        let archives = self.archives.iter().map(|(path, _)| path.clone());
-        let backups = self.backups.iter().map(Backup::path);
-        let here = |path: PathBuf| path.strip_prefix(self.folder.path()).map(Path::to_owned).unwrap_or(path);
-        let names = archives.chain(backups).map(here);
-        let names: Vec<String> =
-            names.map(|path| papyra_core::name::text(path.as_os_str().as_encoded_bytes())).collect();
+        let archives = self.archives.iter().map(|(path, _)| self.name_of(path));
+        let names: Vec<String> = archives.chain(self.redis_backups()).collect();
         (!names.is_empty()).then_some(names)
+    }
+
+    /// The Redis backups, by name.
+    pub fn redis_backups(&self) -> Vec<String> {
+        self.backups.iter().map(|backup| self.name_of(&backup.path())).collect()
+    }
+
+    fn name_of(&self, path: &Path) -> String {
+        let here = path.strip_prefix(self.folder.path()).unwrap_or(path);
+        papyra_core::name::text(here.as_os_str().as_encoded_bytes())
     }
 
     /// What to say where one Redis backup is wanted, and the folder holds several.

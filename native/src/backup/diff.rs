@@ -224,12 +224,12 @@ pub(super) fn each_stored(
 
 fn each_record(file: &StoredFile, content: &mut dyn Read, each: &mut dyn FnMut(&[u8], &Record<'_>)) -> io::Result<()> {
     if file.content != Content::Archive {
-        return records::each_in(content, each);
+        return records::each_in(content, each).map(drop);
     }
     let mut head = Vec::new();
     (&mut *content).take(4).read_to_end(&mut head)?;
     match Format::of(&head) {
-        Some(format) => records::each_in(&mut archive::unpack(format, head.chain(content)), each),
+        Some(format) => records::each_in(&mut archive::unpack(format, head.chain(content)), each).map(drop),
         None => Err(io::Error::other("it is not compressed, though the manifest says so")),
     }
 }

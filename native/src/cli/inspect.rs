@@ -2,11 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
-use std::io;
 
 use papyra_core::escape::escape;
 use papyra_core::record::{Kind, RecordFacts};
-use papyra_core::redis::{Entry, PapyraKey, RecordCheck, push_line};
 use papyra_core::scan::Flow;
 use papyra_core::view::View;
 use serde_json::json;
@@ -17,10 +15,6 @@ use super::settings::{Common, Format, Settings};
 use super::when::{Period, Within};
 use super::{Verdict, inspect_groups};
 use crate::error::{Code, Error, Result};
-use crate::offline::{self, entries::Streams};
-use crate::records;
-use crate::redis;
-use crate::target::Target;
 
 /// A longer record is shown by its place and length only.
 const SHOWN: u64 = 16 << 20;
@@ -281,84 +275,24 @@ impl<'a> Search<'a> {
     }
 
     fn every(&self, mut show: impl FnMut(Line) -> Flow) -> Result<u64> {
-        let kind = self.kind;
         let settings = Settings::of(&self.filters.common, None)?;
         let progress = Progress::new(true, None);
         let target = settings.target()?;
-        if let Target::Redis(store) = &target {
-            return redis::scan::each_record(store, |facts, bytes| {
-                if !self.wants(facts) {
-                    return Ok(true);
-                }
-                let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.trim_ascii_end().to_vec() };
-                Ok(!self.fits(&line) || show(line).is_continue())
-            });
-        }
-        if let Target::Backup(backup) = &target {
-            let mut judging = Judging {
-                check: RecordCheck::default(),
-                bad: 0,
-                each: |facts: &RecordFacts, bytes: &[u8]| {
-                    if !self.wants(facts) {
-                        return Flow::Continue(());
-                    }
-                    let line = Line { kind, timestamp: facts.timestamp, bytes: bytes.to_vec() };
-                    if self.fits(&line) { show(line) } else { Flow::Continue(()) }
-                },
+        settings.must_hold_records(&target, "list records of")?;
+        target.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
+            let (facts, span) = (found.record.facts, found.record.span);
+            if !self.wants(&facts) {
+                return Ok(Flow::Continue(()));
+            }
+            let bytes = if span.length > SHOWN {
+                let text = format!("{{\"payload\": \"… {} bytes at offset {} …\"}}", span.length, span.offset);
+                text.into_bytes()
+            } else {
+                found.bytes()?.into_owned()
             };
-            let damage = offline::entries::each(backup, &settings.scope()?, settings.effort(&progress), &mut judging)?;
-            return Ok(damage + judging.bad);
-        }
-        let mut damage = 0;
-        for history in settings.histories(target, "list records of")? {
-            let summaries = records::each_of(&history, settings.effort(&progress), |found| {
-                let (facts, span) = (found.record.facts, found.record.span);
-                if !self.wants(&facts) {
-                    return Ok(Flow::Continue(()));
-                }
-                let bytes = if span.length > SHOWN {
-                    let text = format!("{{\"payload\": \"… {} bytes at offset {} …\"}}", span.length, span.offset);
-                    text.into_bytes()
-                } else {
-                    found.bytes()?.into_owned()
-                };
-                let line = Line { kind, timestamp: facts.timestamp, bytes };
-                if !self.fits(&line) {
-                    return Ok::<_, io::Error>(Flow::Continue(()));
-                }
-                Ok(show(line))
-            })?;
-            damage += summaries.iter().map(|summary| summary.anomalies).sum::<u64>();
-        }
-        Ok(damage)
-    }
-}
-
-/// Hands on the entries of a backup that are records.
-struct Judging<F> {
-    check: RecordCheck,
-    /// Entries that are none.
-    bad: u64,
-    each: F,
-}
-
-impl<F: FnMut(&RecordFacts, &[u8]) -> Flow> Streams for Judging<F> {
-    fn begin(&mut self, _db: u64, _key: &PapyraKey, _salvaged: bool) -> Flow {
-        Flow::Continue(())
-    }
-
-    fn entry(&mut self, entry: &Entry<'_>) -> Flow {
-        match (self.check.entry(entry), entry.field(b"data")) {
-            (Ok(facts), Some(data)) => {
-                let mut line = Vec::new();
-                push_line(data.as_bytes(), &mut line);
-                (self.each)(&facts, line.trim_ascii_end())
-            }
-            _ => {
-                self.bad += 1;
-                Flow::Continue(())
-            }
-        }
+            let line = Line { kind: self.kind, timestamp: facts.timestamp, bytes };
+            Ok(if self.fits(&line) { show(line) } else { Flow::Continue(()) })
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
-use crate::offline::entries::{self, Streams};
+use crate::offline::entries::Streams;
 use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
@@ -133,14 +133,17 @@ impl Streams for Gatherer<'_> {
 
 fn gather(args: &Args, out: &mut Out) -> Result<GroupsFile> {
     let settings = Settings::of(&args.common, None)?;
-    let Target::Backup(backup) = settings.target()? else {
-        let text = "groups and pending entries are listed of Redis backups; of a server: `papyra redis groups list`";
-        return Err(Error::new(Code::Usage, text));
-    };
+    let target = settings.target()?;
     let mut gatherer =
         Gatherer { only: args.group.as_deref(), open: None, streams: Vec::new(), cut: Vec::new(), unlisted: 0 };
-    let progress = Progress::new(args.common.output.quiet, Some(backup.size()));
-    let damage = entries::each(&backup, &settings.scope()?, settings.effort(&progress), &mut gatherer)?;
+    let size = if let Target::Backup(backup) = &target { Some(backup.size()) } else { None };
+    let progress = Progress::new(args.common.output.quiet, size);
+    let damage =
+        target.each_stream(&settings.scope()?, settings.effort(&progress), &mut gatherer)?.ok_or_else(|| {
+            let text =
+                "groups and pending entries are listed of Redis backups; of a server: `papyra redis groups list`";
+            Error::new(Code::Usage, text)
+        })?;
     gatherer.cut();
     passed_over(damage, &args.common, out);
     for key in gatherer.cut {

@@ -1,7 +1,6 @@
 //! `papyra persistence scan`
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use papyra_core::escape::escape;
@@ -25,7 +24,8 @@ use crate::offline::packed::{self, Holds};
 use crate::offline::{self, Backup};
 use crate::reading::{self, Effort};
 use crate::redis;
-use crate::target::{Target, nothing_came};
+use crate::source;
+use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -244,21 +244,9 @@ fn unpacked_report(
 }
 
 fn stream_report(path: &Path, settings: &Settings, effort: Effort<'_>) -> Result<FileReport> {
-    let mut input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(path).map_err(|error| Error::cannot_open(path, error))?)
-    };
-    // A pipe gives as little at a time as it likes.
-    let mut head = Vec::new();
-    let most = archive::Format::HEAD as u64;
-    input.by_ref().take(most).read_to_end(&mut head).map_err(|error| Error::cannot_read(path, 0, &error))?;
-    if head.is_empty() {
-        return Err(nothing_came(path));
-    }
-    let input = (&head[..]).chain(input);
+    let (format, input) = source::stream(path)?;
     let name = name::text(path.as_os_str().as_encoded_bytes());
-    if let Some(format) = archive::Format::of(&head) {
+    if let Some(format) = format {
         return unpacked_report(path, name, format, input, settings, effort);
     }
     let input = match packed::look(path, input)? {

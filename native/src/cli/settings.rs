@@ -20,7 +20,7 @@ use crate::history::{Choice, History};
 use crate::reading::Effort;
 use crate::recover;
 use crate::redis::{self, Role, Store};
-use crate::target::{Target, refuse_stream};
+use crate::target::{Logs, Target, refuse_stream};
 
 /// Flags that every verb on stored data takes.
 #[derive(Debug, Args)]
@@ -260,7 +260,28 @@ impl Settings {
         redis.ok_or_else(|| Error::new(Code::Usage, "a server is needed: --backend redis")).and_then(Store::open)
     }
 
-    /// The histories of a target, for verbs that write or that need plain files.
+    /// Refuses a target without records to `verb`, and says what of a folder will not be looked at.
+    pub(super) fn must_hold_records(&self, target: &Target, verb: &str) -> Result<()> {
+        match target {
+            // What is left of it was renamed or compressed by another tool.
+            Target::History(history) if history.set()?.is_empty() => {
+                Err(Error::cannot_open(&history.path(), std::io::Error::from(std::io::ErrorKind::NotFound)))
+            }
+            Target::Folder(logs) if logs.histories.is_empty() && logs.archives.is_empty() && logs.unread.is_empty() => {
+                let text =
+                    format!("cannot {verb} {}: it holds no log; name Redis backups one by one", show(self.path()?));
+                Err(Error::new(Code::Usage, text))
+            }
+            Target::Folder(logs) => {
+                tell_left_out(verb, &logs.redis_backups(), "name Redis backups one by one");
+                tell_unread(logs);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The histories of a target, for verbs that write.
     pub(super) fn histories(&self, target: Target, verb: &str) -> Result<Vec<History>> {
         let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
         match target {
@@ -274,14 +295,12 @@ impl Settings {
                 "it holds no plain log; unpack compressed ones, and name Redis backups one by one",
             ),
             Target::Folder(logs) => {
-                if let Some(left) = logs.left_out() {
-                    let left: Vec<String> = left.iter().map(|name| escape(name.as_bytes())).collect();
-                    let text = "name Redis backups one by one, unpack compressed logs";
-                    out::message(&format!("this does not {verb} {}: {text}", left.join(", ")));
-                }
-                for unread in &logs.unread {
-                    out::message(&format!("cannot be read: {unread}"));
-                }
+                tell_left_out(
+                    verb,
+                    &logs.left_out().unwrap_or_default(),
+                    "name Redis backups one by one, unpack compressed logs",
+                );
+                tell_unread(&logs);
                 Ok(logs.histories)
             }
             Target::Archive(path, format) => {
@@ -319,6 +338,19 @@ impl Settings {
         disk::is_absent(path)
             && disk::is_folder(parent)
             && matches!(self.target(), Err(error) if error.code == Code::NoInput)
+    }
+}
+
+fn tell_left_out(verb: &str, names: &[String], advice: &str) {
+    if !names.is_empty() {
+        let names: Vec<String> = names.iter().map(|name| escape(name.as_bytes())).collect();
+        out::message(&format!("this does not {verb} {}: {advice}", names.join(", ")));
+    }
+}
+
+fn tell_unread(logs: &Logs) {
+    for unread in &logs.unread {
+        out::message(&format!("cannot be read: {unread}"));
     }
 }
 

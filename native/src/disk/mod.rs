@@ -33,7 +33,7 @@ mod tests {
         "cli/schemas.rs",
         "cli/meta.rs",
         "cli/inspector.rs",
-        "cli/scan.rs",
+        "source.rs",
         "cli/redis/groups.rs",
         "redis/wire.rs",
         "backup/prometheus.rs",

@@ -93,6 +93,38 @@ impl<S: Streams> Visitor for Bridge<'_, S> {
     }
 }
 
+/// A dump that comes in pieces, and only once.
+pub(super) struct Dump<'a, S> {
+    reader: RdbReader,
+    bridge: Bridge<'a, S>,
+    goes_on: bool,
+}
+
+impl<'a, S: Streams> Dump<'a, S> {
+    pub(super) fn new(scope: &'a Scope, to: &'a mut S) -> Dump<'a, S> {
+        let bridge = Bridge { to, scope, open: None, known: Vec::new(), salvaged: false, found: 0 };
+        Dump { reader: RdbReader::new(Limits::default()), bridge, goes_on: false }
+    }
+
+    /// Takes the next bytes, until nobody wants more or commands follow.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Flow {
+        self.reader.push(bytes, &mut self.bridge)?;
+        self.goes_on = self.reader.goes_on(bytes);
+        if self.goes_on { Flow::Break(()) } else { Flow::Continue(()) }
+    }
+
+    /// What is wrong with what was taken; `None` when commands follow.
+    pub(super) fn stopped(&self) -> Option<u64> {
+        (!self.goes_on).then_some(self.bridge.found)
+    }
+
+    /// The end: what is wrong with it.
+    pub(super) fn finish(mut self, path: &Path) -> Result<u64> {
+        self.reader.finish(&mut self.bridge).map_err(|error| beyond(path, &error))?;
+        Ok(self.bridge.found)
+    }
+}
+
 fn rdb(path: &Path, mut reader: RdbReader, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
     let (file, size) = open(path)?;
     // Where the file does not say it at once, whether commands follow shows at the end, when the streams have been handed on: so the end is

@@ -8,6 +8,7 @@ use std::path::Path;
 use papyra_core::redis::{BackupScan, Format, SNIFF_START, Scope, sniff};
 use papyra_core::report::FileReport;
 
+use super::entries::{Dump, Streams};
 use super::{BUFFER, beyond};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
@@ -43,6 +44,31 @@ pub(crate) fn look<R: Read>(path: &Path, mut input: R) -> Result<Holds<R>> {
     }
 }
 
+/// Hands on every stream of Papyra's in a dump; returns how many things are wrong.
+pub(crate) fn each(
+    path: &Path,
+    mut input: impl Read,
+    scope: &Scope,
+    effort: Effort<'_>,
+    to: &mut impl Streams,
+) -> Result<u64> {
+    let mut dump = Dump::new(scope, to);
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match input.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // What is missing then is told as of a dump that was cut short.
+            Err(_) | Ok(0) => return dump.finish(path),
+            Ok(read) => {
+                (effort.progress)(read as u64);
+                if dump.push(&buffer[..read]).is_break() {
+                    return dump.stopped().ok_or_else(|| goes_on(path));
+                }
+            }
+        }
+    }
+}
+
 /// Scans a dump. One that ends too early, or whose archive does, is an anomaly.
 pub(crate) fn scan(
     path: &Path,
@@ -62,15 +88,19 @@ pub(crate) fn scan(
         };
         (effort.progress)(read as u64);
         if scan.push(&buffer[..read]).is_break() {
-            let text = format!(
-                "commands follow the dump in {}: it is an append-only file, which is read more than once. Unpack it, or write it to a file, \
-                 and name that",
-                show(path)
-            );
-            return Err(Error::new(Code::Usage, text));
+            return Err(goes_on(path));
         }
     }
     scan.end().map_err(|(_, error)| beyond(path, &error))?;
     let text = || Error::new(Code::Io, format!("{}: the scan has no report; please report this", show(path)));
     scan.finish().into_iter().next().ok_or_else(text)
+}
+
+fn goes_on(path: &Path) -> Error {
+    let text = format!(
+        "commands follow the dump in {}: it is an append-only file, which is read more than once. Unpack it, or write it to a \
+         file, and name that",
+        show(path)
+    );
+    Error::new(Code::Usage, text)
 }
