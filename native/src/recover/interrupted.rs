@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use papyra_core::report::Backend;
 use papyra_core::rotation::{RotationSet, Temporary, TemporaryOf, member_name};
-use papyra_core::scan::Flow;
+use papyra_core::scan::{Flow, Record};
 
 use super::journal::unfinished;
 use super::meaning::{Meaning, meaning};
@@ -243,6 +243,8 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let mut there: Vec<u32> = vec![0; wanted.len()];
     // The oldest of what the set holds, and the newest of what it lacks.
     let (mut oldest, mut newest) = (f64::INFINITY, f64::NEG_INFINITY);
+    // Whether damage stands before the first record of the set: then that may not be the oldest that it held.
+    let (mut has_records, mut begins_damaged) = (false, false);
     // Whether the set begins with what the temporaries have in common with it.
     let (mut has_common, mut begins_otherwise) = (false, false);
     for member in history.pin()?.members {
@@ -250,8 +252,11 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
         // What somebody has cut from it may not come back after a power cut, beside the copy of it that goes in place.
         file.sync_all().map_err(|error| Error::cannot_write("sync", &history.folder.join(&member.name), error))?;
         let member = Held::of(history, &member.name, member.index, file)?;
-        each_record(history, &member, effort, |record, time| {
-            oldest = oldest.min(time.unwrap_or(oldest));
+        let mut is_behind_damage = begins_damaged;
+        each_record(history, &member, effort, |record, found| {
+            is_behind_damage |= !has_records && found.span.offset > 0;
+            has_records = true;
+            oldest = oldest.min(found.facts.timestamp.unwrap_or(oldest));
             if let Ok(at) = wanted.binary_search(&meaning(record)) {
                 there[at] = there[at].saturating_add(1);
                 has_common = true;
@@ -260,6 +265,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
             }
             Ok(())
         })?;
+        begins_damaged = is_behind_damage || !has_records && member.size > 0;
     }
     let mut oldest_first: Vec<&Held<'_>> = temporaries.iter().collect();
     oldest_first.sort_by_key(|temporary| std::cmp::Reverse(temporary.index));
@@ -275,16 +281,16 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     // Which of them a record came from: one in two of them may be one record, which an older compaction held too.
     let mut from: Vec<u32> = vec![0; wanted.len()];
     for (temporary, own) in oldest_first.into_iter().zip(1..) {
-        each_record(history, temporary, effort, |record, time| match wanted.binary_search(&meaning(record)) {
+        each_record(history, temporary, effort, |record, found| match wanted.binary_search(&meaning(record)) {
             Ok(at) if there[at] > 0 => {
                 there[at] -= 1;
                 overlap = true;
                 Ok(())
             }
-            found => {
-                let before = found.map_or(0, |at| std::mem::replace(&mut from[at], own));
+            at => {
+                let before = at.map_or(0, |at| std::mem::replace(&mut from[at], own));
                 decided &= !overlap && (before == 0 || before == own);
-                newest = newest.max(time.unwrap_or(newest));
+                newest = newest.max(found.facts.timestamp.unwrap_or(newest));
                 writer.write_all(record)?;
                 writer.write_all(b"\n")
             }
@@ -298,7 +304,8 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let written = writer.finish();
     let (lines, size) = written.map_err(|error| Error::cannot_write("write", &history.folder.join(hidden), error))?;
     // Nothing in common, and not older by its time: a power cut may have brought back a log that the compaction had replaced.
-    decided &= overlap || newest < oldest || size == 0 || Fault::TimeUnchecked.is_back();
+    let is_older = newest < oldest && !(has_records && begins_damaged);
+    decided &= overlap || is_older || size == 0 || Fault::TimeUnchecked.is_back();
     // The set goes back further than they do: what they alone hold was changed since, or lies where nobody can tell.
     decided &= size == 0 || !overlap || !begins_otherwise;
     // The log's own is renamed first, when all the old files are gone: what the set holds is then beside what the others do,
@@ -346,11 +353,11 @@ fn each_record(
     history: &History,
     held: &Held<'_>,
     effort: Effort<'_>,
-    mut each: impl FnMut(&[u8], Option<f64>) -> std::io::Result<()>,
+    mut each: impl FnMut(&[u8], &Record<'_>) -> std::io::Result<()>,
 ) -> Result<()> {
     let path = history.folder.join(held.name);
     records::each(&held.file, &path, held.size, effort, |record| {
-        each(&record.bytes()?, record.record.facts.timestamp)?;
+        each(&record.bytes()?, record.record)?;
         Ok(Flow::Continue(()))
     })
     .map(|_| ())

@@ -164,7 +164,9 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
     let journal = hidden.journal.clone();
     let (mut from, behind, mut other, is_last) = match which(hidden, &file, others)? {
         // What was appended to it stands behind the file that had its place.
-        Which::New(_) if hidden.journal.state == State::Displaced => return Ok(true),
+        Which::New(_) if hidden.journal.state == State::Displaced => {
+            return Ok(size == journal.new.size || unsettled(hidden, outcome));
+        }
         // It was the log for a moment, and is not any more: what the log got since may be older than what it got, or younger.
         // Where the old one has another name, a rotation may have come first.
         Which::New(other) => {
@@ -172,7 +174,7 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
             (journal.new.size, journal.old, other, true)
         }
         Which::Old(other) => (journal.old.size, journal.new, other, false),
-        Which::Displaced(other) => return put_back(hidden, &file, &other),
+        Which::Displaced(other) => return Ok(put_back(hidden, &file, &other)? || unsettled(hidden, outcome)),
         Which::Unclear => (0, journal.new, None, false),
     };
     if Fault::KnownByInode.is_back() && !is_known(&file) {
@@ -190,8 +192,7 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
         None => false,
     };
     let Some(other) = other.filter(|_| is_there) else {
-        outcome.warnings.push(unclear(hidden.folder, &hidden.journal.name(), hidden.log));
-        return Ok(false);
+        return Ok(unsettled(hidden, outcome));
     };
     let mut text = format!(
         "{} bytes that an interrupted recovery had left behind were put back into {}",
@@ -256,7 +257,17 @@ fn put_back(hidden: &mut Hidden<'_>, file: &File, other: &Other) -> Result<bool>
     exchanged.map_err(|error| Error::cannot_write("put back", &path, error))?;
     drop(gate);
     folder.sync()?;
-    Ok(true)
+    // Somebody may have found it as the log a moment ago.
+    if !is_left(&other.file, hidden.at_rest) {
+        return Err(held_open(folder, &hidden.journal.name()));
+    }
+    Ok(other.file.size().map_err(failed)? == size)
+}
+
+/// `false`, and the operator is told.
+fn unsettled(hidden: &Hidden<'_>, outcome: &mut Outcome) -> bool {
+    outcome.warnings.push(unclear(hidden.folder, &hidden.journal.name(), hidden.log));
+    false
 }
 
 fn unclear(folder: &Folder, hidden: &str, log: &str) -> String {
@@ -310,7 +321,7 @@ fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Whi
         // Where the log is not there as the new one, the exchange never was.
         (true, true, Ok(old), Ok(None)) => Which::New(other(old)),
         (true, true, Ok(None), Ok(new @ Some(_))) => Which::Old(other(new)),
-        (false, false, Ok(Some(_)), Ok(new @ Some(_))) => match other(new) {
+        (false, false, Ok(Some(old)), Ok(new @ Some(_))) if new != Some(old) => match other(new) {
             Some(new) => Which::Displaced(new),
             None => Which::Unclear,
         },

@@ -25,7 +25,7 @@ impl Books {
                 continue;
             }
             // What stands inside a payload is no record; what two writers tore makes one by itself.
-            if self.records.iter().any(|record| memmem::find(&record.text, &text).is_some()) {
+            if self.records.iter().any(|record| is_inside(record, &text, &bytes)) {
                 continue;
             }
             // What was torn is a part of it now, and a record to everybody.
@@ -319,4 +319,13 @@ impl Books {
         self.orphans.clear();
         self.exchanged.clear();
     }
+}
+
+/// Whether a text is a part of a record, and goes on in the file as it does there.
+fn is_inside(record: &Record, text: &[u8], bytes: &[u8]) -> bool {
+    let after = |whole: &[u8], at: usize| whole.get(at + text.len()).copied();
+    memmem::find(&record.text, text).is_some_and(|at| {
+        let own = after(&record.text, at);
+        memmem::find_iter(bytes, text).all(|there| after(bytes, there).is_none_or(|next| Some(next) == own))
+    })
 }
