@@ -403,6 +403,7 @@ impl Caller {
         step().await;
         let (written, inode) = (with(|fs| fs.write(fd, bytes))?, inode_of(fd));
         self.say(|| format!("writes {written} bytes to a temporary"));
+        books(|books, _| books.compacted.insert(inode));
         books(|books, fs| books.temporary(fs, inode, false));
         if written == bytes.len() { Ok(()) } else { Err(Errno::NOSPC) }
     }

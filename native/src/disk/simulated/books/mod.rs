@@ -92,6 +92,8 @@ pub(super) struct Books {
     strange: HashSet<Vec<u8>>,
     /// Files that the world itself took out of the history.
     orphans: HashSet<Inode>,
+    /// Files that Papyra's compaction has written over and not synced: the power may go and bring back what they held.
+    pub(super) compacted: HashSet<Inode>,
     /// What a reader saw last; `None` when the world has moved on since.
     view: Option<Vec<usize>>,
     /// See [`Books::compact`].

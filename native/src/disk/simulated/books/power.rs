@@ -70,14 +70,18 @@ impl Books {
         for member in members(fs) {
             let bytes = bytes_of(fs, member.inode);
             let kept = self.kept(&bytes);
-            let (ids, texts) = (kept.ids, kept.texts);
+            let (ids, texts, rejected) = (kept.ids, kept.texts, kept.rejected);
+            if self.compacted.contains(&member.inode) {
+                self.each(&ids, |record| (record.begun, record.told) = (0, None));
+            }
             there.extend(ids);
-            for range in kept.rejected {
+            for range in rejected {
                 damage.push(self.without_records(&bytes[range.start as usize..range.end as usize]));
             }
             // Of a change in place, a part.
             self.strange.extend(texts);
         }
+        self.compacted.clear();
         // That a file was emptied may be undone while we have it in our hands, and then it goes back.
         for (_, inode) in hidden(fs) {
             let ids = self.kept(&bytes_of(fs, inode)).ids;

@@ -100,7 +100,8 @@ impl Books {
     pub(in super::super) fn told(&mut self, fs: &FileSystem, id: usize, inode: Inode, now: u64) {
         self.records[id].told = Some(now);
         if self.orphans.contains(&inode) {
-            self.records[id].state = State::Maybe;
+            // One that looks like it may be owed, and it with that one, before it was written.
+            (self.records[id].state, self.records[id].owed) = (State::Maybe, false);
         } else if memmem::find(&bytes_of(fs, inode), &self.records[id].text).is_none() && !self.records[id].owed {
             // Others wrote in between: it was never whole.
             self.records[id].state = State::Maybe;
@@ -182,6 +183,9 @@ impl Books {
                 (self.records[*twin].state, self.records[*twin].owed) = (State::Maybe, false);
             }
         }
+        // Two temporaries may hold one record each, or the same one.
+        let elsewhere: Vec<_> =
+            elsewhere.into_iter().filter(|id| id.is_none_or(|id| self.twins(id).len() == 1)).collect();
         self.each(&elsewhere, |record| match record.state {
             State::Maybe if !emptied && !record.released => (record.owed, record.state) = (true, State::Live),
             // Nobody can tell the emptied log from one that was begun after a compaction was killed.
