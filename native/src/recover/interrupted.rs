@@ -139,7 +139,8 @@ fn too_many(history: &History, name: &str) -> String {
 fn undecided(history: &History, name: &str) -> String {
     format!(
         "{} was left by an interrupted compaction or recovery of Papyra's and holds records whose place is not certain any \
-         more: nothing was done with it; compare the two",
+         more: nothing was done with it. Compare the two (papyra backup diff); where its records are the older ones, stop the \
+         writer, append the log to it, give it the log's name, and recover again",
         show(&history.folder.join(name))
     )
 }
@@ -243,8 +244,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let mut there: Vec<u32> = vec![0; wanted.len()];
     // The oldest of what the set holds, and the newest of what it lacks.
     let (mut oldest, mut newest) = (f64::INFINITY, f64::NEG_INFINITY);
-    // Whether damage stands before the first record of the set: then that may not be the oldest that it held.
-    let (mut has_records, mut begins_damaged) = (false, false);
+    let mut has_records = false;
     // Whether the set begins with what the temporaries have in common with it.
     let (mut has_common, mut begins_otherwise) = (false, false);
     for member in history.pin()?.members {
@@ -252,9 +252,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
         // What somebody has cut from it may not come back after a power cut, beside the copy of it that goes in place.
         file.sync_all().map_err(|error| Error::cannot_write("sync", &history.folder.join(&member.name), error))?;
         let member = Held::of(history, &member.name, member.index, file)?;
-        let mut is_behind_damage = begins_damaged;
         each_record(history, &member, effort, |record, found| {
-            is_behind_damage |= !has_records && found.span.offset > 0;
             has_records = true;
             oldest = oldest.min(found.facts.timestamp.unwrap_or(oldest));
             if let Ok(at) = wanted.binary_search(&meaning(record)) {
@@ -265,7 +263,6 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
             }
             Ok(())
         })?;
-        begins_damaged = is_behind_damage || !has_records && member.size > 0;
     }
     let mut oldest_first: Vec<&Held<'_>> = temporaries.iter().collect();
     oldest_first.sort_by_key(|temporary| std::cmp::Reverse(temporary.index));
@@ -303,14 +300,16 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     }
     let written = writer.finish();
     let (lines, size) = written.map_err(|error| Error::cannot_write("write", &history.folder.join(hidden), error))?;
-    // Nothing in common, and not older by its time: a power cut may have brought back a log that the compaction had replaced.
-    let is_older = newest < oldest && !(has_records && begins_damaged);
+    // The log's own is renamed first, when all the old files are gone.
+    let is_renaming = set.temporaries.iter().all(|temporary| temporary.index > 0);
+    // Nothing in common: a power cut may have brought back a log that the compaction had replaced, or a writer has begun a
+    // new one. Their times alone, by clocks that begin anew with each process, do not tell the two apart.
+    let is_older = !has_records || is_renaming && newest < oldest;
     decided &= overlap || is_older || size == 0 || Fault::TimeUnchecked.is_back();
     // The set goes back further than they do: what they alone hold was changed since, or lies where nobody can tell.
     decided &= size == 0 || !overlap || !begins_otherwise;
-    // The log's own is renamed first, when all the old files are gone: what the set holds is then beside what the others do,
-    // and a record that both seem to hold was there twice.
-    let is_renaming = set.temporaries.iter().all(|temporary| temporary.index > 0);
+    // In the middle of the renames what the set holds is beside what the others do: a record that both seem to hold was there
+    // twice.
     decided &= size == 0 || !overlap || !is_renaming;
     Ok(match (size, decided) {
         (0, true) => Lacking::Nothing,
