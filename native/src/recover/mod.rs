@@ -357,10 +357,18 @@ impl Doing<'_> {
         let place = history.place(name)?;
         let (folder, log) = place.as_ref().map_or((&history.folder, name), |(folder, log)| (folder, log));
         let mut tries = 1;
+        let inode = || Ok::<_, Error>(folder.stat(log)?.map(|stat| stat.inode));
+        let first = inode()?;
+        // Lines that a swap has put there must not come before themselves.
+        let may_try_again = || Ok::<_, Error>(prefix.is_none() || inode()? == first);
         let repaired = loop {
             match repair(folder, log, Job { keeping, prefix, filter: None, only: None, at_rest }, effort) {
                 // Between the two steps of a rotation there is no file of this name.
-                Err(error) if matches!(error.code, Code::TryAgain | Code::NoInput) && tries < TRIES => tries += 1,
+                Err(error)
+                    if matches!(error.code, Code::TryAgain | Code::NoInput) && tries < TRIES && may_try_again()? =>
+                {
+                    tries += 1;
+                }
                 Err(error) if error.code == Code::NoInput && folder.stat(log)?.is_none() => {
                     let text = format!("{} was rotated away meanwhile: try again", show(&folder.join(log)));
                     return Err(Error::new(Code::TryAgain, text));
