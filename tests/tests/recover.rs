@@ -303,6 +303,19 @@ fn late_bytes_that_were_not_written_to_their_end_make_no_record() {
     }
 }
 
+/// The clocks of Papyra's processes begin anew, and a power cut may bring back a log that a compaction had replaced: older
+/// times are no proof of older records.
+#[test]
+fn what_times_alone_would_put_before_a_log_is_left_to_the_operator() {
+    let (left, log) = (logs::lines(0..5), logs::lines(5..9));
+    let shop = Workshop::with("p/log.compact.tmp", &left).and("p/log", &log);
+    for _ in 0..2 {
+        shop.papyra("persistence recover --path p/log").must_exit(3).must_say("Compare the two");
+        assert_eq!(shop.read("p/log"), log.as_bytes());
+        assert_eq!(shop.read("p/log.compact.tmp"), left.as_bytes());
+    }
+}
+
 #[test]
 fn a_swap_that_was_killed_before_it_doubles_nothing_that_papyra_wrote_since() {
     let record = |number: usize| logs::lines([number]);
