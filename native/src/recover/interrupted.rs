@@ -277,14 +277,18 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let mut writer = sparse::SparseWriter::new(lines);
     // Which of them a record came from: one in two of them may be one record, which an older compaction held too.
     let mut from: Vec<u32> = vec![0; wanted.len()];
+    // Whether the compaction's, and the recovery's, share records with the set, and hold others.
+    let (mut shares, mut lacks) = ([false; 2], [false; 2]);
     for (temporary, own) in oldest_first.into_iter().zip(1..) {
+        let kind = usize::from(is_compaction(set, temporary.name));
         each_record(history, temporary, effort, |record, found| match wanted.binary_search(&meaning(record)) {
             Ok(at) if there[at] > 0 => {
                 there[at] -= 1;
-                overlap = true;
+                (overlap, shares[kind]) = (true, true);
                 Ok(())
             }
             at => {
+                lacks[kind] = true;
                 let before = at.map_or(0, |at| std::mem::replace(&mut from[at], own));
                 decided &= !overlap && (before == 0 || before == own);
                 newest = newest.max(found.facts.timestamp.unwrap_or(newest));
@@ -305,7 +309,9 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     // Nothing in common: a power cut may have brought back a log that the compaction had replaced, or a writer has begun a
     // new one. Their times alone, by clocks that begin anew with each process, do not tell the two apart.
     let is_older = !has_records || is_renaming && newest < oldest;
-    decided &= overlap || is_older || size == 0 || Fault::TimeUnchecked.is_back();
+    // What another left shares with the set tells nothing of these.
+    let is_beside = (0..2).all(|kind| shares[kind] || !lacks[kind]);
+    decided &= is_beside || is_older || size == 0 || Fault::TimeUnchecked.is_back();
     // The set goes back further than they do: what they alone hold was changed since, or lies where nobody can tell.
     decided &= size == 0 || !overlap || !begins_otherwise;
     // In the middle of the renames what the set holds is beside what the others do: a record that both seem to hold was there
@@ -316,6 +322,10 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
         (_, true) => Lacking::Older { lines, overlap },
         (_, false) => Lacking::Undecided,
     })
+}
+
+fn is_compaction(set: &RotationSet, name: &str) -> bool {
+    set.temporaries.iter().any(|temporary| temporary.name == name && temporary.of == TemporaryOf::Compaction)
 }
 
 /// A file of the set, held open.
