@@ -55,6 +55,12 @@ struct Bridge<'a, S> {
     found: u64,
 }
 
+impl<'a, S> Bridge<'a, S> {
+    fn new(scope: &'a Scope, to: &'a mut S) -> Bridge<'a, S> {
+        Bridge { to, scope, open: None, known: Vec::new(), salvaged: false, found: 0 }
+    }
+}
+
 impl<S: Streams> Visitor for Bridge<'_, S> {
     fn key(&mut self, key: &Key<'_>) -> Flow {
         self.open = self.scope.find(key.name).filter(|_| key.is_stream);
@@ -102,8 +108,7 @@ pub(super) struct Dump<'a, S> {
 
 impl<'a, S: Streams> Dump<'a, S> {
     pub(super) fn new(scope: &'a Scope, to: &'a mut S) -> Dump<'a, S> {
-        let bridge = Bridge { to, scope, open: None, known: Vec::new(), salvaged: false, found: 0 };
-        Dump { reader: RdbReader::new(Limits::default()), bridge, goes_on: false }
+        Dump { reader: RdbReader::new(Limits::default()), bridge: Bridge::new(scope, to), goes_on: false }
     }
 
     /// Takes the next bytes, until nobody wants more or commands follow.
@@ -132,7 +137,7 @@ fn rdb(path: &Path, mut reader: RdbReader, scope: &Scope, effort: Effort<'_>, to
     if is_append_only(path)? {
         return append_only(&AofSet::one(path), scope, effort, to);
     }
-    let mut bridge = Bridge { to, scope, open: None, known: Vec::new(), salvaged: false, found: 0 };
+    let mut bridge = Bridge::new(scope, to);
     let mut stopped = false;
     feed(&file, path, 0..size, effort.progress, |bytes| {
         let flow = reader.push(bytes, &mut bridge);

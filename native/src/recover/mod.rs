@@ -358,7 +358,7 @@ impl Doing<'_> {
         let (folder, log) = place.as_ref().map_or((&history.folder, name), |(folder, log)| (folder, log));
         let mut tries = 1;
         let inode = || Ok::<_, Error>(folder.stat(log)?.map(|stat| stat.inode));
-        let first = inode()?;
+        let first = if prefix.is_some() { inode()? } else { None };
         // Lines that a swap has put there must not come before themselves.
         let may_try_again = || Ok::<_, Error>(prefix.is_none() || inode()? == first);
         let repaired = loop {
