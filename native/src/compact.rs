@@ -15,7 +15,7 @@ use crate::disk::Identity;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Pinned};
 use crate::reading::Effort;
-use crate::recover::{self, Job, Keeping, Mark, Only};
+use crate::recover::{self, Emptied, Job, Keeping, Mark, Only};
 use crate::{TOOL, records};
 
 /// What was done: schema `papyra.compact/1`.
@@ -205,9 +205,19 @@ fn remove_emptied(history: &History, at_rest: bool) -> Result<()> {
         }
         // A rotation may have moved another file to this name just now: only what is certainly empty goes.
         history.folder.rename(&member.name, &hidden)?;
-        if !recover::restore_unless_empty(history, &hidden, &member.name, at_rest)? {
-            break;
+        match recover::restore_unless_empty(history, &hidden, &member.name, at_rest)? {
+            Emptied::Gone => {}
+            Emptied::Back => break,
+            Emptied::Unclear => {
+                let text = format!(
+                    "a rotation moved {} just when it was empty and was to go: the file that had its name then is {} now, \
+                     and papyra persistence recover gives it back its place",
+                    show(&history.folder.join(&member.name)),
+                    show(&history.folder.join(&hidden))
+                );
+                return Err(Error::new(Code::TryAgain, text));
+            }
         }
     }
-    history.folder.sync()
+    Ok(())
 }

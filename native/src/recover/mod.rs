@@ -4,6 +4,7 @@
 //! new one at its path, and the next run finishes the job.
 
 pub mod aof;
+mod emptied;
 mod gap;
 mod in_place;
 mod interrupted;
@@ -23,17 +24,16 @@ use std::path::{Path, PathBuf};
 
 use papyra_core::plan::Plan;
 use papyra_core::report::{Backend, FileReport, Report, Role};
-use papyra_core::rotation::base_of;
 use papyra_core::sniff::{self, Looks};
 use serde::Serialize;
 
 use crate::TOOL;
-use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Lock, Stat, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::{self, Effort};
 
+pub(crate) use emptied::{Emptied, restore_unless_empty};
 pub(crate) use journal::{Mark, emptied};
 pub(crate) use member::{Job, Keeping, Only, repair};
 pub(crate) use settle::leftovers;
@@ -393,29 +393,6 @@ impl Doing<'_> {
         outcome.plan.push(FilePlan { path: name.to_owned(), plan: repaired.plan });
         Ok(())
     }
-}
-
-/// A member that compaction had emptied goes; one that a rotation had put there meanwhile gets its name back.
-pub(crate) fn restore_unless_empty(history: &History, hidden: &str, log: &str, at_rest: bool) -> Result<bool> {
-    let folder = &history.folder;
-    let goes = folder.stat(hidden)?.is_some_and(|stat| stat.size == 0)
-        && (swap::is_left(&folder.read(hidden)?, at_rest) || Fault::EmptiedAtOnce.is_back())
-        && folder.stat(hidden)?.is_some_and(|stat| stat.size == 0);
-    if goes {
-        folder.remove(hidden)?;
-    } else if is_oldest(history, log)? {
-        give_name(folder, hidden, log, at_rest)?;
-    } else {
-        return Err(swap::changed(folder, log));
-    }
-    Ok(goes)
-}
-
-/// Whether a set has no older member than this one. Only its oldest is ever emptied and hidden: where an older one has come, a
-/// rotation has gone past it, and the name may be free between two of its steps.
-fn is_oldest(history: &History, log: &str) -> Result<bool> {
-    let index = base_of(log).map_or(0, |(_, index)| index);
-    Ok(history.set()?.members.iter().all(|member| member.index <= index))
 }
 
 /// Gives a file a name that nobody has. That somebody took the file or the name meanwhile, as a rotation and Papyra's own

@@ -13,7 +13,7 @@ use super::journal::{Journal, Mark, PREFIX, State, emptied, id, id_of, unfinishe
 use super::late::{Late, insert, lines_there};
 use super::member::Keeping;
 use super::swap::{PATIENCE, changed, held_open, is_left, no_lease};
-use super::{Outcome, aside, quarantine};
+use super::{Emptied, Outcome, aside, quarantine, restore_unless_empty};
 use crate::disk::fault::{Fault, is_known};
 use crate::disk::{File, Folder, Lease, Rename};
 use crate::error::{Error, Result, show};
@@ -82,13 +82,12 @@ pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcom
             continue;
         }
         if hidden == emptied(&log) {
-            // A rotation has given its name to another file since: which place is its own nobody can tell any more.
-            let holds_records = folder.stat(&hidden)?.is_some_and(|stat| stat.size > 0);
-            if holds_records && (folder.stat(&log)?.is_some() || !super::is_oldest(history, &log)?) {
+            if restore_unless_empty(history, &hidden, &log, at_rest)? == Emptied::Unclear {
+                if folder.stat(&hidden)?.is_none_or(|stat| stat.size == 0) {
+                    return Err(changed(&folder, &log));
+                }
                 outcome.warnings.push(unclear(&folder, &hidden, &log));
-                continue;
             }
-            super::restore_unless_empty(history, &hidden, &log, at_rest)?;
             continue;
         }
         let mut name = hidden.clone();

@@ -24,7 +24,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The time in which an `open` that has found a file reaches it.
-const ON_THE_WAY: Duration = Duration::from_millis(20);
+pub(super) const ON_THE_WAY: Duration = Duration::from_millis(20);
 
 /// A swap that did not end well.
 pub(crate) struct Failed {

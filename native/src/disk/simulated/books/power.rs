@@ -91,9 +91,14 @@ impl Books {
                 }
             });
         }
-        // What Papyra's own compaction has in its hands is put in place in the end.
-        let in_temporaries: Vec<_> = self.in_temporaries(fs).into_iter().filter(|id| !there.contains(id)).collect();
-        there.extend(in_temporaries);
+        // What Papyra's own compaction has in its hands is put in place in the end, and so is a member that a rotation had moved
+        // to where an empty one was to go.
+        let mut in_hand = self.in_temporaries(fs);
+        for (_, inode) in hidden(fs).into_iter().filter(|(name, _)| name.ends_with(".emptied")) {
+            in_hand.extend(self.kept(&bytes_of(fs, inode)).ids);
+        }
+        in_hand.retain(|id| !there.contains(id));
+        there.extend(in_hand);
         let mut counts: HashMap<usize, usize> = HashMap::new();
         for id in there.iter().flatten() {
             *counts.entry(*id).or_default() += 1;
