@@ -142,9 +142,41 @@ fn settings_come_from_flag_then_environment_then_file() {
 }
 
 #[test]
-fn completions_and_the_manual_are_printed() {
+fn the_manual_is_printed() {
     let workshop = Workshop::default();
-    workshop.papyra("completions bash").must_exit(0).must_say("_papyra");
     workshop.papyra("man").must_exit(0).must_say(".TH").must_say("quarantine");
     workshop.papyra("--version").must_exit(0).must_say("papyra 0.1.0");
+}
+
+/// What bash offers for the last of these words.
+fn completed(workshop: &Workshop, words: &str) -> Vec<String> {
+    let script = format!(
+        "source <(papyra completions bash); COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_TYPE=9; \
+         _clap_complete_papyra papyra \"${{COMP_WORDS[COMP_CWORD]}}\" ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    );
+    let mut shell = std::process::Command::new("bash");
+    let folder = papyra_tests::binary();
+    let path = format!("{}:{}", folder.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    shell.args(["-c", &script]).current_dir(workshop.path(".")).env("PATH", path).env("RESTIC_PASSWORD", "secret");
+    let offered = papyra_tests::run(shell, words).must_exit(0);
+    offered.stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_shell_completes_verbs_files_backups_and_series() {
+    let workshop = Workshop::with("events.ndjson", logs::clean(3)).and("papyra.toml", "backups = \"kept\"\n");
+    let papyra = |arguments: &str| {
+        let mut command = workshop.command(arguments);
+        command.env("RESTIC_PASSWORD", "secret");
+        papyra_tests::run(command, arguments).must_exit(0)
+    };
+    papyra("backup init kept");
+    papyra("backup create --path events.ndjson --to kept --name first --series orders");
+    papyra("backup create --path events.ndjson --to kept --name second --series billing");
+    assert_eq!(completed(&workshop, "papyra backup ver"), ["verify"]);
+    assert_eq!(completed(&workshop, "papyra persistence scan ev"), ["events.ndjson"]);
+    assert_eq!(completed(&workshop, "papyra backup verify kept/f"), ["kept/first"]);
+    assert!(completed(&workshop, "papyra backup verify ''").contains(&"kept/second".into()));
+    assert_eq!(completed(&workshop, "papyra backup list --series ''"), ["billing", "orders"]);
+    assert_eq!(completed(&workshop, "papyra backup list --series o"), ["orders"]);
 }

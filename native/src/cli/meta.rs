@@ -1,22 +1,14 @@
-//! `papyra completions` and `papyra man`
+//! `papyra man`
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory};
-use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::out::{Out, called};
 use super::{Cli, Verdict};
 use crate::error::{Code, Error, Result};
-
-pub(super) fn completions(shell: Shell, out: &mut Out) -> Result<Verdict> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), called(), &mut script);
-    out.raw(&script);
-    Ok(Verdict::Fine)
-}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ManArgs {

@@ -4,6 +4,7 @@ mod arguments;
 mod backup;
 mod checklist;
 mod compact;
+mod completing;
 mod config;
 mod consumer_groups;
 mod doctor;
@@ -133,6 +134,7 @@ enum Verdict {
 
 /// Runs the command line; the exit codes are listed in its help.
 pub fn main() -> ExitCode {
+    completing::answer();
     let (cli, matches) = match arguments::parse(Cli::command().name(out::called()), std::env::args_os().collect()) {
         Ok(parsed) => parsed,
         Err(code) => return code,
@@ -180,7 +182,7 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Redis(verb) => redis::run(&verb, out),
         Command::Metrics(what) => metrics::run(&what, out),
         Command::Config(what) => config::run(&what, out),
-        Command::Completions { shell } => meta::completions(shell, out),
+        Command::Completions { shell } => completing::script(shell, out),
         Command::Schemas(args) => schemas::run(&args),
         Command::Man(args) => meta::man(&args, out),
     }

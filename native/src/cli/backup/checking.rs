@@ -143,7 +143,7 @@ impl Which {
 
 /// The folder of backups: the one that was named, else the environment's, else the settings file's, else restic's
 /// repository.
-pub(super) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Result<PathBuf> {
+pub(in crate::cli) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Result<PathBuf> {
     let variable = || std::env::var_os("PAPYRA_BACKUPS").filter(|value| !value.is_empty()).map(PathBuf::from);
     match named.cloned().or_else(variable) {
         Some(folder) => Ok(folder),

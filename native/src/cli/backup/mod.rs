@@ -12,6 +12,8 @@ pub(super) mod prune;
 mod restore;
 mod verify;
 
+pub(super) use checking::folder_of_backups;
+
 use std::path::PathBuf;
 
 use super::Verdict;
