@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::chance::Chance;
 use super::content::after_power_cut;
-use super::file_system::{FileSystem, Inode, Kind, Lie, set_name};
+use super::file_system::{FileSystem, Inode, Kind, Lie, ROOT, set_name};
 
 /// A name that is to lead to this inode, or to be gone.
 #[derive(Debug, Clone)]
@@ -155,16 +155,15 @@ impl FileSystem {
                 }
             }
         }
-        let named: Vec<Inode> = self
-            .nodes
-            .iter()
-            .flat_map(|node| match &node.kind {
-                Kind::Folder { now, .. } => now.iter().map(|(_, inode)| *inode).collect(),
-                _ => Vec::new(),
-            })
-            .collect();
-        for inode in named {
-            self.nodes[inode].links += 1;
+        // What lies in a folder that has lost its name has none either.
+        let mut folders = vec![ROOT];
+        while let Some(folder) = folders.pop() {
+            let Kind::Folder { now, .. } = &self.nodes[folder].kind else { continue };
+            let inside: Vec<Inode> = now.iter().map(|(_, inode)| *inode).collect();
+            for inode in inside {
+                self.nodes[inode].links += 1;
+                folders.push(inode);
+            }
         }
     }
 }
