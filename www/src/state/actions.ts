@@ -4,6 +4,7 @@ import type { Source } from "../read/source";
 import { type Unit, unitsOf } from "../read/units";
 import { unpacked } from "./archives";
 import { openBackup } from "./backup";
+import type { SortColumn } from "./columns";
 import { landOn } from "./link";
 import { failed, orderOf, reset, scan, stop } from "./scan";
 import { forgetComparison } from "./compare";
@@ -184,6 +185,13 @@ export function cancel(): void {
 export function select(index: number): void {
   if (index < 0 || index >= session.shown.value.length) return;
   session.selected.value = index;
+}
+
+/** Another order of the anomalies; the one that is selected stays so. */
+export function sortAnomalies(column: SortColumn): void {
+  const held = session.current.peek();
+  column.toggleSorting();
+  session.selected.value = Math.max(0, session.shown.value.findIndex((entry) => entry === held));
 }
 
 /** The next or previous anomaly, round the end. */

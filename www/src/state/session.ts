@@ -1,6 +1,7 @@
 // What the page knows: one signal per fact, and what follows from them. Who changes them: state/actions.ts.
 
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { anomalyColumns, sorted } from "./columns";
 import type { BackupTold } from "../engine/backup";
 import type { LineIndex, Listing, LogSet, PassedOver, Plan, Timeline } from "../engine/protocol";
 import type { Pass, RedisBackup, Remedy } from "../engine/redis";
@@ -121,8 +122,9 @@ export const waiting = signal<readonly Source[]>([]);
 
 export const shown = computed(() => {
   const [reason, extents] = [reasonFilter.value, timeExtents.value];
-  if (reason === null && extents === null) return found.value;
-  return found.value.filter((entry) => (reason === null || entry.anomaly.reason === reason) && (extents === null || isWithin(entry, extents)));
+  const list = reason === null && extents === null ? found.value
+    : found.value.filter((entry) => (reason === null || entry.anomaly.reason === reason) && (extents === null || isWithin(entry, extents)));
+  return sorted(anomalyColumns, list);
 });
 
 /** What has no place in a file belongs to no time. */

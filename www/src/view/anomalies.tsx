@@ -1,15 +1,18 @@
 // The list of anomalies, a filter by reason, and beside it the one that is selected.
 
 import { useEffect, useRef } from "preact/hooks";
-import { select } from "../state/actions";
+import { select, sortAnomalies } from "../state/actions";
+import { anomalyColumns } from "../state/columns";
 import { type Found, current, found, pathOf, phase, reasonFilter, reasons, report, selected, shown, sources, timeExtents } from "../state/session";
 import { count, hex, plural } from "../text/numbers";
 import { visible } from "../text/escape";
 import { reasonTitle } from "../text/words";
 import { AnomalyDetail } from "./anomaly";
+import { SortButton, direction } from "./heading";
 import { useVirtual } from "./virtual";
 
 const ROW = 58;
+const HEAD = 34;
 
 export function Anomalies() {
   if (found.value.length === 0) return null;
@@ -52,9 +55,9 @@ function ReasonFilter() {
 function List() {
   const box = useRef<HTMLDivElement>(null);
   const entries = shown.value;
-  const virtual = useVirtual(box, entries.length, ROW);
+  const virtual = useVirtual(box, entries.length, ROW, HEAD);
   const at = Math.min(selected.value, entries.length - 1);
-  useEffect(() => virtual.show(at), [at, reasonFilter.value]);
+  useEffect(() => virtual.show(at), [at, reasonFilter.value, entries]);
   const move = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity, PageDown: 6, PageUp: -6 }[event.key];
     if (step === undefined) return;
@@ -62,16 +65,24 @@ function List() {
     select(Math.max(0, Math.min(entries.length - 1, at + step)));
   };
   return (
-    <div class="anomaly-list" ref={box} style={{ minHeight: `${Math.min(8, entries.length) * ROW}px` }} role="listbox" tabIndex={0} aria-label="Anomalies" onKeyDown={move}
+    <div class="anomaly-list" ref={box} style={{ minHeight: `${Math.min(8, entries.length) * ROW + HEAD}px` }} role="grid" tabIndex={0} aria-label="Anomalies" aria-rowcount={entries.length + 1} onKeyDown={move}
       aria-activedescendant={`anomaly-${at}`}>
-      <div class="virtual" style={{ height: `${virtual.height}px` }}>
+      <div class="anomaly-head" role="row" aria-rowindex={1}>
+        {anomalyColumns.getAllLeafColumns().map((column) => (
+          <span key={column.id} role="columnheader" aria-sort={direction(column)}><SortButton column={column} onSort={() => sortAnomalies(column)} /></span>
+        ))}
+      </div>
+      <div class="virtual" role="rowgroup" style={{ height: `${virtual.height}px` }}>
         {virtual.items.map(({ index, start }) => {
           const entry = entries[index];
           return entry === undefined ? null : (
-            <div key={index} id={`anomaly-${index}`} role="option" aria-selected={index === at} aria-setsize={entries.length} aria-posinset={index + 1}
+            <div key={index} id={`anomaly-${index}`} role="row" aria-selected={index === at} aria-rowindex={index + 2}
               class="anomaly-row" style={{ transform: `translateY(${start}px)` }} onClick={() => select(index)}>
-              <span class="anomaly-title">{reasonTitle(entry.anomaly.reason)}</span>
-              <span class="anomaly-place faint mono">{place(entry)}</span>
+              <span role="gridcell" class="anomaly-what">
+                <span class="anomaly-title">{reasonTitle(entry.anomaly.reason)}</span>
+                <span class="anomaly-place faint mono">{place(entry)}</span>
+              </span>
+              <span role="gridcell" class="anomaly-bytes faint">{entry.anomaly.length === undefined ? "" : count(entry.anomaly.length)}</span>
             </div>
           );
         })}

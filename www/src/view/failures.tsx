@@ -1,16 +1,19 @@
 // Who failed: actors by crashes and restarts, dead letters by target, type and reason, events by type. Each row is a filter.
 
+import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import type { Names, Ranked } from "../engine/protocol";
+import { actorColumns, sorted } from "../state/columns";
 import { filter, found, rank, ranking } from "../state/filter";
 import { report } from "../state/session";
 import { filtering, query } from "../state/table";
 import { count, moment, plural } from "../text/numbers";
 import { exactly, hasTerm, toggled } from "../text/query";
 import { visible } from "../text/escape";
+import { SortHead } from "./heading";
 
 /** Rows before somebody asks for more. */
-const FEW = 6;
+const FEW = 5;
 /** Names of this length were cut. */
 const CUT = 190;
 
@@ -31,18 +34,28 @@ export function Failures() {
   );
 }
 
+/** On a phone the actors alone are long. */
+const PHONE = matchMedia("screen and (max-width: 760px)");
+const isNarrow = signal(PHONE.matches);
+PHONE.addEventListener("change", () => (isNarrow.value = PHONE.matches));
+
 function Rankings({ ranked }: { ranked: Ranked }) {
   const { actors, targets, messages, reasons, events } = ranked;
+  const [unfolded, unfold] = useState(false);
   if (actors.length + targets.count === 0 && events.count === 0) return <p class="faint">Nothing that matches is an event or a dead letter.</p>;
   return (
     <div class="rankings">
       {actors.length === 0
         ? <p class="faint">No actor crashed or was restarted.</p>
         : <Actors ranked={ranked} />}
-      <Ranks title="Reasons" names={reasons} terms={(name) => [named("reason", name)]} empty="(none)" />
-      <Ranks title="Dead letters by target" names={targets} terms={(name) => ["kind:dead_letter", named("actor", name)]} empty="(no target)" />
-      <Ranks title="Dead letters by type" names={messages} terms={(name) => ["kind:dead_letter", named("type", name)]} empty="(no type)" />
-      <Ranks title="Events by type" names={events} terms={(name) => ["kind:event", named("type", name)]} empty="(no type)" />
+      {isNarrow.value && !unfolded
+        ? <button type="button" class="button" onClick={() => unfold(true)}>Show reasons, dead letters and events</button>
+        : <>
+            <Ranks title="Reasons" names={reasons} terms={(name) => [named("reason", name)]} empty="(none)" />
+            <Ranks title="Dead letters by target" names={targets} terms={(name) => ["kind:dead_letter", named("actor", name)]} empty="(no target)" />
+            <Ranks title="Dead letters by type" names={messages} terms={(name) => ["kind:dead_letter", named("type", name)]} empty="(no type)" />
+            <Ranks title="Events by type" names={events} terms={(name) => ["kind:event", named("type", name)]} empty="(no type)" />
+          </>}
     </div>
   );
 }
@@ -57,11 +70,11 @@ function Actors({ ranked: { actors, actorCount, beyond } }: { ranked: Ranked }) 
   const [all, setAll] = useState(false);
   return (
     <div class="ranks wide">
-      <table class="grid">
+      <table class="grid sortable">
         <caption>Actors by crashes and restarts</caption>
-        <thead><tr><th scope="col">Actor</th><th scope="col" class="number">Crashes</th><th scope="col" class="number">Restarts</th><th scope="col">Last</th><th scope="col">Last crash's reason</th></tr></thead>
+        <thead><tr>{actorColumns.getAllLeafColumns().map((column) => <SortHead key={column.id} column={column} name={column.id === "crashes" || column.id === "restarts" ? "number" : ""} />)}</tr></thead>
         <tbody>
-          {actors.slice(0, all ? undefined : FEW).map(({ name, crashes, restarts, last, reason, storms }) => (
+          {sorted(actorColumns, actors).slice(0, all ? undefined : FEW).map(({ name, crashes, restarts, last, reason, storms }) => (
             <tr key={name}>
               <th scope="row">
                 <Choose terms={[named("actor", name)]} name={name} empty="(no actor)" />
@@ -75,7 +88,7 @@ function Actors({ ranked: { actors, actorCount, beyond } }: { ranked: Ranked }) 
           ))}
         </tbody>
       </table>
-      <More shown={all ? actors.length : Math.min(FEW, actors.length)} told={actors.length} total={actorCount} beyond={beyond} what="crashes and restarts" onMore={() => setAll(true)} />
+      <More isSorted={actorColumns.atoms.sorting.get().length > 0} shown={all ? actors.length : Math.min(FEW, actors.length)} told={actors.length} total={actorCount} beyond={beyond} what="crashes and restarts" onMore={() => setAll(true)} />
     </div>
   );
 }
@@ -111,11 +124,11 @@ function Choose({ terms, name, empty }: { terms: string[]; name: string; empty: 
   return <button type="button" class="link mono rank-name" aria-pressed={isOn} title={isOn ? "Take out of the filter" : "Filter by this"} onClick={choose}>{visible(name)}</button>;
 }
 
-function More({ shown, told, total, beyond, what, onMore }: { shown: number; told: number; total: number; beyond: number; what: string; onMore: () => void }) {
+function More({ isSorted = false, shown, told, total, beyond, what, onMore }: { isSorted?: boolean; shown: number; told: number; total: number; beyond: number; what: string; onMore: () => void }) {
   if (shown === total && beyond === 0) return null;
   return (
     <p class="faint small-print">
-      {count(shown)} of {count(total)}{beyond > 0 && `, and ${count(beyond)} ${what}`}
+      {count(shown)} of {count(total)}{isSorted && told < total && `, sorted among the ${count(told)} with the most`}{beyond > 0 && `, and ${count(beyond)} ${what}`}
       {shown < told && <> <button type="button" class="link" onClick={onMore}>Show {count(told)}</button></>}
     </p>
   );

@@ -1,5 +1,7 @@
-// The files of a set, oldest first: roles, damage where it lies, and buttons that correct the order.
+// The files of a set, oldest first or as the head of the table asks: roles, damage where it lies, and buttons that correct the order.
 
+import { computed } from "@preact/signals";
+import { type FileRow, fileColumns, sorted } from "../state/columns";
 import { moveSource } from "../state/actions";
 import { backup, found, isBackup, logs, packed, phase, progress, redis, report, reportSources, rotation, seenOf, sets, sources } from "../state/session";
 import { recordTotal, type FileReport } from "../../../web/package/src/report";
@@ -10,6 +12,7 @@ import { reasonTitle } from "../text/words";
 import { choices } from "../state/compare";
 import { items } from "../state/workspace";
 import { CompareButton } from "./compare";
+import { SortHead } from "./heading";
 import { Lower, Up } from "./icons";
 
 const ROLES: Record<string, string> = {
@@ -19,24 +22,56 @@ const ROLES: Record<string, string> = {
   temporary: "left-over temporary",
 };
 
+const NUMBERS = new Set(["bytes", "records"]);
+
+/** Where the findings of each source lie. */
+const marksOf = computed(() => {
+  const marks = new Map<number, number[]>();
+  for (const { file, anomaly: { offset } } of found.value) {
+    if (offset === undefined) continue;
+    const list = marks.get(file);
+    if (list === undefined) marks.set(file, [offset]);
+    else list.push(offset);
+  }
+  return marks;
+});
+
+const rows = computed(() => sources.value.map(({ path, file }, index): FileRow => {
+  const seen = seenOf(index);
+  return {
+    index,
+    path,
+    bytes: file.size,
+    records: seen === undefined ? undefined : recordTotal(seen.records),
+    first: seen?.first_timestamp ?? undefined,
+    anomalies: seen?.anomaly_count ?? marksOf.value.get(index)?.length ?? 0,
+  };
+}));
+
 export function Files() {
-  const list = sources.value;
+  const list = rows.value;
   const files = report.value?.files ?? [];
   if (list.length < 2) return null;
+  const isAsRead = fileColumns.atoms.sorting.get().length === 0;
+  const canMove = isAsRead && !isBackup.value && logs.value > 1 && sets.value.length === 1;
   const byManifest = redis.value.some(({ manifest }) => manifest !== null);
   return (
     <section class="card files" aria-labelledby="files-title">
       <div class="card-head">
-        <h2 id="files-title">Files <span class="faint">{rotation.value ? "in the order they were written, oldest first" : isBackup.value || byManifest ? "as the manifest lists them" : "as they were opened"}</span></h2>
+        <h2 id="files-title">Files <span class="faint">{!isAsRead ? plural(list.length, "file") : rotation.value ? "in the order they were written, oldest first" : isBackup.value || byManifest ? "as the manifest lists them" : "as they were opened"}</span></h2>
         {items.value.length === 1 && choices.value.length > 1 && <CompareButton />}
       </div>
-      <ol class="file-list">
-        {list.map((source, index) => (
-          <li key={index}>
-            <FileRow index={index} path={source.path} bytes={source.file.size} seen={seenOf(index)} before={sets.value.length < 2 || sets.value.some(({ files }) => files.includes(index) && files.includes(index - 1)) ? seenOf(index - 1) : undefined} last={list.length - 1} />
-          </li>
-        ))}
-      </ol>
+      <div class="grid-box">
+        <table class="grid sortable file-table">
+          <thead>
+            <tr>
+              {fileColumns.getAllLeafColumns().map((column) => <SortHead key={column.id} column={column} name={NUMBERS.has(column.id) ? "number" : ""} />)}
+              {canMove && <th scope="col"><span class="unseen">Order</span></th>}
+            </tr>
+          </thead>
+          <tbody>{sorted(fileColumns, list).map((row) => <Row key={row.index} row={row} last={list.length - 1} canMove={canMove} />)}</tbody>
+        </table>
+      </div>
       {files.filter((_, at) => reportSources.value[at] === null).map((file) => (
         <p key={file.path} class="hint warn">
           {file.anomalies.map((anomaly) => <span key={anomaly.detail}><b>{reasonTitle(anomaly.reason)}:</b> {visible(anomaly.detail)} </span>)}
@@ -46,49 +81,49 @@ export function Files() {
   );
 }
 
-interface RowProps {
-  index: number;
-  path: string;
-  bytes: number;
-  seen: FileReport | undefined;
-  /** The file above it. */
-  before: FileReport | undefined;
-  last: number;
-}
-
-function FileRow({ index, path, bytes, seen, before, last }: RowProps) {
+function Row({ row: { index, path, bytes, records, anomalies }, last, canMove }: { row: FileRow; last: number; canMove: boolean }) {
   const busy = phase.value === "reading";
+  const seen = seenOf(index);
+  // The file above it in the set.
+  const before = sets.value.length < 2 || sets.value.some(({ files }) => files.includes(index) && files.includes(index - 1)) ? seenOf(index - 1) : undefined;
   const isDamaged = backup.value?.damage.some(({ file }) => file === (sources.value[index]?.stored ?? "")) === true;
-  const marks = found.value.filter((entry) => entry.file === index && entry.anomaly.offset !== undefined);
+  const marks = marksOf.value.get(index) ?? [];
   // Places in a packed file are those of what it unpacks to, whose size is known at its end.
   const extent = packed.value[index] === true ? (seen?.bytes ?? 0) : bytes;
-  const total = seen?.anomaly_count ?? marks.length;
   const share = busy ? (progress.value.file > index ? 1 : progress.value.file === index ? progress.value.fileBytes / Math.max(1, bytes) : 0) : 1;
   const about = seen?.anomalies.filter((anomaly) => anomaly.offset === undefined) ?? [];
   return (
-    <div class="file-row">
-      <div class="file-name">
-        <span class="mono">{visible(path)}</span>
-        {index >= logs.value ? <span class="faint">{redisRole(path, seen)}</span> : seen !== undefined && <span class="faint">{ROLES[seen.role] ?? seen.role}</span>}
-        {seen === undefined && backup.value !== null && <span class="faint">kept along, no log</span>}
-        {isDamaged && <b class="bad-text">not as written</b>}
-      </div>
-      <Strip bytes={bytes} share={share} marks={extent === 0 ? [] : marks.map((entry) => (entry.anomaly.offset ?? 0) / extent)} />
-      <div class="file-facts faint">
-        <span>{size(bytes)}</span>
-        {seen !== undefined && !busy && <span>{plural(recordTotal(seen.records), "record")}</span>}
+    <tr class="file-row">
+      <th scope="row">
+        <span class="file-name">
+          <span class="mono">{visible(path)}</span>
+          {index >= logs.value ? <span class="faint">{redisRole(path, seen)}</span> : seen !== undefined && <span class="faint">{ROLES[seen.role] ?? seen.role}</span>}
+          {seen === undefined && backup.value !== null && <span class="faint">kept along, no log</span>}
+          {isDamaged && <b class="bad-text">not as written</b>}
+          {about.map((anomaly) => <b key={anomaly.reason} class="bad-text">{reasonTitle(anomaly.reason)}</b>)}
+        </span>
+      </th>
+      <td data-label="Anomalies">
+        <div class="file-marks">
+          <Strip bytes={bytes} share={share} marks={extent === 0 ? [] : marks.map((offset) => offset / extent)} />
+          {anomalies > 0 ? <b class="bad-text">{count(anomalies)}</b> : <span class="faint">{busy ? "" : "0"}</span>}
+        </div>
+      </td>
+      <td class="number" data-label="Size">{size(bytes)}</td>
+      <td class="number" data-label="Records">{records === undefined || busy ? "" : count(records)}</td>
+      <td data-label="Time span">
         {seen !== undefined && !busy && <span>{timeSpan(seen.first_timestamp, seen.last_timestamp).ends}</span>}
-        {total > 0 && <b class="bad-text">{plural(total, "anomaly", "anomalies")}</b>}
-        {rotation.value && overlaps(before, seen) && <b class="mend-text">starts before the file above ends: in the wrong order, or the clock was restarted</b>}
-        {about.map((anomaly) => <b key={anomaly.reason} class="bad-text">{reasonTitle(anomaly.reason)}</b>)}
-      </div>
-      {!isBackup.value && index < logs.value && logs.value > 1 && sets.value.length === 1 && <div class="file-order">
-        <button type="button" class="button quiet square small" disabled={busy || index === 0} aria-label={`Move ${path} up`}
-          onClick={() => moveSource(index, -1)}><Up size={16} /></button>
-        <button type="button" class="button quiet square small" disabled={busy || index === Math.min(last, logs.value - 1)} aria-label={`Move ${path} down`}
-          onClick={() => moveSource(index, 1)}><Lower size={16} /></button>
-      </div>}
-    </div>
+        {rotation.value && overlaps(before, seen) && <b class="mend-text"> starts before the file above ends: in the wrong order, or the clock was restarted</b>}
+      </td>
+      {canMove && <td class="file-order" data-label="">
+        {index < logs.value && <>
+          <button type="button" class="button quiet square small" disabled={busy || index === 0} aria-label={`Move ${path} up`}
+            onClick={() => moveSource(index, -1)}><Up size={16} /></button>
+          <button type="button" class="button quiet square small" disabled={busy || index === Math.min(last, logs.value - 1)} aria-label={`Move ${path} down`}
+            onClick={() => moveSource(index, 1)}><Lower size={16} /></button>
+        </>}
+      </td>}
+    </tr>
   );
 }
 

@@ -1,9 +1,12 @@
 // The table of lines: every record of the set in order, filtered as one types, damaged lines among them.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Row } from "../engine/protocol";
+import { type RecordColumn, recordColumns } from "../state/columns";
 import { filter, typed, wrong } from "../state/filter";
 import { dialog, found, listings, logs, report, sources } from "../state/session";
-import { MOST_HITS, PAGE, arrived, filtering, linesOf, listingOf, moveTo, page, open, placeOf, query, rowAt, rowTotal, cursor, step, textOf, wanted } from "../state/table";
+import { MOST_HITS, PAGE, type Place, arrived, filtering, linesOf, listingOf, moveTo, page, open, placeOf, query, rowAt, rowTotal, cursor, step, textOf, wanted } from "../state/table";
 import { say } from "../take/clipboard";
 import { exported } from "../take/records";
 import { count, hex, moment, plural } from "../text/numbers";
@@ -11,11 +14,14 @@ import { visible } from "../text/escape";
 import { kindName } from "../text/words";
 import { hasTerm, pieces, toggled, valueOf, withTerm } from "../text/query";
 import { Down, Question, Search } from "./icons";
+import { Edge } from "./heading";
 import { useVirtual } from "./virtual";
 
-/** On a phone a row is a card, without a head above. */
-const NARROW = matchMedia("(max-width: 640px)");
-const sizes = () => (NARROW.matches ? { ROW: 84, HEAD: 0 } : { ROW: 34, HEAD: 36 });
+/** How a record is laid out in the room that there is: in one line, with its payload below the rest, as a card without a head above. */
+const FORMS = { line: { row: 34, head: 36 }, two: { row: 56, head: 36 }, card: { row: 84, head: 0 } } as const;
+type Form = keyof typeof FORMS;
+const CARD = 600;
+const SIDES = 28;
 const KINDS = ["event", "dead_letter", "audit", "other"] as const;
 
 export function Records() {
@@ -108,6 +114,7 @@ function Tools() {
       </p>
       {query.value !== "" && <button type="button" class="button small" onClick={() => void filter("")}>Clear filter</button>}
       <span class="spring" />
+      <ColumnMenu />
       <button type="button" class="button small" disabled={total === 0} onClick={() => moveTo(0)}>First<span class="unseen"> record</span></button>
       <button type="button" class="button small" disabled={total === 0} onClick={() => moveTo(total - 1)}>Last<span class="unseen"> record</span></button>
       {busy >= 0
@@ -120,18 +127,41 @@ function Tools() {
   );
 }
 
+/** Which columns are shown, and back to the widths that they had. */
+function ColumnMenu() {
+  const box = useRef<HTMLDetailsElement>(null);
+  const close = () => box.current?.removeAttribute("open");
+  const keys = (event: KeyboardEvent) => {
+    if (event.key !== "Escape" || box.current?.open !== true) return;
+    close();
+    box.current.querySelector("summary")?.focus();
+    event.stopPropagation();
+  };
+  const columns = recordColumns.getAllLeafColumns().filter((column) => column.getCanHide() && (column.id !== "file" || sources.value.length > 1));
+  const isMoved = Object.keys(recordColumns.atoms.columnSizing.get()).length > 0;
+  return (
+    <details class="column-menu" ref={box} onKeyDown={keys} onFocusOut={({ currentTarget, relatedTarget }) => !currentTarget.contains(relatedTarget as Node | null) && close()}>
+      <summary class="button small">Columns</summary>
+      <div class="menu" role="group" aria-label="Columns of the table" tabIndex={-1}>
+        {columns.map((column) => (
+          <label key={column.id} class="check"><input type="checkbox" checked={column.getIsVisible()} onChange={(event) => column.toggleVisibility(event.currentTarget.checked)} /> {String(column.columnDef.header)}</label>
+        ))}
+        <button type="button" class="button small" disabled={!isMoved} onClick={() => recordColumns.resetColumnSizing()}>Reset widths</button>
+      </div>
+    </details>
+  );
+}
+
 function Table() {
   const box = useRef<HTMLDivElement>(null);
   const total = rowTotal();
   const first = page.value * PAGE;
   const rows = Math.min(PAGE, Math.max(0, total - first));
-  const [{ ROW, HEAD }, measure] = useState(sizes);
-  useEffect(() => {
-    const change = () => measure(sizes());
-    NARROW.addEventListener("change", change);
-    return () => NARROW.removeEventListener("change", change);
-  }, []);
-  const virtual = useVirtual(box, rows, ROW, HEAD);
+  const wide = sources.value.length > 1;
+  const columns = recordColumns.getVisibleLeafColumns().filter(({ id }) => wide || id !== "file");
+  const form = useForm(box, columns);
+  const { row, head } = FORMS[form];
+  const virtual = useVirtual(box, rows, row, head);
   const goal = cursor.value;
   const asked = wanted.value;
   useEffect(() => {
@@ -152,22 +182,23 @@ function Table() {
     else return;
     event.preventDefault();
   };
-  const wide = sources.value.length > 1;
   return (
     <>
       {total > PAGE && <Pager total={total} />}
-      <div class={wide ? "table wide" : "table"} ref={box} style={{ height: `min(560px, 72vh, ${Math.max(2, rows) * ROW + 54}px)` }} role="table" tabIndex={0} aria-label="Records: arrow keys move, Enter opens" aria-rowcount={total + 1} onKeyDown={keys}>
+      <div class={`table as-${form}`} ref={box} style={{ height: `min(560px, 72vh, ${Math.max(2, rows) * row + 54}px)`, "--columns": tracks(form, columns), "--least": form === "line" ? `${least(columns)}px` : "0" }}
+        role="table" tabIndex={0} aria-label="Records: arrow keys move, Enter opens" aria-rowcount={total + 1} onKeyDown={keys}>
         <div class="table-head" role="row" aria-rowindex={1}>
-          <span role="columnheader" class="cell number">{listings.value.length === 0 ? "Line" : "No."}</span>
-          {wide && <span role="columnheader" class="cell">File</span>}
-          <span role="columnheader" class="cell">Kind</span>
-          <span role="columnheader" class="cell">Type</span>
-          <span role="columnheader" class="cell">Actor</span>
-          <span role="columnheader" class="cell number">Time</span>
-          <span role="columnheader" class="cell">Payload</span>
+          {columns.map((column) => {
+            const name = column.id === "line" && listings.value.length > 0 ? "No." : String(column.columnDef.header);
+            return (
+              <span key={column.id} role="columnheader" aria-label={name} class={column.id === "payload" ? "cell payload" : "cell"}>
+                {name}{column.getCanResize() && form !== "card" && <Edge column={column} />}
+              </span>
+            );
+          })}
         </div>
         <div class="virtual" role="rowgroup" style={{ height: `${virtual.height}px` }}>
-          {virtual.items.map(({ index, start }) => <Line key={first + index} row={first + index} start={start} wide={wide} />)}
+          {virtual.items.map(({ index, start }) => <Line key={first + index} row={first + index} start={start} columns={columns} />)}
         </div>
         {rows === 0 && <p class="table-empty faint">{filtering.value?.done === false ? "Searching…" : "No line matches."}</p>}
       </div>
@@ -175,7 +206,35 @@ function Table() {
   );
 }
 
-function Line({ row, start, wide }: { row: number; start: number; wide: boolean }) {
+/** What the columns take that have not been moved, in one line. */
+function least(columns: readonly RecordColumn[]): number {
+  return columns.reduce((sum, column) => sum + column.getSize(), SIDES);
+}
+
+function tracks(form: Form, columns: readonly RecordColumn[]): string {
+  return columns.map((column) => {
+    if (form === "two") return column.id === "payload" ? "" : `minmax(${column.columnDef.minSize}px, ${column.getSize()}fr)`;
+    return column.id === "payload" ? `minmax(${column.getSize()}px, 1fr)` : `${column.getSize()}px`;
+  }).join(" ");
+}
+
+/** Follows the table's width, which the list beside it and an open record change as well as the window. */
+function useForm(box: RefObject<HTMLElement>, columns: readonly RecordColumn[]): Form {
+  const [width, measure] = useState(0);
+  useLayoutEffect(() => {
+    const table = box.current;
+    if (table === null) return;
+    const watch = new ResizeObserver(() => measure(table.clientWidth));
+    watch.observe(table);
+    measure(table.clientWidth);
+    return () => watch.disconnect();
+  }, []);
+  // Columns that somebody has widened may take more: then the table is scrolled.
+  const needed = columns.reduce((sum, { columnDef: { size = 0 } }) => sum + size, SIDES);
+  return width >= needed ? "line" : width >= CARD ? "two" : "card";
+}
+
+function Line({ row, start, columns }: { row: number; start: number; columns: readonly RecordColumn[] }) {
   void arrived.value; // rows come later; this draws them when they do
   const place = placeOf(row);
   const data = place === undefined ? undefined : rowAt(place);
@@ -189,17 +248,32 @@ function Line({ row, start, wide }: { row: number; start: number; wide: boolean 
   };
   return (
     <div class={name} role="row" aria-rowindex={row + 2} tabIndex={-1} aria-current={isAt ? "true" : undefined} onClick={choose} style={{ transform: `translateY(${start}px)` }}>
-      <span role="cell" class="cell number line" title={data === undefined || listingOf(place?.file ?? 0) !== undefined ? "" : `byte ${data.offset} (${hex(data.offset)})`}>{place === undefined ? "" : count(place.line + 1)}</span>
-      {wide && <span role="cell" class="cell path">{visible(sources.value[place?.file ?? 0]?.path ?? "")}</span>}
-      <span role="cell" class="cell kind">
-        {damaged ? <b class="bad-text">damaged</b> : data !== undefined && <><span class={`swatch ${data.kind}`} aria-hidden="true" />{kindName(data.kind, false)}</>}
-      </span>
-      <span role="cell" class={data?.type === "ActorCrashed" ? "cell what crashed" : "cell what"}><Marked text={data?.type} marks={data?.marks[0]} /></span>
-      <span role="cell" class="cell actor"><Marked text={data?.actor} marks={data?.marks[1]} /></span>
-      <span role="cell" class="cell number time">{data === undefined || data.time === null ? "" : moment(data.time)}</span>
-      <span role="cell" class="cell mono payload">{data === undefined ? "…" : <Marked text={data.payload} marks={data.marks[2]} />}</span>
+      {columns.map(({ id }) => <Cell key={id} id={id} place={place} data={data} damaged={damaged} />)}
     </div>
   );
+}
+
+function Cell({ id, place, data, damaged }: { id: string; place: Place | undefined; data: Row | undefined; damaged: boolean }) {
+  switch (id) {
+    case "line":
+      return <span role="cell" class="cell number line" title={data === undefined || listingOf(place?.file ?? 0) !== undefined ? "" : `byte ${data.offset} (${hex(data.offset)})`}>{place === undefined ? "" : count(place.line + 1)}</span>;
+    case "file":
+      return <span role="cell" class="cell path">{visible(sources.value[place?.file ?? 0]?.path ?? "")}</span>;
+    case "kind":
+      return (
+        <span role="cell" class="cell kind">
+          {damaged ? <b class="bad-text">damaged</b> : data !== undefined && <><span class={`swatch ${data.kind}`} aria-hidden="true" />{kindName(data.kind, false)}</>}
+        </span>
+      );
+    case "type":
+      return <span role="cell" class={data?.type === "ActorCrashed" ? "cell what crashed" : "cell what"}><Marked text={data?.type} marks={data?.marks[0]} /></span>;
+    case "actor":
+      return <span role="cell" class="cell actor"><Marked text={data?.actor} marks={data?.marks[1]} /></span>;
+    case "time":
+      return <span role="cell" class="cell number time">{data === undefined || data.time === null ? "" : moment(data.time)}</span>;
+    default:
+      return <span role="cell" class="cell mono payload">{data === undefined ? "…" : <Marked text={data.payload} marks={data.marks[2]} />}</span>;
+  }
 }
 
 /** A cell's text, what the filter looks for marked. */
