@@ -1,4 +1,5 @@
-// Speed and memory of the page in Chromium, printed and never asserted: a log of a gigabyte, and one of five.
+// Speed and memory of the page in Chromium, printed and never asserted: a log of a gigabyte, and one of five, each of millions of
+// records, filtered too; and a folder of 400 small logs.
 //
 //   node bench.mjs [BYTES…]        default: 1e9 5e9
 
@@ -46,55 +47,105 @@ function renderers() {
   return most;
 }
 
-/** The same bytes read in the same way, in bytes a second, by a page that does nothing with them: as fast as it can get. */
+/** The same bytes, of one file or several, read in the same way, in bytes a second, by a page that does nothing with them: as fast as it can get. */
 async function readAlone(path) {
   const context = await browser.newContext();
   const page = await context.newPage();
-  await page.setContent("<input type=file>");
+  await page.setContent("<input type=file multiple>");
   await page.locator("input").setInputFiles(path);
   const speed = await page.evaluate(async () => {
-    const { files: [file] } = document.querySelector("input");
+    const files = [...document.querySelector("input").files];
     const began = performance.now();
-    globalThis.reader = file.stream().getReader({ mode: "byob" }); // or it may be collected in the middle
-    for (let buffer = new ArrayBuffer(2 << 20), done = false; !done; ) {
-      const read = await globalThis.reader.read(new Uint8Array(buffer), { min: buffer.byteLength });
-      ({ done } = read);
-      buffer = read.value?.buffer;
+    let buffer = new ArrayBuffer(2 << 20);
+    for (const file of files) {
+      globalThis.reader = file.stream().getReader({ mode: "byob" }); // or it may be collected in the middle
+      for (let done = false; !done; ) {
+        const read = await globalThis.reader.read(new Uint8Array(buffer), { min: buffer.byteLength });
+        ({ done } = read);
+        buffer = read.value.buffer;
+      }
     }
-    return (file.size / (performance.now() - began)) * 1000;
+    return (files.reduce((sum, { size }) => sum + size, 0) / (performance.now() - began)) * 1000;
   });
   await context.close();
   return speed;
 }
 
+/**
+ * Notes the page's own clock, from the moment in which the files are there until the verdict on all of them is drawn; a key's answer
+ * from the press to the frame that shows it. The time that the test takes to ask is none of the page's, and what drawing for the keys
+ * takes is no part of the speed.
+ */
+function watchTimes(page) {
+  return page.evaluate(() => {
+    const times = (globalThis.times = { longest: 0, key: 0 });
+    const observe = (type, options, take) =>
+      new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, ...options });
+    observe("longtask", {}, ({ duration }) => (times.longest = Math.max(times.longest, duration)));
+    observe("event", { durationThreshold: 16 }, ({ name, duration }) => {
+      if (name === "keydown") times.key = Math.max(times.key, duration);
+    });
+    addEventListener("change", () => (times.began ??= performance.now()), true);
+    new MutationObserver(() => {
+      if (times.ended !== undefined || document.querySelector("#verdict-title") === null || document.querySelector(".tree-entry:disabled") !== null) return;
+      times.ended = 0;
+      requestAnimationFrame(() => setTimeout(() => (times.ended = performance.now())));
+    }).observe(document, { childList: true, subtree: true });
+  });
+}
+
+async function timesOf(page) {
+  await page.waitForFunction(() => globalThis.times.ended > 0, undefined, { timeout: 600_000, polling: 250 });
+  const { began, ended, ...rest } = await page.evaluate(() => globalThis.times);
+  return { seconds: (ended - began) / 1000, ...rest };
+}
+
+const ready = (page) => page.waitForFunction(() => !document.querySelector(".try button")?.disabled);
+const rate = (bytes, seconds, alone) => `${(bytes / 1e6 / seconds).toFixed(0)} MB/s, ${(bytes / seconds / alone).toFixed(2)} of reading alone`;
+
+/** What queries leave behind, each on all records of what is open. */
+async function filters(page, before) {
+  for (const query of ["kind:dead_letter", "zoë", "payload.id:>1000", "type:crash"]) {
+    await page.locator("#record-filter").fill(query);
+    await page.waitForFunction(() => /^[\d,]+ hits(;|$)/.test(document.querySelector(".filter-state").textContent), undefined, { timeout: 600_000, polling: 250 });
+    await page.waitForTimeout(3000); // until what is no longer needed was let go
+    const records = await page.locator(".kinds-total b").innerText();
+    console.log(`  after ${query} on ${records} records, ${await page.locator(".filter-state").innerText()}: renderer ${renderers().toFixed(0)} MB (${before.toFixed(0)} before)`);
+    await page.getByRole("button", { name: "Clear filter" }).click();
+  }
+}
+
+/** 400 logs, 29 MB in all, opened together. */
+async function many() {
+  const text = logs.lines(0, 490);
+  const paths = Array.from({ length: 400 }, (_, n) => logs.write(`bench-many/log-${n}.ndjson`, text));
+  const bytes = paths.length * Buffer.byteLength(text);
+  const alone = await readAlone(paths);
+  console.log(`${paths.length} files of ${(bytes / 1e6).toFixed(0)} MB, read and not scanned: ${(bytes / alone).toFixed(2)} s`);
+  for (let turn = 0; turn < 2; turn += 1) {
+    const { page, close } = await openPage(browser);
+    await ready(page);
+    await watchTimes(page);
+    await choose(page, ...paths);
+    const { seconds, longest } = await timesOf(page);
+    console.log(`${paths.length} files of ${(bytes / 1e6).toFixed(0)} MB: ${seconds.toFixed(2)} s to the verdict; longest task ${longest.toFixed(0)} ms`);
+    await close();
+  }
+}
+
+await many();
 for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
   const path = makeLog(size);
   const bytes = statSync(path).size;
-  console.log(`${(bytes / 1e9).toFixed(2)} GB, read and not scanned: ${((await readAlone(path)) / 1e6).toFixed(0)} MB/s`);
+  const alone = await readAlone(path);
+  console.log(`${(bytes / 1e9).toFixed(2)} GB, read and not scanned: ${(alone / 1e6).toFixed(0)} MB/s`);
   for (const turn of ["alone", "alone", "with keys"]) {
     const { page, close } = await openPage(browser);
-    await page.waitForFunction(() => !document.querySelector(".try button")?.disabled);
+    await ready(page);
     const before = renderers();
     let peak = 0;
     const watch = setInterval(() => (peak = Math.max(peak, renderers())), 200);
-    // Timed by the page's own clock, from the moment in which the file is there until the verdict is drawn; a key's
-    // answer from the press to the frame that shows it. The time that the test takes to ask is none of the page's, and
-    // what drawing for the keys takes is no part of the speed.
-    await page.evaluate(() => {
-      const times = (globalThis.times = { longest: 0, key: 0 });
-      const observe = (type, options, take) =>
-        new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, ...options });
-      observe("longtask", {}, ({ duration }) => (times.longest = Math.max(times.longest, duration)));
-      observe("event", { durationThreshold: 16 }, ({ name, duration }) => {
-        if (name === "keydown") times.key = Math.max(times.key, duration);
-      });
-      addEventListener("change", () => (times.began ??= performance.now()), true);
-      new MutationObserver(() => {
-        if (times.ended !== undefined || document.querySelector("#verdict-title") === null) return;
-        times.ended = 0;
-        requestAnimationFrame(() => setTimeout(() => (times.ended = performance.now())));
-      }).observe(document, { childList: true, subtree: true });
-    });
+    await watchTimes(page);
     await choose(page, path);
     await page.locator(".reading").waitFor();
     let presses = 0;
@@ -102,12 +153,14 @@ for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
       await page.keyboard.press(presses % 2 === 0 ? "?" : "Escape");
       await page.waitForTimeout(100);
     }
-    await page.waitForFunction(() => globalThis.times.ended > 0, undefined, { timeout: 600_000, polling: 250 });
-    const { began, ended, key, longest } = await page.evaluate(() => globalThis.times);
-    const seconds = (ended - began) / 1000;
+    const { seconds, key, longest } = await timesOf(page);
     clearInterval(watch);
-    console.log(`${(bytes / 1e9).toFixed(2)} GB, ${turn}: ${seconds.toFixed(2)} s to the verdict, ${(bytes / 1e6 / seconds).toFixed(0)} MB/s; ` +
+    console.log(`${(bytes / 1e9).toFixed(2)} GB, ${turn}: ${seconds.toFixed(2)} s to the verdict, ${rate(bytes, seconds, alone)}; ` +
       `renderer at most ${peak.toFixed(0)} MB (${before.toFixed(0)} before); ${presses > 0 ? `the slowest of ${presses} keys shown in ${Math.max(16, key).toFixed(0)} ms; ` : ""}longest task ${longest.toFixed(0)} ms`);
+    if (turn === "with keys") {
+      if (await page.locator("dialog[open]").count() > 0) await page.keyboard.press("Escape");
+      await filters(page, before);
+    }
     await close();
   }
   rmSync(path);
