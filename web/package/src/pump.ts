@@ -36,14 +36,14 @@ const SMALL = 1 << 20;
  * Reads small files a few places before their turn: of many of them most of the time would pass waiting for each. The answer has
  * all bytes of a file, asked for in their order; null for a file that is to be read in portions.
  */
-export function readAhead(files: readonly Blob[], chunk: number): (at: number) => Promise<ArrayBuffer> | null {
+export function readAhead(files: readonly Blob[], chunk: number, whole = (file: Blob) => file.arrayBuffer()): (at: number) => Promise<ArrayBuffer> | null {
   const reads = new Map<number, Promise<ArrayBuffer>>();
   let next = 0;
   return (at) => {
     for (; next < files.length && next <= at + AHEAD; next += 1) {
       const file = files[next];
       if (file === undefined || file.size > Math.min(SMALL, chunk)) continue;
-      const read = file.arrayBuffer();
+      const read = whole(file);
       read.catch(() => undefined); // met when its turn comes
       reads.set(next, read);
     }

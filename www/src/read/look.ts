@@ -1,6 +1,7 @@
 // The two ends of a file, by which it is told what it is. A file that cannot be read has none: reading it says so later.
 
 import type { Ends } from "../engine/protocol";
+import { partOf } from "./held";
 import type { Source } from "./source";
 
 /** What the engine asks for, in bytes: of a file by itself, and of one among others. */
@@ -11,7 +12,7 @@ const END = 10;
 export async function endsOf({ file, path }: Source, among: boolean): Promise<Ends> {
   const part = async (from: number, to: number) => {
     try {
-      return new Uint8Array(await file.slice(from, to).arrayBuffer());
+      return await partOf(file, from, to);
     } catch {
       return new Uint8Array();
     }

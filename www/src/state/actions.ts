@@ -1,6 +1,7 @@
 // What the user can do: open, cancel, reorder, select. Each changes signals in session.ts; none touches the document.
 
 import type { Source } from "../read/source";
+import { letGo } from "../read/held";
 import { type Unit, unitsOf } from "../read/units";
 import { unpacked } from "./archives";
 import { openBackup } from "./backup";
@@ -55,6 +56,7 @@ async function begin(files: readonly Source[]): Promise<void> {
   stop();
   turns += 1;
   const own = turns;
+  letGo();
   session.trouble.value = null;
   session.opened.value = files;
   reset(files, false);

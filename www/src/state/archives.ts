@@ -5,6 +5,7 @@
 
 import type { Unpacked } from "../engine/protocol";
 import { pump } from "../../../web/package/src/pump";
+import { partOf } from "../read/held";
 import type { Source } from "../read/source";
 import { type Unit, unitsOf } from "../read/units";
 import { size } from "../text/numbers";
@@ -44,7 +45,7 @@ export async function unpacked(units: readonly Unit[], isOver: () => boolean): P
 }
 
 async function headOf({ file }: Source): Promise<Uint8Array> {
-  const part = async (to: number) => new Uint8Array(await file.slice(0, to).arrayBuffer());
+  const part = (to: number) => partOf(file, 0, to);
   try {
     const start = await part(MAGIC);
     const isPacked = (start[0] === 0x1f && start[1] === 0x8b) || (start[1] === 0xb5 && start[2] === 0x2f) || (start[1] === 0x2a && start[2] === 0x4d);

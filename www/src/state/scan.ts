@@ -5,6 +5,7 @@ import type { Order } from "../engine/protocol";
 import type { Describing } from "../engine/backup";
 import type { Report } from "../../../web/package/src/report";
 import { AHEAD, pump, readAhead } from "../../../web/package/src/pump";
+import { wholeOf } from "../read/held";
 import type { Source } from "../read/source";
 import { visible } from "../text/escape";
 import { plural } from "../text/numbers";
@@ -125,7 +126,7 @@ export function reset(list: readonly Source[], isBackup: boolean): void {
 async function readAll(list: readonly Source[], worker: Engine, job: number, signal: AbortSignal, tell: Tell) {
   let before = 0;
   const logs = list.slice(0, session.logs.value);
-  const ahead = readAhead(logs.map(({ file }) => file), chunkSize());
+  const ahead = readAhead(logs.map(({ file }) => file), chunkSize(), wholeOf);
   const given: Promise<ArrayBuffer>[] = [];
   for (const [file, { file: blob }] of logs.entries()) {
     const handoff = {
