@@ -1,6 +1,7 @@
 // The command that does on the server what the page only shows.
 
 import type { LogSet } from "../engine/protocol";
+import type { Unit } from "../read/units";
 import type { RedisBackup, Remedy } from "../engine/redis";
 import { archive, packed, report, seenOf, sets, unitName } from "../state/session";
 import { visible } from "../text/escape";
@@ -34,6 +35,13 @@ export function logCommands(): string[] {
     }
     return [`papyra persistence recover --path ${quote(path)}${set.rotating ? " --backend rotating" : ""}`];
   });
+}
+
+/** What tells of a folder or a backup on the command line what the page tells of it: it looks at one at a time. */
+export function sameCommand({ kind, name, archive: from }: Unit): string | null {
+  const folder = from === undefined ? name : name.slice(from.length + 1);
+  if (kind === "files" || folder === "") return null;
+  return kind === "backup" ? `papyra backup verify ${quote(folder)}` : `papyra persistence scan --path ${quote(folder)}`;
 }
 
 function isGap({ base }: LogSet): boolean {

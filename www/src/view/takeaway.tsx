@@ -3,7 +3,8 @@
 import { recordTotal } from "../../../web/package/src/report";
 import { archive, bytesOf, isBackup, logs, looksLike, packed, phase, plans, redis, remedies, report, reportText, seenOf, sources } from "../state/session";
 import { copy } from "../take/clipboard";
-import { logCommands, redisCommands } from "../take/command";
+import { at, items } from "../state/workspace";
+import { logCommands, redisCommands, sameCommand } from "../take/command";
 import { download, rejectedName, rejectedOf, repairedName, repairedOf } from "../take/repair";
 import { summary } from "../take/summary";
 import { plural, size } from "../text/numbers";
@@ -28,15 +29,11 @@ export function TakeAway() {
           <p>{archive.value === null
             ? `On the server, where ${logCommands().length === 1 ? "the log lies" : "the logs lie"}:`
             : "On the server, once the archive is unpacked:"}</p>
-          {logCommands().slice(0, 50).map((text) => (
-            <div key={text} class="command-row">
-              <pre class="command" tabIndex={0}>{text}</pre>
-              <CopyButton text={text} label="the command" class="button" />
-            </div>
-          ))}
+          {logCommands().slice(0, 50).map((text) => <Command key={text} text={text} />)}
         </div>
       )}
       {(damaged || seen.verdict === "clean") && <OfRedis commands={redisCommands(paths, redis.value, remedies.value)} />}
+      <SameCommand />
       <div class="take-buttons">
         <button type="button" class="button" onClick={() => download(new Blob([reportText.value], { type: "application/json" }), "papyra-report.json")}>
           <Down /> JSON report
@@ -45,6 +42,28 @@ export function TakeAway() {
         <button type="button" class="button" onClick={print}><Sheet /> Print report</button>
       </div>
     </section>
+  );
+}
+
+/** Of several folders the command line looks at one at a time. */
+function SameCommand() {
+  const unit = items.value.length > 1 ? items.value[at.value]?.unit : undefined;
+  const text = unit === undefined ? null : sameCommand(unit);
+  if (unit === undefined || text === null) return null;
+  return (
+    <div class="server">
+      <p>{unit.archive === undefined ? "The same check" : "The same check, once the archive is unpacked,"} on the command line, which looks at one folder at a time:</p>
+      <Command text={text} />
+    </div>
+  );
+}
+
+function Command({ text }: { text: string }) {
+  return (
+    <div class="command-row">
+      <pre class="command" tabIndex={0}>{text}</pre>
+      <CopyButton text={text} label="the command" class="button" />
+    </div>
   );
 }
 
@@ -57,12 +76,7 @@ function OfRedis({ commands }: { commands: readonly string[] }) {
       <p>{recovers
         ? "On the server, with Redis stopped: what is damaged is cut out and kept, every whole command stays."
         : "The streams as logs that Papyra reads, with their consumer groups; the backup stays as it is:"}</p>
-      {commands.slice(0, 50).map((text) => (
-        <div key={text} class="command-row">
-          <pre class="command" tabIndex={0}>{text}</pre>
-          <CopyButton text={text} label="the command" class="button" />
-        </div>
-      ))}
+      {commands.slice(0, 50).map((text) => <Command key={text} text={text} />)}
     </div>
   );
 }
