@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { backup, flip } from "./backups.mjs";
-import { choose, launch, openPage, overall, run, settled, withoutPapyra } from "./browser.mjs";
+import { axeFinds, choose, launch, openPage, overall, run, settled, withoutPapyra } from "./browser.mjs";
 import * as dumps from "./dumps.mjs";
 import * as logs from "./logs.mjs";
 
@@ -74,6 +74,29 @@ const folders = {
   "a folder of folders": () => folderOf({ "events.ndjson": logs.lines(0, 9), "more/events.ndjson": torn(9) }),
 };
 
+const nested = () => ({ "a/events.ndjson": logs.lines(0, 9), "b/events.ndjson": torn(9), "b/c/events.ndjson": logs.lines(9, 20) });
+
+/** The folder in the command that makes the same check. */
+async function commandOf(page) {
+  const scans = (await page.locator(".command").allInnerTexts()).filter((text) => text.startsWith("papyra persistence scan --path "));
+  assert.equal(scans.length, 1);
+  return scans[0].split(" ").at(-1);
+}
+
+test("each of several folders has the command that makes the same check, a single one has none", async () => {
+  const folder = folderOf(nested());
+  await opened(folder, async (page) => {
+    const seen = [];
+    for (const entry of await page.locator(".tree-entry").all()) {
+      await entry.click();
+      seen.push(await commandOf(page));
+    }
+    assert.deepEqual(seen.map((path) => join(folder, "..", path)), ["a", "b", "b/c"].map((name) => join(folder, name)));
+    assert.deepEqual(await axeFinds(page), []);
+  });
+  await opened(join(folder, "a"), async (page) => assert.equal(await page.locator(".command").count(), 0));
+});
+
 describe("folders, as the command line tells them", { skip: withoutPapyra }, () => {
   for (const [name, make] of Object.entries(folders)) {
     test(`the report on ${name} is the same to the byte`, () => {
@@ -101,6 +124,19 @@ describe("folders, as the command line tells them", { skip: withoutPapyra }, () 
       assert.equal(commands.length, 1);
       assert.match(commands[0], /--path \S*\/rot\.log --backend rotating$/);
     }));
+
+  test("of a folder of folders the command names each as not looked at, and what the page says of each is what the command that it shows says", async () => {
+    const folder = folderOf(nested());
+    const around = run("persistence", "scan", "--path", folder);
+    assert.equal(around.code, 66);
+    assert.match(around.errors, /a\/ \(a folder: name it with --path to have it looked at\), b\/ \(a folder/);
+    await opened(folder, async (page) => {
+      for (const entry of await page.locator(".tree-entry").all()) {
+        await entry.click();
+        assert.equal(await reportOf(page), scan(join(folder, "..", await commandOf(page))));
+      }
+    });
+  });
 
   test("a folder in a folder is looked at by itself", () =>
     opened(folders["a folder of folders"](), async (page) => {
