@@ -110,6 +110,8 @@ impl Folder {
                     // A run that was killed may have given it away a moment ago: that has to last before it holds anything.
                     folder.sync()?;
                 }
+                // And so has its name.
+                self.sync()?;
                 Ok(folder)
             }
             Err(error) => Err(Error::cannot_create("create the folder", &path, error)),
