@@ -146,7 +146,7 @@ fn quarantine(wanted: &Wanted) -> Item {
 fn newest(entries: &[Entry], wanted: &Wanted) -> Item {
     let check = "newest backup";
     let advice = "run papyra backup create now, and look at why the timer did not";
-    let newest = entries.iter().rev().find(|entry| !entry.unfinished && !entry.from_future && entry.problem.is_none());
+    let newest = entries.iter().rev().find(|entry| !entry.from_future && entry.problem.is_none());
     let Some(newest) = newest else {
         return Item::failed(check, "there is no backup that could be restored".into(), advice);
     };

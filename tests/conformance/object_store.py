@@ -18,24 +18,28 @@ from ours import papyra
 
 BUCKET = "history"
 SECRET = "a-secret-that-nobody-may-see"
+PASSWORD = "a-password-that-nobody-may-see"
 
-# What the front does with a request: (status, body) answers it, None passes it on.
-Rule = Callable[["Request"], tuple[int, bytes] | None]
+# What the front does with a request: (status, body) or (status, body, headers) answers it, None passes it on.
+Rule = Callable[["Request"], tuple | None]
+
+# What becomes of an answer's body on its way back; a shorter one comes under the length of the whole.
+Spoil = Callable[["Request", bytes], bytes]
 
 
 class Request:
-    """A request to the store: method, key with the bucket, query, and how many bytes came along."""
+    """A request to the store: method, key with the bucket, query, how many bytes came along, and which were asked for."""
 
-    def __init__(self, method: str, target: str, size: int) -> None:
+    def __init__(self, method: str, target: str, size: int, stretch: str) -> None:
         path, _, self.query = target.partition("?")
-        self.method, self.path, self.size = method, unquote(path), size
+        self.method, self.path, self.size, self.range = method, unquote(path), size, stretch
 
     @property
     def changes(self) -> bool:
         return self.method in ("PUT", "POST", "DELETE")
 
     def __repr__(self) -> str:
-        return f"{self.method} {self.path}?{self.query} ({self.size} bytes)"
+        return f"{self.method} {self.path}?{self.query} {self.range} ({self.size} bytes)"
 
 
 class Front(ThreadingHTTPServer):
@@ -45,8 +49,12 @@ class Front(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.behind = behind
         self.rule: Rule = lambda request: None
+        self.spoil: Spoil = lambda request, body: body
+        # Bytes a second that bodies arrive with, all together.
+        self.uplink: float | None = None
         self.seen: list[Request] = []
         self.lock = threading.Lock()
+        self.line = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -59,13 +67,14 @@ class Handler(BaseHTTPRequestHandler):
     server: Front
 
     def pass_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        request = Request(self.command, self.path, len(body))
+        body = self.take(int(self.headers.get("Content-Length", 0)))
+        request = Request(self.command, self.path, len(body), self.headers.get("Range", ""))
         with self.server.lock:
             self.server.seen.append(request)
         canned = self.server.rule(request)
         if canned is not None:
-            status, answer, headers = canned[0], canned[1], [("Content-Type", "application/xml")]
+            status, answer, *more = canned
+            headers = [("Content-Type", "application/xml"), *(more[0].items() if more else ())]
         else:
             behind = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=60)
             behind.request(self.command, self.path, body, dict(self.headers.items()))
@@ -78,10 +87,24 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers:
             if name.lower() != "content-length":
                 self.send_header(name, value)
-        self.send_header("Content-Length", lengths[0] if self.command == "HEAD" and lengths else str(len(answer)))
+        sent = b"" if self.command == "HEAD" else self.server.spoil(request, answer)
+        size = lengths[0] if self.command == "HEAD" and lengths else str(max(len(answer), len(sent)))
+        self.send_header("Content-Length", size)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer)
+            self.wfile.write(sent)
+            self.close_connection |= len(sent) < len(answer)
+
+    def take(self, size: int) -> bytes:
+        if self.server.uplink is None:
+            return self.rfile.read(size)
+        body = b""
+        while len(body) < size:
+            with self.server.line:
+                piece = self.rfile.read(min(1 << 14, size - len(body)))
+                time.sleep(len(piece) / self.server.uplink)
+            body += piece
+        return body
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on
 
@@ -128,12 +151,22 @@ class ObjectStore:
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "tester",
             "AWS_SECRET_ACCESS_KEY": SECRET,
+            "RESTIC_PASSWORD": PASSWORD,
         }
 
     def papyra(self, *args: object, cwd: Path | None = None, **environment: str):
         answer = papyra(*args, cwd=cwd, **{**self.settings(), **environment})
-        assert SECRET.encode() not in answer.out + answer.err
+        assert SECRET.encode() not in answer.out + answer.err and PASSWORD.encode() not in answer.out + answer.err
         return answer
+
+    def restic(self, repository: str, *args: object) -> bytes:
+        """Debian's restic on the same store."""
+        environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **self.settings()}
+        place = f"s3:http://127.0.0.1:{self.port}/{repository}"
+        words = ["restic", "--no-cache", "--repo", place, *map(str, args)]
+        done = subprocess.run(words, env=environment, capture_output=True)
+        assert done.returncode == 0, f"{words}: {done.stdout.decode()}{done.stderr.decode()}"
+        return done.stdout
 
     def begin(self, *args: object, cwd: Path) -> subprocess.Popen:
         """Start our command and go on."""
@@ -141,9 +174,15 @@ class ObjectStore:
         environment = {"PATH": os.environ["PATH"], **self.settings()}
         return subprocess.Popen([program, *map(str, args)], cwd=cwd, env=environment, stdout=-1, stderr=-1)
 
+    def untouched(self) -> None:
+        """From now on requests and answers go through as they are."""
+        self.front.rule = lambda request: None
+        self.front.spoil = lambda request, body: body
+        self.front.uplink = None
+
     def empty(self) -> None:
         """An empty bucket, and nothing seen yet."""
-        self.front.rule = lambda request: None
+        self.untouched()
         assert self.tell("/moto-api/reset") == 200
         self.client.create_bucket(Bucket=BUCKET)
         self.front.seen.clear()
@@ -155,7 +194,11 @@ class ObjectStore:
         return connection.getresponse().status
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
-        listed = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        listed = [
+            entry
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+            for entry in page.get("Contents", [])
+        ]
         return {entry["Key"]: self.read(entry["Key"]) for entry in listed}
 
     def read(self, key: str) -> bytes:

@@ -75,7 +75,7 @@ fn what_is_not_there_is_called_by_its_name_and_what_is_there_too() {
 #[test]
 fn what_only_looks_like_a_place_in_an_object_store_is_no_folder() {
     let shop = two();
-    for place in ["s3:/b/x", "s3:b", "S3://b/x", "gs://b/x", "az:/b", "sftp:h:/x", "rest:http://h/x", "ftp://h/x"] {
+    for place in ["s3:/b/x", "s3:b", "S3://b/x", "gs:/b/x", "az:/b", "sftp:h:/x", "rest:http://h/x", "ftp://h/x"] {
         for verb in [
             "init PLACE",
             "create --path orders --to PLACE",

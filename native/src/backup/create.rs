@@ -15,14 +15,14 @@ use papyra_core::summary::Summary;
 
 use super::access::Access;
 use super::cut::{Stretch, identity, line_end, settled_end};
-use super::guard;
+use super::guard::{self, Backups};
 use super::pass::{BLOCK, Passed};
 use super::series::Filing;
 use super::snapshot::{self, Archive, Snapshot};
 use super::stored::Inside;
-use super::unfinished::{About, Attributes, Incoming, Unfinished};
+use super::unfinished::{About, Attributes, Finished, Incoming, Unfinished};
 use crate::TOOL;
-use crate::disk::{Folder, name_of, sys};
+use crate::disk::{name_of, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{self, History, Part};
 use crate::reading::Effort;
@@ -121,7 +121,7 @@ struct Making<'a> {
 
 impl<'a> Making<'a> {
     fn begin(
-        backups: &'a Folder,
+        backups: &'a Backups,
         find: &dyn Fn() -> Result<Target>,
         options: &'a Options,
         effort: Effort<'a>,
@@ -165,10 +165,11 @@ impl<'a> Making<'a> {
         let Snapshot { mut left_out, unread, mut warnings, .. } = self.snapshot;
         let named = unread.iter().cloned().map(|PassedOver { path, reason }| LeftOut { path, reason });
         left_out.extend(named);
-        warnings.append(&mut self.to.warnings);
         let scan = Report::new(TOOL, backend, reports, false);
         let about = About { source, compression: self.options.compression, left_out, scan };
-        let (path, manifest, added) = self.to.finish(about)?;
+        let mut finished = self.to.finish(about)?;
+        warnings.append(&mut finished.warnings);
+        let Finished { path, manifest, added, .. } = finished;
         Ok(Created { path, manifest, added, warnings, unread })
     }
 

@@ -112,8 +112,8 @@ enum Side {
 impl Side {
     fn open(path: &Path) -> Result<Side> {
         remote::refuse_lookalike(path)?;
-        let is_stored = || remote::is_remote(path) || repository::is_repository(path);
-        if is_stored() || Folder::open(path).is_ok_and(|folder| is_backup(&folder).unwrap_or(false)) {
+        let is_stored = remote::is_remote(path) || repository::is_repository(path)?;
+        if is_stored || Folder::open(path).is_ok_and(|folder| is_backup(&folder).unwrap_or(false)) {
             let backup = Backup::open(path)?;
             if backup.manifest.source.redis.is_some() {
                 return Err(no_logs(path, holds_streams()));

@@ -1,17 +1,18 @@
-//! Where backups lie: in a folder, in a repository, or under a prefix of an object store. What differs between them is
-//! told here, in [`super::repository`] and in [`super::remote`], and nowhere else.
+//! Where backups lie: in a folder, or in a repository. What differs between them is told here and in
+//! [`super::repository`], and nowhere else.
 
 use crate::disk::File;
 use std::fmt::Debug;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::access::Access;
 use super::attest::{forget, write_over};
 use super::{CONDEMNED, clear_leftovers, remote, repository};
 use crate::disk::{self, Folder, Lock};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// How long another papyra that adds or removes a backup is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,26 +47,16 @@ impl Look {
 pub(super) type Hold = Box<dyn Debug>;
 
 /// A folder of backups or a backup, wherever it lies.
-pub trait Files: Debug {
+pub trait Files: Debug + Send + Sync {
     /// What it is called.
     fn path(&self) -> &Path;
 
     /// The names of files and folders directly inside, in no order.
     fn names(&self) -> Result<Vec<String>>;
 
-    /// The names among them that may be folders'.
-    fn folders(&self) -> Result<Vec<String>> {
-        self.names()
-    }
-
     /// What there is at a name, which may lead through one folder; a link is not followed. `Err` says that nobody could
     /// look.
     fn look(&self, name: &str) -> Result<Look>;
-
-    /// The same of many names, in their order.
-    fn look_at_all(&self, names: &[&str]) -> Result<Vec<Look>> {
-        names.iter().map(|name| self.look(name)).collect()
-    }
 
     /// Why the file at a name cannot have the bytes that it should have, though there is one of its size.
     fn lacks(&self, _name: &str) -> Result<Option<String>> {
@@ -121,6 +112,14 @@ pub trait Files: Debug {
         Ok(())
     }
 
+    /// How many of the things in it can be looked at at a time.
+    fn width(&self) -> usize {
+        1
+    }
+
+    /// Forgets what was seen of things that may change, where it is remembered.
+    fn renew(&self) {}
+
     /// How many bytes it took that were not there before, where backups share some.
     fn added(&self) -> Option<u64> {
         None
@@ -161,14 +160,42 @@ impl Bytes for File {
     }
 }
 
-/// Opens the folder, prefix or repository of that name, or the backup in one.
-pub fn at(path: &Path) -> Result<Box<dyn Files>> {
-    if remote::is_remote(path) {
-        return remote::open(path);
+/// Does the same with each of many things, so many at a time; the first failure ends it.
+pub(super) fn side_by_side<T: Sync, R: Send>(
+    width: usize,
+    things: &[T],
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    if width <= 1 || things.len() <= 1 {
+        return things.iter().map(work).collect();
     }
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let take = || -> Vec<(usize, Result<R>)> {
+        let mut done = Vec::new();
+        while !failed.load(Ordering::Relaxed) {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(thing) = things.get(at) else { break };
+            let result = work(thing);
+            failed.fetch_or(result.is_err(), Ordering::Relaxed);
+            done.push((at, result));
+        }
+        done
+    };
+    let mut done: Vec<(usize, Result<R>)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..width.min(things.len())).map(|_| scope.spawn(take)).collect();
+        let lost = |_| vec![(0, Err(Error::new(Code::Io, "a thread that looks at backups has failed")))];
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(lost)).collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Opens the folder or repository of that name, or the backup in one.
+pub fn at(path: &Path) -> Result<Box<dyn Files>> {
     remote::refuse_lookalike(path)?;
     match repository::find(path)? {
         Some(found) => Ok(found),
+        None if remote::is_remote(path) => Err(remote::no_repository(path)),
         None => Ok(Box::new(Folder::open(path)?)),
     }
 }

@@ -1,15 +1,18 @@
 //! Where a restore must not go: into or over backups, and to the place of another series.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
 
 use super::list::{Entry, entries};
+use super::repository::Site;
 use super::series::{Wanted, host};
 use super::{Backup, is_whole, remote, repository};
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
+use crate::recover::quoted;
 
 /// How deep backups are looked for in what a restore would move aside.
 const DEPTH: u32 = 4;
@@ -46,12 +49,37 @@ pub(super) fn refuse_inside(to: &Path) -> Result<()> {
     Err(Error::new(Code::CannotCreate, text))
 }
 
-/// The folder that backups are to go to, made if it is not there. It does not lie in a repository.
-pub(super) fn for_backups(to: &Path) -> Result<Folder> {
+/// Where backups are to go.
+#[derive(Debug)]
+pub(super) enum Backups {
+    /// A folder of plain backups.
+    Folder(Folder),
+    /// A repository.
+    Repository(Arc<dyn Site>),
+}
+
+impl Backups {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Backups::Folder(folder) => folder.path(),
+            Backups::Repository(site) => site.path(),
+        }
+    }
+}
+
+/// Where backups are to go: a repository, or a folder, made if it is not there. It does not lie in a repository.
+pub(super) fn for_backups(to: &Path) -> Result<Backups> {
     remote::refuse_lookalike(to)?;
+    if remote::is_remote(to) {
+        return repository::site_at(to)?.map(Backups::Repository).ok_or_else(|| remote::no_repository(to));
+    }
     let absolute = std::path::absolute(to).map_err(|error| Error::cannot_open(to, error))?;
     let Some(inside) = absolute.ancestors().skip(1).find(|path| repository::folder_of(path).is_some()) else {
-        return Folder::create(to);
+        let folder = Folder::create(to)?;
+        return Ok(match repository::is_one(&folder) {
+            true => Backups::Repository(Arc::new(folder)),
+            false => Backups::Folder(folder),
+        });
     };
     let text = format!(
         "{} lies in the repository {}: back up to that, and name the backup with --name",
@@ -115,7 +143,7 @@ pub(super) fn keep_to_its_own(backup: &Backup, here: &str, wanted: &Wanted) -> R
         escape(here.as_bytes()),
         show(&backup.path),
         escape(series.as_bytes()),
-        crate::recover::quoted(Path::new(&series))
+        quoted(Path::new(&series))
     );
     Err(Error::new(Code::Usage, text))
 }

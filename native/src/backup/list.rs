@@ -9,9 +9,9 @@ use papyra_core::manifest::{Compression, Manifest};
 use papyra_core::report::Verdict;
 use serde::Serialize;
 
-use super::remote::ABANDONED;
+use super::files::side_by_side;
 use super::series::Wanted;
-use super::{Attestation, Attested, Backup, Files, at, attest, is_from_future, is_unreachable, names, unfinished_in};
+use super::{Attestation, Attested, Backup, Files, at, attest, is_from_future, is_unreachable, names};
 use crate::error::{Code, Error, Result, show};
 
 /// A backup in a list.
@@ -58,8 +58,6 @@ pub struct Entry {
     pub verified: Option<Attestation>,
     /// The last drill.
     pub drilled: Option<Attestation>,
-    /// Whether it is an incomplete upload yet: then there is no backup.
-    pub unfinished: bool,
     /// What the operator should know.
     pub notes: Vec<String>,
     #[serde(skip)]
@@ -97,7 +95,6 @@ impl Entry {
             verdict: None,
             verified: None,
             drilled: None,
-            unfinished: false,
             notes: Vec::new(),
             time: None,
             folder: None,
@@ -107,14 +104,9 @@ impl Entry {
         }
     }
 
-    /// Whether it is an upload that nobody will finish any more.
-    pub fn is_abandoned(&self) -> bool {
-        self.unfinished && self.age_seconds.is_none_or(|age| age > ABANDONED)
-    }
-
     /// Whether there is a backup that could be restored, as far as its manifest tells.
     pub fn is_restorable(&self) -> bool {
-        self.problem.is_none() && self.damage.is_none() && self.unreadable.is_none() && !self.unfinished
+        self.problem.is_none() && self.damage.is_none() && self.unreadable.is_none()
     }
 
     /// What is known of it from reading all of it: the newer of the last verification and the last drill. Of two at one
@@ -163,14 +155,13 @@ impl Entry {
 
     /// Reads what may change of a backup that is there: the records beside it, and names and sizes of its files.
     fn look(&mut self, folder: &dyn Files, files: &dyn Files, now: Timestamp) -> Result<()> {
-        let names: Vec<&str> = self.stored.iter().map(|(name, _)| &**name).collect();
-        let found = files.look_at_all(&names)?;
-        let wrong =
-            self.stored.iter().zip(found).find_map(|((name, bytes), found)| Some((name, found.differs(*bytes)?)));
-        self.damage = wrong.map(|(name, why)| format!("{}: {why}", escape(name.as_bytes())));
-        for name in names {
-            if self.damage.is_none() {
-                self.damage = files.lacks(name)?.map(|why| format!("{}: {why}", escape(name.as_bytes())));
+        self.damage = None;
+        for (name, bytes) in &self.stored {
+            if let Some(why) =
+                files.look(name)?.differs(*bytes).map_or_else(|| files.lacks(name), |why| Ok(Some(why)))?
+            {
+                self.damage = Some(format!("{}: {why}", escape(name.as_bytes())));
+                break;
             }
         }
         let mut notes = Vec::new();
@@ -201,10 +192,9 @@ pub fn list(backups: &Path, now: Timestamp) -> Result<Vec<Entry>> {
 
 /// The same of a folder that is open.
 pub(super) fn entries(folder: &dyn Files, now: Timestamp) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for name in names(folder)? {
-        entries.extend(entry(folder, name, now)?);
-    }
+    let names = names(folder)?;
+    let all = side_by_side(folder.width(), &names, |name| entry(folder, name.clone(), now))?;
+    let mut entries: Vec<Entry> = all.into_iter().flatten().collect();
     entries.sort_by(|a, b| (a.time, &a.name).cmp(&(b.time, &b.name)));
     Ok(entries)
 }
@@ -224,10 +214,8 @@ pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Ti
     let unknown = entries.iter().filter(|entry| entry.series.is_none());
     all_readable(unknown, "nobody knows which backup is the newest: name the one that is meant")?;
     let series = wanted.among(&entries, backups)?;
-    let of_series = entries
-        .iter()
-        .rev()
-        .filter(|entry| entry.series.as_ref() == Some(&series) && entry.problem.is_none() && !entry.unfinished);
+    let of_series =
+        entries.iter().rev().filter(|entry| entry.series.as_ref() == Some(&series) && entry.problem.is_none());
     let of_series: Vec<&Entry> = of_series.collect();
     let in_time = |entry: &&&Entry| !entry.from_future && until.is_none_or(|until| entry.time <= Some(until));
     if let Some(found) = of_series.iter().find(in_time) {
@@ -268,11 +256,6 @@ fn entry(folder: &dyn Files, name: String, now: Timestamp) -> Result<Option<Entr
 
 fn describe(entry: &mut Entry, folder: &dyn Files, now: Timestamp) -> Result<()> {
     let files = folder.folder(&entry.name)?;
-    if let Some(manifest) = unfinished_in(&*files)? {
-        entry.unfinished = true;
-        entry.tell(&manifest, now);
-        return Ok(());
-    }
     // Without a lock: a backup that is being restored is listed all the same.
     let backup = Backup::read(files)?;
     entry.tell(&backup.manifest, now);

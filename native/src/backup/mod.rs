@@ -1,5 +1,5 @@
 //! Backups: plain folders that hold the files as they were, `manifest.json` and `SHA256SUMS`; or the same files in a
-//! repository or an object store.
+//! repository, which lies in a folder or an object store.
 //!
 //! One module a step. A folder with a backup's final name is complete: it is written, and removed, under a hidden
 //! name. What is common to the steps lives here; words and exit codes live in the command line.
@@ -44,14 +44,17 @@ use crate::disk::{self, Folder, Lock, Stat, file_name, sys};
 use crate::error::{Code, Error, Result, show};
 
 pub use attest::{Attestation, Attested};
-use files::Look;
 pub use files::{Files, at};
+use files::{Look, side_by_side};
 
 /// The end of the hidden name of a backup under way.
 const UNFINISHED: &str = ".papyra-backup.tmp";
 
 /// The end of the hidden name of a backup that is being removed.
 const CONDEMNED: &str = ".papyra-pruned.tmp";
+
+/// What another host's run has begun so long ago, in seconds, is nobody's any more.
+const ABANDONED: f64 = 7.0 * 86_400.0;
 
 /// A backup, open for reading; while it is, nobody prunes it where that can be helped.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl Backup {
     /// Opens the backup at `path`. A manifest that is damaged, or that leads out of the backup, is refused.
     pub fn open(path: &Path) -> Result<Backup> {
         remote::refuse_lookalike(path)?;
-        if remote::is_remote(path) || repository::is_repository(path) {
+        if remote::is_remote(path) || repository::is_repository(path)? {
             return Backup::of(at(path)?);
         }
         let path = disk::canonical(path)?;
@@ -111,20 +114,6 @@ fn is_from_future(created: Timestamp, now: Timestamp) -> bool {
     created.duration_since(now) > SignedDuration::from_hours(24)
 }
 
-/// The manifest of a backup that is an incomplete upload, if this is one.
-fn unfinished_in(files: &dyn Files) -> Result<Option<Manifest>> {
-    let unfinished = files.size(manifest::SUMS)?.is_none() && files.size(remote::UNDER_WAY)?.is_some();
-    if unfinished { read_manifest(files, remote::UNDER_WAY).map(|(manifest, _)| Some(manifest)) } else { Ok(None) }
-}
-
-/// The manifest of that name, checked, and its bytes.
-fn read_manifest(files: &dyn Files, name: &str) -> Result<(Manifest, Vec<u8>)> {
-    let bytes = whole(files, name)?;
-    let manifest = Manifest::parse(&bytes)
-        .map_err(|why| cannot_trust(files, name, &papyra_core::escape::escape(why.to_string().as_bytes())))?;
-    Ok((manifest, bytes))
-}
-
 fn cannot_trust(files: &dyn Files, name: &str, why: &str) -> Error {
     let path = show(&files.join(name));
     let advice = if disk::is_folder(files.path()) {
@@ -139,19 +128,13 @@ fn cannot_trust(files: &dyn Files, name: &str, why: &str) -> Error {
 fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     let path = files.join(name);
     if files.size(name)?.is_none() {
-        let text = match files.size(remote::UNDER_WAY) {
-            Ok(Some(_)) => format!(
-                "{} is an incomplete upload, or is being uploaded: there is nothing to read yet",
-                show(files.path())
+        let text = match names(files).unwrap_or_default().first() {
+            Some(first) => format!(
+                "{} holds backups and is none itself: name one of them, such as {}",
+                show(files.path()),
+                show(&files.join(first))
             ),
-            _ => match names(files).unwrap_or_default().first() {
-                Some(first) => format!(
-                    "{} holds backups and is none itself: name one of them, such as {}",
-                    show(files.path()),
-                    show(&files.join(first))
-                ),
-                None => format!("{} is not a backup: it has no {name}", show(files.path())),
-            },
+            None => format!("{} is not a backup: it has no {name}", show(files.path())),
         };
         return Err(Error::new(Code::Data, text));
     }
@@ -178,23 +161,21 @@ pub fn remember(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The backups in a folder: the names of the folders with a manifest in them, and of those that cannot be looked into,
 /// sorted.
 pub fn names(backups: &dyn Files) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for name in backups.folders()?.into_iter().filter(|name| manifest::is_name(name) && name != "lost+found") {
-        match backups.folder(&name).and_then(|folder| is_backup(&*folder)) {
-            Ok(true) => names.push(name),
-            Ok(false) => {}
-            Err(error) if is_unreachable(&error) => return Err(error),
-            Err(_) if backups.look(&name)? == Look::Folder => names.push(name),
-            // No folder, or gone.
-            Err(_) => {}
-        }
-    }
+    let mut names = backups.names()?;
+    names.retain(|name| manifest::is_name(name) && name != "lost+found");
     names.sort();
-    Ok(names)
+    let is_one = |name: &String| match backups.folder(name).and_then(|folder| is_backup(&*folder)) {
+        Err(error) if is_unreachable(&error) => Err(error),
+        // Otherwise it is no folder, or gone.
+        Err(_) => Ok(backups.look(name)? == Look::Folder),
+        known => known,
+    };
+    let are = side_by_side(backups.width(), &names, is_one)?;
+    Ok(names.into_iter().zip(are).filter_map(|(name, is_one)| is_one.then_some(name)).collect())
 }
 
 fn is_backup(folder: &dyn Files) -> Result<bool> {
-    for name in [manifest::SUMS, manifest::NAME, remote::UNDER_WAY] {
+    for name in [manifest::SUMS, manifest::NAME] {
         if folder.size(name)?.is_some() {
             return Ok(true);
         }
@@ -237,7 +218,7 @@ fn clear_leftovers(backups: &Folder) -> Result<()> {
             continue;
         }
         // Where locks do not reach other hosts, age alone tells that one of theirs is at work no more.
-        let is_old = |stat: Stat| (sys::now() / 1000 - stat.modified.0) as f64 > remote::ABANDONED;
+        let is_old = |stat: Stat| (sys::now() / 1000 - stat.modified.0) as f64 > ABANDONED;
         let is_anothers = name.ends_with(UNFINISHED) && !name.ends_with(&ours);
         if is_anothers && !backups.stat(&name)?.is_some_and(is_old) {
             continue;

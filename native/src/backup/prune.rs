@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::list::{Entry, all_readable, entries};
 use super::series::unknown;
 use super::verify::foreign;
-use super::{Backup, Files, at, is_itself_a_backup, no_backups, unfinished_in};
+use super::{Backup, Files, at, is_itself_a_backup, no_backups};
 use crate::error::{Code, Error, Result};
 
 /// Which backups of a series to keep.
@@ -111,8 +111,6 @@ pub fn decide(entries: &[Entry], keep: &Keep) -> Vec<Decision> {
             reasons[i].push("it cannot be looked at".into());
         } else if entry.from_future {
             reasons[i].push("dated in the future, and counts for nothing until then: remove it yourself".into());
-        } else if entry.unfinished && !entry.is_abandoned() {
-            reasons[i].push("its upload is incomplete, and was begun less than a week ago".into());
         }
     }
     for members in series.values() {
@@ -209,7 +207,8 @@ fn changed(
     which: impl IntoIterator<Item = usize>,
     now: Timestamp,
 ) -> Result<()> {
-    for entry in which.into_iter().map(|i| &entries[i]).filter(|entry| !entry.unfinished) {
+    backups.renew();
+    for entry in which.into_iter().map(|i| &entries[i]) {
         if !entry.is_as_it_was(backups, now)? {
             let name = escape(entry.name.as_bytes());
             let text = format!("{name} was verified, drilled or changed meanwhile: run papyra backup prune again");
@@ -220,18 +219,12 @@ fn changed(
 }
 
 fn remove(backups: &dyn Files, entry: &Entry) -> Result<()> {
-    let files = backups.folder(&entry.name)?;
-    let foreign = match unfinished_in(&*files)? {
-        Some(manifest) => foreign(&*files, &manifest)?,
-        None => {
-            let backup = Backup::of(files)?;
-            if entry.unfinished || backup.manifest_sha256 != entry.manifest_sha256 {
-                let text = "it is another backup than it was a moment ago: run papyra backup prune again";
-                return Err(Error::new(Code::TryAgain, text));
-            }
-            foreign(&*backup.files, &backup.manifest)?
-        }
-    };
+    let backup = Backup::of(backups.folder(&entry.name)?)?;
+    if backup.manifest_sha256 != entry.manifest_sha256 {
+        let text = "it is another backup than it was a moment ago: run papyra backup prune again";
+        return Err(Error::new(Code::TryAgain, text));
+    }
+    let foreign = foreign(&*backup.files, &backup.manifest)?;
     if !foreign.is_empty() {
         let text = format!("{} files in it are not the backup's: move them away first", foreign.len());
         return Err(Error::new(Code::Io, text));

@@ -108,7 +108,7 @@ impl Wanted {
     /// The series that is meant among the backups in a folder.
     pub fn among(&self, entries: &[Entry], backups: &Path) -> Result<String> {
         let known = |of: &dyn Fn(&&Entry) -> bool| -> BTreeSet<&str> {
-            let there = entries.iter().filter(|entry| !entry.unfinished);
+            let there = entries.iter();
             there.filter(of).filter_map(|entry| entry.series.as_deref()).collect()
         };
         let all = known(&|_| true);

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,10 +16,11 @@ use papyra_core::sums;
 use papyra_core::verification::sums_of;
 
 use super::access::Access;
+use super::guard::Backups;
 use super::list::{Entry, entries};
 use super::pass::{BLOCK, Passed, Task, pass, sha256};
 use super::redis::Payload;
-use super::repository::{self, packing, packing::Packing};
+use super::repository::{packing, packing::Packing};
 use super::series::Filing;
 use super::stored::{Inside, look_inside};
 use super::writing::{Syncer, pack, set_attributes};
@@ -33,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A backup under way. Dropped unfinished, it leaves nothing behind.
 pub(super) struct Unfinished<'a> {
-    backups: &'a Folder,
+    backups: &'a Backups,
     /// Milliseconds since 1970.
     begun: i64,
     created: Timestamp,
@@ -43,7 +45,7 @@ pub(super) struct Unfinished<'a> {
     /// What is in it so far.
     pub(super) files: Vec<StoredFile>,
     /// What the operator should know of the backups that are there.
-    pub(super) warnings: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// Where the files go.
@@ -100,18 +102,30 @@ pub(super) struct About {
     pub(super) scan: Report,
 }
 
+/// A backup that was made.
+pub(super) struct Finished {
+    pub(super) path: PathBuf,
+    pub(super) manifest: Manifest,
+    /// How many bytes a repository did not have.
+    pub(super) added: Option<u64>,
+    /// What the operator should know.
+    pub(super) warnings: Vec<String>,
+}
+
 impl<'a> Unfinished<'a> {
     /// Begins a backup of what was pinned at `created`; `begun` is when that was begun, in milliseconds since 1970.
     pub(super) fn begin(
-        backups: &'a Folder,
+        backups: &'a Backups,
         name: Option<&str>,
         filing: &Filing,
         begun: i64,
         created: Timestamp,
         effort: Effort<'_>,
     ) -> Result<Unfinished<'a>> {
-        if super::is_whole(backups) {
-            let text = format!("{} is a backup itself: choose another folder for backups", show(backups.path()));
+        if let Backups::Folder(folder) = backups
+            && super::is_whole(folder)
+        {
+            let text = format!("{} is a backup itself: choose another folder for backups", show(folder.path()));
             return Err(Error::new(Code::CannotCreate, text));
         }
         let mut last = None;
@@ -122,21 +136,24 @@ impl<'a> Unfinished<'a> {
                     entries.iter().rev().find(ours).filter(|entry| !entry.is_damaged()).map(|entry| entry.name.clone());
                 filing.warnings(&entries)
             }
-            Err(error) if repository::is_one(backups) => return Err(error),
+            Err(error) if matches!(backups, Backups::Repository(_)) => return Err(error),
             Err(error) => vec![format!("the backups that are there cannot be looked at: {error}")],
         };
-        let (name, to) = if repository::is_one(backups) {
-            let packing = Packing::begin(backups.clone(), effort.threads, last.as_deref())?;
-            warnings.extend(packing.warning()?);
-            let taken = |name: &str| packing.has(name);
-            (free_name(backups, name, created, &taken)?, To::Repository(Box::new(packing)))
-        } else {
-            let _names = backups.lock_within(PATIENCE)?;
-            clear_leftovers(backups)?;
-            let taken = |name: &str| Ok(backups.stat(name)?.is_some() || backups.stat(hidden(name))?.is_some());
-            let name = free_name(backups, name, created, &taken)?;
-            let hidden = Hidden::begin(backups, hidden(&name), effort)?;
-            (name, To::Folder(hidden))
+        let (name, to) = match backups {
+            Backups::Repository(site) => {
+                let packing = Packing::begin(Arc::clone(site), effort.threads, last.as_deref())?;
+                warnings.extend(packing.warning()?);
+                let taken = |name: &str| packing.has(name);
+                (free_name(backups, name, created, &taken)?, To::Repository(Box::new(packing)))
+            }
+            Backups::Folder(folder) => {
+                let _names = folder.lock_within(PATIENCE)?;
+                clear_leftovers(folder)?;
+                let taken = |name: &str| Ok(folder.stat(name)?.is_some() || folder.stat(hidden(name))?.is_some());
+                let name = free_name(backups, name, created, &taken)?;
+                let hidden = Hidden::begin(folder, hidden(&name), effort)?;
+                (name, To::Folder(hidden))
+            }
         };
         let (filing, files) = (filing.clone(), Vec::new());
         Ok(Unfinished { backups, begun, created, name, filing, to, files, warnings })
@@ -145,7 +162,7 @@ impl<'a> Unfinished<'a> {
     /// Where it will be.
     pub(super) fn path(&self) -> PathBuf {
         match &self.to {
-            To::Folder(_) => self.backups.join(&self.name),
+            To::Folder(_) => self.backups.path().join(&self.name),
             To::Repository(packing) => packing.path(&self.name),
         }
     }
@@ -261,18 +278,18 @@ impl<'a> Unfinished<'a> {
         }
     }
 
-    /// Writes the manifest, and gives the backup its name. The number is that of the bytes that a repository did not have.
-    pub(super) fn finish(mut self, about: About) -> Result<(PathBuf, Manifest, Option<u64>)> {
+    /// Writes the manifest, and gives the backup its name.
+    pub(super) fn finish(mut self, about: About) -> Result<Finished> {
         let manifest = self.manifest(about)?;
         let path = self.path();
         let text = json(&manifest)?;
         let sums = sums::write(&sums_of(&manifest, &sha256(text.as_bytes())));
         let texts = [(manifest::NAME, text.as_bytes()), (manifest::SUMS, &sums[..])];
-        let added = match self.to {
+        let (added, left) = match self.to {
             To::Folder(mut hidden) => {
                 texts.into_iter().try_for_each(|(name, text)| hidden.write_text(name, text))?;
                 hidden.finish(&self.name)?;
-                None
+                (None, None)
             }
             To::Repository(mut packing) => {
                 let attributes = packing::Attributes {
@@ -290,10 +307,13 @@ impl<'a> Unfinished<'a> {
                     _ = file.write_all(text);
                     packing.add(name, file, &attributes)?;
                 }
-                Some(packing.finish(&manifest)?)
+                let (added, left) = packing.finish(&manifest)?;
+                (Some(added), left)
             }
         };
-        Ok((path, manifest, added))
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(left);
+        Ok(Finished { path, manifest, added, warnings })
     }
 
     fn manifest(&mut self, about: About) -> Result<Manifest> {
@@ -385,7 +405,7 @@ fn hidden(name: &str) -> String {
 }
 
 fn free_name(
-    backups: &Folder,
+    backups: &Backups,
     wanted: Option<&str>,
     now: Timestamp,
     taken: &dyn Fn(&str) -> Result<bool>,
@@ -394,7 +414,7 @@ fn free_name(
         return match taken(wanted)? {
             false => Ok(wanted.into()),
             true => {
-                let text = format!("{} exists already: choose another name", show(&backups.join(wanted)));
+                let text = format!("{} exists already: choose another name", show(&backups.path().join(wanted)));
                 Err(Error::new(Code::CannotCreate, text))
             }
         };

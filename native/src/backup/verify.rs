@@ -11,7 +11,6 @@ use papyra_core::summary::Summary;
 use papyra_core::verification;
 use serde::Serialize;
 
-use super::remote::UNDER_WAY;
 use super::sample::sample;
 use super::series::unknown;
 use super::stored::{Damage, read_back};
@@ -276,7 +275,7 @@ fn verify_once(backup: &Backup, extent: Extent, seen: &mut Seen, effort: Effort<
 fn wrong_sizes(backup: &Backup) -> Result<Vec<Damage>> {
     let files = &backup.manifest.files;
     let names: Vec<&str> = files.iter().map(|file| &*file.stored).collect();
-    let found = backup.files.look_at_all(&names)?;
+    let found = names.iter().map(|name| backup.files.look(name)).collect::<Result<Vec<_>>>()?;
     let damage = |(file, detail): (&StoredFile, String)| {
         let recovery = "a whole verification, without --quick, tells".into();
         Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery }
@@ -295,7 +294,7 @@ fn wrong_sizes(backup: &Backup) -> Result<Vec<Damage>> {
 /// The files in a backup's folder that its manifest does not know, sorted.
 pub(super) fn foreign(folder: &dyn Files, manifest: &Manifest) -> Result<Vec<String>> {
     let mut paths = Vec::new();
-    for name in folder.names()?.into_iter().filter(|name| name != UNDER_WAY) {
+    for name in folder.names()? {
         let prefix = format!("{name}/");
         if manifest.files.iter().any(|file| file.stored.starts_with(&prefix)) {
             let inside = folder.folder(&name)?.names()?;

@@ -81,7 +81,7 @@ fn paths(current: &OsStr) -> Vec<CompletionCandidate> {
     let typed = current.to_string_lossy();
     let names = |place: &Path| names_in(place).into_iter().map(|name| place.join(name)).collect::<Vec<_>>();
     let repository = typed.rsplit_once('/').map(|(folder, _)| PathBuf::from(folder));
-    if let Some(repository) = repository.filter(|folder| repository::is_repository(folder)) {
+    if let Some(repository) = repository.filter(|folder| is_repository(folder)) {
         let mut paths = names(&repository);
         paths.retain(|path| path.to_string_lossy().starts_with(&*typed));
         return paths.into_iter().map(CompletionCandidate::new).collect();
@@ -91,8 +91,12 @@ fn paths(current: &OsStr) -> Vec<CompletionCandidate> {
     backups.chain(PathCompleter::any().complete(current)).collect()
 }
 
+fn is_repository(folder: &Path) -> bool {
+    !remote::is_remote(folder) && repository::is_repository(folder).unwrap_or(false)
+}
+
 fn names_in(place: &Path) -> Vec<String> {
-    let mut names = backup::at(place).and_then(|files| files.folders()).unwrap_or_default();
+    let mut names = backup::at(place).and_then(|files| files.names()).unwrap_or_default();
     names.retain(|name| is_name(name));
     names.sort();
     names

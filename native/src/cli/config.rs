@@ -90,7 +90,7 @@ impl File {
             backend: keys.take("backend", "\"auto\", \"json\", \"rotating\" or \"redis\"", backend)?,
             max_files: keys.take("max_files", "a number from 1 on", number)?,
             quarantine_dir: keys.take("quarantine_dir", "a folder in quotes", path)?,
-            backups: keys.take("backups", "a folder or an s3:// URL in quotes", path)?,
+            backups: keys.take("backups", "a folder or a URL of s3, gs or az in quotes", path)?,
             series: keys.take("series", "text in quotes, without control characters", |value| {
                 string(value).filter(|text| is_label(text))
             })?,

@@ -38,7 +38,7 @@ mod tests {
         "redis/wire.rs",
         "backup/prometheus.rs",
         "backup/redis/scratch.rs",
-        "backup/remote/staging.rs",
+        "backup/remote/profile.rs",
     ];
 
     fn look(folder: &Path, at: &str, found: &mut Vec<String>) {

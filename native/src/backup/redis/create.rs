@@ -15,11 +15,11 @@ use super::{LARGEST, saved};
 use crate::TOOL;
 use crate::backup::access::Access;
 use crate::backup::create::Created;
-use crate::backup::guard;
+use crate::backup::guard::{self, Backups};
 use crate::backup::series::Filing;
 use crate::backup::stored::Inside;
-use crate::backup::unfinished::{About, Attributes, Incoming, Unfinished};
-use crate::disk::{File, Folder, sys};
+use crate::backup::unfinished::{About, Attributes, Finished, Incoming, Unfinished};
+use crate::disk::{File, sys};
 use crate::error::{Code, Error, Result};
 use crate::offline::export::{GROUPS, plain};
 use crate::reading::Effort;
@@ -110,7 +110,7 @@ pub(super) fn wanted(prefix: &str, system_id: &str, quarantine_prefix: Option<&s
 impl<'a> Making<'a> {
     pub(super) fn begin(
         of: Of,
-        backups: &'a Folder,
+        backups: &'a Backups,
         begun: i64,
         options: &'a Options,
         effort: Effort<'a>,
@@ -351,8 +351,9 @@ impl<'a> Making<'a> {
         };
         let scan = Report::new(TOOL, Backend::Redis, self.reports, false);
         let compression = self.options.compression;
-        self.warnings.append(&mut self.to.warnings);
-        let (path, manifest, added) = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
+        let finished = self.to.finish(About { source, compression, left_out: Vec::new(), scan })?;
+        let Finished { path, manifest, added, warnings } = finished;
+        self.warnings.extend(warnings);
         Ok(Created { path, manifest, added, warnings: self.warnings, unread: Vec::new() })
     }
 }

@@ -52,11 +52,42 @@ const KNOWN: [(&str, Code, &str); 17] = [
 pub(super) fn fault(what: &str, path: &str, failure: &Failure) -> Error {
     let chain = chain(failure);
     let told = chain.join(": ");
-    let (code, advice) = explain(failure, &told);
+    let (code, advice) = explain(failure, &told, &Words::of(path));
     Error::new(code, format!("cannot {what} {path}: {advice}"))
 }
 
-fn explain(failure: &Failure, told: &str) -> (Code, String) {
+/// What each provider calls what an operator has to set.
+struct Words {
+    endpoint: &'static str,
+    credentials: &'static str,
+    needed: &'static str,
+}
+
+impl Words {
+    fn of(path: &str) -> Words {
+        if path.starts_with("gs:") {
+            return Words {
+                endpoint: "STORAGE_EMULATOR_HOST",
+                credentials: "GOOGLE_APPLICATION_CREDENTIALS",
+                needed: "storage.objects.list, get and create, and for prune storage.objects.delete",
+            };
+        }
+        if path.starts_with("az:") {
+            return Words {
+                endpoint: "AZURE_STORAGE_ACCOUNT_NAME",
+                credentials: "AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
+                needed: "the role Storage Blob Data Contributor, or a token that may list, read, write and delete",
+            };
+        }
+        Words {
+            endpoint: "AWS_ENDPOINT_URL",
+            credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile in ~/.aws",
+            needed: "s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject",
+        }
+    }
+}
+
+fn explain(failure: &Failure, told: &str, words: &Words) -> (Code, String) {
     if let Some(named) = between(told, "<Code>", "</Code>") {
         if let Some((_, code, advice)) = KNOWN.iter().find(|(name, ..)| *name == named) {
             return (*code, (*advice).into());
@@ -73,25 +104,38 @@ fn explain(failure: &Failure, told: &str) -> (Code, String) {
         }
         // An answer without a body, as to HEAD.
         Failure::PermissionDenied { .. } | Failure::Unauthenticated { .. } => {
-            (Code::Unavailable, "access is denied: check the credentials and what they are allowed".into())
+            let text = format!("access is denied: check the credentials; they need {} there", words.needed);
+            (Code::Unavailable, text)
+        }
+        _ if of_kind("status code: 3") => {
+            let text = "the object store redirects to another address, which is not followed: set AWS_REGION, or \
+                        AWS_ENDPOINT_URL to that address";
+            (Code::Config, text.into())
         }
         _ if of_kind("incorrectly configured region") => {
             (Code::Config, "the bucket is in another region: set AWS_REGION, or AWS_ENDPOINT_URL".into())
         }
-        _ if of_kind("169.254.169.254") || of_kind("169.254.170.2") => {
-            let text = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where the \
-                        machine has a role (profiles in ~/.aws are not read)";
-            (Code::Config, text.into())
+        _ if ["169.254.169.254", "169.254.170.2", "metadata.google.internal"].iter().any(|host| of_kind(host)) => {
+            let text =
+                format!("there are no credentials: set {}, or run where the machine has a role", words.credentials);
+            (Code::Config, text)
         }
         _ if of_kind("error sending request") || of_kind("HTTP error") => {
             let text = format!(
-                "the object store cannot be reached ({}): check AWS_ENDPOINT_URL and the network",
-                escape(last(told).as_bytes())
+                "the object store cannot be reached ({}): check {} and the network",
+                escape(last(told).as_bytes()),
+                words.endpoint
             );
             (Code::Unavailable, text)
         }
         _ => (Code::Unavailable, format!("the object store fails: {}", escape(last(told).as_bytes()))),
     }
+}
+
+/// Whether it may be another time.
+pub(super) fn is_passing(failure: &Failure) -> bool {
+    let told = chain(failure).join(": ");
+    matches!(failure, Failure::Generic { .. }) && (told.contains("HTTP error") || told.contains("status code: 5"))
 }
 
 /// What failed and why, from the outside in.

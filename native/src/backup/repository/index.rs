@@ -8,7 +8,8 @@ use rustic_core::Id;
 use rustic_core::repofile::{BlobType, FileType, IndexFile, IndexPack};
 
 use super::seal::{ADDED, Seal};
-use super::store::Store;
+use super::store::{Store, Trust};
+use crate::backup::files::side_by_side;
 use crate::error::Result;
 
 /// How often reading is begun again when another tool replaces index files meanwhile.
@@ -49,19 +50,19 @@ pub(super) struct Place {
 }
 
 impl Index {
-    pub(super) fn read(store: &Store, seal: &Seal) -> Result<Index> {
+    pub(super) fn read(store: &Store, seal: &Seal, trust: Trust) -> Result<Index> {
         let mut tries = TRIES;
         loop {
             let before = store.list(FileType::Index)?;
             tries -= 1;
-            match Index::read_once(store, seal) {
+            match Index::read_once(store, seal, trust) {
                 Err(_) if tries > 0 && store.list(FileType::Index)? != before => {}
                 other => return other,
             }
         }
     }
 
-    fn read_once(store: &Store, seal: &Seal) -> Result<Index> {
+    fn read_once(store: &Store, seal: &Seal, trust: Trust) -> Result<Index> {
         let (mut files, mut packs, mut places) = (BTreeSet::new(), Vec::new(), Vec::new());
         let mut add = |pack: IndexPack, is_marked| {
             let number = u32::try_from(packs.len()).unwrap_or(u32::MAX);
@@ -75,15 +76,21 @@ impl Index {
                 unpacked: blob.location.uncompressed_length.map(std::num::NonZeroU32::get),
             }));
         };
-        for (id, _) in store.list(FileType::Index)? {
-            let file: IndexFile = store.text(seal, FileType::Index, &id)?.map_err(|error| {
+        let ids: Vec<Id> = store.list(FileType::Index)?.into_iter().map(|(id, _)| id).collect();
+        let read = |id: &Id| -> Result<IndexFile> {
+            store.text(seal, FileType::Index, id, trust)?.map_err(|error| {
                 error.and("restic repair index (restic rebuild-index before 0.16) makes the index from the packs")
-            })?;
-            files.insert(id);
+            })
+        };
+        for (id, file) in ids.iter().zip(side_by_side(store.site.width(), &ids, read)?) {
+            files.insert(*id);
             file.packs.into_iter().for_each(|pack| add(pack, false));
             file.packs_to_delete.into_iter().for_each(|pack| add(pack, true));
         }
         places.sort_unstable_by_key(|place| (place.kind, place.id, packs[place.pack as usize].is_marked));
+        if let Some(cache) = store.cache.get() {
+            cache.keep_only("index", &files.iter().map(|id| id.to_hex().as_str().to_owned()).collect());
+        }
         Ok(Index { files, packs, places, there: OnceLock::new() })
     }
 

@@ -11,10 +11,11 @@ use papyra_core::digest::sha256;
 use papyra_core::escape::escape;
 use serde::{Deserialize, Serialize};
 
-use super::Repository;
-use super::{seal, store};
+use super::seal;
+use super::site::Site;
+use super::store::id_of;
+use super::{Repository, SMALL};
 use crate::backup::series::host;
-use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 
 /// The folder of the locks.
@@ -50,19 +51,19 @@ struct Text {
 #[derive(Debug)]
 pub(super) struct Lock {
     held: Arc<Mutex<String>>,
-    folder: Folder,
+    site: Arc<dyn Site>,
     renewal: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Lock {
     /// Takes a lock, exclusive or shared, and waits at most so long for others.
     pub(super) fn take(repository: &Arc<Repository>, exclusive: bool, patience: Duration) -> Result<Lock> {
-        let folder = repository.store.folder.subfolder(LOCKS)?;
+        let site = Arc::clone(&repository.store.site);
         let begun = Instant::now();
         loop {
             // Whoever writes its lock before it looks at the others' is seen by one of two at least.
-            let held = Arc::new(Mutex::new(write(repository, &folder, exclusive)?));
-            let lock = Lock { renewal: None, held, folder: folder.clone() };
+            let held = Arc::new(Mutex::new(write(repository, exclusive)?));
+            let lock = Lock { renewal: None, held, site: Arc::clone(&site) };
             let Some(other) = lock.other(repository, exclusive)? else {
                 return Ok(lock.renewed(Arc::clone(repository), exclusive));
             };
@@ -85,18 +86,18 @@ impl Lock {
     /// Whom this lock has to wait for. What a killed run of ours has left is cleared away.
     fn other(&self, repository: &Repository, exclusive: bool) -> Result<Option<Text>> {
         let own = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for name in self.folder.names()? {
-            if name == own || store::id_of(&name).is_none() {
+        for (name, _) in self.site.files(LOCKS)? {
+            if name == own || id_of(&name).is_none() {
                 continue;
             }
-            let text = match read(repository, &self.folder, &name) {
+            let text = match read(repository, &name) {
                 Ok(text) => text,
-                Err(_) if self.folder.stat(&*name)?.is_none() => continue,
+                Err(_) if self.site.size(&file(&name))?.is_none() => continue,
                 Err(error) => return Err(error),
             };
             if text.is_stale() {
                 if text.program.is_some() {
-                    _ = self.folder.remove(&*name);
+                    _ = self.site.remove(&file(&name));
                 }
             } else if exclusive || text.exclusive {
                 return Ok(Some(text));
@@ -108,13 +109,13 @@ impl Lock {
     /// Keeps the lock from growing stale.
     fn renewed(mut self, repository: Arc<Repository>, exclusive: bool) -> Lock {
         let (stop, stopped) = channel();
-        let (held, folder) = (Arc::clone(&self.held), self.folder.clone());
+        let (held, site) = (Arc::clone(&self.held), Arc::clone(&self.site));
         let thread = std::thread::spawn(move || {
             while stopped.recv_timeout(RENEWAL) == Err(RecvTimeoutError::Timeout) {
                 // When it cannot be written, the old one is good for some more minutes.
-                let Ok(new) = write(&repository, &folder, exclusive) else { continue };
+                let Ok(new) = write(&repository, exclusive) else { continue };
                 let old = std::mem::replace(&mut *held.lock().unwrap_or_else(PoisonError::into_inner), new);
-                _ = folder.remove(&*old);
+                _ = site.remove(&file(&old));
             }
         });
         self.renewal = Some((stop, thread));
@@ -122,14 +123,31 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
-    fn drop(&mut self) {
+impl Lock {
+    /// Gives the lock up. Fails when it stays behind, which holds others up for half an hour at most.
+    pub(super) fn give_up(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
         if let Some((stop, thread)) = self.renewal.take() {
             drop(stop);
             _ = thread.join();
         }
-        _ = self.folder.remove(&**self.held.lock().unwrap_or_else(PoisonError::into_inner));
+        let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
+        if held.is_empty() { Ok(()) } else { self.site.remove(&file(&held)) }
     }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        _ = self.end();
+    }
+}
+
+/// Where a lock lies.
+fn file(name: &str) -> String {
+    format!("{LOCKS}/{name}")
 }
 
 impl Text {
@@ -149,7 +167,7 @@ impl Text {
 }
 
 /// Writes a lock; returns its name.
-fn write(repository: &Repository, folder: &Folder, exclusive: bool) -> Result<String> {
+fn write(repository: &Repository, exclusive: bool) -> Result<String> {
     let text = Text {
         time: Timestamp::now().to_string(),
         exclusive,
@@ -163,17 +181,20 @@ fn write(repository: &Repository, folder: &Folder, exclusive: bool) -> Result<St
     let text = serde_json::to_vec(&text).map_err(|error| Error::new(Code::Io, error.to_string()))?;
     let sealed = repository.closed(repository.seal.close(&text))?;
     let name = sha256(&sealed);
-    store::write_new(folder, &name, &[&sealed])?;
+    repository.store.site.put(&file(&name), &[&sealed])?;
     Ok(name)
 }
 
-fn read(repository: &Repository, folder: &Folder, name: &str) -> Result<Text> {
-    let path = folder.join(name);
+fn read(repository: &Repository, name: &str) -> Result<Text> {
+    let site = &repository.store.site;
+    let path = site.path().join(LOCKS).join(name);
     let odd = || {
         let text = format!("the lock {} cannot be read: restic unlock --remove-all removes it", show(&path));
         Error::new(Code::Data, text)
     };
-    let sealed = store::small(folder, name)?;
-    let text = repository.seal.open(&sealed).and_then(|bytes| seal::text(&bytes)).ok_or_else(odd)?;
+    // A bit may have flipped on the way.
+    let read = || Ok::<_, Error>(repository.seal.open(&site.read(&file(name), SMALL)?));
+    let opened = read()?.map_or_else(read, |opened| Ok(Some(opened)))?;
+    let text = opened.and_then(|bytes| seal::text(&bytes)).ok_or_else(odd)?;
     serde_json::from_slice(&text).map_err(|_| odd())
 }

@@ -3,8 +3,9 @@
 //!
 //! `rustic_core` knows the format: keys, configuration, index, pruning. What it does not do is ours: writing blobs while a
 //! log is read once ([`packing`]), reading them back with damage told from not being able to look ([`snapshot`]), and
-//! where the files lie ([`store`]). What is remembered of verifications and drills lies in a folder beside restic's own.
+//! where the files lie ([`store`], [`site`]). What is remembered of verifications and drills lies in a folder beside restic's own.
 
+mod cache;
 mod chunk;
 mod incoming;
 mod index;
@@ -15,6 +16,7 @@ mod reuse;
 mod root;
 mod seal;
 mod secret;
+mod site;
 mod snapshot;
 mod store;
 
@@ -26,16 +28,20 @@ use std::time::Duration;
 use papyra_core::digest::sha256;
 use papyra_core::manifest;
 use rustic_core::repofile::{BlobType, FileType, SnapshotFile};
-use rustic_core::{ConfigOptions, Id, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions};
+use rustic_core::{ConfigOptions, Credentials, Id, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions};
 
-use super::files::Files;
-use super::remote;
+use super::files::{Files, side_by_side};
+use super::is_unreachable;
+use super::remote::{self, Location};
 use crate::disk::{self, Folder, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
+use cache::Cache;
 use index::{Index, short};
 use root::Root;
 use seal::Seal;
-use store::Store;
+pub(super) use site::{Site, Tops};
+use snapshot::Snapshot;
+use store::{Store, Trust};
 
 /// The tag of snapshots that are backups of ours.
 const OURS: &str = "papyra";
@@ -45,8 +51,20 @@ const NAME: &str = "papyra-name=";
 const SERIES: &str = "papyra-series=";
 const VERDICT: &str = "papyra-verdict=";
 
+/// The file that makes a repository one.
+const CONFIG: &str = "config";
+
 /// The folder of what is remembered of verifications and drills.
 const RECORDS: &str = "papyra";
+
+/// The cache's folder of what a list reads.
+const BLOBS: &str = "blobs";
+
+/// The largest record or lock that is read, in bytes.
+const SMALL: u64 = 1 << 20;
+
+/// The end of the hidden name of a file under way.
+const UNDER_WAY: &str = ".papyra.tmp";
 
 /// The versions of the format that are read; the newest is written.
 const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
@@ -64,6 +82,8 @@ pub(super) struct Repository {
     path: PathBuf,
     /// Its backups as they were last listed, by name.
     backups: Mutex<BTreeMap<String, Found>>,
+    /// The sizes of its records as they were last listed, by name.
+    records: Mutex<Option<BTreeMap<String, u64>>>,
 }
 
 /// What a snapshot's file holds.
@@ -73,6 +93,12 @@ pub(super) enum Found {
     Whole(Box<SnapshotFile>),
     /// Not what was written, and what is wrong with it.
     Changed(Id, String),
+}
+
+/// A blob as it is stored, and open.
+struct Blob {
+    sealed: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Found {
@@ -89,70 +115,99 @@ pub(super) fn folder_of(path: &Path) -> Option<Folder> {
     Folder::open(path).ok().filter(is_one)
 }
 
-/// Whether a folder holds a repository, though a part of it may be lost: then it must not be taken for a folder of plain
-/// backups.
+/// Whether a folder holds a repository, though a part of it may be lost.
 pub(super) fn is_one(folder: &Folder) -> bool {
-    let is_folder = |name: &&str| folder.stat(*name).is_ok_and(|stat| stat.is_some_and(|stat| stat.is_folder()));
-    let folders = ["keys", "snapshots", "index", "data"].iter().filter(|name| is_folder(name)).count();
-    folders + usize::from(has_config(folder)) >= 3
+    folder.tops().is_ok_and(|tops| tops.is_repository())
 }
 
-fn has_config(folder: &Folder) -> bool {
-    folder.stat("config").is_ok_and(|stat| stat.is_some_and(|stat| stat.is_file()))
+/// Where a path leads: a repository, and the name of a backup in it, if it leads to one.
+type Led = (Arc<dyn Site>, Option<String>);
+
+fn led(path: &Path) -> Result<Option<Led>> {
+    if remote::is_remote(path) {
+        return led_far(path);
+    }
+    if let Some(folder) = folder_of(path) {
+        return Ok(Some((Arc::new(folder), None)));
+    }
+    let parent = path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let name = file_name(path).ok().filter(|name| manifest::is_name(name));
+    let (Some(parent), Some(name)) = (parent, name) else { return Ok(None) };
+    let folder = if Folder::open(path).is_ok() { None } else { folder_of(parent) };
+    Ok(folder.map(|folder| (Arc::new(folder) as _, Some(name))))
 }
 
-/// The repository that a path leads into, and the name of a backup in it.
-fn inside(path: &Path) -> Option<(Folder, String)> {
-    let parent = path.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
-    let name = file_name(path).ok().filter(|name| manifest::is_name(name))?;
-    if Folder::open(path).is_ok() { None } else { folder_of(parent).map(|folder| (folder, name)) }
+fn led_far(path: &Path) -> Result<Option<Led>> {
+    let location = Location::parse(path)?;
+    let site = remote::site(&location)?;
+    if site.size(CONFIG)?.is_some() {
+        return Ok(Some((site, None)));
+    }
+    if let Some((outer, name)) = location.split().filter(|(_, name)| manifest::is_name(name)) {
+        let outer = remote::site(&outer)?;
+        if outer.size(CONFIG)?.is_some() {
+            return Ok(Some((outer, Some(name))));
+        }
+    }
+    // Its configuration may be lost.
+    Ok(if site.tops()?.is_repository() { Some((site, None)) } else { None })
 }
 
-/// Whether a path is a repository, or a name in one.
-pub fn is_repository(path: &Path) -> bool {
-    folder_of(path).is_some() || inside(path).is_some()
+/// Whether a path is a repository, or a name in one. `Err` says that nobody could look.
+pub fn is_repository(path: &Path) -> Result<bool> {
+    Ok(led(path)?.is_some())
+}
+
+/// The repository that lies there, if one does.
+pub(super) fn site_at(path: &Path) -> Result<Option<Arc<dyn Site>>> {
+    Ok(led(path)?.filter(|(_, name)| name.is_none()).map(|(site, _)| site))
 }
 
 /// The repository, or the backup in one, that a path leads to; `None` when it leads to no repository.
 pub(super) fn find(path: &Path) -> Result<Option<Box<dyn Files>>> {
-    if let Some(folder) = folder_of(path) {
-        return Ok(Some(Box::new(Root(Arc::new(Repository::open(folder)?)))));
-    }
-    let Some((folder, name)) = inside(path) else { return Ok(None) };
-    Root(Arc::new(Repository::open(folder)?)).folder(&name).map(Some)
+    let Some((site, name)) = led(path)? else { return Ok(None) };
+    let Some(name) = name else {
+        return Ok(Some(Box::new(Root(Arc::new(Repository::open(site, Trust::Kept)?)))));
+    };
+    // Whoever names a backup wants to know what the repository holds of it, not what it held.
+    let repository = Arc::new(Repository::open(site, Trust::Fresh)?);
+    repository.snapshot(&name, Trust::Fresh).map(|snapshot| Some(Box::new(snapshot) as _))
 }
 
 /// The repository that restic's own variable names.
 pub fn named() -> Result<Option<PathBuf>> {
     let Some(named) = std::env::var_os("RESTIC_REPOSITORY").filter(|value| !value.is_empty()) else { return Ok(None) };
-    let text = named.to_str().unwrap_or_default();
-    let elsewhere = ["azure:", "b2:", "gs:", "opendal:", "rclone:", "rest:", "s3:", "sftp:", "swift:"];
-    if elsewhere.iter().any(|scheme| text.starts_with(scheme)) {
-        let text = format!(
-            "RESTIC_REPOSITORY names a repository in {}: papyra works on repositories in folders only",
-            text.split_once(':').map_or("", |(scheme, _)| scheme)
-        );
-        return Err(Error::new(Code::Usage, text));
-    }
-    Ok(Some(text.strip_prefix("local:").map_or_else(|| PathBuf::from(&named), PathBuf::from)))
+    named.to_str().map_or_else(|| Ok(PathBuf::from(&named)), remote::of_restic).map(Some)
 }
 
-/// Makes a repository in a folder, which must be empty.
+/// Makes a repository in a folder or under a prefix, which must be empty.
 pub fn init(path: &Path) -> Result<PathBuf> {
-    if remote::is_remote(path) {
-        let text = format!("{}: repositories lie in folders only", remote::called(path));
-        return Err(Error::new(Code::Usage, text));
-    }
     remote::refuse_lookalike(path)?;
-    if folder_of(path).is_some_and(|folder| has_config(&folder)) {
-        return Err(Error::new(Code::CannotCreate, format!("{} is a repository already", show(path))));
+    let is_already =
+        |path: &Path| Error::new(Code::CannotCreate, format!("{} is a repository already", remote::called(path)));
+    if remote::is_remote(path) {
+        let site = remote::site(&Location::parse(path)?)?;
+        if site.size(CONFIG)?.is_some() {
+            return Err(is_already(path));
+        }
+        let password = secret::password(path)?;
+        return begin(site, &password);
+    }
+    if folder_of(path).is_some_and(|folder| folder.tops().is_ok_and(|tops| tops.has_config)) {
+        return Err(is_already(path));
     }
     let credentials = secret::password(path)?;
     let folder = Folder::create(path)?;
     let _lock = folder.lock_within(PATIENCE)?;
-    let store = Store::new(folder);
+    begin(Arc::new(folder), &credentials)?;
+    disk::canonical(path)
+}
+
+fn begin(site: Arc<dyn Site>, credentials: &Credentials) -> Result<PathBuf> {
+    let store = Store::new(site);
+    let path = store.site.path().to_owned();
     if !is_begun(&store)? {
-        let text = format!("{} is not empty: name another folder for the repository", show(path));
+        let text = format!("{} is not empty: name another place for the repository", show(&path));
         return Err(Error::new(Code::CannotCreate, text));
     }
     // A key that a run has left which was killed would open nothing.
@@ -161,18 +216,21 @@ pub fn init(path: &Path) -> Result<PathBuf> {
     }
     store.clear_leftovers()?;
     let opened = rustic_core::Repository::new(&options(), &RepositoryBackends::new(store.clone(), None));
-    let made = opened.and_then(|new| new.init(&credentials, &KeyOptions::default(), &ConfigOptions::default()));
-    made.map_err(|error| store.told("make", &error))?;
-    disk::canonical(path)
+    let made = opened.and_then(|new| new.init(credentials, &KeyOptions::default(), &ConfigOptions::default()));
+    let made = made.map_err(|error| store.told("make", &error))?;
+    // Another run that came later may have taken the key for one that was left behind, where no lock keeps it out.
+    if let (true, Credentials::Password(password)) = (store.list(FileType::Key)?.is_empty(), credentials) {
+        made.add_key(password, &KeyOptions::default()).map_err(|error| store.told("make", &error))?;
+    }
+    Ok(path)
 }
 
-/// Whether a folder is empty, or holds no more than a killed run of `init` leaves.
+/// Whether a place is empty, or holds no more than a killed run of `init` leaves.
 fn is_begun(store: &Store) -> Result<bool> {
-    let known = |name: &String| {
-        ["keys", "snapshots", "index", "locks", "data"].contains(&&**name) || name.ends_with(store::UNDER_WAY)
-    };
+    let known =
+        |name: &String| ["keys", "snapshots", "index", "locks", "data"].contains(&&**name) || name.ends_with(UNDER_WAY);
     let holds = |kind| Ok::<_, Error>(!store.list(kind)?.is_empty());
-    Ok(store.folder.names()?.iter().all(known)
+    Ok(store.site.tops()?.names.iter().all(known)
         && !(holds(FileType::Snapshot)? || holds(FileType::Index)? || holds(FileType::Pack)?))
 }
 
@@ -182,9 +240,12 @@ fn options() -> RepositoryOptions {
 }
 
 impl Repository {
-    pub(super) fn open(folder: Folder) -> Result<Repository> {
-        let path = disk::canonical(folder.path())?;
-        if !has_config(&folder) {
+    fn open(site: Arc<dyn Site>, trust: Trust) -> Result<Repository> {
+        let path = match site.folder() {
+            Some(folder) => disk::canonical(folder.path())?,
+            None => site.path().to_owned(),
+        };
+        if site.size(CONFIG)?.is_none() {
             let text = format!(
                 "{} is a repository without its file config: put it back from a copy; if it was never used, papyra \
                  backup init begins anew",
@@ -193,7 +254,7 @@ impl Repository {
             return Err(Error::new(Code::Data, text));
         }
         let credentials = secret::credentials(&path)?;
-        let store = Store::new(folder);
+        let store = Store::new(site);
         let new = rustic_core::Repository::new(&options(), &RepositoryBackends::new(store.clone(), None))
             .map_err(|error| store.told("open", &error))?;
         let opened = new.open(&credentials).map_err(|error| match error.is_incorrect_password() {
@@ -217,8 +278,11 @@ impl Repository {
         };
         let seal = Seal::new(&key).ok_or_else(odd)?;
         secret::remember(&path, &key);
-        let index = Mutex::new(Arc::new(Index::read(&store, &seal)?));
-        Ok(Repository { store, seal, inner: opened, index, path, backups: Mutex::default() })
+        if store.site.folder().is_none() {
+            _ = store.cache.set(Cache::of(&opened.config().id.to_hex()));
+        }
+        let index = Mutex::new(Arc::new(Index::read(&store, &seal, trust)?));
+        Ok(Repository { store, seal, inner: opened, index, path, backups: Mutex::default(), records: Mutex::default() })
     }
 
     /// The place of a backup of that name.
@@ -227,16 +291,34 @@ impl Repository {
     }
 
     /// Keeps others from pruning.
-    pub(super) fn share(&self) -> Result<Lock> {
-        self.store.folder.share()
+    pub(super) fn share(&self) -> Result<Option<Lock>> {
+        self.store.site.folder().map(Folder::share).transpose()
+    }
+
+    /// The backup of that name, open.
+    fn snapshot(self: &Arc<Repository>, name: &str, trust: Trust) -> Result<Snapshot> {
+        let path = self.join(name);
+        let gone =
+            || Error::new(Code::NoInput, format!("cannot open {}: the repository has no such backup", show(&path)));
+        let snapshot = self.backup(name)?.ok_or_else(gone)?;
+        if trust == Trust::Fresh {
+            self.store.text::<SnapshotFile>(&self.seal, FileType::Snapshot, &snapshot.id, trust)??;
+        }
+        Snapshot::open(Arc::clone(self), &snapshot, path, trust)
     }
 
     /// The backups, by name. Of several with one name, the oldest has it, and the others an ID behind it. A snapshot that
     /// was changed may be a backup, and is called by its ID.
     pub(super) fn backups(&self) -> Result<BTreeMap<String, Found>> {
         let (mut ours, mut backups) = (Vec::new(), BTreeMap::new());
-        for (id, _) in self.store.list(FileType::Snapshot)? {
-            match self.store.text::<SnapshotFile>(&self.seal, FileType::Snapshot, &id) {
+        let ids: Vec<Id> = self.store.list(FileType::Snapshot)?.into_iter().map(|(id, _)| id).collect();
+        let read = |id: &Id| match self.store.text::<SnapshotFile>(&self.seal, FileType::Snapshot, id, Trust::Kept) {
+            Err(error) if is_unreachable(&error) => Err(error),
+            other => Ok(other),
+        };
+        for (id, read) in ids.iter().zip(side_by_side(self.store.site.width(), &ids, read)?) {
+            let id = *id;
+            match read {
                 Ok(Ok(mut snapshot)) if snapshot.tags.contains(OURS) => {
                     snapshot.id = id.into();
                     ours.push(snapshot);
@@ -247,6 +329,9 @@ impl Repository {
                 Err(_) if !self.store.has(FileType::Snapshot, &id)? => {}
                 Err(error) => return Err(error),
             }
+        }
+        if let Some(cache) = self.store.cache.get() {
+            cache.keep_only("snapshots", &ids.iter().map(|id| id.to_hex().as_str().to_owned()).collect());
         }
         ours.sort_by_key(|snapshot| (snapshot.time.timestamp(), snapshot.id));
         for snapshot in ours {
@@ -263,8 +348,9 @@ impl Repository {
     /// What there is of that name now.
     fn found(&self, name: &str) -> Result<Option<Found>> {
         let known = self.backups.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        // Far away, what was there a moment ago will do: what it needs outlasts a prune by a day.
         if let Some(found) = known
-            && self.store.has(FileType::Snapshot, found.id())?
+            && (self.store.site.folder().is_none() || self.store.has(FileType::Snapshot, found.id())?)
         {
             return Ok(Some(found));
         }
@@ -283,16 +369,42 @@ impl Repository {
     /// A blob; the inner error says what is wrong with it, the outer one that nobody could look.
     ///
     /// Before a blob is called damaged it is read once more, where another tool may have moved it to meanwhile.
-    fn blob(&self, kind: BlobType, id: &Id) -> Result<std::result::Result<Vec<u8>, String>> {
+    ///
+    /// With `keeping`, it is kept for the next time, and with trust in what was kept taken from there.
+    fn blob(&self, kind: BlobType, id: &Id, keeping: Option<Trust>) -> Result<std::result::Result<Vec<u8>, String>> {
         let index = self.index();
-        if let Ok(bytes) = self.blob_by(&index, kind, id)? {
+        let kept = self.store.cache.get().filter(|_| keeping.is_some());
+        let name = format!("{BLOBS}/{}", id.to_hex().as_str());
+        if let Some(cache) = kept.filter(|_| keeping == Some(Trust::Kept))
+            && let (Some(sealed), Some(place)) = (cache.get(&name), index.places(kind, id).first())
+        {
+            match self.opened(&sealed, place, id) {
+                Some(bytes) => return Ok(Ok(bytes)),
+                None => cache.forget(&name),
+            }
+        }
+        if let Ok(Blob { sealed, bytes }) = self.blob_by(&index, kind, id)? {
+            if let Some(cache) = kept {
+                cache.put(&name, &sealed);
+            }
             return Ok(Ok(bytes));
         }
-        let index = if index.is_current(&self.store)? { index } else { self.read_index_again()? };
-        self.blob_by(&index, kind, id)
+        let index = if index.is_current(&self.store)? { index } else { self.read_index_again(Trust::Kept)? };
+        Ok(self.blob_by(&index, kind, id)?.map(|blob| blob.bytes))
     }
 
-    fn blob_by(&self, index: &Index, kind: BlobType, id: &Id) -> Result<std::result::Result<Vec<u8>, String>> {
+    /// The blob that is sealed there; `None` when it is another, which somebody may have put there.
+    fn opened(&self, sealed: &[u8], place: &index::Place, id: &Id) -> Option<Vec<u8>> {
+        let bytes = self.seal.open(sealed)?;
+        let bytes = match place.unpacked {
+            Some(length) => seal::unpack(&bytes, length)?,
+            None => bytes,
+        };
+        (sha256(&bytes) == id.to_hex().as_str()).then_some(bytes)
+    }
+
+    /// The blob, at the first of its places where it is whole.
+    fn blob_by(&self, index: &Index, kind: BlobType, id: &Id) -> Result<std::result::Result<Blob, String>> {
         let mut wrong = None;
         for place in index.places(kind, id) {
             let pack = index.pack_of(place);
@@ -300,13 +412,8 @@ impl Repository {
                 wrong = Some(format!("the pack {} is gone, or was cut", short(pack)));
                 continue;
             };
-            let bytes = self.seal.open(&sealed).and_then(|bytes| match place.unpacked {
-                Some(length) => seal::unpack(&bytes, length),
-                None => Some(bytes),
-            });
-            // What is sealed may be another blob, which somebody has put there.
-            match bytes.filter(|bytes| sha256(bytes) == id.to_hex().as_str()) {
-                Some(bytes) => return Ok(Ok(bytes)),
+            match self.opened(&sealed, place, id) {
+                Some(bytes) => return Ok(Ok(Blob { sealed, bytes })),
                 None => {
                     wrong = Some(format!("the pack {} was changed at byte {} or behind", short(pack), place.offset));
                 }
@@ -319,8 +426,8 @@ impl Repository {
         Arc::clone(&self.index.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn read_index_again(&self) -> Result<Arc<Index>> {
-        let index = Arc::new(Index::read(&self.store, &self.seal)?);
+    fn read_index_again(&self, trust: Trust) -> Result<Arc<Index>> {
+        let index = Arc::new(Index::read(&self.store, &self.seal, trust)?);
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&index);
         Ok(index)
     }

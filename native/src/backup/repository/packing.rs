@@ -1,7 +1,7 @@
 //! A backup on its way into a repository: its files, then the folders, and last of all the snapshot, when everything that
 //! it needs is on the disk (restic's design, "Trees and Data", "Snapshots"). Blobs and packs are those of [`super::pack`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use super::incoming::{Stored, Storers};
 use super::index::told_of;
 use super::pack::Packer;
 use super::reuse::{Known, known};
+use super::site::Site;
+use super::store::Trust;
 use super::{NAME, OURS, Repository, SERIES, VERDICT, lock};
 use crate::TOOL;
 use crate::disk::{Folder, Lock, Stat};
@@ -39,7 +41,8 @@ pub(in crate::backup) struct Packing {
     nodes: BTreeMap<String, Node>,
     /// By device and inode.
     known: HashMap<(u64, u64), Known>,
-    _locks: (lock::Lock, Lock),
+    lock: Option<lock::Lock>,
+    _ours: Option<Lock>,
 }
 
 /// What a snapshot says of its files besides their content.
@@ -54,11 +57,11 @@ pub(in crate::backup) struct Attributes {
 }
 
 impl Packing {
-    /// Begins a backup in the repository that a folder is; `last` is the last one of its series.
-    pub(in crate::backup) fn begin(folder: Folder, threads: usize, last: Option<&str>) -> Result<Packing> {
+    /// Begins a backup in the repository that lies there; `last` is the last one of its series.
+    pub(in crate::backup) fn begin(site: Arc<dyn Site>, threads: usize, last: Option<&str>) -> Result<Packing> {
         // While it goes on nobody prunes: no papyra, where locks reach, and no restic.
-        let ours = share_within(&folder, PATIENCE)?;
-        let repository = Arc::new(Repository::open(folder)?);
+        let ours = site.folder().map(|folder| share_within(folder, PATIENCE)).transpose()?;
+        let repository = Arc::new(Repository::open(site, Trust::Kept)?);
         let config = repository.inner.config();
         if config.version < 2 {
             let text = format!(
@@ -73,13 +76,13 @@ impl Packing {
             return Err(Error::new(Code::Usage, text));
         }
         let all = lock::Lock::take(&repository, false, PATIENCE)?;
-        repository.read_index_again()?;
+        repository.read_index_again(Trust::Kept)?;
         // Without it, all is read.
         let known = last.and_then(|last| known(&repository, last).ok()).unwrap_or_default();
         let level = config.zstd().ok().flatten().filter(|level| *level != 0).unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
         let packer = Arc::new(Packer::new(repository, level));
         let storers = Storers::begin(&packer, threads);
-        Ok(Packing { packer, storers, nodes: BTreeMap::new(), known, _locks: (all, ours) })
+        Ok(Packing { packer, storers, nodes: BTreeMap::new(), known, lock: Some(all), _ours: ours })
     }
 
     /// What the operator should know of the repository: packs that are lost or cut. What they held is stored again.
@@ -155,8 +158,9 @@ impl Packing {
         self.nodes.remove(path);
     }
 
-    /// Writes the trees, the rest of the packs, an index and, last of all, the snapshot. Returns how many bytes were new.
-    pub(in crate::backup) fn finish(mut self, manifest: &Manifest) -> Result<u64> {
+    /// Writes the trees, the rest of the packs, an index and, last of all, the snapshot. Returns how many bytes were new,
+    /// and what it has left behind, if anything.
+    pub(in crate::backup) fn finish(mut self, manifest: &Manifest) -> Result<(u64, Option<String>)> {
         self.storers.stop();
         let packer = Arc::clone(&self.packer);
         packer.check()?;
@@ -170,8 +174,9 @@ impl Packing {
         let id = packer.write_text(FileType::Snapshot, &text)?;
         // Not every tool that prunes looks at locks.
         let Repository { store, inner, path, .. } = &*packer.repository;
+        let there: HashSet<Id> = store.list(FileType::Pack)?.into_iter().map(|(id, _)| id).collect();
         for pack in packer.needed() {
-            if !store.has(FileType::Pack, &pack)? {
+            if !there.contains(&pack) {
                 let done = inner.delete_snapshots(&[id.into()]);
                 done.map_err(|error| store.told("remove a snapshot of", &error))?;
                 let text = format!(
@@ -181,7 +186,11 @@ impl Packing {
                 return Err(Error::new(Code::TryAgain, text));
             }
         }
-        Ok(added)
+        // The backup is there, whatever becomes of the lock.
+        let left = self.lock.take().and_then(|lock| lock.give_up().err()).map(|error| {
+            format!("the lock of this backup stays behind, which is harmless and ends within half an hour: {error}")
+        });
+        Ok((added, left))
     }
 
     /// Stores the folders; returns the tree of the outermost.

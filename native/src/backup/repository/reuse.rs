@@ -11,6 +11,7 @@ use rustic_core::repofile::Node;
 
 use super::Repository;
 use super::snapshot::Snapshot;
+use super::store::Trust;
 use crate::backup::Backup;
 use crate::backup::create::nanoseconds;
 use crate::disk::Stat;
@@ -44,7 +45,7 @@ impl Known {
 /// The logs of a backup by device and inode.
 pub(super) fn known(repository: &Arc<Repository>, name: &str) -> Result<HashMap<(u64, u64), Known>> {
     let Some(snapshot) = repository.backup(name)? else { return Ok(HashMap::new()) };
-    let snapshot = Snapshot::open(Arc::clone(repository), &snapshot, repository.join(name))?;
+    let snapshot = Snapshot::open(Arc::clone(repository), &snapshot, repository.join(name), Trust::Kept)?;
     let mut nodes = snapshot.nodes.clone();
     let Manifest { created, files, scan, .. } = Backup::read(Box::new(snapshot))?.manifest;
     let mut reports: HashMap<String, FileReport> =

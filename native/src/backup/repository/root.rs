@@ -3,26 +3,45 @@
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use rustic_core::{PruneOptions, PrunePlan};
 
 use super::index::told_of;
-use super::snapshot::{Held, Snapshot};
-use super::store::{small, write_new};
-use super::{PATIENCE, RECORDS, Repository, lock};
+use super::snapshot::Held;
+use super::store::Trust;
+use super::{BLOBS, PATIENCE, RECORDS, Repository, SMALL, lock};
 use crate::backup::attest::forget;
 use crate::backup::files::{Bytes, Files, Hold, Look};
-use crate::disk::{Folder, Lock};
+use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
 
 /// A repository, seen as a folder of backups.
 #[derive(Debug, Clone)]
 pub(super) struct Root(pub(super) Arc<Repository>);
 
+/// Whether a name is that of what is remembered of a backup.
+fn is_record(name: &str) -> bool {
+    [".verified.json", ".drilled.json"].iter().any(|end| name.ends_with(end))
+}
+
+/// Where a record lies.
+fn record(name: &str) -> String {
+    format!("{RECORDS}/{name}")
+}
+
 impl Root {
-    fn records(&self) -> Result<Folder> {
-        self.0.store.folder.subfolder(RECORDS)
+    /// The records and their sizes, as they were last listed. Looking at one after the other would take its time.
+    fn record_size(&self, name: &str) -> Result<Option<u64>> {
+        let mut records = self.0.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if records.is_none() {
+            *records = Some(self.0.store.site.files(RECORDS)?.into_iter().collect());
+        }
+        Ok(records.as_ref().and_then(|records| records.get(name).copied()))
+    }
+
+    fn forget_listing(&self) {
+        *self.0.records.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -35,35 +54,45 @@ impl Files for Root {
         Ok(self.0.backups()?.into_keys().collect())
     }
 
+    fn width(&self) -> usize {
+        self.0.store.site.width()
+    }
+
+    fn renew(&self) {
+        self.forget_listing();
+    }
+
     fn look(&self, name: &str) -> Result<Look> {
-        if self.0.found(name)?.is_some() {
+        if !is_record(name) && self.0.found(name)?.is_some() {
             return Ok(Look::Folder);
         }
-        if self.0.store.folder.stat(RECORDS)?.is_none() {
-            return Ok(Look::Nothing);
+        match self.0.store.site.folder() {
+            Some(folder) if folder.stat(RECORDS)?.is_none() => Ok(Look::Nothing),
+            Some(folder) => Files::look(&folder.existing_subfolder(RECORDS)?, name),
+            None => Ok(self.record_size(name)?.map_or(Look::Nothing, Look::File)),
         }
-        Files::look(&self.0.store.folder.existing_subfolder(RECORDS)?, name)
     }
 
     fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
-        let sealed = small(&self.records()?, name)?;
-        let opened = self.0.seal.open(&sealed);
-        let damage = match &opened {
-            Some(_) => None,
-            None if sealed.is_empty() => Some("it is empty".into()),
-            None => Some("it was changed since it was written, or was cut".into()),
-        };
+        let read = || self.0.store.site.read(&record(name), SMALL);
+        let (mut sealed, mut damage) = (read()?, None);
+        let mut opened = self.0.seal.open(&sealed);
+        if opened.is_none() {
+            // A bit may have flipped on the way.
+            sealed = read()?;
+            opened = self.0.seal.open(&sealed);
+        }
+        if opened.is_none() {
+            let why = if sealed.is_empty() { "it is empty" } else { "it was changed since it was written, or was cut" };
+            damage = Some(why.to_owned());
+        }
         let bytes = opened.unwrap_or_default();
         let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
         Ok(Box::new(Held { bytes: Cursor::new(bytes[from..].to_vec()), damage }))
     }
 
     fn folder(&self, name: &str) -> Result<Box<dyn Files>> {
-        let path = self.0.join(name);
-        let gone =
-            || Error::new(Code::NoInput, format!("cannot open {}: the repository has no such backup", show(&path)));
-        let snapshot = self.0.backup(name)?.ok_or_else(gone)?;
-        Ok(Box::new(Snapshot::open(Arc::clone(&self.0), &snapshot, path)?))
+        Ok(Box::new(self.0.snapshot(name, Trust::Kept)?))
     }
 
     fn parent(&self) -> Result<Box<dyn Files>> {
@@ -71,24 +100,25 @@ impl Files for Root {
     }
 
     fn join(&self, name: &str) -> PathBuf {
-        let is_record = [".verified.json", ".drilled.json"].iter().any(|end| name.ends_with(end));
-        if is_record { self.0.path.join(RECORDS).join(name) } else { self.0.join(name) }
+        if is_record(name) { self.0.path.join(RECORDS).join(name) } else { self.0.join(name) }
     }
 
     fn write_over(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_new(&self.records()?, name, &[&self.0.closed(self.0.seal.close(bytes))?])
+        self.forget_listing();
+        self.0.store.site.put(&record(name), &[&self.0.closed(self.0.seal.close(bytes))?])
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        Files::remove(&self.records()?, name)
+        self.forget_listing();
+        self.0.store.site.remove(&record(name))
     }
 
     fn share(&self) -> Result<Option<Lock>> {
-        self.0.share().map(Some)
+        self.0.share()
     }
 
     fn tidy(&self) -> Result<Option<Hold>> {
-        let ours = self.0.store.folder.lock_within(PATIENCE)?;
+        let ours = self.0.store.site.folder().map(|folder| folder.lock_within(PATIENCE)).transpose()?;
         let all = lock::Lock::take(&self.0, true, PATIENCE)?;
         self.0.store.clear_leftovers()?;
         Ok(Some(Box::new((all, ours))))
@@ -105,10 +135,13 @@ impl Files for Root {
     /// Frees what no snapshot needs: what was found unneeded a day ago goes, and what is found now is marked.
     fn sweep(&self) -> Result<()> {
         let Repository { store, inner, path, .. } = &*self.0;
-        let unsound = self.0.read_index_again()?.unsound(store)?;
+        let unsound = self.0.read_index_again(Trust::Fresh)?.unsound(store)?;
         if let Some(why) = told_of(&unsound) {
             let text = format!("no space of {} was freed: {why}; then prune again", show(path));
             return Err(Error::new(Code::Data, text));
+        }
+        if let Some(cache) = store.cache.get() {
+            cache.bound(BLOBS);
         }
         let options = PruneOptions::default();
         let told = |error: Box<rustic_core::RusticError>| {

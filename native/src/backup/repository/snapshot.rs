@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use papyra_core::digest::sha256;
 use papyra_core::escape::escape;
+use papyra_core::manifest;
 use rustic_core::Id;
 use rustic_core::repofile::{BlobType, Node, SnapshotFile, Tree};
 
 use super::Repository;
 use super::root::Root;
+use super::store::Trust;
 use crate::backup::access::Access;
 use crate::backup::files::{Bytes, Files, Hold, Look};
 use crate::disk::Lock;
@@ -24,23 +26,29 @@ pub(super) struct Snapshot {
     path: PathBuf,
     pub(super) nodes: BTreeMap<String, Node>,
     is_whole: bool,
+    trust: Trust,
     /// What its creation has added to the repository, in bytes.
     added: Option<u64>,
 }
 
 impl Snapshot {
-    pub(super) fn open(repository: Arc<Repository>, snapshot: &SnapshotFile, path: PathBuf) -> Result<Snapshot> {
-        let nodes = nodes(&repository, &snapshot.tree, &path)?;
+    pub(super) fn open(
+        repository: Arc<Repository>,
+        snapshot: &SnapshotFile,
+        path: PathBuf,
+        trust: Trust,
+    ) -> Result<Snapshot> {
+        let nodes = nodes(&repository, &snapshot.tree, &path, trust)?;
         let added = snapshot.summary.as_ref().map(|summary| summary.data_added_packed);
-        Ok(Snapshot { repository, path, nodes, is_whole: true, added })
+        Ok(Snapshot { repository, path, nodes, is_whole: true, trust, added })
     }
 
     fn inner(&self, name: &str) -> Result<Option<Snapshot>> {
         let Some(tree) = self.nodes.get(name).and_then(|node| node.subtree) else { return Ok(None) };
         let path = self.path.join(name);
-        let nodes = nodes(&self.repository, &tree, &path)?;
+        let nodes = nodes(&self.repository, &tree, &path, self.trust)?;
         let repository = Arc::clone(&self.repository);
-        Ok(Some(Snapshot { repository, path, nodes, is_whole: false, added: None }))
+        Ok(Some(Snapshot { repository, path, nodes, is_whole: false, trust: self.trust, added: None }))
     }
 
     /// The node at a name, which may lead through one folder.
@@ -58,9 +66,9 @@ impl Snapshot {
     }
 }
 
-fn nodes(repository: &Repository, tree: &Id, path: &Path) -> Result<BTreeMap<String, Node>> {
+fn nodes(repository: &Repository, tree: &Id, path: &Path, trust: Trust) -> Result<BTreeMap<String, Node>> {
     let odd = |why: String| Error::new(Code::Data, format!("{} is damaged: {why}", show(path)));
-    let bytes = repository.blob(BlobType::Tree, tree)?.map_err(odd)?;
+    let bytes = repository.blob(BlobType::Tree, tree, Some(trust))?.map_err(odd)?;
     let tree: Tree = serde_json::from_slice(&bytes).map_err(|error| odd(error.to_string()))?;
     Ok(tree.nodes.into_iter().map(|node| (node.name().to_string_lossy().into_owned(), node)).collect())
 }
@@ -122,6 +130,8 @@ impl Files for Snapshot {
             repository: Arc::clone(&self.repository),
             blobs: blobs.into_iter(),
             blob: Cursor::default(),
+            // What a list looks at is kept, and not the logs.
+            trust: Some(self.trust).filter(|_| [manifest::NAME, manifest::SUMS].contains(&name)),
             access,
             failed: None,
             damage: None,
@@ -193,6 +203,7 @@ struct Reader {
     repository: Arc<Repository>,
     blobs: std::vec::IntoIter<Id>,
     blob: Cursor<Vec<u8>>,
+    trust: Option<Trust>,
     access: Access,
     failed: Option<Error>,
     damage: Option<String>,
@@ -206,7 +217,7 @@ impl Read for Reader {
                 return Ok(read);
             }
             let Some(id) = self.blobs.next() else { return Ok(0) };
-            match self.repository.blob(BlobType::Data, &id) {
+            match self.repository.blob(BlobType::Data, &id, self.trust) {
                 Ok(Ok(bytes)) => self.blob = Cursor::new(bytes),
                 Ok(Err(why)) => self.damage = Some(escape(why.as_bytes())),
                 Err(error) => {

@@ -21,11 +21,11 @@ use crate::reading::Effort;
 /// Which backup.
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
-    /// The backup: a folder, or s3://BUCKET/PREFIX/NAME
+    /// The backup: a folder, or NAME in a repository, such as s3://BUCKET/PREFIX/NAME
     #[arg(value_name = "BACKUP", conflicts_with = "latest")]
     backup: Option<PathBuf>,
 
-    /// The newest backup in this folder, or in s3://BUCKET/PREFIX; without a value, in the one that PAPYRA_BACKUPS or
+    /// The newest backup in this folder or repository; without a value, in the one that PAPYRA_BACKUPS or
     /// papyra.toml names
     #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
     latest: Option<Option<PathBuf>>,

@@ -17,7 +17,6 @@ use crate::backup::create::{self, Created, Options};
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::redis::create as streams;
 use crate::backup::redis::plain as plain_files;
-use crate::backup::remote::{self, Sending};
 use crate::cli::Verdict;
 use crate::cli::out::{self, Out, thousands};
 use crate::cli::progress::Progress;
@@ -50,13 +49,9 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// The folder that holds the backups, or s3://BUCKET/PREFIX
+    /// The folder of backups, or a repository: a folder, s3://BUCKET/PREFIX, gs://… or az://…
     #[arg(long, env = "PAPYRA_BACKUPS", value_name = "FOLDER")]
     to: Option<PathBuf>,
-
-    /// S3: the folder in which the backup is staged before the upload; by default the system's temporary folder
-    #[arg(long, value_name = "FOLDER")]
-    scratch: Option<PathBuf>,
 
     /// How to copy streams of a server [default: dump]
     #[arg(long, value_name = "METHOD", ignore_case = true, help_heading = "Redis")]
@@ -167,11 +162,8 @@ fn create(args: &Args, settings: &Settings) -> Result<Created> {
         reread: args.reread,
         patience: Duration::from_secs(args.wait),
     };
-    make_or_send(args, settings, &options.to, &|to| {
-        let progress = Progress::new(args.common.output.quiet, scan::size(&settings.target()?));
-        let options = Options { to: to.to_owned(), ..options.clone() };
-        create::create(&|| settings.target(), &options, settings.effort(&progress))
-    })
+    let progress = Progress::new(args.common.output.quiet, scan::size(&settings.target()?));
+    create::create(&|| settings.target(), &options, settings.effort(&progress))
 }
 
 fn figures(created: &Created) -> Figures {
@@ -203,18 +195,16 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
         let text = "an RDB file is compressed by the server, and is stored as it is: leave --compress out";
         return Err(Error::new(Code::Usage, text));
     }
-    make_or_send(args, settings, &settings.backups(args.to.as_ref())?, &|to| {
-        let options = streams::Options {
-            to: to.to_owned(),
-            name: args.name.clone(),
-            filing: settings.filing(args.series.as_ref(), &args.tag)?,
-            compression,
-            method,
-            rdb: args.rdb.clone(),
-        };
-        let progress = Progress::new(args.common.output.quiet, None);
-        streams::create(&settings.open_store()?, &options, settings.effort(&progress))
-    })
+    let options = streams::Options {
+        to: settings.backups(args.to.as_ref())?,
+        name: args.name.clone(),
+        filing: settings.filing(args.series.as_ref(), &args.tag)?,
+        compression,
+        method,
+        rdb: args.rdb.clone(),
+    };
+    let progress = Progress::new(args.common.output.quiet, None);
+    streams::create(&settings.open_store()?, &options, settings.effort(&progress))
 }
 
 /// Makes a backup of what a server wrote by itself.
@@ -224,16 +214,14 @@ fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compre
     }
     let (path, scope) = (settings.path()?, settings.scope()?);
     let which = plain_files::Which { prefix: scope.prefix, systems: scope.system_id.into_iter().collect(), db: 0 };
-    make_or_send(args, settings, &settings.backups(args.to.as_ref())?, &|to| {
-        let storing = plain_files::Storing {
-            to: to.to_owned(),
-            name: args.name.clone(),
-            filing: settings.filing(args.series.as_ref(), &args.tag)?,
-            compression,
-        };
-        let progress = Progress::new(args.common.output.quiet, Some(of.size()));
-        plain_files::create(of, path, &which, &storing, settings.effort(&progress))
-    })
+    let storing = plain_files::Storing {
+        to: settings.backups(args.to.as_ref())?,
+        name: args.name.clone(),
+        filing: settings.filing(args.series.as_ref(), &args.tag)?,
+        compression,
+    };
+    let progress = Progress::new(args.common.output.quiet, Some(of.size()));
+    plain_files::create(of, path, &which, &storing, settings.effort(&progress))
 }
 
 fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) -> Result<Verdict> {
@@ -260,30 +248,6 @@ fn is_complete(created: &Created) -> bool {
     let is_part = |reason| matches!(reason, Reason::PackedMember | Reason::RenamedMember);
     let mut findings = created.manifest.scan.files.iter().flat_map(|file| &file.anomalies);
     created.unread.is_empty() && !findings.any(|finding| is_part(finding.reason))
-}
-
-/// Makes the backup where it is to lie, or in the scratch folder, to be sent.
-fn make_or_send(
-    args: &Args,
-    settings: &Settings,
-    to: &Path,
-    make: &dyn Fn(&Path) -> Result<Created>,
-) -> Result<Created> {
-    if !remote::is_remote(to) {
-        return make(to);
-    }
-    let progress = |bytes| -> Box<dyn Fn(u64)> {
-        let progress = Progress::new(args.common.output.quiet, Some(bytes));
-        Box::new(move |bytes| progress.tick()(bytes))
-    };
-    remote::send(&Sending {
-        to,
-        name: args.name.as_deref(),
-        source: &settings.source()?,
-        scratch: &args.scratch.clone().unwrap_or_else(std::env::temp_dir),
-        make,
-        progress: &progress,
-    })
 }
 
 fn print(created: &Created, settings: &Settings, out: &mut Out) {

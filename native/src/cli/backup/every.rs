@@ -124,7 +124,7 @@ pub(super) fn stay(
 /// Fails when the place is not a repository. One that is away for a while must not become a folder of plain backups.
 fn must_be_repository(to: &Path) -> Result<()> {
     remote::refuse_lookalike(to)?;
-    if repository::is_repository(to) {
+    if repository::is_repository(to)? {
         return Ok(());
     }
     let text = format!("{} is not a repository, and --every needs one: papyra backup init makes it", show(to));

@@ -20,7 +20,7 @@ use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The folder that holds the backups, or s3://BUCKET/PREFIX; by default the one that papyra.toml names
+    /// The folder of backups, or a repository, such as s3://BUCKET/PREFIX; by default the one that papyra.toml names
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: Option<PathBuf>,
 
@@ -114,9 +114,6 @@ fn warnings(entries: &[Entry], all: &BTreeSet<String>, args: &Args) -> Vec<Strin
         if entry.is_damaged() {
             warnings.push(format!("{name} is damaged"));
         }
-        if entry.is_abandoned() {
-            warnings.push(format!("the upload of {name} is incomplete: papyra backup prune removes it"));
-        }
         if entry.from_future {
             let created = entry.created.as_deref().unwrap_or_default();
             warnings.push(format!("{name} is dated in the future ({created}) and counts as no backup until then"));
@@ -194,11 +191,6 @@ fn print(entry: &Entry, out: &mut Out) {
     if let Some(why) = &entry.unreadable {
         out.bad(&format!("{name}: cannot be looked at"));
         out.detail(why);
-        return;
-    }
-    if entry.unfinished {
-        let since = duration(entry.age_seconds.unwrap_or(0.0));
-        out.info(&format!("{name}: the upload was begun {since} ago and is incomplete: no backup"));
         return;
     }
     let packed = match entry.compression {

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct CatArgs {
-    /// The backup: a folder, or s3://BUCKET/PREFIX/NAME
+    /// The backup: a folder, or NAME in a repository, such as s3://BUCKET/PREFIX/NAME
     #[arg(value_name = "BACKUP")]
     backup: PathBuf,
 

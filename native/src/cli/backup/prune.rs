@@ -69,7 +69,7 @@ impl KeepFlags {
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// The folder that holds the backups, or s3://BUCKET/PREFIX; by default the one that papyra.toml names
+    /// The folder of backups, or a repository, such as s3://BUCKET/PREFIX; by default the one that papyra.toml names
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     backups: Option<PathBuf>,
 
