@@ -2,7 +2,7 @@
 //! and another tool may have moved blobs since the index was read. A blob may lie in several packs; one of them is enough.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustic_core::Id;
 use rustic_core::repofile::{BlobType, FileType, IndexFile, IndexPack};
@@ -25,6 +25,7 @@ pub(super) struct Index {
     places: Vec<Place>,
     /// The packs that are there, with their sizes in bytes, once they are asked for.
     there: OnceLock<HashMap<Id, u64>>,
+    asking: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -91,7 +92,7 @@ impl Index {
         if let Some(cache) = store.cache.get() {
             cache.keep_only("index", &files.iter().map(|id| id.to_hex().as_str().to_owned()).collect());
         }
-        Ok(Index { files, packs, places, there: OnceLock::new() })
+        Ok(Index { files, packs, places, there: OnceLock::new(), asking: Mutex::default() })
     }
 
     /// Whether the index files are still those that it was read from.
@@ -147,6 +148,8 @@ impl Index {
     }
 
     fn there(&self, store: &Store) -> Result<&HashMap<Id, u64>> {
+        // One asks, and who comes meanwhile waits for the answer.
+        let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(there) = self.there.get() {
             return Ok(there);
         }
