@@ -229,6 +229,8 @@ fn remove(backups: &dyn Files, entry: &Entry) -> Result<()> {
         let text = format!("{} files in it are not the backup's: move them away first", foreign.len());
         return Err(Error::new(Code::Io, text));
     }
+    // Nobody reads it any more, and we do not either.
+    drop(backup);
     backups.discard(&entry.name)
 }
 
