@@ -151,7 +151,7 @@ fn chain(failure: &Failure) -> Vec<String> {
 
 /// The innermost reason, without the system's number for it, and not longer than a line.
 fn last(told: &str) -> String {
-    let reason = told.rsplit(": ").next().unwrap_or_default();
+    let reason = told.rsplit(": ").find(|part| !part.trim().is_empty()).unwrap_or_default();
     reason.split(" (os error").next().unwrap_or_default().chars().take(200).collect::<String>().to_lowercase()
 }
 
