@@ -213,6 +213,7 @@ fn ours(setup: Setup, verb: Verb) -> Option<Exit> {
     }
     let log = PathBuf::from(FOLDER).join(LOG);
     let ran = run_ours(|| ours::run(&log, setup.rotation.map(|(files, _)| files), verb));
+    books(|books, _| books.ended());
     if let Verb::Compact { .. } = verb {
         books(|books, fs| books.compact(fs, None));
     }

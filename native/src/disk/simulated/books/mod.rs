@@ -98,8 +98,9 @@ pub(super) struct Books {
     view: Option<Vec<usize>>,
     /// See [`Books::compact`].
     keep: Option<usize>,
-    /// The members when our run began, and before its call.
-    at_start: Vec<Inode>,
+    /// The members when our run began, until it ends.
+    at_start: Option<Vec<Inode>>,
+    /// The members before its call.
     before: Vec<Inode>,
     /// The files that have taken one another's place.
     exchanged: Vec<(Inode, Inode)>,
@@ -157,15 +158,30 @@ fn pieces_of(bytes: &[u8]) -> Vec<Vec<u8>> {
         }
         pieces.push(rest.to_vec());
     }
-    for piece in &mut pieces {
-        // Another writer's record may have begun with it.
-        while let Some(rest) = piece.strip_suffix(b"{") {
-            *piece = rest.trim_ascii_end().to_vec();
-        }
-    }
+    // What one writer tore and what another has begun behind it stand on one line only until what came late for a place
+    // between the two is put there.
+    let mut pieces: Vec<Vec<u8>> = pieces.iter().flat_map(|piece| begun_apart(piece)).collect();
     // What may be the beginning of any record says nothing either.
     pieces.retain(|piece| piece.len() >= if piece.starts_with(b"{") { 18 } else { 4 });
     pieces
+}
+
+/// Every record of the schedules begins so, and nothing in one does.
+const HEAD: &[u8] = b"{\"payload\"";
+
+/// Splits a line before each record that begins on it; one of which there is less than this is left out.
+fn begun_apart(line: &[u8]) -> Vec<Vec<u8>> {
+    let begun: Vec<usize> = memmem::find_iter(line, HEAD).collect();
+    let from = std::iter::once(0).chain(begun.iter().copied());
+    let to = begun.iter().copied().chain([line.len()]);
+    let without_beginning = |mut part: Vec<u8>| {
+        while let Some(length) = (1..HEAD.len()).find(|length| part.ends_with(&HEAD[..*length])) {
+            part.truncate(part.len() - length);
+            part.truncate(part.trim_ascii_end().len());
+        }
+        part
+    };
+    from.zip(to).map(|(from, to)| without_beginning(line[from..to].trim_ascii().to_vec())).collect()
 }
 
 /// Takes down what a scan keeps and rejects.

@@ -48,7 +48,7 @@ impl Books {
         }
         // An exchange that is taken back brings back the damage: records without a newline between them.
         let is_back = |inode: &Inode| now.contains(inode) && !self.before.contains(inode);
-        if is_exchange && (is_undone || self.at_start.iter().any(is_back)) {
+        if is_exchange && (is_undone || self.at_start.iter().flatten().any(is_back)) {
             return self.not_doubled(after);
         }
         let mut rest = after.iter();

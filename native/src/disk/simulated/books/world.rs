@@ -183,11 +183,15 @@ impl Books {
                 (self.records[*twin].state, self.records[*twin].owed) = (State::Maybe, false);
             }
         }
+        // A run of ours may have seen that the history holds what a temporary does, and be about to set that one aside.
+        let is_seen = self.at_start.is_some();
         // Two temporaries may hold one record each, or the same one.
         let elsewhere: Vec<_> =
             elsewhere.into_iter().filter(|id| id.is_none_or(|id| self.twins(id).len() == 1)).collect();
         self.each(&elsewhere, |record| match record.state {
-            State::Maybe if !emptied && !record.released => (record.owed, record.state) = (true, State::Live),
+            State::Maybe if !emptied && !record.released && !is_seen => {
+                (record.owed, record.state) = (true, State::Live)
+            }
             // Nobody can tell the emptied log from one that was begun after a compaction was killed.
             State::Gone => record.state = State::Maybe,
             _ => {}
@@ -264,16 +268,21 @@ impl Books {
     /// A run of ours begins.
     pub(in super::super) fn begin(&mut self, fs: &FileSystem) {
         self.rotated = false;
-        self.at_start = members(fs).iter().map(|member| member.inode).collect();
+        self.at_start = Some(members(fs).iter().map(|member| member.inode).collect());
+    }
+
+    /// A run of ours has ended, one way or another.
+    pub(in super::super) fn ended(&mut self) {
+        self.at_start = None;
     }
 
     /// What a run of ours knows since it has begun, while a second one is at work.
-    pub(in super::super) fn begun(&self) -> (Vec<Inode>, bool) {
+    pub(in super::super) fn begun(&self) -> (Option<Vec<Inode>>, bool) {
         (self.at_start.clone(), self.rotated)
     }
 
     /// The first one goes on.
-    pub(in super::super) fn goes_on(&mut self, (at_start, rotated): (Vec<Inode>, bool)) {
+    pub(in super::super) fn goes_on(&mut self, (at_start, rotated): (Option<Vec<Inode>>, bool)) {
         self.at_start = at_start;
         self.rotated |= rotated;
     }
