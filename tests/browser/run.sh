@@ -2,6 +2,8 @@
 # Everything about the inspector that needs a browser: builds it, then tests the module and the page.
 #
 #   tests/browser/run.sh           all of it; installs what is missing
+#   tests/browser/run.sh install   what is missing alone
+#   tests/browser/run.sh build     the page and the npm package alone
 #   tests/browser/run.sh wasm      the module alone, in Chromium and Firefox
 #   tests/browser/run.sh page      the page and the npm package
 #   tests/browser/run.sh shots     screenshots of each state (or of those named), to look at, in tests/browser/shots
@@ -10,6 +12,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../web/tools/wasm-toolchain.sh"
 geckodriver_version=0.37.1
+# As tests/run builds: with other features all would be built anew.
+command_build=(--workspace --locked --features papyra/inspector)
 
 install_browsers() {
   local missing=()
@@ -34,7 +38,7 @@ install_packages() {
 }
 
 # The reports of the cases, from this machine's own code: what browsers and types are held against.
-golden() { (cd "$papyra_root" && cargo run --quiet -p papyra-web --example golden); }
+golden() { (cd "$papyra_root" && cargo build --quiet "${command_build[@]}" --example golden && target/debug/examples/golden); }
 
 test_wasm() {
   local runner
@@ -72,7 +76,7 @@ test_parts() {
 build_command() {
   if [ -z "${PAPYRA_INSPECTOR_BIN:-}" ]; then
     say "papyra with the page inside"
-    (cd "$papyra_root" && cargo build --quiet --workspace --bins --tests --locked --features papyra/inspector)
+    (cd "$papyra_root" && cargo build --quiet "${command_build[@]}" --bins --tests)
     export PAPYRA_INSPECTOR_BIN=$papyra_root/target/debug/papyra
   fi
   export PAPYRA_BIN=${PAPYRA_BIN:-$PAPYRA_INSPECTOR_BIN}
@@ -84,11 +88,15 @@ test_page() {
   cd "$here" && node --test --test-concurrency=1 --test-reporter=spec ./*.test.mjs
 }
 
+build() { "$papyra_root/www/build.sh" && "$papyra_root/web/build.sh" package && install_packages; }
+
 case ${1:-all} in
-  all) install_browsers && "$papyra_root/www/build.sh" && "$papyra_root/web/build.sh" package && install_packages && (test_wasm) && (test_types) && (test_parts) && (test_page) ;;
+  install) install_browsers ;;
+  build) build ;;
+  all) install_browsers && build && (test_wasm) && (test_types) && (test_parts) && (test_page) ;;
   wasm) install_browsers && test_wasm ;;
-  page) install_browsers && "$papyra_root/www/build.sh" && "$papyra_root/web/build.sh" package && install_packages && (test_types) && (test_parts) && (test_page) ;;
+  page) install_browsers && build && (test_types) && (test_parts) && (test_page) ;;
   shots) install_browsers && "$papyra_root/www/build.sh" && install_packages && build_command && cd "$here" && node shots.mjs "${@:2}" ;;
   bench) install_browsers && "$papyra_root/www/build.sh" && install_packages && cd "$here" && node bench.mjs ;;
-  *) say "usage: tests/browser/run.sh [wasm|page|shots|bench]"; exit 64 ;;
+  *) say "usage: tests/browser/run.sh [install|build|wasm|page|shots|bench]"; exit 64 ;;
 esac

@@ -238,6 +238,25 @@ fn only(folder: &Folder, mark: &Mark, others: &[Other]) -> Result<std::result::R
     Ok(Ok(found))
 }
 
+/// The one new file, where the one old file is there too. What begins as both do is the longer of the two.
+fn new_beside_old(folder: &Folder, journal: &Journal, others: &[Other]) -> Result<Option<usize>> {
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    for (index, other) in others.iter().enumerate() {
+        let path = folder.join(&other.name);
+        let fits = |mark: &Mark| Ok::<_, Error>(mark.size > 0 && mark.fits(&other.file, &path)?);
+        match (fits(&journal.old)?, fits(&journal.new)?) {
+            (true, true) if journal.old.size > journal.new.size => old.push(index),
+            (true, false) => old.push(index),
+            (_, true) => new.push(index),
+            (false, false) => {}
+        }
+    }
+    Ok(match (&*old, &*new) {
+        ([_], [new]) => Some(*new),
+        _ => None,
+    })
+}
+
 fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Which> {
     let (folder, journal, path) = (hidden.folder, &hidden.journal, hidden.path());
     // Every file begins with no bytes at all: that tells nothing.
@@ -254,10 +273,60 @@ fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Whi
         // Where the log is not there as the new one, the exchange never was.
         (true, true, Ok(old), Ok(None)) => Which::New(other(old)),
         (true, true, Ok(None), Ok(new @ Some(_))) => Which::Old(other(new)),
-        (false, false, Ok(Some(old)), Ok(new @ Some(_))) if new != Some(old) => match other(new) {
-            Some(new) => Which::Displaced(new),
+        (false, false, ..) => match new_beside_old(folder, journal, &others)? {
+            Some(new) => Which::Displaced(others.swap_remove(new)),
             None => Which::Unclear,
         },
         _ => Which::Unclear,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use papyra_core::report::Report;
+
+    use super::super::{Mode, Options};
+    use super::*;
+    use crate::history::Choice;
+
+    const OLDER: &str = "{\"kind\": \"event\", \"timestamp\": 1.0}";
+    const YOUNGER: &str = "{\"kind\": \"event\", \"timestamp\": 2.0}\n";
+
+    #[test]
+    fn a_file_that_a_swap_took_from_a_rotation_goes_back_though_the_new_one_begins_as_the_old_one_does() {
+        let ended = format!("{OLDER}\n");
+        let torn = format!("{OLDER}\n{{\"ki");
+        for (old, new) in [(OLDER, &*ended), (&torn, &ended)] {
+            let place = tempfile::tempdir().expect("a folder");
+            let path = |name: &str| place.path().join(name);
+            fs::write(path("log"), "").expect("written");
+            fs::write(path("log.1"), new).expect("written");
+            fs::write(path("log.2"), old).expect("written");
+            let mark = |name: &str| {
+                let file = Folder::open(place.path()).and_then(|folder| folder.read(name)).expect("there");
+                Mark::of(&file, &path(name), file.size().expect("a size")).expect("read")
+            };
+            let journal = Journal { id: id("log.1"), state: State::Swap, old: mark("log.2"), new: mark("log.1") };
+            fs::write(path(&journal.name()), YOUNGER).expect("written");
+            let history = History::open(&path("log"), Choice::Rotating, None).expect("a set");
+            let options = Options {
+                mode: Mode::Repair,
+                quarantine_dir: None,
+                discard_rejects: false,
+                dry_run: false,
+                not_a_log: false,
+                close_gap: false,
+                at_rest: false,
+            };
+            let before = Report::new(crate::TOOL, history.backend, Vec::new(), false);
+            let mut outcome = Outcome::begin(&options, before);
+            settle(&history, &Keeping::Rejects, false, &mut outcome).expect("settled");
+            assert_eq!(outcome.warnings, Vec::<String>::new());
+            let read = |name: &str| fs::read_to_string(path(name)).expect("there");
+            assert_eq!((read("log.2"), read("log.1")), (old.to_owned(), YOUNGER.to_owned()));
+            assert_eq!(fs::read_to_string(&outcome.quarantined_files[0]).expect("kept"), new);
+        }
+    }
 }

@@ -68,7 +68,8 @@ fn schedule() {
         journal: pick(2) == 0,
         lie: with(|fs| fs.settings.lie),
     };
-    let rotation = (pick(2) == 1).then(|| (3 + pick(2) as u32, 250 + 50 * pick(10) as u64));
+    let rotation =
+        (pick(2) == 1 || Fault::LateAmongLater.is_back()).then(|| (3 + pick(2) as u32, 250 + 50 * pick(10) as u64));
     let setup = Setup { rotation };
     let guarded = leases.is_ok() && exchange;
     // The service has a user of its own, and root comes to help.
@@ -177,6 +178,9 @@ fn phase(setup: Setup, guarded: bool) {
     let mut what = pick(9);
     if Fault::OriginalNotSynced.is_back() || Fault::ParentsNotSynced.is_back() {
         what = 5;
+    }
+    if Fault::LateAmongLater.is_back() {
+        what = 0;
     }
     if Fault::BackupNotSynced.is_back() || Fault::BackupAmongRenames.is_back() {
         what = 8;
