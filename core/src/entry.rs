@@ -4,152 +4,15 @@
 //! Papyra 0.3.0 writes an entry with the one field `data`, which holds the record (`persistence/backends/redis.py`), and reads the last of that
 //! name. Whether it is one says [`RecordCheck`]; here is what entries add up to. How they are fetched is the caller's affair.
 
-use std::collections::BTreeMap;
-
 use crate::escape::Excerpt;
-use crate::finding::{AnomalyType, Finding, Reason};
-use crate::record::{Kind, Note, NoteSet, RecordFacts};
-use crate::redis::{Entry, NoRecord, RecordCheck, StreamId};
-use crate::report::{FileReport, NoteReport, Role};
+use crate::finding::{AnomalyType, Finding};
+use crate::record::{Kind, Note, RecordFacts};
+use crate::redis::{Entry, NoRecord, RecordCheck};
+use crate::report::{FileReport, Role};
 use crate::sniff::names_a_field;
-use crate::summary::{Counts, Summary};
+use crate::summary::Summary;
 
-/// The field that holds the record.
-pub const DATA: &[u8] = b"data";
-
-/// Why an entry holds no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flaw {
-    /// The reason, as findings carry it.
-    pub reason: Reason,
-    /// A sentence for people.
-    pub detail: &'static str,
-}
-
-impl From<NoRecord> for Flaw {
-    fn from(why: NoRecord) -> Flaw {
-        let reason = match why {
-            NoRecord::MissingData => Reason::MissingDataField,
-            NoRecord::InvalidUtf8 | NoRecord::SideField => Reason::InvalidUtf8,
-            NoRecord::NulBytes => Reason::NulBytes,
-            NoRecord::NotAnObject => Reason::NotAnObject,
-            NoRecord::Blank | NoRecord::InvalidJson => Reason::InvalidJson,
-        };
-        Flaw { reason, detail: why.sentence() }
-    }
-}
-
-/// What is kept of an entry that holds a record.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Held {
-    /// Of which kind it is.
-    pub kind: Kind,
-    /// Its timestamp in seconds of the writer's clock, finite or not.
-    pub timestamp: Option<f64>,
-    /// What it deserves by itself, whatever stream it is in.
-    pub notes: NoteSet,
-}
-
-impl Held {
-    /// Of a record and the number of its entry's fields.
-    pub fn of(facts: &RecordFacts, fields: u64) -> Held {
-        let mut notes = facts.notes();
-        if fields > 1 {
-            notes.insert(Note::ExtraFields);
-        }
-        Held { kind: facts.kind, timestamp: facts.timestamp, notes }
-    }
-}
-
-/// Notes, with the first entry that earned each.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Notes(BTreeMap<Note, (u64, Option<String>)>);
-
-impl Notes {
-    /// Adds a note about a stream or an entry of it.
-    pub fn add(&mut self, note: Note, count: u64, id: Option<&str>) {
-        if count > 0 {
-            let (sum, first) = self.0.entry(note).or_default();
-            *sum += count;
-            if first.is_none() {
-                *first = id.map(Into::into);
-            }
-        }
-    }
-
-    /// Adds the notes of one entry.
-    pub fn add_all(&mut self, notes: NoteSet, id: StreamId) {
-        if !notes.is_empty() {
-            let id = id.to_string();
-            notes.iter().for_each(|note| self.add(note, 1, Some(&id)));
-        }
-    }
-
-    /// Adds those of streams that come after.
-    pub fn merge(&mut self, later: Notes) {
-        later.0.into_iter().for_each(|(note, (count, id))| self.add(note, count, id.as_deref()));
-    }
-
-    /// As a report has them.
-    pub fn into_reports(self) -> Vec<NoteReport> {
-        let report = |(note, (count, id))| NoteReport { note, count, line: None, offset: None, id };
-        self.0.into_iter().map(report).collect()
-    }
-}
-
-/// What the entries of one stream add up to, taken in their order.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
-    expected: Option<Kind>,
-    /// Intact records.
-    pub records: Counts,
-    /// Entries that hold none.
-    pub bad: u64,
-    first: Option<f64>,
-    last: Option<f64>,
-    last_finite: Option<f64>,
-}
-
-impl Tally {
-    /// Of a stream whose records are to be of this kind.
-    pub fn new(expected: Option<Kind>) -> Tally {
-        Tally { expected, ..Tally::default() }
-    }
-
-    /// Takes the next entry; returns its notes.
-    pub fn take(&mut self, entry: &Result<Held, NoRecord>) -> NoteSet {
-        let Ok(held) = entry else {
-            self.bad += 1;
-            return NoteSet::default();
-        };
-        self.records.add(held.kind);
-        let mut notes = held.notes;
-        if self.expected.is_some_and(|kind| held.kind != kind && held.kind != Kind::Other) {
-            notes.insert(Note::WrongStream);
-        }
-        if let Some(seconds) = held.timestamp {
-            self.first.get_or_insert(seconds);
-            self.last = Some(seconds);
-            if seconds.is_finite() {
-                if self.last_finite.is_some_and(|last| seconds < last) {
-                    notes.insert(Note::TimeBackwards);
-                }
-                self.last_finite = Some(seconds);
-            }
-        }
-        notes
-    }
-
-    /// The first record's timestamp; `None` when there is none or it is not finite.
-    pub fn first_timestamp(&self) -> Option<f64> {
-        self.first.filter(|seconds| seconds.is_finite())
-    }
-
-    /// The last record's timestamp, likewise.
-    pub fn last_timestamp(&self) -> Option<f64> {
-        self.last.filter(|seconds| seconds.is_finite())
-    }
-}
+pub use crate::tally::{DATA, Flaw, Held, Notes, Tally};
 
 /// Scans one stream.
 #[derive(Debug)]
@@ -237,7 +100,9 @@ impl EntryScanner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Reason;
     use crate::redis::Fields;
+    use crate::redis::StreamId;
 
     #[test]
     fn entries_are_told_apart() {

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::line::Fault;
 
+pub use crate::reason::Reason;
+
 /// Papyra's anomaly types, by its own names, and one of ours.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,76 +37,6 @@ impl AnomalyType {
             AnomalyType::OrphanedRotatedFile => "ORPHANED_ROTATED_FILE",
             AnomalyType::UnexpectedFile => "UNEXPECTED_FILE",
             AnomalyType::MissingFile => "MISSING_FILE",
-        }
-    }
-}
-
-/// The finer reason for an anomaly.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The last record was not written to its end.
-    TornTail,
-    /// The last record is whole; only its newline was not written.
-    MissingNewline,
-    /// One or more whole records share a line, alone or with the stump of another.
-    GluedRecords,
-    /// NUL bytes, as a power cut leaves them in a file that had been extended but not written.
-    NulBytes,
-    /// Bytes that are no UTF-8.
-    InvalidUtf8,
-    /// Not a JSON value that Python's `json.loads` takes.
-    InvalidJson,
-    /// A JSON value, but no object.
-    NotAnObject,
-    /// Nothing but white space.
-    BlankLine,
-    /// A temporary file of an interrupted compaction or recovery.
-    LeftoverTemporary,
-    /// A rotated file past the number of files that belong to the set.
-    BeyondRotation,
-    /// A file that bears the log's name and is neither a member nor a known temporary.
-    ForeignFile,
-    /// A member that another tool has compressed: Papyra does not read it.
-    PackedMember,
-    /// A member that another tool has given a name of its own: Papyra does not read it.
-    RenamedMember,
-    /// A number is absent from the middle of a rotation set.
-    RotationGap,
-    /// The file could not be opened, or not be read to its end.
-    Unreadable,
-    /// A compressed file ends before its own end mark, or its content does not check out.
-    DamagedArchive,
-    /// A stream entry without the field `data`.
-    MissingDataField,
-    /// What is wrong with a Redis backup file.
-    #[serde(untagged)]
-    Backup(crate::redis::Reason),
-}
-
-impl Reason {
-    /// The reason's name, as reports print it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::TornTail => "torn_tail",
-            Reason::MissingNewline => "missing_newline",
-            Reason::GluedRecords => "glued_records",
-            Reason::NulBytes => "nul_bytes",
-            Reason::InvalidUtf8 => "invalid_utf8",
-            Reason::InvalidJson => "invalid_json",
-            Reason::NotAnObject => "not_an_object",
-            Reason::BlankLine => "blank_line",
-            Reason::LeftoverTemporary => "leftover_temporary",
-            Reason::BeyondRotation => "beyond_rotation",
-            Reason::ForeignFile => "foreign_file",
-            Reason::PackedMember => "packed_member",
-            Reason::RenamedMember => "renamed_member",
-            Reason::RotationGap => "rotation_gap",
-            Reason::Unreadable => "unreadable",
-            Reason::DamagedArchive => "damaged_archive",
-            Reason::MissingDataField => "missing_data_field",
-            Reason::Backup(reason) => reason.as_str(),
         }
     }
 }

@@ -3,19 +3,14 @@
 //! Names, kinds of entry and first bytes in, decisions out; decided here once, for the command line and for the page. Whoever can read the
 //! folder fetches what a [`Survey`] asks for. What is wrong inside a log is for a scan to say.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 use crate::archive;
-use crate::escape::escape;
-use crate::finding::{AnomalyType, Finding, Reason};
 use crate::manifest;
 use crate::redis::{AofNames, Format, GroupsFile, Seems, is_whole_dump};
-use crate::report::{Backend, FileReport, Role};
+use crate::report::Backend;
 use crate::rotation::{self, Choice, RotationSet};
 use crate::sniff::{self, Looks, names_a_field};
-use crate::summary::Summary;
+
+pub use crate::report::PassedOver;
 
 /// How many of a file's first bytes [`Survey::file`] makes use of.
 pub const START: usize = 1 << 16;
@@ -48,16 +43,6 @@ pub struct Ends<'a> {
     pub unpacked: &'a [u8],
     /// Its last [`END`] bytes, or all.
     pub end: &'a [u8],
-}
-
-/// Something that was passed over.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PassedOver {
-    /// Its name; a folder's ends with a slash.
-    pub path: String,
-    /// What it is, and how to have it looked at, in words.
-    pub reason: String,
 }
 
 /// A log of a folder, or its rotation set.
@@ -342,21 +327,6 @@ impl Contents {
         } else {
             Backend::Json
         }
-    }
-}
-
-impl PassedOver {
-    /// The report on a log's place that could not be read.
-    pub fn report(&self) -> FileReport {
-        let finding = Finding::of_file(AnomalyType::PartialWrite, Reason::Unreadable, self.reason.clone());
-        FileReport::outside(&self.path, Role::Active, 0, Summary::default(), finding)
-    }
-}
-
-impl fmt::Display for PassedOver {
-    /// Safe to show.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", escape(self.path.as_bytes()), escape(self.reason.as_bytes()))
     }
 }
 

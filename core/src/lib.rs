@@ -10,6 +10,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod line;
+mod reason;
+mod tally;
 mod utf8;
 
 pub mod archive;

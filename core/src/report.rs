@@ -3,14 +3,17 @@
 //! Paths are relative to what was scanned. A schema's fields are never renamed or removed; new ones may be added.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, Reason};
-use crate::folder::PassedOver;
+use crate::escape::escape;
+use crate::finding::{AnomalyType, Finding, Reason};
 use crate::record::Note;
 use crate::redis::{BackupReport, StreamReport};
-use crate::summary::{Counts, Looks, Summary};
+use crate::summary::{Counts, Looks, NoteCount, Summary};
+
+pub use crate::tally::NoteReport;
 
 /// The report's schema.
 pub const SCHEMA: &str = "papyra.scan/1";
@@ -100,6 +103,23 @@ pub struct Report {
     pub loaded: Option<String>,
 }
 
+/// Something that was passed over.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// Its name; a folder's ends with a slash.
+    pub path: String,
+    /// What it is, and how to have it looked at, in words.
+    pub reason: String,
+}
+
+impl fmt::Display for PassedOver {
+    /// Safe to show.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", escape(self.path.as_bytes()), escape(self.reason.as_bytes()))
+    }
+}
+
 /// Sums over the members of a history. Orphans and temporaries count only in `anomalies`.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -164,25 +184,6 @@ pub struct FileReport {
     /// The streams of a Redis backup; of an append-only folder, with its last file. Not read back, as above.
     #[serde(skip_serializing_if = "Vec::is_empty", skip_deserializing)]
     pub streams: Vec<StreamReport>,
-}
-
-/// A note of a file.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NoteReport {
-    /// Which note.
-    pub note: Note,
-    /// Number of records that earned it.
-    pub count: u64,
-    /// The first one's line, from 1; absent in a stream.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub line: Option<u64>,
-    /// The first one's offset in bytes; absent in a stream.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub offset: Option<u64>,
-    /// The first one's entry ID, in a stream.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub id: Option<String>,
 }
 
 impl FileReport {
@@ -284,5 +285,25 @@ impl Report {
         let mut looks = Looks::default();
         self.files.iter().filter(|file| file.is_member()).for_each(|file| looks.merge(file.looks));
         whole == 0 && looks.like_records == 0 && looks.alien > 0
+    }
+}
+
+impl Summary {
+    /// The summary that a report without anomalies was made of, as far as it takes to make the same report again; `None` of
+    /// one with anomalies.
+    pub fn of_clean(report: &FileReport) -> Option<Summary> {
+        let &FileReport { bytes, lines, records, first_timestamp, last_timestamp, .. } = report;
+        let note = |of: &NoteReport| Some((of.note, NoteCount { count: of.count, line: of.line?, offset: of.offset? }));
+        let notes = report.notes.iter().map(note).collect::<Option<Vec<_>>>()?;
+        let clean = || Summary::clean(bytes, lines, records, [first_timestamp, last_timestamp], notes);
+        (report.anomaly_count == 0).then(clean)
+    }
+}
+
+impl PassedOver {
+    /// The report on a log's place that could not be read.
+    pub fn report(&self) -> FileReport {
+        let finding = Finding::of_file(AnomalyType::PartialWrite, Reason::Unreadable, self.reason.clone());
+        FileReport::outside(&self.path, Role::Active, 0, Summary::default(), finding)
     }
 }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Reason};
 use crate::record::{Kind, Note, NoteSet, RecordFacts};
-use crate::report::FileReport;
 
 /// Intact records by kind.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -142,16 +141,17 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The summary that a report without anomalies was made of, as far as it takes to make the same report again; `None` of
-    /// one with anomalies.
-    pub fn of_clean(report: &FileReport) -> Option<Summary> {
-        let &FileReport { bytes, lines, records, first_timestamp, last_timestamp, .. } = report;
+    /// One without anomalies.
+    pub(crate) fn clean(
+        bytes: u64,
+        lines: u64,
+        records: Counts,
+        [first_timestamp, last_timestamp]: [Option<f64>; 2],
+        notes: Vec<(Note, NoteCount)>,
+    ) -> Summary {
         let mut summary = Summary { bytes, lines, records, first_timestamp, last_timestamp, ..Summary::default() };
-        for report in &report.notes {
-            summary.notes[report.note as usize] =
-                NoteCount { count: report.count, line: report.line?, offset: report.offset? };
-        }
-        (report.anomaly_count == 0).then_some(summary)
+        notes.into_iter().for_each(|(note, count)| summary.notes[note as usize] = count);
+        summary
     }
 
     /// The first record's timestamp, in file order; `None` when there is none or it is not finite.

@@ -9,7 +9,7 @@ use std::path::Path;
 use papyra_core::escape::escape;
 use serde::Serialize;
 
-use crate::disk::sparse::Shortened;
+use crate::disk::Shortened;
 
 /// A sysexits-style exit code. The codes 1 to 3 are verdicts and belong to the verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

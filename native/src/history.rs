@@ -3,29 +3,26 @@
 //! This module finds the files, pins them open so that a rotation in progress cannot mix them up, and scans them.
 //! What is done to them lives in [`crate::recover`] and [`crate::compact`].
 
-use crate::disk::File;
+mod leftovers;
+mod report;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use papyra_core::assembly::{self, Place};
-use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::folder::{Log, PassedOver, beside};
-use papyra_core::report::{Backend, FileReport, Role};
+use papyra_core::report::Backend;
 use papyra_core::rotation::{RotationSet, member_name};
-use papyra_core::scan::Sink;
-use papyra_core::summary::Summary;
 
-use crate::archive;
-use crate::disk::{Folder, Identity, file_name, sys};
-use crate::error::{Code, Error, Result, show};
-use crate::reading::{self, Effort};
-use crate::recover::leftovers;
-
-/// How often a set that is being rotated, or a tail that is being written, is looked at again.
-const TRIES: usize = 10;
-
+pub(crate) use leftovers::{Leftover, leftovers};
 pub use papyra_core::rotation::Choice;
+pub use report::Part;
+
+use crate::disk::{File, Folder, Identity, file_name, sys};
+use crate::error::{Code, Error, Result, show};
+
+/// How often a set that is being rotated is looked at again.
+const TRIES: usize = 10;
 
 /// A log and its folder.
 #[derive(Debug, Clone)]
@@ -60,21 +57,6 @@ pub struct Pinned {
     pub file: std::result::Result<File, String>,
     /// Which file it is, and its size when it was opened.
     pub identity: Option<Identity>,
-}
-
-/// A file of a history, to be read.
-#[derive(Debug, Clone, Copy)]
-pub struct Part<'a> {
-    /// Its name in the history's folder.
-    pub name: &'a str,
-    /// 0 for the log and for what is not a member, N for `NAME.N`.
-    pub index: u32,
-    /// Its bytes.
-    pub file: &'a File,
-    /// Which file it is, and its size when it was opened.
-    pub seen: Option<Identity>,
-    /// Whether it belongs to the history; damage inside what does not is not listed.
-    pub is_member: bool,
 }
 
 /// A history's files at one moment.
@@ -242,130 +224,5 @@ impl History {
             (None, Some(_)) => self.read(&member.name).is_err(),
             (_, None) => false,
         }
-    }
-
-    /// Scans the whole history.
-    pub fn scan(&self, effort: Effort<'_>) -> Result<Vec<FileReport>> {
-        self.report(&self.pin()?, &mut |part| {
-            let most = if part.is_member { effort.max_findings } else { 0 };
-            if let Some(format) = part.packed()? {
-                let effort = Effort { max_findings: most, ..effort };
-                return Ok(reading::scan_stream(archive::unpack(format, part.file), effort, &mut ()).0);
-            }
-            scan_settled(part.file, &self.folder.join(part.name), Effort { max_findings: most, ..effort })
-        })
-    }
-
-    /// The report on a pinned history; `read` reads each of its files and says what is in it.
-    pub fn report(
-        &self,
-        listing: &Listing,
-        read: &mut dyn FnMut(Part<'_>) -> Result<Summary>,
-    ) -> Result<Vec<FileReport>> {
-        let mut files = Vec::new();
-        for member in &listing.members {
-            let role = if member.index == 0 { Role::Active } else { Role::Rotated };
-            let file = match (&member.file, self.backend) {
-                (Ok(file), _) => file,
-                (Err(reason), Backend::Json | Backend::Redis) => return Err(Error::new(Code::NoInput, reason.clone())),
-                (Err(reason), Backend::Rotating) => {
-                    let finding = Finding::of_file(AnomalyType::PartialWrite, Reason::Unreadable, reason.clone());
-                    files.push(FileReport::outside(&member.name, role, member.index, Summary::default(), finding));
-                    continue;
-                }
-            };
-            let part = Part { name: &member.name, index: member.index, file, seen: member.identity, is_member: true };
-            files.push(FileReport::new(&member.name, role, member.index, read(part)?));
-        }
-        files.extend(listing.set.gaps.iter().map(|index| assembly::gap(&self.base, *index)));
-        for temporary in &listing.set.temporaries {
-            files.push(self.beside(&temporary.name, temporary.index, Place::Temporary(temporary.clone()), read)?);
-        }
-        for hidden in leftovers(self)?.into_iter().map(|leftover| leftover.hidden) {
-            let detail = "left behind by an interrupted recovery or compaction of ours; recover finishes it";
-            let finding = Finding::of_file(AnomalyType::UnexpectedFile, Reason::LeftoverTemporary, detail);
-            files.push(FileReport::outside(hidden, Role::Temporary, 0, Summary::default(), finding));
-        }
-        for renamed in &listing.set.renamed {
-            files.push(self.beside(&renamed.name, 0, Place::Renamed(renamed.clone()), read)?);
-        }
-        for orphan in &listing.set.orphans {
-            files.push(self.beside(&orphan.name, 0, Place::Orphan(orphan.clone()), read)?);
-        }
-        Ok(files)
-    }
-
-    /// The report of a file beside the members.
-    fn beside(
-        &self,
-        name: &str,
-        index: u32,
-        place: Place,
-        read: &mut dyn FnMut(Part<'_>) -> Result<Summary>,
-    ) -> Result<FileReport> {
-        let Ok(file) = self.read(name) else { return Ok(place.unread(self.backend)) };
-        let seen = Identity::of_file(&file).ok();
-        let summary = read(Part { name, index, file: &file, seen, is_member: false })?;
-        Ok(place.report(self.backend, summary))
-    }
-}
-
-impl Part<'_> {
-    /// How it is compressed; a member never is.
-    pub(crate) fn packed(&self) -> Result<Option<archive::Format>> {
-        if self.is_member {
-            return Ok(None);
-        }
-        archive::of_file(self.file).map_err(|error| Error::cannot_read(Path::new(self.name), 0, &error))
-    }
-}
-
-/// Scans a file that may be growing. A torn tail counts as torn only when the file has not grown since.
-pub fn scan_settled(file: &File, path: &Path, effort: Effort<'_>) -> Result<Summary> {
-    let size = || file.size().map_err(|error| Error::cannot_read(path, 0, &error));
-    let mut until = size()?;
-    let mut tries = 0;
-    loop {
-        let summary = reading::scan_file(file, path, until, effort)?;
-        let now = size()?;
-        if summary.bytes < until || now < until {
-            let text = format!("{} became shorter while it was read: try again", show(path));
-            return Err(Error::new(Code::TryAgain, text));
-        }
-        if now == until
-            || !ends_without_newline(file, until).map_err(|error| Error::cannot_read(path, until, &error))?
-        {
-            return Ok(summary);
-        }
-        until = now;
-        tries += 1;
-        if tries == TRIES {
-            // It never holds still: the line under way is the writer's, and not looked at.
-            let mut tail = Tail::default();
-            reading::scan_range(file, path, 0, until, Effort { max_findings: 0, ..effort }, &mut tail)?;
-            return reading::scan_file(file, path, tail.start.unwrap_or(until), effort);
-        }
-    }
-}
-
-/// Whether the byte before offset `size` ends no line.
-pub(crate) fn ends_without_newline(file: &File, size: u64) -> io::Result<bool> {
-    let mut last = [0];
-    if size == 0 || file.read_at(&mut last, size - 1)? == 0 {
-        return Ok(false);
-    }
-    Ok(!matches!(last[0], b'\n' | b'\r'))
-}
-
-/// Where the line without a newline begins.
-#[derive(Default)]
-struct Tail {
-    start: Option<u64>,
-}
-
-impl Sink for Tail {
-    fn finding(&mut self, finding: &Finding) -> papyra_core::scan::Flow {
-        self.start = finding.offset.filter(|_| finding.kind == AnomalyType::TruncatedLine);
-        papyra_core::scan::Flow::Continue(())
     }
 }

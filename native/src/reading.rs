@@ -3,7 +3,8 @@
 //! A file's size is fixed when it is opened; what a writer appends meanwhile is not looked at. Files are read, not
 //! mapped: a file that is cut while it is scanned must be an error, not a signal.
 
-use crate::disk::File;
+mod settled;
+
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,9 @@ use memchr::{memchr, memrchr};
 use papyra_core::scan::{Scanner, Sink};
 use papyra_core::summary::Summary;
 
+pub(crate) use settled::{ends_without_newline, scan_settled};
+
+use crate::disk::File;
 use crate::error::{Error, Result};
 
 /// Bytes read at a time, by each thread.

@@ -118,6 +118,21 @@ impl Target {
             Target::Archive(..) | Target::Stream(_) | Target::Backup(_) | Target::Redis(_) => Ok(Vec::new()),
         }
     }
+
+    /// The bytes that a scan of the target will read.
+    pub fn size(&self) -> Option<u64> {
+        let of = |history: &History| -> u64 {
+            let members = history.set().map(|set| set.members).unwrap_or_default();
+            let sizes = members.iter().filter_map(|member| disk::stat(&history.folder.join(&member.name)).ok());
+            sizes.map(|stat| stat.size).sum()
+        };
+        match self {
+            Target::History(history) => Some(of(history)),
+            Target::Backup(backup) => Some(backup.size()),
+            Target::Folder(logs) if logs.archives.is_empty() => Some(logs.bytes),
+            _ => None,
+        }
+    }
 }
 
 /// The set whose active file cannot be read, if there is more of it.

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use papyra_core::browse::LineIndex;
+use papyra_core::finding::Finding;
 use papyra_core::plan::Plan;
 use papyra_core::redis::Remedy;
+use papyra_core::report::FileReport;
+use papyra_core::sniff::Looks;
 use papyra_core::timeline::{Finished, Sort};
 use serde::Serialize;
 
 use crate::backup;
-use crate::scanner::Done;
 use crate::watch::Text;
 
 /// What the page shows beside the report.
@@ -41,6 +44,25 @@ impl Listing {
         let (lines, bytes) = (text.scanner.so_far().lines, text.scanner.offset());
         Listing { file, lines, stride: text.gathered.index.stride(), bytes }
     }
+}
+
+/// A file that was read.
+pub(crate) struct Done {
+    /// `None` for a file that is not scanned.
+    pub(crate) report: Option<FileReport>,
+    /// Size of the content.
+    pub(crate) bytes: u64,
+    pub(crate) plan: Plan,
+    pub(crate) index: LineIndex,
+    pub(crate) looks: Looks,
+    pub(crate) packed: bool,
+}
+
+/// A finding as it comes in, and where its file stands among those that were opened.
+#[derive(Serialize)]
+pub(crate) struct Found {
+    pub(crate) file: Option<usize>,
+    pub(crate) anomaly: Finding,
 }
 
 #[derive(Serialize)]

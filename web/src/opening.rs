@@ -5,16 +5,15 @@ use std::convert::Infallible;
 
 use papyra_core::assembly::Place;
 use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, START, Survey};
-use papyra_core::redis::{AofNames, BackupScan, Format, Scope, Seems, is_whole_dump};
+use papyra_core::redis::{AofNames, Format, Seems, is_whole_dump};
 use papyra_core::report::Backend;
 use papyra_core::rotation::{Choice, Member};
+use papyra_core::sniff;
 use papyra_core::unpack::{Container, Input};
-use papyra_core::{scan, sniff};
 use serde::Serialize;
 #[cfg(feature = "judge")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::redis::{Backup, RedisBackups};
 use crate::text;
 
 /// The kind of archive that a file with these first bytes is; nothing if it is none.
@@ -27,7 +26,7 @@ pub fn archive(head: &[u8]) -> Option<String> {
 #[cfg_attr(feature = "judge", wasm_bindgen)]
 pub struct Opening {
     names: Vec<String>,
-    sizes: Vec<u64>,
+    pub(crate) sizes: Vec<u64>,
     asked: Asked,
 }
 
@@ -63,15 +62,15 @@ pub(crate) struct Set {
 }
 
 /// Where the files of a Redis backup stand among those that were opened.
-struct Group {
-    what: &'static str,
+pub(crate) struct Group {
+    pub(crate) what: &'static str,
     /// What the names of its files begin with.
-    prefix: String,
-    names: AofNames,
+    pub(crate) prefix: String,
+    pub(crate) names: AofNames,
     /// In the order of reading; `None` for one that is not there.
-    files: Vec<Option<usize>>,
+    pub(crate) files: Vec<Option<usize>>,
     /// The manifest, and files that the server no longer needs.
-    beside: Vec<usize>,
+    pub(crate) beside: Vec<usize>,
 }
 
 /// What all of it is.
@@ -84,7 +83,7 @@ pub(crate) struct Whole {
     pub(crate) loaded: Option<String>,
     /// Folders of append-only files, whose files belong to what was opened.
     append_only: Vec<String>,
-    groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
 }
 
 #[derive(Serialize)]
@@ -242,28 +241,6 @@ impl Opening {
             append_only: &whole.append_only,
         })
     }
-
-    /// The backups, to be scanned; files are meant by their places in the order that [`Opening::arrange`] gives.
-    pub fn backups(&self) -> RedisBackups {
-        let whole = self.whole();
-        let order = whole.order();
-        let place = |at: &Option<usize>| at.and_then(|at| order.iter().position(|other| *other == at));
-        let (scope, most) = (Scope::default(), scan::Scanner::MAX_FINDINGS);
-        let backups = whole.groups.into_iter().map(|group| {
-            let sizes: Vec<Option<u64>> = group.files.iter().map(|at| at.map(|at| self.sizes[at])).collect();
-            let size = sizes.first().copied().flatten().unwrap_or_default();
-            let name = group.names.files.first().cloned().unwrap_or_default();
-            let places = group.files.iter().map(place).collect();
-            let manifest = place(&group.beside.first().copied().filter(|_| group.names.is_there));
-            let scan = match group.what {
-                "rdb" => BackupScan::rdb(&name, size, scope.clone(), most),
-                "dump" => BackupScan::payload(&name, size, scope.clone(), most),
-                _ => BackupScan::aof(group.names, sizes, scope.clone(), most),
-            };
-            Backup::new(scan, group.prefix, places, manifest)
-        });
-        RedisBackups::new(backups.collect())
-    }
 }
 
 impl Opening {
@@ -354,7 +331,7 @@ impl Whole {
     }
 
     /// Places in the order of reading, logs first.
-    fn order(&self) -> Vec<usize> {
+    pub(crate) fn order(&self) -> Vec<usize> {
         let logs = self.sets.iter().flat_map(|set| set.files.iter().map(|(at, _)| at));
         let redis = self.groups.iter().flat_map(|group| group.files.iter().flatten().chain(&group.beside));
         let mut order: Vec<usize> = Vec::new();

@@ -2,13 +2,16 @@
 
 use papyra_core::escape::escape;
 use papyra_core::finding::Finding;
-use papyra_core::redis::{BackupScan, Pass};
+use papyra_core::redis::{BackupScan, Pass, Scope};
 use papyra_core::report::FileReport;
+use papyra_core::scan;
 use serde::Serialize;
 #[cfg(feature = "judge")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::scanner::{Found, Scanner};
+use crate::details::Found;
+use crate::opening::Opening;
+use crate::scanner::Scanner;
 use crate::text;
 
 /// Backups that are scanned one after the other.
@@ -62,6 +65,40 @@ impl Backup {
         let findings = self.scan.findings();
         findings[self.marked..].iter().for_each(|finding| scanner.mark(place, finding.offset));
         self.marked = findings.len();
+    }
+}
+
+#[cfg_attr(feature = "judge", wasm_bindgen)]
+impl Opening {
+    /// The backups, to be scanned; files are meant by their places in the order that [`Opening::arrange`] gives.
+    pub fn backups(&self) -> RedisBackups {
+        let whole = self.whole();
+        let order = whole.order();
+        let place = |at: &Option<usize>| at.and_then(|at| order.iter().position(|other| *other == at));
+        let (scope, most) = (Scope::default(), scan::Scanner::MAX_FINDINGS);
+        let backups = whole.groups.into_iter().map(|group| {
+            let sizes: Vec<Option<u64>> = group.files.iter().map(|at| at.map(|at| self.sizes[at])).collect();
+            let size = sizes.first().copied().flatten().unwrap_or_default();
+            let name = group.names.files.first().cloned().unwrap_or_default();
+            let places = group.files.iter().map(place).collect();
+            let manifest = place(&group.beside.first().copied().filter(|_| group.names.is_there));
+            let scan = match group.what {
+                "rdb" => BackupScan::rdb(&name, size, scope.clone(), most),
+                "dump" => BackupScan::payload(&name, size, scope.clone(), most),
+                _ => BackupScan::aof(group.names, sizes, scope.clone(), most),
+            };
+            Backup::new(scan, group.prefix, places, manifest)
+        });
+        RedisBackups::new(backups.collect())
+    }
+}
+
+#[cfg_attr(feature = "judge", wasm_bindgen)]
+impl Scanner {
+    /// Redis backups that were scanned beside the logs. `whole` is false when reading was stopped.
+    pub fn add(&mut self, backups: RedisBackups, whole: bool) {
+        let (files, places): (_, Vec<_>) = backups.reports(whole).into_iter().unzip();
+        (self.backups, self.backup_places) = (files, places.concat());
     }
 }
 

@@ -5,21 +5,19 @@ use std::collections::BTreeMap;
 use papyra_core::archive;
 use papyra_core::assembly::{self, Place};
 use papyra_core::browse::LineIndex;
-use papyra_core::finding::{Finding, Reason};
-use papyra_core::plan::{Action, Plan};
+use papyra_core::finding::Reason;
+use papyra_core::plan::Action;
 use papyra_core::redis::{Lines, Remedy};
 use papyra_core::report::{Backend, FileReport, Report};
-use papyra_core::sniff::{self, Looks};
+use papyra_core::sniff;
 use papyra_core::summary::Summary;
 use papyra_core::timeline::Timeline;
 use papyra_core::unpack::Input;
-use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::backup::{Backup, Stored};
-use crate::details::{Described, Details, Listing, Told};
+use crate::details::{Described, Details, Done, Found, Listing, Told};
 use crate::opening::{Opening, Set, Whole};
-use crate::redis::RedisBackups;
 use crate::watch::{Piece, Text, Watch};
 use crate::{CALENDAR, DAY, text};
 
@@ -40,9 +38,9 @@ pub struct Scanner {
     records: u64,
     last_plain: Option<Vec<u8>>,
     no_log: bool,
-    backups: Vec<Vec<FileReport>>,
+    pub(crate) backups: Vec<Vec<FileReport>>,
     /// Where their files stand among all.
-    backup_places: Vec<Option<usize>>,
+    pub(crate) backup_places: Vec<Option<usize>>,
     /// For each file of the report, how often each reason is among its anomalies.
     reasons: Vec<BTreeMap<Reason, u64>>,
     /// For each file of the report, where it stands among those that were opened.
@@ -71,18 +69,6 @@ enum Source {
     Stored(Box<Stored>),
 }
 
-/// A file that was read.
-pub(crate) struct Done {
-    /// `None` for a file that is not scanned.
-    report: Option<FileReport>,
-    /// Size of the content.
-    pub(crate) bytes: u64,
-    pub(crate) plan: Plan,
-    pub(crate) index: LineIndex,
-    pub(crate) looks: Looks,
-    pub(crate) packed: bool,
-}
-
 #[cfg_attr(feature = "judge", wasm_bindgen)]
 impl Scanner {
     /// For files that were opened together: the places of the logs in reading order, and sizes in bytes in the same order; more
@@ -99,12 +85,6 @@ impl Scanner {
         };
         let places = order.iter().filter_map(place).collect();
         Scanner::of(whole, places, None, sizes)
-    }
-
-    /// Redis backups that were scanned beside the logs. `whole` is false when reading was stopped.
-    pub fn add(&mut self, backups: RedisBackups, whole: bool) {
-        let (files, places): (_, Vec<_>) = backups.reports(whole).into_iter().unzip();
-        (self.backups, self.backup_places) = (files, places.concat());
     }
 }
 
@@ -411,11 +391,4 @@ impl Open {
 /// Reasons by the names that reports give them.
 fn named(reasons: &BTreeMap<Reason, u64>) -> BTreeMap<&'static str, u64> {
     reasons.iter().map(|(reason, count)| (reason.name(), *count)).collect()
-}
-
-/// A finding as it comes in, and where its file stands among those that were opened.
-#[derive(Serialize)]
-pub(crate) struct Found {
-    pub(crate) file: Option<usize>,
-    pub(crate) anomaly: Finding,
 }

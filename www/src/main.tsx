@@ -12,7 +12,7 @@ import "./styles/compare.css";
 import "./styles/media.css";
 import { listen } from "./state/keys";
 import { readLink } from "./state/link";
-import { startEngine } from "./state/scan";
+import { startEngine } from "./state/ready";
 import { App } from "./view/app";
 
 const root = document.getElementById("app");

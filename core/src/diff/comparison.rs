@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::{Change, Counts, Difference, Hash, Item, Kind, WINDOW};
+use super::difference::{Change, Counts, Difference, Hash, Item, Kind, WINDOW};
 
 /// How many differing records are kept to be told apart; beyond that they are only counted.
 const KEPT: usize = 1 << 16;

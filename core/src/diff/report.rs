@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Change, Counts, Difference, Kind};
+use super::difference::{Change, Counts, Difference, Kind};
 use crate::escape::escape;
 use crate::figures::{counted, thousands};
 use crate::scan::Record;

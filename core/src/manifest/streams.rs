@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Compression, Content, Manifest};
+use super::stored::{Compression, Content, StoredFile};
 use crate::redis::{PapyraKey, StreamFacts, StreamKind};
 use crate::sums::is_hash;
 
@@ -94,7 +94,7 @@ impl RedisSource {
     }
 
     /// What no backup of ours says.
-    pub(super) fn check(&self, manifest: &Manifest) -> Result<(), String> {
+    pub(super) fn check(&self, files: &[StoredFile]) -> Result<(), String> {
         if self.streams.is_empty() || self.prefix.is_empty() {
             return Err("it lists no streams: nothing could be restored".into());
         }
@@ -120,7 +120,7 @@ impl RedisSource {
             if !is_hash(&stream.entries_sha256) {
                 return Err(format!("{key:?} has no SHA-256"));
             }
-            let holder = manifest.files.iter().find(|stored| stored.path == *file);
+            let holder = files.iter().find(|stored| stored.path == *file);
             if holder.is_none_or(|stored| stored.content != wanted) {
                 return Err(format!("{file:?} is said to hold {key:?}, and is not a file that could"));
             }
@@ -129,7 +129,7 @@ impl RedisSource {
             }
         }
         let streams = |content: Content| !matches!(content, Content::Other);
-        for file in manifest.files.iter().filter(|file| streams(file.content)) {
+        for file in files.iter().filter(|file| streams(file.content)) {
             if !holders.contains(&file.path) {
                 return Err(format!("no stream is said to be in {:?}", file.path));
             }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::{Field, Query, Term, Test, What};
+use super::terms::{Field, Query, Term, Test, What};
 use crate::browse::{is_damaged, kind_of};
 use crate::view::View;
 

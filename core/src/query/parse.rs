@@ -2,7 +2,8 @@
 
 use regex_lite::{Regex, RegexBuilder};
 
-use super::{Field, Range, Term, Test, What, time};
+use super::terms::{Field, Query, Range, Term, Test, What};
+use super::time;
 use crate::record::{self, Kind};
 
 /// Bytes that a compiled expression may take.
@@ -21,7 +22,17 @@ enum Value {
     Expression(String, bool),
 }
 
-pub(super) fn terms(text: &str) -> Result<Vec<Term>, String> {
+impl Query {
+    /// Understands a text, or says which term of it makes no sense and what would.
+    ///
+    /// # Errors
+    /// A sentence for people. It may quote the query, and so is to be escaped before it is shown.
+    pub fn parse(text: &str) -> Result<Query, String> {
+        Ok(Query { terms: terms(text)? })
+    }
+}
+
+fn terms(text: &str) -> Result<Vec<Term>, String> {
     let mut rest = text.trim_start();
     let mut terms = Vec::new();
     while !rest.is_empty() {

@@ -5,18 +5,19 @@
 
 use std::ops::Range;
 
+use super::backup_report::BackupFormat;
 use super::error::Error;
 use super::finding::{Finding, Reason};
 use super::rdb::header::{Header, Limits};
 use super::rdb::node::Entry;
 use super::rdb::reader::RdbReader;
-use super::rdb::stream::StreamFacts;
-use super::report::{BackupFormat, dump_report};
+use super::report::dump_report;
 use super::stream::digest::Entries;
 use super::stream::export::GroupExport;
 use super::stream::facts::{Collector, Lines};
 use super::stream::group::Group;
 use super::stream::keys::Scope;
+use super::stream::numbers::StreamFacts;
 use super::visit::{Any, Flow, Key, Visitor};
 use crate::report::FileReport;
 

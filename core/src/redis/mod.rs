@@ -6,6 +6,7 @@
 
 mod aof;
 mod backup;
+mod backup_report;
 mod error;
 mod finding;
 pub mod fuzz;
@@ -30,6 +31,7 @@ pub use aof::state::{GroupState, PendingState, StreamState};
 pub use aof::survey::{Survey, Surveyor};
 pub use aof::untold::Untold;
 pub use backup::BackupScan;
+pub use backup_report::{BackupFormat, BackupReport};
 pub use error::{Error, ErrorKind};
 pub use finding::{Finding, Reason};
 pub use rdb::crc::seal_dump;
@@ -38,8 +40,8 @@ pub use rdb::header::{Checksum, Header, Limits, REDIS_VERSIONS, Summary, VALKEY_
 pub use rdb::node::{Entry, Fields, Value};
 pub use rdb::reader::{RdbReader, Templates};
 pub use rdb::salvage::KeyFinder;
-pub use rdb::stream::{Idempotency, STREAM_TYPES, StreamFacts, dump_version};
-pub use report::{BackupFormat, BackupReport, Remedy};
+pub use rdb::stream::{STREAM_TYPES, dump_version};
+pub use report::Remedy;
 pub use sniff::{Format, SNIFF_END, SNIFF_START, Seems, is_dump, is_whole_dump, key_of, sniff};
 pub use stream::digest::Entries;
 pub use stream::export::{
@@ -51,4 +53,5 @@ pub use stream::id::StreamId;
 pub use stream::judged::{Judge, Judged, ReplayReport, judging};
 pub use stream::keys::{NoRecord, PapyraKey, RecordCheck, Scope, StreamKind};
 pub use stream::name::{name_of, written};
+pub use stream::numbers::{Idempotency, StreamFacts};
 pub use visit::{Flow, Key, Visitor};

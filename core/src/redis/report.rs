@@ -4,52 +4,13 @@
 
 use serde::Serialize;
 
+use super::backup_report::{BackupFormat, BackupReport};
 use super::finding::{Finding, Reason};
 use super::rdb::header::{Checksum, Header};
 use super::stream::facts::{Collector, StreamReport};
-use crate::entry::Flaw;
 use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
 use crate::report::{FileReport, Role};
 use crate::summary::Summary as Scanned;
-
-/// What a backup file is.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BackupFormat {
-    /// An RDB file.
-    Rdb,
-    /// A DUMP payload.
-    Dump,
-    /// An append-only file, with or without an RDB file at its front.
-    Aof,
-    /// The manifest of an append-only folder.
-    Manifest,
-}
-
-/// What a backup file says of itself.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BackupReport {
-    /// What it is.
-    pub format: BackupFormat,
-    /// The RDB version, of the file or of the part at its front.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub header: Option<Header>,
-    /// What the RDB checksum says; an append-only file has none of its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checksum: Option<Checksum>,
-    /// Commands of an append-only file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commands: Option<u64>,
-    /// Keys that are no streams, in an RDB file.
-    pub other_keys: u64,
-    /// The first of them, invalid UTF-8 replaced.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub other_names: Vec<String>,
-    /// Streams that are not Papyra's; the first of them are listed too.
-    pub other_streams: u64,
-}
 
 /// What brings out what is whole in a damaged backup.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -80,16 +41,6 @@ impl Remedy {
             && !anomalies.clone().any(|anomaly| untouched(anomaly.reason))
             && anomalies.any(|anomaly| mended(anomaly.reason));
         if recovers { Self::Recover } else { Self::Export }
-    }
-}
-
-impl From<Reason> for Why {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::TornTail => Why::TornTail,
-            Reason::NoRecord(why) => Flaw::from(why).reason,
-            other => Why::Backup(other),
-        }
     }
 }
 

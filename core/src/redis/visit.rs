@@ -9,8 +9,8 @@ use super::aof::resp::Command;
 use super::finding::Finding;
 use super::rdb::header::Header;
 use super::rdb::node::Entry;
-use super::rdb::stream::StreamFacts;
 use super::stream::group::Group;
+use super::stream::numbers::StreamFacts;
 
 /// Go on, or stop here: a reader that was stopped takes no more bytes.
 pub type Flow = ControlFlow<()>;

@@ -4,6 +4,7 @@
 //! What the plain bytes mean is for others; nothing here is written anywhere.
 
 mod gzip;
+mod member;
 mod members;
 mod tar;
 mod zip;
@@ -11,7 +12,8 @@ mod zstd;
 
 use crate::archive::{Broken, Format};
 
-pub use members::{Container, Fault, Member, Members, PEEK, Visit};
+pub use member::{Fault, Member, Visit};
+pub use members::{Container, Members, PEEK};
 
 /// Turns packed bytes into plain ones and hands them on piece by piece.
 pub struct Decoder(Kind);

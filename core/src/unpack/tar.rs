@@ -1,6 +1,6 @@
 //! tar (POSIX.1-2017, `pax`; GNU tar's manual, "Basic Tar Format"), read as a stream of blocks.
 
-use super::members::{Fault, Member, Visit, path_of};
+use super::member::{Fault, Member, Visit, path_of};
 
 /// The size of a block.
 pub(super) const BLOCK: usize = 512;

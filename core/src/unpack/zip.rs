@@ -2,7 +2,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::members::{Fault, Member, Visit, path_of};
+use super::member::{Fault, Member, Visit, path_of};
 use crate::crc32::Crc32;
 
 const HEADER: usize = 30;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::disk::{Identity, sys};
 use crate::error::{Error, Result};
-use crate::history;
+use crate::reading;
 
 /// How long a writer in the middle of a line is waited for.
 const MID_LINE: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ pub(super) fn identity(file: &File, path: &Path) -> Result<Identity> {
 pub(super) fn settled_end(file: &File, path: &Path, size: u64) -> Result<u64> {
     let failed = |error| Error::cannot_read(path, size, &error);
     let begun = sys::now();
-    while history::ends_without_newline(file, size).map_err(failed)? {
+    while reading::ends_without_newline(file, size).map_err(failed)? {
         if identity(file, path)?.size > size {
             return line_end(file, size).map_err(failed);
         }

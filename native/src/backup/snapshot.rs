@@ -17,8 +17,7 @@ use papyra_core::manifest::LeftOut;
 use crate::archive::Format;
 use crate::disk::{Folder, Identity, Lock, file_name, sys};
 use crate::error::{Code, Error, Result, show};
-use crate::history::{History, Listing};
-use crate::recover::leftovers;
+use crate::history::{History, Listing, leftovers};
 use crate::target::{Target, refuse_stream};
 
 /// A temporary of Papyra's that was written to so recently belongs to a compaction or recovery under way.

@@ -8,15 +8,18 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, FromArgMatches};
 use papyra_core::escape::escape;
 
-use super::{Cli, out};
+use super::out;
 use crate::error::{Code, Error};
 
 /// Parses what was typed. `Err` is the end of it: help and version were printed, or the error was.
-pub(super) fn parse(command: Command, typed: Vec<OsString>) -> Result<(Cli, clap::ArgMatches), ExitCode> {
+pub(super) fn parse<C: FromArgMatches>(
+    command: Command,
+    typed: Vec<OsString>,
+) -> Result<(C, clap::ArgMatches), ExitCode> {
     let mut command = without_values(command);
     let arguments = with_group(&command, typed);
     let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
-        let cli = Cli::from_arg_matches(&matches)?;
+        let cli = C::from_arg_matches(&matches)?;
         Ok((cli, matches))
     });
     parsed.map_err(|error| {

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Verdict;
 use super::out::Out;
-use super::scan;
 use super::settings::{Common, Format, Settings, label};
+use super::verdict::Verdict;
 use super::when::seconds;
 use crate::checklist::{Item, Wanted, check};
 use crate::error::{Code, Result};
@@ -74,7 +73,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         items.extend(redis::checklist::check(&settings.open_store()?, limits)?);
     } else {
         path = Some(settings.path()?.to_owned());
-        bytes = settings.target().ok().and_then(|target| scan::size(&target));
+        bytes = settings.target().ok().and_then(|target| target.size());
     }
     let wanted = Wanted {
         path,

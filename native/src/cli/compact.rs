@@ -3,10 +3,10 @@
 use papyra_core::escape::escape;
 use papyra_core::retention::Retention;
 
-use super::Verdict;
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
+use super::verdict::Verdict;
 use super::when::seconds;
 use crate::compact;
 use crate::error::{Code, Error, Result, show};

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, Command, CommandFactory, Parser};
+use clap::{Arg, Command, Parser};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, Shell};
@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use papyra_core::manifest::is_name;
 
 use super::backup::folder_of_backups;
-use super::config::Config;
 use super::out::{Out, called};
-use super::{Cli, Verdict};
+use super::settings_file::Config;
+use super::verdict::Verdict;
 use crate::backup::{self, list, remote, repository};
 use crate::error::{Code, Error, Result};
 
@@ -24,8 +24,8 @@ use crate::error::{Code, Error, Result};
 const VARIABLE: &str = "_PAPYRA_COMPLETE";
 
 /// Answers the shell, if it is the shell that asks: then this does not return.
-pub(super) fn answer() {
-    CompleteEnv::with_factory(command).var(VARIABLE).complete();
+pub(super) fn answer(cli: impl Fn() -> Command) {
+    CompleteEnv::with_factory(|| with_candidates(cli())).var(VARIABLE).complete();
 }
 
 /// Prints the script for a shell.
@@ -47,7 +47,7 @@ pub(super) fn script(shell: Shell, out: &mut Out) -> Result<Verdict> {
 }
 
 /// The command line, with what its arguments complete to.
-fn command() -> Command {
+fn with_candidates(cli: Command) -> Command {
     let with_names = |arg: Arg| {
         let is_called = |names: &[&str]| {
             arg.get_value_names().is_some_and(|values| values.iter().any(|value| names.contains(&value.as_str())))
@@ -61,7 +61,7 @@ fn command() -> Command {
         }
     };
     let each = |group: Command| group.mut_subcommands(|verb| verb.mut_args(with_names));
-    Cli::command().name(called()).mut_subcommand("backup", each).mut_subcommand("doctor", each)
+    cli.name(called()).mut_subcommand("backup", each).mut_subcommand("doctor", each)
 }
 
 /// The place of backups that environment and settings name, if it can be looked at at once.

@@ -3,7 +3,7 @@
 use papyra_core::escape::escape;
 use papyra_core::redis::{GroupExport, GroupReport, StreamFacts, StreamId};
 
-use super::out::{Out, counted, duration_ms, thousands};
+use super::out::{Out, bytes, counted, duration_ms, thousands};
 use crate::redis::groups;
 
 /// A group, as far as it is known.
@@ -26,6 +26,16 @@ struct Consumer<'a> {
 pub(super) fn stream(key: &str, facts: &StreamFacts) -> String {
     let span = facts.first_id.map(|id| format!(", {id} to {}", facts.last_id)).unwrap_or_default();
     format!("{}: {}{span}", escape(key.as_bytes()), counted(facts.length, "entry", "entries"))
+}
+
+/// Prints what there is to say about a stream and its groups.
+pub(super) fn print_stream(stream: &groups::StreamReport, out: &mut Out) {
+    let memory = stream.memory_bytes.map(|size| format!(", {} of memory", bytes(size)));
+    out.info(&format!("{}{}", self::stream(&stream.key, &stream.stream), memory.unwrap_or_default()));
+    if stream.groups.is_empty() {
+        out.detail("no groups");
+    }
+    print(stream.groups.iter().map(Into::into), out);
 }
 
 /// Prints the groups of a stream.

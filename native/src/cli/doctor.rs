@@ -7,12 +7,12 @@ use clap::ValueEnum;
 use papyra_core::escape::escape;
 use papyra_core::report::Report;
 
-use super::Verdict;
 use super::out::{self, Out};
 use super::progress::Progress;
 use super::recover::{self, ModeName};
-use super::scan;
 use super::settings::{Common, Format, Settings};
+use super::verdict::Verdict;
+use super::{scan, shown};
 use crate::error::Result;
 use crate::recover::Options;
 use crate::recover::aof::After;
@@ -101,10 +101,10 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
     let end = decide(args, &settings)?;
     match &end {
         End::Healthy(report) | End::Passed(report, _) | End::Failed(report, _) if !args.common.output.quiet => {
-            scan::name_passed_over(&report.passed_over);
+            shown::name_passed_over(&report.passed_over);
         }
         End::Recovered(report) | End::Remain(report) if !args.common.output.quiet => {
-            scan::name_passed_over(&report.passed_over);
+            shown::name_passed_over(&report.passed_over);
         }
         _ => {}
     }
@@ -135,7 +135,7 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
         }
         End::Passed(report, advice) | End::Failed(report, advice) => {
             out.bad(&format!("Persistence anomalies detected: {}", listed(report)));
-            scan::print(report, advice.as_deref(), out);
+            shown::print(report, advice.as_deref(), out);
         }
         End::Recovered(report) => {
             out.info("Recovery successful");
@@ -143,7 +143,7 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
         }
         End::Remain(report) => {
             out.bad("Recovery attempted but anomalies still exist");
-            scan::print(report, None, out);
+            shown::print(report, None, out);
         }
     }
     Ok(end)

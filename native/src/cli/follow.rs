@@ -14,7 +14,8 @@ use papyra_core::scan::{Flow, Scanner, Sink};
 use serde::Serialize;
 
 use super::out::{Format, Out, counted};
-use super::{Verdict, scan};
+use super::shown;
+use super::verdict::Verdict;
 use crate::disk::{self, File};
 use crate::error::{Error, Result};
 
@@ -162,7 +163,7 @@ fn tell(path: &Path, finding: &Finding, out: &mut Out) -> Result<()> {
             .map_err(|error| Error::new(crate::error::Code::Io, format!("cannot write the finding: {error}")))?;
         out.line(&text);
     } else {
-        scan::print_finding(&name, finding, out);
+        shown::print_finding(&name, finding, out);
     }
     Ok(())
 }

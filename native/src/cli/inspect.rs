@@ -9,11 +9,13 @@ use papyra_core::scan::Flow;
 use papyra_core::view::View;
 use serde_json::json;
 
+use super::inspect_groups;
 use super::out::{self, Out};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
+use super::shown;
+use super::verdict::Verdict;
 use super::when::{Period, Within};
-use super::{Verdict, inspect_groups};
 use crate::error::{Code, Error, Result};
 
 /// A longer record is shown by its place and length only.
@@ -74,7 +76,7 @@ pub(super) struct Filters {
 pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
     let is_of_records = matches!(what, What::Events(_) | What::Audits(_) | What::DeadLetters(_));
     if out.is_lines() && !is_of_records {
-        return Err(super::no_lines());
+        return Err(out::no_lines());
     }
     match what {
         What::Events(filters) => list(Kind::Event, filters, out, "No events recorded.")?,
@@ -85,14 +87,6 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
         What::Pending(args) => inspect_groups::pending(args, out)?,
     }
     Ok(Verdict::Fine)
-}
-
-/// Says that what was listed may not be all.
-pub(super) fn passed_over(anomalies: u64, common: &Common, out: &mut Out) {
-    if anomalies > 0 && !common.output.quiet {
-        let anomalies = out::anomalies(anomalies);
-        out.message(&format!("{anomalies} passed over, so this may not be all: `papyra persistence scan` says where"));
-    }
 }
 
 fn list(kind: Kind, filters: &Filters, out: &mut Out, none: &str) -> Result<()> {
@@ -119,7 +113,7 @@ fn list(kind: Kind, filters: &Filters, out: &mut Out, none: &str) -> Result<()> 
     if listing.shown == 0 {
         search.tell_of_nothing(out);
     }
-    passed_over(search.damage, &filters.common, out);
+    shown::may_not_be_all(search.damage, &filters.common, out);
     Ok(())
 }
 
@@ -159,7 +153,7 @@ fn summary(filters: &Filters, out: &mut Out) -> Result<()> {
         last = Some(line);
         Flow::Continue(())
     })?;
-    passed_over(search.damage, &filters.common, out);
+    shown::may_not_be_all(search.damage, &filters.common, out);
     if out.format() == Format::Json {
         return out.json(&last.as_ref().map(Line::json));
     }

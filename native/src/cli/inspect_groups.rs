@@ -9,10 +9,10 @@ use papyra_core::redis::{
 use serde::Serialize;
 
 use super::consumer_groups;
-use super::inspect::passed_over;
 use super::out::Out;
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
+use super::shown;
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
 use crate::offline::entries::Streams;
@@ -145,7 +145,7 @@ fn gather(args: &Args, out: &mut Out) -> Result<GroupsFile> {
             Error::new(Code::Usage, text)
         })?;
     gatherer.cut();
-    passed_over(damage, &args.common, out);
+    shown::may_not_be_all(damage, &args.common, out);
     for key in gatherer.cut {
         out.message(&format!("{} is cut off by the damage: its groups are not known", escape(key.as_bytes())));
     }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::Verdict;
 use super::out::{Out, bytes, message};
+use super::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
 
 #[derive(Debug, clap::Args)]

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 
 use super::out::{Out, called};
-use super::{Cli, Verdict};
+use super::verdict::Verdict;
 use crate::error::{Code, Error, Result};
 
 #[derive(Debug, clap::Args)]
@@ -18,8 +18,8 @@ pub(super) struct ManArgs {
 }
 
 /// Prints the manual: the command and each of its verbs.
-pub(super) fn man(args: &ManArgs, out: &mut Out) -> Result<Verdict> {
-    let mut root = Cli::command().name(called());
+pub(super) fn man(args: &ManArgs, cli: Command, out: &mut Out) -> Result<Verdict> {
+    let mut root = cli.name(called());
     root.build();
     let mut verbs = Vec::new();
     gather(&root, Vec::new(), &mut verbs);
@@ -152,6 +152,9 @@ const EXAMPLES: [(&str, &str); 25] = [
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
+    use super::super::Cli;
     use super::*;
 
     #[test]

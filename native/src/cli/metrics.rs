@@ -3,11 +3,11 @@
 use papyra_core::report::Report;
 use serde_json::{Map, Value, json};
 
-use super::Verdict;
 use super::out::Out;
 use super::progress::Progress;
 use super::scan;
 use super::settings::{Common, Format, Settings};
+use super::verdict::Verdict;
 use crate::error::Result;
 
 #[derive(Debug, clap::Subcommand)]

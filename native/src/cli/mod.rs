@@ -25,14 +25,18 @@ mod replay;
 mod scan;
 mod schemas;
 mod settings;
+mod settings_file;
+mod shown;
+mod verdict;
 mod when;
 
 use std::process::ExitCode;
 
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use out::Out;
+use verdict::Verdict;
 
 /// Backup, verification and recovery for Papyra's event, audit and dead-letter logs.
 #[derive(Debug, Parser)]
@@ -119,26 +123,14 @@ enum Doctor {
     Checklist(checklist::Args),
 }
 
-/// What the process says to whoever started it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// Clean, or done.
-    Fine = 0,
-    /// A check before a start found anomalies.
-    Refused = 1,
-    /// A scan found anomalies, or they remain after a doctor's recovery.
-    Anomalies = 2,
-    /// Recovered, but anomalies remain.
-    Remain = 3,
-}
-
 /// Runs the command line; the exit codes are listed in its help.
 pub fn main() -> ExitCode {
-    completing::answer();
-    let (cli, matches) = match arguments::parse(Cli::command().name(out::called()), std::env::args_os().collect()) {
-        Ok(parsed) => parsed,
-        Err(code) => return code,
-    };
+    completing::answer(Cli::command);
+    let (cli, matches) =
+        match arguments::parse::<Cli>(Cli::command().name(out::called()), std::env::args_os().collect()) {
+            Ok(parsed) => parsed,
+            Err(code) => return code,
+        };
     let mut verb = &matches;
     while let Some((_, below)) = verb.subcommand() {
         verb = below;
@@ -156,16 +148,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// JSON lines are for records.
-fn no_lines() -> Error {
-    let text =
-        "--format ndjson is for records (papyra inspect events, audits or dead-letters) and for papyra scan --follow";
-    Error::new(Code::Usage, text)
-}
-
 fn run(command: Command, out: &mut Out) -> Result<Verdict> {
     if out.is_lines() && !matches!(command, Command::Inspect(_) | Command::Persistence(Persistence::Scan(_))) {
-        return Err(no_lines());
+        return Err(out::no_lines());
     }
     match command {
         Command::Persistence(Persistence::Scan(args)) => scan::run(&args, out),
@@ -184,6 +169,6 @@ fn run(command: Command, out: &mut Out) -> Result<Verdict> {
         Command::Config(what) => config::run(&what, out),
         Command::Completions { shell } => completing::script(shell, out),
         Command::Schemas(args) => schemas::run(&args),
-        Command::Man(args) => meta::man(&args, out),
+        Command::Man(args) => meta::man(&args, Cli::command(), out),
     }
 }

@@ -346,6 +346,13 @@ pub(super) fn time_span(report: &Report) -> Option<String> {
     Some(format!("{first:.3} to {last:.3} s on the runtime's clock"))
 }
 
+/// JSON lines are for records.
+pub(super) fn no_lines() -> Error {
+    let text =
+        "--format ndjson is for records (papyra inspect events, audits or dead-letters) and for papyra scan --follow";
+    Error::new(Code::Usage, text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,8 @@ use super::out::{self, Out};
 use super::progress::Progress;
 use super::scan;
 use super::settings::{Common, Format, Settings};
-use super::{Verdict, metrics, redis};
+use super::verdict::Verdict;
+use super::{consumer_groups, metrics};
 use crate::error::Result;
 use crate::redis::groups::StreamReport;
 use crate::target::Target;
@@ -66,7 +67,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         out.info(&format!("time: {span}"));
     }
     out.info(&format!("anomalies: {}", report.totals.anomalies));
-    streams.iter().for_each(|stream| redis::print_stream(stream, out));
+    streams.iter().for_each(|stream| consumer_groups::print_stream(stream, out));
     if args.show_metrics {
         out.info("metrics:");
         for (name, value) in metrics::papyras(&report) {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::scan;
 use crate::target::Target;
 
 /// Counts bytes or entries for a bar.
@@ -28,7 +27,7 @@ impl Progress {
     /// A bar for going through a target so many times: over a server's entries, or over a file's bytes.
     pub(super) fn over(quiet: bool, target: &Target, times: u64) -> Progress {
         let Target::Redis(store) = target else {
-            return Progress::new(quiet, scan::size(target).map(|size| size * times));
+            return Progress::new(quiet, target.size().map(|size| size * times));
         };
         let total = store.length().map(|entries| entries * times);
         let template = match total {

@@ -10,7 +10,8 @@ use papyra_core::report::{Backend, Report};
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings};
-use super::{Verdict, scan};
+use super::shown;
+use super::verdict::Verdict;
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
@@ -107,7 +108,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     check(&settings, &options)?;
     let target = settings.target()?;
     if !args.common.output.quiet {
-        scan::name_passed_over(&target.passed_over()?);
+        shown::name_passed_over(&target.passed_over()?);
     }
     // A server's streams are gone through three times: to see, to mend, to see again.
     let progress = match &target {

@@ -2,10 +2,10 @@
 
 use papyra_core::scan::Flow;
 
-use super::Verdict;
 use super::out::{Out, counted};
 use super::progress::Progress;
 use super::settings::{Common, Settings};
+use super::verdict::Verdict;
 use super::when::Period;
 use crate::error::Result;
 use crate::target::Target;

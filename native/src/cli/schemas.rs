@@ -14,7 +14,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::{Verdict, backup, checklist, config, doctor, follow, inspect_groups, persistence_inspect, redis};
+use super::verdict::Verdict;
+use super::{backup, checklist, config, doctor, follow, inspect_groups, persistence_inspect, redis};
 use crate::backup::drill::Drill;
 use crate::backup::restore::Restored;
 use crate::backup::verify::{Verification, Verifications};

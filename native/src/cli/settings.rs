@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 use papyra_core::escape::escape;
 use papyra_core::manifest::is_label;
 use papyra_core::redis::Scope;
 
-use super::config::Config;
 use super::out;
 pub(super) use super::out::{Format, Output};
 use super::progress::Progress;
 use super::redis_flags::RedisFlags;
+pub(super) use super::settings_file::Backend;
+use super::settings_file::Config;
 use crate::backup::repository;
 use crate::backup::series::{Filing, Wanted, source_of};
 use crate::disk;
@@ -78,21 +79,6 @@ pub(super) struct SeriesFlags {
 /// Reads the name of a series, or a tag.
 pub(super) fn label(text: &str) -> std::result::Result<String, String> {
     if is_label(text) { Ok(text.into()) } else { Err("must be text without control characters".into()) }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Backend {
-    Auto,
-    Json,
-    Rotating,
-    Redis,
-}
-
-impl Backend {
-    /// Its name on the command line.
-    pub(super) fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
 }
 
 /// The settings in force.

@@ -1,11 +1,11 @@
 //! An open file: bytes at offsets and at the end, what the kernel tells of it, and leases on it.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::sparse::Shortened;
 use super::sys::{self, Handle, Lease, Stat};
 
 /// An open file.
@@ -263,5 +263,26 @@ pub(super) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::R
             Err(Errno::INTR) => {}
             other => return Ok(other?),
         }
+    }
+}
+
+/// A file that somebody has cut while it was read: nothing is wrong with the disk.
+#[derive(Debug)]
+pub(crate) struct Shortened {
+    pub(super) at: u64,
+}
+
+impl fmt::Display for Shortened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the file ended at byte {}, earlier than before", self.at)
+    }
+}
+
+impl std::error::Error for Shortened {}
+
+impl Shortened {
+    /// Whether this is why reading failed.
+    pub(crate) fn is_reason(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Shortened>())
     }
 }

@@ -4,12 +4,21 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::io::Errno;
-
-use super::sys::{Lease, Result};
+use rustix::io::{Errno, Result};
 
 /// `F_SETSIG` of Linux's `asm-generic/fcntl.h`, which the `libc` crate does not have.
 const F_SETSIG: libc::c_int = 10;
+
+/// A file lease (`fcntl(2)`). Who would break it waits in his `open` or `truncate` until it is given back, at most
+/// `/proc/sys/fs/lease-break-time` seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lease {
+    /// Nobody has the file open for writing; who opens it for writing, or cuts it by its path, waits. Only for a file
+    /// that is open to read.
+    Read,
+    /// Nobody else has the file open at all; whoever opens it waits.
+    Write,
+}
 
 pub(super) fn set(fd: &OwnedFd, kind: Lease) -> Result<()> {
     // SAFETY: both calls take an int and touch no memory of ours; the descriptor is open while `fd` lives.

@@ -14,8 +14,8 @@ pub(crate) mod simulated;
 pub(crate) mod sparse;
 pub mod sys;
 
-pub(crate) use file::Leased;
 pub use file::{File, Identity};
+pub(crate) use file::{Leased, Shortened};
 pub use folder::{Folder, Lock, file_name, name_of, os};
 pub(crate) use path::{canonical, exists, is_absent, is_folder, link, open, read, resolved, stat};
 pub(crate) use rustix::fs::{Access, access};

@@ -1,11 +1,10 @@
 //! Writing a file from its start to its end, and leaving holes where the bytes are zero: a hole costs no room on the disk.
 
 use std::borrow::Borrow;
-use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
 
-use super::File;
+use super::file::{File, Shortened};
 
 /// Bytes held back before they are written.
 const BUFFER: usize = 1 << 18;
@@ -65,27 +64,6 @@ impl<F: Borrow<File>> Write for SparseWriter<F> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A file that somebody has cut while it was read: nothing is wrong with the disk.
-#[derive(Debug)]
-pub(crate) struct Shortened {
-    pub(super) at: u64,
-}
-
-impl fmt::Display for Shortened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the file ended at byte {}, earlier than before", self.at)
-    }
-}
-
-impl std::error::Error for Shortened {}
-
-impl Shortened {
-    /// Whether this is why reading failed.
-    pub(crate) fn is_reason(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Shortened>())
     }
 }
 

@@ -16,6 +16,8 @@ use rustix::io::Errno;
 #[cfg(test)]
 use super::simulated;
 
+pub(crate) use super::lease::Lease;
+
 /// What the calls return.
 pub(crate) type Result<T> = rustix::io::Result<T>;
 
@@ -122,17 +124,6 @@ pub(crate) enum Rename {
 pub(crate) enum Flock {
     Exclusive,
     Shared,
-}
-
-/// A file lease (`fcntl(2)`). Who would break it waits in his `open` or `truncate` until it is given back, at most
-/// `/proc/sys/fs/lease-break-time` seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lease {
-    /// Nobody has the file open for writing; who opens it for writing, or cuts it by its path, waits. Only for a file
-    /// that is open to read.
-    Read,
-    /// Nobody else has the file open at all; whoever opens it waits.
-    Write,
 }
 
 /// Calls the kernel, or the simulated disk.

@@ -5,6 +5,7 @@
 
 mod log;
 
+pub use log::Log;
 pub(crate) use log::plain;
 
 use std::path::Path;
@@ -49,28 +50,6 @@ pub struct Export {
     pub uncertain: Vec<String>,
     /// What the operator should know besides.
     pub warnings: Vec<String>,
-}
-
-/// One log.
-#[derive(schemars::JsonSchema, Debug, Serialize)]
-pub struct Log {
-    /// Its name in the folder.
-    pub path: String,
-    /// The stream that it was.
-    pub key: String,
-    /// The database that the stream was in.
-    pub db: u64,
-    /// Records in it.
-    pub records: u64,
-    /// Entries that are no record, and are not in it.
-    pub bad_entries: u64,
-    /// Records that have fields besides `data`, which are not in it.
-    pub more_fields: u64,
-    /// The file that keeps both.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rejected: Option<String>,
-    /// Damage cut the stream off, or it was found again after damage: it may not be all there was.
-    pub salvaged: bool,
 }
 
 impl Export {

@@ -11,10 +11,12 @@ use papyra_core::report::{Backend, Report};
 use papyra_core::scan::{Sink, Step};
 
 use super::journal::{id, id_of, unfinished};
+use super::keeping::{Keeping, aside};
 use super::manifest;
 use super::member::{self, NewFile};
+use super::outcome::{FilePlan, Mode, Options, Outcome, Rejected};
+use super::quarantine;
 use super::rejects::Rejects;
-use super::{FilePlan, Keeping, Mode, Options, Outcome, Rejected, aside, quarantine};
 use crate::TOOL;
 use crate::disk::{Folder, sparse};
 use crate::error::{Code, Error, Result, show};

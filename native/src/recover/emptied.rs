@@ -3,7 +3,7 @@
 
 use papyra_core::rotation::{base_of, member_name};
 
-use super::{give_name, swap};
+use super::swap::{self, give_name};
 use crate::disk::fault::Fault;
 use crate::disk::{Folder, sys};
 use crate::error::{Error, Result};

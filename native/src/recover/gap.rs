@@ -13,7 +13,8 @@ use papyra_core::report::Backend;
 use papyra_core::rotation::{RotationSet, member_name};
 use serde_json::json;
 
-use super::{Outcome, rejects};
+use super::outcome::Outcome;
+use super::rejects;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;

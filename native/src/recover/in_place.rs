@@ -18,16 +18,16 @@ use papyra_core::plan::Plan;
 use papyra_core::scan::{Flow, Sink, Step};
 use rustix::io::Errno;
 
-use super::Keeping;
-use super::member::Repaired;
+use super::keeping::Keeping;
+use super::outcome::Repaired;
 use super::quarantine;
+use super::refusals::{changed, held_open, no_lease};
 use super::rejects::Rejects;
-use super::swap::{PATIENCE, changed, held_open, no_lease};
+use super::swap::PATIENCE;
 use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Lease, sparse};
 use crate::error::{Error, Result};
-use crate::history::scan_settled;
-use crate::reading::{self, Effort};
+use crate::reading::{self, Effort, scan_settled};
 
 /// The longest stretch of damage, in bytes, that becomes white space: Papyra's reader holds a line in memory.
 const LONGEST: u64 = 1 << 16;
@@ -410,5 +410,5 @@ struct Tail {
 
 /// Whether the byte before `size` ends a line.
 fn ends_line(file: &File, size: u64) -> io::Result<bool> {
-    crate::history::ends_without_newline(file, size).map(|without| !without)
+    reading::ends_without_newline(file, size).map(|without| !without)
 }

@@ -13,10 +13,13 @@ use papyra_core::rotation::{RotationSet, Temporary, TemporaryOf, member_name};
 use papyra_core::scan::{Flow, Record};
 
 use super::journal::unfinished;
+use super::keeping::{Keeping, aside, owner_of};
 use super::meaning::{Meaning, meaning};
-use super::member::Keeping;
+use super::mend::Doing;
+use super::outcome::Outcome;
+use super::quarantine;
 use super::rejects::give_to;
-use super::{Doing, Outcome, aside, give_name, owner_of, quarantine};
+use super::swap::give_name;
 use crate::disk::fault::Fault;
 use crate::disk::{self, File, Stat, sparse, sys};
 use crate::error::{Code, Error, Result, show};

@@ -5,15 +5,16 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::disk::{File, sparse};
+use crate::disk::fault::Fault;
+use crate::disk::{File, Folder, sparse};
 use crate::error::{Error, Result};
 
 /// What every hidden name of ours beside a log begins with.
-pub(super) const PREFIX: &str = ".papyra.";
+pub(crate) const PREFIX: &str = ".papyra.";
 
 /// A file by its first bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +131,36 @@ pub(crate) fn emptied(log: &str) -> String {
 pub(crate) fn id_of(hidden: &str) -> Option<&str> {
     let (id, state) = hidden.strip_prefix(PREFIX)?.split_once('.')?;
     (matches!(state, "tmp" | "emptied") || Journal::parse(hidden).is_some()).then_some(id)
+}
+
+/// A hidden file and what its name says.
+pub(super) struct Hidden<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) log: &'a str,
+    pub(super) journal: Journal,
+    /// The operator vouches that nobody writes.
+    pub(super) at_rest: bool,
+}
+
+impl Hidden<'_> {
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(self.journal.name())
+    }
+
+    pub(super) fn failed(&self, error: &io::Error) -> Error {
+        Error::cannot_read(&self.path(), 0, error)
+    }
+
+    /// From here on a run that comes after a kill has to look whether the late bytes are there.
+    pub(super) fn goes_on_to(&mut self, state: State) -> Result<()> {
+        let next = self.journal.at(state);
+        if next != self.journal && !(Fault::CarriedNotMarked.is_back() && state == State::Carried) {
+            self.folder.rename(self.journal.name(), next.name())?;
+            self.journal = next;
+            self.folder.sync()?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use std::path::Path;
 
 use papyra_core::scan::{Flow, Record, Scanner, Sink};
 
-use super::journal::{Mark, State, unfinished};
+use super::journal::{Hidden, Mark, State, unfinished};
+use super::keeping::Keeping;
 use super::meaning::meaning;
-use super::member::{Keeping, NewFile, at_rest, put_in_place};
+use super::member::{NewFile, at_rest, put_in_place};
+use super::refusals::changed;
 use super::rejects::Rejects;
-use super::settle::Hidden;
-use super::swap::changed;
 use crate::disk::fault::Fault;
 use crate::disk::{File, sparse};
 use crate::error::{Error, Result};

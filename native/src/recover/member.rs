@@ -8,26 +8,17 @@ use rustix::io::Errno;
 
 use super::in_place::{self, InPlace};
 use super::journal::{Mark, unfinished};
+use super::keeping::Keeping;
+use super::outcome::Repaired;
 use super::quarantine::{self, Kept};
+use super::refusals::{busy, changed, held_open, mount_point, no_lease};
 use super::rejects::{Rejects, Secured};
 use super::rewrite::{Filter, Rewriter, Rewritten};
-use super::swap::{PATIENCE, Swap, changed, held_open, no_lease};
+use super::swap::{PATIENCE, Swap};
 use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Lease, Leased};
 use crate::error::{Code, Error, Result, show};
-use crate::history::scan_settled;
-use crate::reading::{self, Effort};
-
-/// Where removed bytes go.
-#[derive(Debug, Clone)]
-pub(crate) enum Keeping {
-    /// To a rejects file beside the log.
-    Rejects,
-    /// The whole original to this folder.
-    Quarantine(PathBuf),
-    /// Nowhere: the operator said so.
-    Nothing,
-}
+use crate::reading::{self, Effort, scan_settled};
 
 /// What is to be done to a file besides leaving out what is damaged.
 pub(crate) struct Job<'a> {
@@ -48,17 +39,6 @@ pub(crate) struct Only {
     pub(crate) file: (u64, u64),
     /// What was counted.
     pub(crate) begins_with: Mark,
-}
-
-/// What was done to a file.
-#[derive(Debug)]
-pub(crate) struct Repaired {
-    pub(crate) plan: Plan,
-    pub(crate) rejected_ranges: u64,
-    pub(crate) quarantined: Option<PathBuf>,
-    pub(crate) rejects: Option<PathBuf>,
-    pub(crate) late_bytes: u64,
-    pub(crate) warnings: Vec<String>,
 }
 
 /// How often a log at which somebody knocks is let go and tried again, before it is repaired in place.
@@ -211,25 +191,6 @@ pub(super) fn at_rest<'a>(folder: &Folder, log: &str, source: &'a File, vouched:
         Err(_) if vouched || Fault::SwapsWithoutLease.is_back() => Ok(None),
         Err(error) => Err(no_lease(&folder.join(log), error)),
     }
-}
-
-/// A file that is mounted over another has a name that nobody can change.
-pub(super) fn mount_point(folder: &Folder, log: &str) -> Error {
-    let text = format!(
-        "{} is a mount point of its own (a file mounted into a container, say) and cannot be replaced by a repaired copy: \
-         mount its folder instead, or recover it where the folder lies; nothing was changed",
-        show(&folder.join(log))
-    );
-    Error::new(Code::CannotCreate, text)
-}
-
-fn busy(folder: &Folder, log: &str) -> Error {
-    let text = format!(
-        "{} is written to faster than it can be repaired, and its damage cannot be repaired beside a writer (records without a \
-         byte between them, a long stretch of damage, or a hard link): stop the writer for a moment, or try again",
-        show(&folder.join(log))
-    );
-    Error::new(Code::TryAgain, text)
 }
 
 /// Says what would not fit before anything is written.

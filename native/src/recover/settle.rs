@@ -7,54 +7,18 @@
 
 use std::io;
 
-use papyra_core::rotation::member_name;
-
-use super::journal::{Journal, Mark, PREFIX, State, emptied, id, id_of, unfinished};
+use super::emptied::{Emptied, restore_unless_empty};
+use super::journal::{Hidden, Journal, Mark, State, emptied, unfinished};
+use super::keeping::{Keeping, aside};
 use super::late::{Late, insert, lines_there};
-use super::member::Keeping;
-use super::swap::{PATIENCE, changed, held_open, is_left, no_lease};
-use super::{Emptied, Outcome, aside, quarantine, restore_unless_empty};
+use super::outcome::Outcome;
+use super::quarantine;
+use super::refusals::{changed, held_open, no_lease};
+use super::swap::{PATIENCE, is_left};
 use crate::disk::fault::{Fault, is_known};
 use crate::disk::{File, Folder, Lease, Rename};
 use crate::error::{Error, Result, show};
-use crate::history::History;
-
-/// A hidden file of ours: the folder when it is not the history's, the log's name, and its own.
-pub(crate) struct Leftover {
-    pub(crate) folder: Folder,
-    pub(crate) log: String,
-    pub(crate) hidden: String,
-}
-
-/// Hidden files of interrupted runs of ours that belong to a history.
-pub(crate) fn leftovers(history: &History) -> Result<Vec<Leftover>> {
-    let set = history.known_set()?;
-    let mut found = Vec::new();
-    let hidden = history.hidden(PREFIX)?;
-    if !hidden.is_empty() {
-        // A log that was interrupted may have been rotated on since.
-        let most = set.members.iter().map(|member| member.index).max().unwrap_or(0) + 8;
-        let logs: Vec<String> = (0..=most).map(|index| member_name(&history.base, index)).collect();
-        found.extend(of_logs(&history.folder, hidden, &logs));
-    }
-    for member in &set.members {
-        if let Some((folder, log)) = history.place(&member.name)? {
-            let hidden = folder.names()?;
-            found.extend(of_logs(&folder, hidden, &[log]));
-        }
-    }
-    found.sort_by(|a, b| a.hidden.cmp(&b.hidden));
-    Ok(found)
-}
-
-fn of_logs(folder: &Folder, hidden: Vec<String>, logs: &[String]) -> Vec<Leftover> {
-    let ids: Vec<String> = logs.iter().map(|log| id(log)).collect();
-    let of = |hidden: String| {
-        let log = ids.iter().position(|id| id_of(&hidden) == Some(id))?;
-        Some(Leftover { folder: folder.clone(), log: logs[log].clone(), hidden })
-    };
-    hidden.into_iter().filter_map(of).collect()
-}
+use crate::history::{History, Leftover, leftovers};
 
 /// A file beside the hidden one, open.
 struct Other {
@@ -108,36 +72,6 @@ pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcom
         outcome.quarantined_files.push(path);
     }
     Ok(())
-}
-
-/// A hidden file and what its name says.
-pub(super) struct Hidden<'a> {
-    pub(super) folder: &'a Folder,
-    pub(super) log: &'a str,
-    pub(super) journal: Journal,
-    /// The operator vouches that nobody writes.
-    pub(super) at_rest: bool,
-}
-
-impl Hidden<'_> {
-    pub(super) fn path(&self) -> std::path::PathBuf {
-        self.folder.join(self.journal.name())
-    }
-
-    fn failed(&self, error: &io::Error) -> Error {
-        Error::cannot_read(&self.path(), 0, error)
-    }
-
-    /// From here on a run that comes after a kill has to look whether the late bytes are there.
-    pub(super) fn goes_on_to(&mut self, state: State) -> Result<()> {
-        let next = self.journal.at(state);
-        if next != self.journal && !(Fault::CarriedNotMarked.is_back() && state == State::Carried) {
-            self.folder.rename(self.journal.name(), next.name())?;
-            self.journal = next;
-            self.folder.sync()?;
-        }
-        Ok(())
-    }
 }
 
 /// `true`: whatever the hidden file holds is elsewhere now, and it may go aside.

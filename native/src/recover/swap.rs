@@ -13,9 +13,10 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::journal::{Journal, Mark, State, id, unfinished};
+use super::refusals::{changed, mount_point, no_guarantee, no_lease, still_open};
 use crate::disk::fault::{self, Fault};
 use crate::disk::{File, Folder, Lease, Leased, Rename, sparse, sys};
-use crate::error::{Code, Error, Result, show};
+use crate::error::{Error, Result};
 
 /// How long to wait for processes that have a file open.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
@@ -132,7 +133,7 @@ impl Swap<'_> {
         let path = self.folder.join(self.log);
         match error {
             Errno::NOENT => changed(self.folder, self.log),
-            Errno::BUSY | Errno::XDEV => super::member::mount_point(self.folder, self.log),
+            Errno::BUSY | Errno::XDEV => mount_point(self.folder, self.log),
             Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => {
                 no_guarantee(&path, "an exchange of two names in one step")
             }
@@ -285,43 +286,10 @@ pub(super) fn append(from: &File, at: u64, to: &File) -> std::io::Result<u64> {
     Ok(written - end)
 }
 
-/// The kernel gives no lease on a log.
-pub(super) fn no_lease(path: &std::path::Path, error: Errno) -> Error {
-    let why = match error {
-        Errno::ACCESS | Errno::PERM => "a file lease, which only the log's owner and root (with CAP_LEASE) are given",
-        _ => "file leases",
-    };
-    no_guarantee(path, why)
-}
-
-fn no_guarantee(path: &std::path::Path, what: &str) -> Error {
-    let text = format!(
-        "{} cannot be changed safely beside a writer: the file system does not give {what}; stop everything that writes to \
-         it, and run the same command with --at-rest, by which you vouch for that; nothing was changed",
-        show(path)
-    );
-    Error::new(Code::CannotCreate, text)
-}
-
-/// A process has the log open for writing and does not let go.
-pub(super) fn held_open(folder: &Folder, log: &str) -> Error {
-    let text = format!(
-        "a process has {} open and does not let go, so it was left as it is: stop that process, or try again",
-        show(&folder.join(log))
-    );
-    Error::new(Code::TryAgain, text)
-}
-
-fn still_open(folder: &Folder, log: &str) -> Error {
-    let text = format!(
-        "a process opened {} while it was being replaced and has the old file open still: stop that process",
-        show(&folder.join(log))
-    );
-    Error::new(Code::TryAgain, text)
-}
-
-pub(super) fn changed(folder: &Folder, log: &str) -> Error {
-    let text =
-        format!("{} changed while it was being repaired and was left as it is: try again", show(&folder.join(log)));
-    Error::new(Code::TryAgain, text)
+/// Gives a file a name that nobody has. That somebody took the file or the name meanwhile, as a rotation and Papyra's own
+/// compaction do, is a reason to try again.
+pub(super) fn give_name(folder: &Folder, from: &str, to: &str, at_rest: bool) -> Result<()> {
+    let Err(error) = folder.give_name(from, to, at_rest) else { return Ok(()) };
+    let is_taken = folder.stat(from)?.is_none() || folder.stat(to)?.is_some();
+    Err(if is_taken { changed(folder, to) } else { error })
 }

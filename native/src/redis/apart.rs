@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use papyra_core::escape::escape;
 
 use super::page::{Pages, range};
-use super::recover::copy_of;
 use super::reply::{self, Entry};
 use super::{Store, StreamId, keys};
 use crate::error::{Code, Error, Result};
@@ -179,6 +178,28 @@ impl Apart {
         };
         Ok(entries.first().is_some_and(|entry| timeless(&entry.fields) == timeless(wanted)))
     }
+}
+
+/// Seconds since 1970, as Papyra stamps what it quarantines.
+pub(super) fn now() -> String {
+    format!("{:.6}", jiff::Timestamp::now().as_microsecond() as f64 / 1e6)
+}
+
+/// The fields of an entry's copy in the quarantine, the same as the script of [`recover`](super::recover) writes: Papyra's three and the ID, then what
+/// else the entry held; a name that is taken is marked.
+fn copy_of(key: &str, entry: &Entry) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let at = entry.fields.iter().rposition(|(name, _)| name == papyra_core::entry::DATA);
+    let data = at.map(|at| entry.fields[at].1.clone()).unwrap_or_default();
+    let own =
+        [("source", key.into()), ("data", data), ("timestamp", now().into()), ("id", entry.id.to_string().into())];
+    let mut copy: Vec<(Vec<u8>, Vec<u8>)> = own.into_iter().map(|(name, value)| (name.into(), value)).collect();
+    for (i, (name, value)) in entry.fields.iter().enumerate() {
+        let taken = matches!(&name[..], b"source" | b"data" | b"timestamp" | b"id");
+        if at != Some(i) {
+            copy.push((if taken { [b"original:", &name[..]].concat() } else { name.clone() }, value.clone()));
+        }
+    }
+    copy
 }
 
 /// A key in the slot of `quarantine`, always the same.

@@ -5,14 +5,16 @@
 //! gone, `splice` makes it.
 
 use papyra_core::escape::escape;
-use papyra_core::redis::{GroupsFile, NOBODY, PendingExport, name_of};
+use papyra_core::redis::{NOBODY, name_of};
 use serde::Serialize;
 
 use super::reply::{self, count, items};
 use super::splice::splice;
-use super::{Naming, Store, StreamId};
+use super::{Store, StreamId};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
+
+pub use super::wanted::Wanted;
 
 /// ARGV: group, start, entries read or '', whether to make it without the pending entries whose message is gone, number of consumers,
 /// their names, then ID, consumer or '', time and number of deliveries of each pending entry. Returns 0 for a group that is there, 1 for one
@@ -59,23 +61,6 @@ end
 return {1, claimed, given, groups.err and 1 or 0}
 ";
 
-/// A group that is to be there.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// The stream's key.
-    pub key: String,
-    /// The group's name, written as in a [`GroupsFile`]; so are its consumers'.
-    pub group: String,
-    /// What a new group counts as delivered: an ID, or `$` for all there is.
-    pub start: String,
-    /// Entries read, where known.
-    pub entries_read: Option<i64>,
-    /// Its consumers.
-    pub consumers: Vec<String>,
-    /// Its pending entries.
-    pub pending: Vec<PendingExport>,
-}
-
 /// What was done: schema `papyra.ensure/1`.
 #[derive(schemars::JsonSchema, Debug, Serialize)]
 pub struct Ensured {
@@ -104,44 +89,6 @@ pub struct EnsuredGroup {
     pub pending_given: u64,
     /// Whether the stream was made too, empty.
     pub stream_created: bool,
-}
-
-impl Wanted {
-    /// The groups of a saved list that belong to the store's systems.
-    pub fn from_list(store: &Store, list: &GroupsFile) -> Result<Vec<Wanted>> {
-        if list.schema != GroupsFile::SCHEMA {
-            let text = format!(
-                "the list of groups has the schema {}, not {}",
-                escape(list.schema.as_bytes()),
-                GroupsFile::SCHEMA
-            );
-            return Err(Error::new(Code::Data, text));
-        }
-        let keys: Vec<String> = store.streams().iter().map(Naming::key).collect();
-        let streams = list.streams.iter().filter(|stream| keys.contains(&stream.key));
-        let wanted: Vec<Wanted> = streams
-            .flat_map(|stream| {
-                stream.groups.iter().map(|group| Wanted {
-                    key: stream.key.clone(),
-                    group: group.name.clone(),
-                    start: group.last_delivered.to_string(),
-                    entries_read: group.entries_read.filter(|read| *read >= 0),
-                    consumers: group.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
-                    pending: group.pending.clone(),
-                })
-            })
-            .collect();
-        if wanted.is_empty() {
-            let listed: Vec<String> = list.streams.iter().map(|stream| escape(stream.key.as_bytes())).collect();
-            let text = format!(
-                "the list holds no group of the systems asked for, only of these streams: {}; name them with --prefix and \
-                 --system-id",
-                listed.join(", ")
-            );
-            return Err(Error::new(Code::NoInput, text));
-        }
-        Ok(wanted)
-    }
 }
 
 /// Makes the groups that are not there.

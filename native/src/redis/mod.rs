@@ -29,6 +29,7 @@ pub(crate) mod reply;
 mod rights;
 mod splice;
 mod transfer;
+mod wanted;
 mod wire;
 
 pub mod checklist;

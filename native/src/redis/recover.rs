@@ -13,7 +13,7 @@ use papyra_core::redis::RecordCheck;
 use papyra_core::report::{Backend, Report};
 use redis::Value;
 
-use super::apart::Apart;
+use super::apart::{Apart, now};
 use super::page::Pages;
 use super::rejects::Rejects;
 use super::reply::{self, Entry};
@@ -255,28 +255,6 @@ fn delete(store: &Store, key: &str, batch: &[Entry]) -> Result<()> {
     command.arg(key);
     batch.iter().for_each(|entry| _ = command.arg(entry.id.to_string()));
     store.ask(key, "removing bad entries of", &command).map(|_| ())
-}
-
-/// Seconds since 1970, as Papyra stamps what it quarantines.
-pub(super) fn now() -> String {
-    format!("{:.6}", jiff::Timestamp::now().as_microsecond() as f64 / 1e6)
-}
-
-/// The fields of an entry's copy in the quarantine, the same as [`MOVE`] writes: Papyra's three and the ID, then what
-/// else the entry held; a name that is taken is marked.
-pub(super) fn copy_of(key: &str, entry: &Entry) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let at = entry.fields.iter().rposition(|(name, _)| name == papyra_core::entry::DATA);
-    let data = at.map(|at| entry.fields[at].1.clone()).unwrap_or_default();
-    let own =
-        [("source", key.into()), ("data", data), ("timestamp", now().into()), ("id", entry.id.to_string().into())];
-    let mut copy: Vec<(Vec<u8>, Vec<u8>)> = own.into_iter().map(|(name, value)| (name.into(), value)).collect();
-    for (i, (name, value)) in entry.fields.iter().enumerate() {
-        let taken = matches!(&name[..], b"source" | b"data" | b"timestamp" | b"id");
-        if at != Some(i) {
-            copy.push((if taken { [b"original:", &name[..]].concat() } else { name.clone() }, value.clone()));
-        }
-    }
-    copy
 }
 
 impl Store {

@@ -8,8 +8,8 @@ use papyra_core::escape::escape;
 use papyra_core::redis::{Consumer, Group, PayloadBuilder, Pending, StreamFacts, StreamPayload, name_of};
 use redis::Value;
 
-use super::ensure::Wanted;
 use super::reply::integer;
+use super::wanted::Wanted;
 use super::{Store, StreamId};
 use crate::error::{Code, Error, Result};
 

@@ -9,8 +9,8 @@ import { partOf } from "../read/held";
 import type { Source } from "../read/source";
 import { type Unit, unitsOf } from "../read/units";
 import { size } from "../text/numbers";
-import { chunkSize } from "./link";
-import { readyEngine } from "./scan";
+import { chunkSize } from "./address";
+import { readyEngine } from "./ready";
 import * as session from "./session";
 
 /** A zstd block has up to 128 KiB, and a tar in it shows after the first. */

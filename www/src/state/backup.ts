@@ -5,7 +5,7 @@
 import type { Describing } from "../engine/backup";
 import { type Source, MANIFEST, SUMS } from "../read/source";
 import { size } from "../text/numbers";
-import { readyEngine } from "./scan";
+import { readyEngine } from "./ready";
 
 /** A larger one is for the command line: it describes some fifty terabytes. */
 const LARGEST = 64 << 20;

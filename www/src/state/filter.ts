@@ -4,8 +4,8 @@
 import { signal } from "@preact/signals";
 import type { Found } from "../engine/protocol";
 import { searchAll } from "./search";
-import { saveQuery } from "./link";
-import { readyEngine } from "./scan";
+import { saveQuery } from "./address";
+import { readyEngine } from "./ready";
 import * as session from "./session";
 import { MOST_HITS, type Place, filtering, forgetRows, hits, linesOf, query, textOf } from "./table";
 

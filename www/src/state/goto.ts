@@ -1,7 +1,7 @@
 // The way to a line or a byte of a file: the table shows all records, and the cursor stands there.
 
 import { showAll } from "./filter";
-import { readyEngine } from "./scan";
+import { readyEngine } from "./ready";
 import * as session from "./session";
 import { BLOCK_LIMIT, filtering, linesOf, listingOf, moveTo } from "./table";
 

@@ -1,46 +1,13 @@
-// The address's fragment: `#file=NAME&off=BYTES` names a place in a file, `#q=QUERY` a filter. It never leaves the machine.
-//
-// `chunk=BYTES` sets the portion in which files are read; tests use it to put borders everywhere.
+// Where the address leads, see `address`: to a place in a file, or to a filter.
 
-import { signal } from "@preact/signals";
 import * as session from "./session";
+import { deepLink, readAddress, takeQuery } from "./address";
 import { filter } from "./filter";
 import { goToOffset } from "./goto";
 
-export interface DeepLink {
-  file: string;
-  offset: number;
-}
-
-export const deepLink = signal<DeepLink | null>(null);
-
-/** A filter that waits for something to be opened. */
-let pending: string | null = null;
-let chunk = 2 << 20;
-
-export function chunkSize(): number {
-  return chunk;
-}
-
 export function readLink(): void {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  const offset = Number(fragment.get("off"));
-  const file = fragment.get("file");
-  deepLink.value = file !== null && Number.isSafeInteger(offset) && offset >= 0 ? { file, offset } : null;
-  pending = fragment.get("q");
-  const asked = Number(fragment.get("chunk"));
-  if (Number.isSafeInteger(asked) && asked > 0) chunk = asked;
+  readAddress();
   landOn();
-}
-
-/** Puts the filter into the address, in the place of what stood there. */
-export function saveQuery(query: string): void {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  if (query === "" && (!fragment.has("q") || pending !== null)) return;
-  for (const name of ["file", "off", "q"]) fragment.delete(name);
-  if (query !== "") fragment.set("q", query);
-  const text = fragment.toString();
-  history.replaceState(null, "", `${location.href.split("#")[0]}${text === "" ? "" : `#${text}`}`);
 }
 
 /** Goes to the linked place once the file it names is there, or filters as the link says. */
@@ -48,8 +15,7 @@ export function landOn(): void {
   const link = deepLink.value;
   if (session.report.value === null) return;
   if (link === null) {
-    if (pending !== null) void filter(pending);
-    pending = null;
+    takeQuery((query) => void filter(query));
     return;
   }
   const file = session.sources.value.findIndex((source) => source.path === link.file);
@@ -65,9 +31,4 @@ export function landOn(): void {
   } else {
     void goToOffset(file, link.offset);
   }
-}
-
-export function linkTo(path: string, offset: number): string {
-  const fragment = new URLSearchParams({ file: path, off: String(offset) });
-  return `${location.href.split("#")[0]}#${fragment}`;
 }

@@ -4,7 +4,7 @@ import { recordTotal, type Report } from "../../../web/package/src/report";
 import { count, plural } from "../text/numbers";
 import { checksumOf } from "../text/redis";
 import { remedies } from "./session";
-import type { Verdict } from "./verdict";
+import type { Verdict } from "./tone";
 
 export function hasRedis(seen: Report): boolean {
   return seen.files.some((file) => file.backup !== undefined);

@@ -3,7 +3,7 @@
 import type { Engine } from "../engine/engine";
 import { pump } from "../../../web/package/src/pump";
 import type { Source } from "../read/source";
-import { chunkSize } from "./link";
+import { chunkSize } from "./address";
 import * as session from "./session";
 
 const PATIENCE = 20_000;

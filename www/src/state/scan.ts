@@ -1,6 +1,6 @@
 // One scan from the first byte to the report: reading, progress, change detection, the end state.
 
-import { Engine, Refused } from "../engine/engine";
+import { type Engine, Refused } from "../engine/engine";
 import type { Order } from "../engine/protocol";
 import type { Describing } from "../engine/backup";
 import type { Report } from "../../../web/package/src/report";
@@ -9,7 +9,8 @@ import { wholeOf } from "../read/held";
 import type { Source } from "../read/source";
 import { visible } from "../text/escape";
 import { plural } from "../text/numbers";
-import { chunkSize } from "./link";
+import { chunkSize } from "./address";
+import { readyEngine, restartIfDead } from "./ready";
 import { readRedis, type Tell } from "./redis";
 import * as session from "./session";
 import { verdict } from "./verdict";
@@ -20,28 +21,7 @@ const PATIENCE = 20_000;
 const TELL_EVERY = 200;
 const SPEAK_EVERY = 10_000;
 
-let engine: Engine | null = null;
 let running: AbortController | null = null;
-
-export async function startEngine(): Promise<void> {
-  try {
-    engine = await Engine.start();
-    session.noteMeanings.value = engine.notes;
-    session.engineState.value = "ready";
-  } catch (error) {
-    session.engineTrouble.value = error instanceof Error ? error.message : String(error);
-    session.engineState.value = "refused";
-  }
-}
-
-/** Files may be dropped before the engine is up. */
-export async function readyEngine(): Promise<Engine> {
-  while (engine === null) {
-    if (session.engineState.value === "refused") throw new Error(session.engineTrouble.value);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return engine;
-}
 
 export async function orderOf(files: readonly Source[], folders: readonly string[], isFolder: boolean): Promise<Order> {
   return (await readyEngine()).order(files, folders, isFolder);
@@ -240,11 +220,7 @@ function changed(): void {
 
 export function failed(error: unknown): void {
   if (error instanceof Refused) return refused(error.message);
-  if (engine?.isDead === true) {
-    engine = null;
-    session.engineState.value = "starting";
-    void startEngine();
-  }
+  restartIfDead();
   session.trouble.value = {
     title: "The scan broke off: no verdict",
     text: `${error instanceof Error ? error.message : String(error)}. Read it again, or use the command line: papyra persistence scan --path FILE`,

@@ -2,8 +2,8 @@
 
 import type { Hits } from "../engine/protocol";
 import { pump } from "../../../web/package/src/pump";
-import { chunkSize } from "./link";
-import { readyEngine } from "./scan";
+import { chunkSize } from "./address";
+import { readyEngine } from "./ready";
 import * as session from "./session";
 import { linesOf, textOf } from "./table";
 

@@ -4,7 +4,7 @@
 
 import { signal } from "@preact/signals";
 import type { Listing, Row } from "../engine/protocol";
-import { readyEngine } from "./scan";
+import { readyEngine } from "./ready";
 import * as session from "./session";
 
 /** A listed row's place: which source, and which line of it (from 0). */

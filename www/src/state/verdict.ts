@@ -6,14 +6,7 @@ import { count, plural, size } from "../text/numbers";
 import { hasRedis, ofRedis } from "./redis-verdict";
 import { visible } from "../text/escape";
 import { backup, broken, looksLike, phase, type Phase, progress, report, trouble } from "./session";
-
-export type Tone = "good" | "mend" | "bad" | "calm";
-
-export interface Verdict {
-  tone: Tone;
-  title: string;
-  sentence: string;
-}
+import type { Verdict } from "./tone";
 
 export function verdict(): Verdict {
   const told = judge(phase.value, report.value, looksLike.value, backup.value);

@@ -5,7 +5,8 @@ import { recordTotal } from "../../../web/package/src/report";
 import type { Source } from "../read/source";
 import type { Unit } from "../read/units";
 import * as session from "./session";
-import { type Tone, verdict } from "./verdict";
+import type { Tone } from "./tone";
+import { verdict } from "./verdict";
 import { forgetFilter, rank } from "./filter";
 
 export interface Item {

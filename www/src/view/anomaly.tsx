@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Anomaly } from "../../../web/package/src/report";
 import { type Window, windowAround } from "../read/bytes";
-import { linkTo } from "../state/link";
+import { linkTo } from "../state/address";
 import { type Found, bytesOf, isDump, logs, pathOf, seenOf, sources } from "../state/session";
 import { count, hex, plural } from "../text/numbers";
 import { visible } from "../text/escape";

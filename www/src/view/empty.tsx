@@ -1,7 +1,7 @@
 // Nothing opened yet: what this is, and every way to open something.
 
 import { openSample } from "../state/actions";
-import { deepLink } from "../state/link";
+import { deepLink } from "../state/address";
 import { dialog, engineState, trouble } from "../state/session";
 import { visible } from "../text/escape";
 import { Flask, Paste } from "./icons";

@@ -7,7 +7,7 @@ import { type JsonEntry, type JsonNode, parseJson, pretty } from "../text/json";
 import { count, hex, moment, plural } from "../text/numbers";
 import { visible, visibleBytes } from "../text/escape";
 import { kindName, reasonMeaning, reasonTitle } from "../text/words";
-import { linkTo } from "../state/link";
+import { linkTo } from "../state/address";
 import { Cross, Lower, Up } from "./icons";
 import { CopyButton } from "./small";
 

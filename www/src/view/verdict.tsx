@@ -3,7 +3,8 @@
 import { elapsed, looksLike, phase, progress, report, sources, timeline } from "../state/session";
 import { type RecordCounts, recordTotal } from "../../../web/package/src/report";
 import { hasRedis } from "../state/redis-verdict";
-import { type Tone, verdict } from "../state/verdict";
+import type { Tone } from "../state/tone";
+import { verdict } from "../state/verdict";
 import { count, duration, exactSize, plural, speed, timeSpan } from "../text/numbers";
 import { kindName } from "../text/words";
 import { openAgain, scanLogsAlone } from "../state/actions";

@@ -179,6 +179,15 @@ pub(crate) fn addition<'a>(args: &'a [&'a [u8]]) -> Result<Addition<'a>, Refusal
     Ok(Addition { id, fields, ..told })
 }
 
+/// Does a FLUSHALL or FLUSHDB with these options do anything?
+pub(in crate::redis) fn flushes(options: &[&[u8]]) -> bool {
+    match options {
+        [] => true,
+        [how] => how.eq_ignore_ascii_case(b"SYNC") || how.eq_ignore_ascii_case(b"ASYNC"),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

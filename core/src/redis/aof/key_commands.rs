@@ -2,7 +2,7 @@
 //!
 //! What is in a stream changes by `stream_commands`; transactions are `replay`'s affair.
 
-use super::arguments::{Refusal, UNKNOWN_OPTION, integer, natural};
+use super::arguments::{Refusal, UNKNOWN_OPTION, flushes, integer, natural};
 use super::replay::Replay;
 use super::resp::Command;
 use super::state::StreamState;
@@ -112,14 +112,5 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
             stream.expire_ms = (ttl > 0 && is("ABSTTL")).then_some(ttl);
         }
         Ok(())
-    }
-}
-
-/// Does a FLUSHALL or FLUSHDB with these options do anything?
-pub(in crate::redis) fn flushes(options: &[&[u8]]) -> bool {
-    match options {
-        [] => true,
-        [how] => how.eq_ignore_ascii_case(b"SYNC") || how.eq_ignore_ascii_case(b"ASYNC"),
-        _ => false,
     }
 }

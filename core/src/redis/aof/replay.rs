@@ -8,17 +8,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::arguments::{Refusal, UNKNOWN_OPTION, group, ids, integer, natural};
+use super::arguments::{Refusal, UNKNOWN_OPTION, flushes, group, ids, integer, natural};
 use super::command::{Touch, is_known_name, is_opaque, overwrites, touches};
-use super::key_commands::flushes;
 use super::resp::Command;
 use super::server::Server;
 use super::state::{GroupState, StreamState};
 use super::untold::Untold;
 use crate::redis::finding::{Finding, MOST_FINDINGS, Reason};
 use crate::redis::rdb::node::Entry;
-use crate::redis::rdb::stream::StreamFacts;
 use crate::redis::stream::group::{Group, quoted};
+use crate::redis::stream::numbers::StreamFacts;
 use crate::redis::visit::{Flow, Key, Visitor};
 
 /// Streams by database and key, and what is needed to follow the commands that change them.

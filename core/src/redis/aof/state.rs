@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::redis::rdb::stream::StreamFacts;
 use crate::redis::stream::group::{Consumer, Group, Pending};
 use crate::redis::stream::id::StreamId;
+use crate::redis::stream::numbers::StreamFacts;
 
 /// A stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

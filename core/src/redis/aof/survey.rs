@@ -15,9 +15,9 @@ use crate::redis::error::Error;
 use crate::redis::finding::{Finding, Reason};
 use crate::redis::rdb::header::{Header, Limits};
 use crate::redis::rdb::node::Entry;
-use crate::redis::rdb::stream::StreamFacts;
 use crate::redis::stream::group::Group;
 use crate::redis::stream::keys::Scope;
+use crate::redis::stream::numbers::StreamFacts;
 use crate::redis::visit::{Any, Flow, Key, Visitor};
 
 /// What going through a file has shown.

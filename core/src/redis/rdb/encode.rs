@@ -9,10 +9,11 @@ use super::cursor::{Cursor, Read};
 use super::header::Limits;
 use super::node::Entry;
 use super::reader::RdbReader;
-use super::stream::{STREAM_TYPES, StreamFacts, dump_version};
+use super::stream::{STREAM_TYPES, dump_version};
 use super::text::{length, string};
 use crate::redis::stream::group::{Consumer, Group};
 use crate::redis::stream::id::StreamId;
+use crate::redis::stream::numbers::StreamFacts;
 use crate::redis::visit::{Flow, Key, Visitor};
 
 /// Bytes of version and checksum at a payload's end.

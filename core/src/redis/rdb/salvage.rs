@@ -7,10 +7,11 @@
 use super::cursor::Cursor;
 use super::header::{Header, Limits};
 use super::reader::{RdbReader, Templates};
-use super::stream::{STREAM_TYPES, StreamFacts};
+use super::stream::STREAM_TYPES;
 use super::text::string;
 use crate::redis::finding::{Finding, Reason};
 use crate::redis::stream::keys::{PapyraKey, Scope};
+use crate::redis::stream::numbers::StreamFacts;
 use crate::redis::visit::{Flow, Key, Visitor};
 
 /// Readers that try side by side.

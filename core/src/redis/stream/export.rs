@@ -9,7 +9,7 @@ use super::group::Group;
 use super::id::StreamId;
 use super::keys::PapyraKey;
 use super::name::written;
-use crate::redis::rdb::stream::StreamFacts;
+use crate::redis::stream::numbers::StreamFacts;
 
 /// `groups.json`: the groups of every exported stream.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

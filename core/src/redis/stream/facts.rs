@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::entry::{Held, Notes, Tally};
 use crate::record::Note;
 use crate::summary::Counts;
+use crate::tally::{Held, Notes, Tally};
 
 use super::export::push_line;
 use super::gone::Ids;
@@ -20,7 +20,7 @@ use super::name::written;
 use crate::redis::finding::{Finding, Reason};
 use crate::redis::rdb::header::Header;
 use crate::redis::rdb::node::Entry;
-use crate::redis::rdb::stream::StreamFacts;
+use crate::redis::stream::numbers::StreamFacts;
 use crate::redis::visit::{Flow, Key, Visitor};
 
 /// One consumer in a report.

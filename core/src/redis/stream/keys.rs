@@ -5,12 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::DATA;
 use crate::json::fast;
 use crate::line::{Fault, Line, Outcome};
 use crate::record::{Kind, RecordFacts};
-
 use crate::redis::rdb::node::{Entry, Value};
+use crate::tally::DATA;
+
+pub use crate::reason::NoRecord;
 
 /// Papyra's three streams.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -97,39 +98,6 @@ impl Scope {
         let kind = StreamKind::ALL.into_iter().find(|kind| kind.name() == last)?;
         let fits = !system_id.is_empty() && self.system_id.as_ref().is_none_or(|id| id == system_id);
         fits.then(|| PapyraKey { prefix: prefix.clone(), system_id: system_id.to_owned(), kind })
-    }
-}
-
-/// Why an entry is no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum NoRecord {
-    /// It has no field `data`.
-    MissingData,
-    /// `data` is not UTF-8.
-    InvalidUtf8,
-    /// `data` holds NUL bytes.
-    NulBytes,
-    /// `data` is empty or white space.
-    Blank,
-    /// `data` is JSON, but no object.
-    NotAnObject,
-    /// `data` is not JSON as Python reads it.
-    InvalidJson,
-    /// Another field is not UTF-8: Papyra decodes them all.
-    SideField,
-}
-
-impl NoRecord {
-    pub(crate) fn sentence(self) -> &'static str {
-        match self {
-            Self::MissingData => "the entry has no field `data`",
-            Self::InvalidUtf8 => "`data` is not UTF-8",
-            Self::NulBytes => "`data` holds NUL bytes",
-            Self::Blank => "`data` is empty",
-            Self::NotAnObject => "`data` is a JSON value, but not an object",
-            Self::InvalidJson => "`data` is not JSON",
-            Self::SideField => "a field beside `data` is not UTF-8: Papyra cannot read the stream past it",
-        }
     }
 }
 

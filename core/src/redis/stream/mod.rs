@@ -11,3 +11,4 @@ pub(in crate::redis) mod id;
 pub(in crate::redis) mod judged;
 pub(in crate::redis) mod keys;
 pub(in crate::redis) mod name;
+pub(in crate::redis) mod numbers;

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Reading, tell};
+use super::reading::{Reading, tell};
 use crate::backup::Backup;
 use crate::backup::list::latest;
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::repository;
 use crate::backup::series::Wanted;
-use crate::cli::Verdict;
-use crate::cli::config::Config;
 use crate::cli::out::Out;
 use crate::cli::settings::{Format, SeriesFlags, Settings, no_backups};
+use crate::cli::settings_file::Config;
+use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 

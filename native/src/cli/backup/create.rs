@@ -12,16 +12,16 @@ use serde::Serialize;
 
 use super::drill::plain;
 use super::every::{self, Place};
-use super::{command, describe_stream, pace, tell};
+use super::reading::tell;
+use super::words::{command, describe_stream, pace};
 use crate::backup::create::{self, Created, Options};
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::redis::create as streams;
 use crate::backup::redis::plain as plain_files;
-use crate::cli::Verdict;
 use crate::cli::out::{self, Out, thousands};
 use crate::cli::progress::Progress;
-use crate::cli::scan;
 use crate::cli::settings::{Common, Format, Settings, label};
+use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
 use crate::offline;
 use crate::redis::Role;
@@ -162,7 +162,7 @@ fn create(args: &Args, settings: &Settings) -> Result<Created> {
         reread: args.reread,
         patience: Duration::from_secs(args.wait),
     };
-    let progress = Progress::new(args.common.output.quiet, scan::size(&settings.target()?));
+    let progress = Progress::new(args.common.output.quiet, settings.target()?.size());
     create::create(&|| settings.target(), &options, settings.effort(&progress))
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use papyra_core::diff::LogDiff;
 
-use super::Reading;
+use super::reading::Reading;
 use crate::backup::diff::diff;
-use crate::cli::Verdict;
 use crate::cli::out::{Out, thousands};
 use crate::cli::settings::Format;
+use crate::cli::verdict::Verdict;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]

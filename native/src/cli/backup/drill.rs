@@ -6,14 +6,14 @@ use papyra_core::manifest;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::{Checking, print_not_recorded};
-use super::{describe, pace, source};
+use super::words::{describe, pace, source};
 use crate::backup::Backup;
 use crate::backup::drill::{self, Drill};
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::redis::Trial;
 use crate::backup::redis::drill::load;
-use crate::cli::Verdict;
 use crate::cli::out::{self, Out};
+use crate::cli::verdict::Verdict;
 use crate::disk;
 use crate::error::{Result, show};
 use crate::history::Choice;

@@ -13,9 +13,9 @@ use super::prune::KeepFlags;
 use crate::backup::create::{Created, Marks, marks};
 use crate::backup::prune::prune;
 use crate::backup::{remember, remote, repository};
-use crate::cli::Verdict;
 use crate::cli::out::{self, Out, counted};
 use crate::cli::settings::Settings;
+use crate::cli::verdict::Verdict;
 use crate::cli::when::seconds;
 use crate::error::{Code, Error, Result, show};
 

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::checking::folder_of_backups;
 use crate::backup::repository;
-use crate::cli::Verdict;
-use crate::cli::config::Config;
 use crate::cli::out::Out;
 use crate::cli::settings::{Format, Output};
+use crate::cli::settings_file::Config;
+use crate::cli::verdict::Verdict;
 use crate::error::{Result, show};
 
 #[derive(Debug, clap::Args)]

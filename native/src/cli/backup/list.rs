@@ -9,13 +9,13 @@ use papyra_core::report::Verdict as ReportVerdict;
 use serde::Serialize;
 
 use super::checking::folder_of_backups;
-use super::command;
+use super::words::command;
 use crate::backup::Backup;
 use crate::backup::list::{Entry, all_readable, list};
-use crate::cli::Verdict;
-use crate::cli::config::Config;
 use crate::cli::out::{self, Out, counted, duration};
 use crate::cli::settings::{Format, Output, label};
+use crate::cli::settings_file::Config;
+use crate::cli::verdict::Verdict;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]

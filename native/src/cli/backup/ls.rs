@@ -9,12 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::checking::Which;
-use super::describe;
+use super::words::describe;
 use crate::backup::Backup;
-use crate::cli::Verdict;
-use crate::cli::config::Config;
 use crate::cli::out::{self, Out};
 use crate::cli::settings::{Format, Output};
+use crate::cli::settings_file::Config;
+use crate::cli::verdict::Verdict;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]

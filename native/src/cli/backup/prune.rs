@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::checking::folder_of_backups;
 use crate::backup::prune::{Decision, Keep, prune};
-use crate::cli::Verdict;
-use crate::cli::config::Config;
 use crate::cli::out::{self, Out, thousands};
 use crate::cli::settings::{Format, Output, label};
+use crate::cli::settings_file::Config;
+use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result};
 
 /// Which backups to keep.

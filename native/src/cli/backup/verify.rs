@@ -4,13 +4,13 @@ use papyra_core::escape::escape;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::{Checking, from_future, print_not_recorded};
-use super::{describe, pace, source};
+use super::words::{describe, pace, source};
 use crate::backup::Backup;
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::stored::Damage;
 use crate::backup::verify::{self, Extent, Share, Verification, Verifications};
-use crate::cli::Verdict;
 use crate::cli::out::{self, Out, counted, thousands};
+use crate::cli::verdict::Verdict;
 use crate::error::{Result, show};
 use crate::reading::Effort;
 

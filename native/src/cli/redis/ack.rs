@@ -1,6 +1,6 @@
 //! `papyra redis ack`
 
-use super::OneGroup;
+use super::which::OneGroup;
 use crate::cli::out::Out;
 use crate::error::{Code, Error, Result};
 

@@ -1,7 +1,8 @@
 //! `papyra redis claim`
 
-use super::{OneGroup, seconds};
+use super::which::OneGroup;
 use crate::cli::out::Out;
+use crate::cli::when::seconds;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]

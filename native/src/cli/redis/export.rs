@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use papyra_core::escape::escape;
 
-use crate::cli::Verdict;
 use crate::cli::out::{Out, anomalies, counted};
 use crate::cli::progress::Progress;
 use crate::cli::settings::{Common, Format, Settings};
+use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
 use crate::offline::export::export;
 use crate::target::Target;

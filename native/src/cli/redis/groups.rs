@@ -7,7 +7,8 @@ use clap::Subcommand;
 use papyra_core::escape::escape;
 use papyra_core::redis::{GroupsFile, NOBODY};
 
-use super::{Common, Kind, print_stream, streams, the_stream};
+use super::which::{Common, Kind, streams, the_stream};
+use crate::cli::consumer_groups::print_stream;
 use crate::cli::out::{Out, counted};
 use crate::cli::settings::Format;
 use crate::error::{Code, Error, Result, show};

@@ -3,10 +3,11 @@
 use papyra_core::escape::escape;
 use papyra_core::redis::name_of;
 
-use super::{Common, Kind, Which, seconds, streams};
+use super::which::{Common, Kind, Which, streams};
 use crate::cli::consumer_groups::times;
 use crate::cli::out::{Out, duration_ms};
 use crate::cli::settings::Format;
+use crate::cli::when::seconds;
 use crate::error::{Code, Error, Result};
 use crate::redis::pending::Waiting;
 use crate::redis::{Naming, Role};
