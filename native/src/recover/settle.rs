@@ -287,7 +287,8 @@ mod tests {
 
     use papyra_core::report::Report;
 
-    use super::super::{Mode, Options};
+    use super::super::journal::id;
+    use super::super::outcome::{Mode, Options};
     use super::*;
     use crate::history::Choice;
 
