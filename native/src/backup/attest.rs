@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use papyra_core::report::Verdict;
 use serde::{Deserialize, Serialize};
 
-use super::files::Look;
-use super::{Backup, Files, rfc3339};
+use super::files::{Files, Look};
+use super::moments::{self, rfc3339};
 use crate::TOOL;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
@@ -64,7 +64,7 @@ impl Attestation {
 
     /// Whether it is dated so far ahead that a clock was wrong.
     pub(super) fn is_from_future(&self, now: Timestamp) -> bool {
-        self.when().is_some_and(|time| super::is_from_future(time, now))
+        self.when().is_some_and(|time| moments::is_from_future(time, now))
     }
 
     /// Whether all was well.
@@ -73,32 +73,27 @@ impl Attestation {
     }
 }
 
-/// Where a backup lies, and its folder's name there.
-fn place(backup: &Backup) -> Option<(Box<dyn Files>, String)> {
-    Some((backup.files.parent().ok()?, crate::disk::name_of(&backup.path)?))
-}
-
-/// Keeps a record; `Err` says why that could not be, which is no failure of the verification.
+/// Keeps a record beside a backup; `Err` says why that could not be, which is no failure of the verification.
 pub(super) fn keep(
-    backup: &Backup,
+    (folder, name): (&dyn Files, String),
+    manifest_sha256: &str,
     what: Attested,
     seconds: f64,
     intact: bool,
     verdict: Verdict,
 ) -> std::result::Result<std::path::PathBuf, String> {
-    let (folder, name) = place(backup).ok_or("the folder that holds the backup cannot be opened")?;
+    let file = what.file(&name);
     let record = Attestation {
         schema: SCHEMA.into(),
         tool: TOOL.into(),
-        backup: name.clone(),
-        manifest_sha256: backup.manifest_sha256.clone(),
+        backup: name,
+        manifest_sha256: manifest_sha256.to_owned(),
         time: rfc3339(Timestamp::now()),
         seconds,
         intact,
         verdict,
     };
     let text = serde_json::to_string_pretty(&record).map_err(|error| error.to_string())? + "\n";
-    let file = what.file(&name);
     folder.write_over(&file, text.as_bytes()).map_err(|error| error.to_string())?;
     Ok(folder.join(&file))
 }

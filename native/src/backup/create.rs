@@ -21,6 +21,7 @@ use super::series::Filing;
 use super::snapshot::{self, Archive, Snapshot};
 use super::stored::Inside;
 use super::unfinished::{About, Attributes, Finished, Incoming, Unfinished};
+use super::writing::nanoseconds;
 use crate::TOOL;
 use crate::disk::{name_of, sys};
 use crate::error::{Code, Error, Result, show};
@@ -289,11 +290,6 @@ impl<'a> Making<'a> {
         };
         self.to.store(file, self.effort)
     }
-}
-
-/// Nanoseconds since 1970.
-pub(super) fn nanoseconds(time: (i64, i64)) -> i64 {
-    time.0.saturating_mul(1_000_000_000).saturating_add(time.1)
 }
 
 /// Fails when a file is no longer what it was when it was pinned.

@@ -1,4 +1,4 @@
-//! Where backups lie: in a folder, or in a repository. What differs between them is told here and in
+//! What a folder of backups and a repository have in common. What differs between them is told in [`super::folder`] and
 //! [`super::repository`], and nowhere else.
 
 use crate::disk::File;
@@ -6,16 +6,10 @@ use std::fmt::Debug;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::access::Access;
-use super::attest::{forget, write_over};
-use super::{CONDEMNED, clear_leftovers, remote, repository};
-use crate::disk::{self, Folder, Lock};
+use crate::disk::Lock;
 use crate::error::{Code, Error, Result};
-
-/// How long another papyra that adds or removes a backup is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What there is at a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +82,7 @@ pub trait Files: Debug + Send + Sync {
     /// A folder in it.
     fn folder(&self, name: &str) -> Result<Box<dyn Files>>;
 
-    /// What it lies in.
+    /// What the backup lies in.
     fn parent(&self) -> Result<Box<dyn Files>>;
 
     /// Replaces a small file in one step.
@@ -160,6 +154,11 @@ impl Bytes for File {
     }
 }
 
+/// Whether an error is about all of a store, not about one of its backups.
+pub(super) fn is_unreachable(error: &Error) -> bool {
+    matches!(error.code, Code::Unavailable | Code::Config)
+}
+
 /// Does the same with each of many things, so many at a time; the first failure ends it.
 pub(super) fn side_by_side<T: Sync, R: Send>(
     width: usize,
@@ -188,92 +187,4 @@ pub(super) fn side_by_side<T: Sync, R: Send>(
     });
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, result)| result).collect()
-}
-
-/// Opens the folder or repository of that name, or the backup in one.
-pub fn at(path: &Path) -> Result<Box<dyn Files>> {
-    remote::refuse_lookalike(path)?;
-    match repository::find(path)? {
-        Some(found) => Ok(found),
-        None if remote::is_remote(path) => Err(remote::no_repository(path)),
-        None => Ok(Box::new(Folder::open(path)?)),
-    }
-}
-
-impl Files for Folder {
-    fn path(&self) -> &Path {
-        Folder::path(self)
-    }
-
-    fn names(&self) -> Result<Vec<String>> {
-        Folder::names(self)
-    }
-
-    fn look(&self, name: &str) -> Result<Look> {
-        let stat = match name.split_once('/') {
-            None => self.stat(name)?,
-            Some((folder, name)) => match Files::look(self, folder)? {
-                Look::Folder => self.existing_subfolder(folder)?.stat(name)?,
-                Look::Nothing => None,
-                Look::File(_) | Look::Other => return Ok(Look::Other),
-            },
-        };
-        let Some(stat) = stat else { return Ok(Look::Nothing) };
-        Ok(match () {
-            () if stat.is_file() => Look::File(stat.size),
-            () if stat.is_folder() => Look::Folder,
-            () => Look::Other,
-        })
-    }
-
-    fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
-        let file = match name.split_once('/') {
-            None => Folder::read(self, name)?,
-            Some((folder, name)) => self.existing_subfolder(folder)?.read(name)?,
-        };
-        if at > 0 {
-            file.start_at(at).map_err(|error| Error::cannot_read(&self.join(name), at, &error))?;
-        }
-        Ok(Box::new(file))
-    }
-
-    fn folder(&self, name: &str) -> Result<Box<dyn Files>> {
-        Ok(Box::new(self.existing_subfolder(name)?))
-    }
-
-    fn parent(&self) -> Result<Box<dyn Files>> {
-        let path = disk::canonical(Folder::path(self))?;
-        Ok(Box::new(Folder::open(path.parent().unwrap_or(Path::new("/")))?))
-    }
-
-    fn write_over(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_over(self, name, bytes)
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        Folder::remove(self, name)?;
-        self.sync()
-    }
-
-    fn share(&self) -> Result<Option<Lock>> {
-        Folder::share(self).map(Some)
-    }
-
-    fn tidy(&self) -> Result<Option<Hold>> {
-        let lock = self.lock_within(PATIENCE)?;
-        clear_leftovers(self)?;
-        Ok(Some(Box::new(lock)))
-    }
-
-    fn discard(&self, name: &str) -> Result<()> {
-        let hidden = format!(".{name}{CONDEMNED}");
-        // Nobody restores from it now, and nobody begins to once it is hidden.
-        let lock = self.existing_subfolder(name)?.lock()?;
-        self.rename(name, &hidden)?;
-        self.sync()?;
-        forget(self, name)?;
-        self.remove_tree(&hidden)?;
-        drop(lock);
-        self.sync()
-    }
 }

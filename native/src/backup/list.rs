@@ -10,7 +10,6 @@ use papyra_core::report::Verdict;
 use serde::Serialize;
 
 use super::files::side_by_side;
-use super::series::Wanted;
 use super::{Attestation, Attested, Backup, Files, at, attest, is_from_future, is_unreachable, names};
 use crate::error::{Code, Error, Result, show};
 
@@ -206,35 +205,6 @@ pub fn all_readable<'a>(entries: impl IntoIterator<Item = &'a Entry>, so: &str) 
     };
     let text = format!("{} cannot be looked at: {why}; {so}", show(&entry.path));
     Err(Error::new(entry.code.unwrap_or(Code::Io), text))
-}
-
-/// The newest backup of the series that is meant, or the newest that is not later than `until`.
-pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Timestamp) -> Result<PathBuf> {
-    let entries = list(backups, now)?;
-    let unknown = entries.iter().filter(|entry| entry.series.is_none());
-    all_readable(unknown, "nobody knows which backup is the newest: name the one that is meant")?;
-    let series = wanted.among(&entries, backups)?;
-    let of_series =
-        entries.iter().rev().filter(|entry| entry.series.as_ref() == Some(&series) && entry.problem.is_none());
-    let of_series: Vec<&Entry> = of_series.collect();
-    let in_time = |entry: &&&Entry| !entry.from_future && until.is_none_or(|until| entry.time <= Some(until));
-    if let Some(found) = of_series.iter().find(in_time) {
-        return Ok(found.path.clone());
-    }
-    let series = escape(series.as_bytes());
-    let text = match (of_series.last(), until) {
-        (Some(oldest), Some(until)) => format!(
-            "the oldest backup of {series} is {}, created {}: there is none from before {until}",
-            show(&oldest.path),
-            oldest.created.as_deref().unwrap_or_default()
-        ),
-        (Some(future), None) => format!(
-            "all backups of {series} are dated in the future, as {} is: when one of them is meant, name it",
-            show(&future.path)
-        ),
-        (None, _) => return Err(super::no_backups(backups)),
-    };
-    Err(Error::new(Code::NoInput, text))
 }
 
 /// What there is to say of one backup; `None` when it has gone meanwhile.

@@ -10,10 +10,14 @@ pub mod create;
 mod cut;
 pub mod diff;
 pub mod drill;
+mod drilled;
 mod files;
+mod folder;
 mod guard;
+mod hidden;
 pub mod list;
 mod look_in;
+mod moments;
 mod pass;
 mod place;
 pub mod prometheus;
@@ -22,6 +26,7 @@ pub mod redis;
 pub mod remote;
 pub mod repository;
 pub mod restore;
+mod restored;
 mod sample;
 pub mod series;
 mod snapshot;
@@ -35,26 +40,20 @@ mod writing;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use papyra_core::digest::sha256;
 use papyra_core::manifest::{self, Manifest};
+use papyra_core::report::Verdict;
 use papyra_core::verification;
 
-use crate::disk::{self, Folder, Lock, Stat, file_name, sys};
+use crate::disk::{self, Folder, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
 
 pub use attest::{Attestation, Attested};
-pub use files::{Files, at};
-use files::{Look, side_by_side};
-
-/// The end of the hidden name of a backup under way.
-const UNFINISHED: &str = ".papyra-backup.tmp";
-
-/// The end of the hidden name of a backup that is being removed.
-const CONDEMNED: &str = ".papyra-pruned.tmp";
-
-/// What another host's run has begun so long ago, in seconds, is nobody's any more.
-const ABANDONED: f64 = 7.0 * 86_400.0;
+pub use files::Files;
+use files::{Look, is_unreachable, side_by_side};
+use hidden::{UNFINISHED, clear_leftovers, host_mark};
+use moments::{is_from_future, rfc3339, seconds_since};
 
 /// A backup, open for reading; while it is, nobody prunes it where that can be helped.
 #[derive(Debug)]
@@ -98,6 +97,19 @@ impl Backup {
         Ok(Backup { files, manifest, manifest_sha256, path, _lock: None })
     }
 
+    /// Keeps what came of looking at it beside it; `Err` says why that could not be.
+    fn keep(
+        &self,
+        what: Attested,
+        seconds: f64,
+        intact: bool,
+        verdict: Verdict,
+    ) -> std::result::Result<PathBuf, String> {
+        let beside = || Some((self.files.parent().ok()?, disk::name_of(&self.path)?));
+        let (folder, name) = beside().ok_or("the folder that holds the backup cannot be opened")?;
+        attest::keep((&*folder, name), &self.manifest_sha256, what, seconds, intact, verdict)
+    }
+
     /// When it was made.
     pub fn created(&self) -> Option<Timestamp> {
         self.manifest.created.parse().ok()
@@ -107,11 +119,6 @@ impl Backup {
     pub fn is_from_future(&self) -> bool {
         self.created().is_some_and(|created| is_from_future(created, Timestamp::now()))
     }
-}
-
-/// Whether a backup of that time counts for nothing yet: it is dated more than a day ahead.
-fn is_from_future(created: Timestamp, now: Timestamp) -> bool {
-    created.duration_since(now) > SignedDuration::from_hours(24)
 }
 
 fn cannot_trust(files: &dyn Files, name: &str, why: &str) -> Error {
@@ -152,6 +159,16 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Opens the folder or repository of that name, or the backup in one.
+pub fn at(path: &Path) -> Result<Box<dyn Files>> {
+    remote::refuse_lookalike(path)?;
+    match repository::find(path)? {
+        Some(found) => Ok(found),
+        None if remote::is_remote(path) => Err(remote::no_repository(path)),
+        None => Ok(Box::new(Folder::open(path)?)),
+    }
+}
+
 /// Replaces a small file in one step.
 pub fn remember(path: &Path, bytes: &[u8]) -> Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -188,11 +205,6 @@ fn is_whole(folder: &Folder) -> bool {
     [manifest::SUMS, manifest::NAME].iter().all(|name| matches!(folder.size(name), Ok(Some(_))))
 }
 
-/// Whether an error is about all of a store, not about one of its backups.
-fn is_unreachable(error: &Error) -> bool {
-    matches!(error.code, Code::Unavailable | Code::Config)
-}
-
 fn no_backups(backups: &Path) -> Error {
     if is_itself_a_backup(backups) {
         let text = format!("{} is a backup itself: name the folder that it lies in", show(backups));
@@ -203,43 +215,4 @@ fn no_backups(backups: &Path) -> Error {
 
 fn is_itself_a_backup(path: &Path) -> bool {
     at(path).is_ok_and(|files| matches!(files.size(manifest::SUMS), Ok(Some(_))))
-}
-
-/// What tells this host's hidden names from those of others.
-fn host_mark() -> String {
-    sha256(series::host().as_bytes())[..8].to_owned()
-}
-
-/// Removes what runs that were killed left under hidden names. The caller holds the folder's lock.
-fn clear_leftovers(backups: &Folder) -> Result<()> {
-    let ours = format!(".{}{UNFINISHED}", host_mark());
-    for name in backups.names()? {
-        if !name.starts_with('.') || !(name.ends_with(UNFINISHED) || name.ends_with(CONDEMNED)) {
-            continue;
-        }
-        // Where locks do not reach other hosts, age alone tells that one of theirs is at work no more.
-        let is_old = |stat: Stat| (sys::now() / 1000 - stat.modified.0) as f64 > ABANDONED;
-        let is_anothers = name.ends_with(UNFINISHED) && !name.ends_with(&ours);
-        if is_anothers && !backups.stat(&name)?.is_some_and(is_old) {
-            continue;
-        }
-        // Whoever is still at work in it holds its lock.
-        if backups.existing_subfolder(&name).is_ok_and(|folder| folder.lock().is_ok()) {
-            if let Some(backup) = name[1..].strip_suffix(CONDEMNED) {
-                attest::forget(backups, backup)?;
-            }
-            backups.remove_tree(&name)?;
-        }
-    }
-    Ok(())
-}
-
-/// Seconds since `begun`, to the millisecond.
-fn seconds_since(begun: std::time::Instant) -> f64 {
-    (begun.elapsed().as_secs_f64() * 1e3).round() / 1e3
-}
-
-/// A moment as manifests and records write it.
-fn rfc3339(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use papyra_core::manifest::{Content, StoredFile};
 use papyra_core::report::{FileReport, Report};
 use papyra_core::verification;
-use serde::Serialize;
 
 use super::access::Access;
 use super::place::{self, Place};
-use super::redis::RestoredStream;
-use super::series::{Wanted, source_of};
+pub use super::restored::{Options, Restored, RestoredStream};
+use super::series::source_of;
 use super::stored::{Damage, read_back};
-use super::until::{Cut, CutOff, Until};
+use super::until::Cut;
 use super::writers::Seen;
 use super::writing::{Syncer, set_attributes};
 use super::{Backup, guard, seconds_since};
@@ -27,52 +26,6 @@ use crate::reading::Effort;
 
 /// How long a writer or another restore is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How to restore.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Move what is there aside.
-    pub replace: bool,
-    /// Verify, say what would be done, and do nothing.
-    pub dry_run: bool,
-    /// The series that was named, and the source that the settings name.
-    pub wanted: Wanted,
-    /// Up to where.
-    pub until: Option<Until>,
-}
-
-/// What was done, schema `papyra.restore/1`.
-#[derive(schemars::JsonSchema, Debug, Serialize)]
-pub struct Restored {
-    /// `papyra.restore/1`.
-    pub schema: &'static str,
-    /// Who did it: name and version.
-    pub tool: &'static str,
-    /// The backup's folder.
-    pub backup: PathBuf,
-    /// The folder that holds the files now, or the address of the server that has the streams.
-    pub to: PathBuf,
-    /// Whether nothing was done.
-    pub dry_run: bool,
-    /// How many files.
-    pub files: u64,
-    /// Their size in bytes.
-    pub bytes: u64,
-    /// How long it took, in seconds.
-    pub seconds: f64,
-    /// Where what was there before is now.
-    pub replaced: Vec<PathBuf>,
-    /// What the operator should know.
-    pub notes: Vec<String>,
-    /// What was cut off, where only records up to a moment were wanted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cut_off: Vec<CutOff>,
-    /// The streams that were restored to a server.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub streams: Vec<RestoredStream>,
-    /// What a scan of the restored bytes says.
-    pub scan: Report,
-}
 
 /// Restores a backup into the folder `to`.
 pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>) -> Result<Restored> {

@@ -5,12 +5,21 @@ use std::io::{self, Read};
 
 use papyra_core::crc32::Crc32;
 use papyra_core::manifest::{Compression, StoredFile};
+use serde::Serialize;
 
 use super::Backup;
 use super::stored::{Damage, read_back};
-use super::verify::Unread;
 use crate::error::{Code, Error, Result};
 use crate::reading::Effort;
+
+/// A file that could not be read.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Unread {
+    /// The stored file.
+    pub file: String,
+    /// Why.
+    pub why: String,
+}
 
 /// What came of it.
 #[derive(Default)]

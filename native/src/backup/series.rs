@@ -2,12 +2,15 @@
 //! a verb means, is decided here and nowhere else; [`papyra_core::manifest`] says which one a backup belongs to.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use papyra_core::escape::escape;
 use papyra_core::manifest::derived;
 
-use super::list::Entry;
+pub use super::hidden::host;
+use super::list::{Entry, all_readable, list as list_of};
+use super::no_backups;
 use crate::disk;
 use crate::error::{Code, Error, Result, show};
 
@@ -33,13 +36,6 @@ pub struct Wanted {
     pub named: Option<String>,
     /// Without a name: the one of this source on this host.
     pub source: Option<String>,
-}
-
-/// The name of this host.
-pub fn host() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let name = escape(name.as_bytes());
-    if name.trim().is_empty() { "localhost".into() } else { name }
 }
 
 /// What a path is called as a source: with its folder's links resolved, as far as the folder exists.
@@ -137,10 +133,39 @@ impl Wanted {
     }
 }
 
+/// The newest backup of the series that is meant, or the newest that is not later than `until`.
+pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Timestamp) -> Result<PathBuf> {
+    let entries = list_of(backups, now)?;
+    let unknown = entries.iter().filter(|entry| entry.series.is_none());
+    all_readable(unknown, "nobody knows which backup is the newest: name the one that is meant")?;
+    let series = wanted.among(&entries, backups)?;
+    let of_series =
+        entries.iter().rev().filter(|entry| entry.series.as_ref() == Some(&series) && entry.problem.is_none());
+    let of_series: Vec<&Entry> = of_series.collect();
+    let in_time = |entry: &&&Entry| !entry.from_future && until.is_none_or(|until| entry.time <= Some(until));
+    if let Some(found) = of_series.iter().find(in_time) {
+        return Ok(found.path.clone());
+    }
+    let series = escape(series.as_bytes());
+    let text = match (of_series.last(), until) {
+        (Some(oldest), Some(until)) => format!(
+            "the oldest backup of {series} is {}, created {}: there is none from before {until}",
+            show(&oldest.path),
+            oldest.created.as_deref().unwrap_or_default()
+        ),
+        (Some(future), None) => format!(
+            "all backups of {series} are dated in the future, as {} is: when one of them is meant, name it",
+            show(&future.path)
+        ),
+        (None, _) => return Err(no_backups(backups)),
+    };
+    Err(Error::new(Code::NoInput, text))
+}
+
 /// What to say when there is no backup of what is meant: `of` tells it, and `all` are the series that there are.
 fn none(of: &str, all: &BTreeSet<&str>, backups: &Path) -> Error {
     if all.is_empty() {
-        return super::no_backups(backups);
+        return no_backups(backups);
     }
     let text = format!("there is no backup{of} in {}; name a series with --series: {}", show(backups), list(all));
     Error::new(Code::NoInput, text)

@@ -11,10 +11,11 @@ use papyra_core::summary::Summary;
 use papyra_core::verification;
 use serde::Serialize;
 
+pub use super::sample::Unread;
 use super::sample::sample;
 use super::series::unknown;
 use super::stored::{Damage, read_back};
-use super::{Attested, Backup, Files, at, attest, is_unreachable, names, no_backups, seconds_since};
+use super::{Attested, Backup, Files, at, is_unreachable, names, no_backups, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
@@ -76,15 +77,6 @@ pub enum Extent {
     Quick,
     /// So many percent, chosen anew each time.
     Sample(f64),
-}
-
-/// A file that could not be read.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct Unread {
-    /// The stored file.
-    pub file: String,
-    /// Why.
-    pub why: String,
 }
 
 impl Verification {
@@ -243,7 +235,7 @@ fn verify_once(backup: &Backup, extent: Extent, seen: &mut Seen, effort: Effort<
         (None, Extent::Sample(_)) if !intact => Some(Verdict::Anomalies),
         _ => None,
     };
-    let recorded = verdict.map(|verdict| attest::keep(backup, Attested::Verified, seconds, intact, verdict));
+    let recorded = verdict.map(|verdict| backup.keep(Attested::Verified, seconds, intact, verdict));
     let (recorded, not_recorded) = match recorded {
         Some(Ok(path)) => (Some(path), None),
         Some(Err(why)) => (None, Some(why)),

@@ -155,6 +155,11 @@ pub(super) fn set_attributes(
     file.set_modified(modified_ns)
 }
 
+/// Nanoseconds since 1970.
+pub(super) fn nanoseconds(time: (i64, i64)) -> i64 {
+    time.0.saturating_mul(1_000_000_000).saturating_add(time.1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,8 @@ use papyra_core::redis::{Entries, Entry, Flow, Group, Key, StreamId, Visitor};
 use redis::Cmd;
 use serde::Serialize;
 
+use super::WAITS;
 use super::piece::Piece;
-use super::stage::WAITS;
 use crate::backup::until::{LEAST_UNIX, Until};
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;

@@ -11,7 +11,7 @@ use super::look::{Found, Payload, look};
 use super::restore::{restore, source, systems};
 use super::scratch::{Server, Trial};
 use crate::TOOL;
-use crate::backup::drill::Drill;
+use crate::backup::drilled::Drill;
 use crate::backup::restore::Options;
 use crate::backup::series::Wanted;
 use crate::backup::{Backup, rfc3339, seconds_since};

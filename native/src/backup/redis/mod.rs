@@ -22,12 +22,16 @@ mod scratch;
 mod stage;
 mod swap;
 
+use std::time::Duration;
+
 pub use cut::CutEntries;
 pub(super) use look::{Payload, Streams, look};
 pub use losses::Losses;
-pub use restore::RestoredStream;
 pub use scratch::Trial;
 
 /// The largest payload that a server takes as one argument, in bytes, unless it was told otherwise (redis
 /// `proto-max-bulk-len`).
 const LARGEST: u64 = 512 << 20;
+
+/// How long a stream waits for its place, in milliseconds.
+const WAITS: u64 = Duration::from_secs(3_600).as_millis() as u64;

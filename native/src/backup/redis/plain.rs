@@ -14,7 +14,7 @@ use papyra_core::report::FileReport;
 use super::create::{Making, Of, Options};
 use crate::backup::Backup;
 use crate::backup::create::Created;
-use crate::backup::drill::Scratch;
+use crate::backup::drilled::Scratch;
 use crate::backup::guard;
 use crate::backup::series::Filing;
 use crate::disk::sys;

@@ -10,9 +10,9 @@
 use papyra_core::redis::{Entries, Entry, Flow, Group, Key, NOBODY, Pending, StreamFacts, StreamId, Visitor};
 use redis::{Cmd, RedisError, Value};
 
+use super::WAITS;
 use super::losses::Losses;
 use super::piece::Piece;
-use super::stage::WAITS;
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
 use crate::redis::reply::items;

@@ -9,18 +9,18 @@ use papyra_core::escape::escape;
 use papyra_core::manifest::{RedisSource, StoredFile, StoredStream};
 use papyra_core::report::Report;
 use papyra_core::verification::whole_report;
-use serde::Serialize;
 
 use super::LARGEST;
 use super::create::wanted;
-use super::cut::{Cut, CutEntries};
+use super::cut::Cut;
 use super::look::Found;
 use super::losses::Losses;
 use super::piece::Piece;
 use super::stage::{Staged, forget, stage};
 use super::swap::{occupied, swap};
 use crate::TOOL;
-use crate::backup::restore::{Options, Restored, undamaged};
+use crate::backup::restore::undamaged;
+use crate::backup::restored::{Options, Restored, RestoredStream};
 use crate::backup::series::Wanted;
 use crate::backup::stored::read_back;
 use crate::backup::until::Until;
@@ -28,25 +28,6 @@ use crate::backup::{Backup, guard, seconds_since};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 use crate::redis::Store;
-
-/// A stream that was restored, or would be.
-#[derive(schemars::JsonSchema, Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RestoredStream {
-    /// Its key.
-    pub key: String,
-    /// Its entries, without those that were cut off.
-    pub entries: u64,
-    /// Its consumer groups.
-    pub groups: u64,
-    /// Their pending entries.
-    pub pending: u64,
-    /// The server refused the payload, so the stream was written in an older form or by commands, and this was lost.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lost: Option<Losses>,
-    /// What was cut off, where only entries up to a moment were wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cut_off: Option<CutEntries>,
-}
 
 /// The server of a backup; an error when it is one of files.
 pub fn source(backup: &Backup) -> Result<&RedisSource> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use papyra_core::escape::escape;
 use papyra_core::redis::{Header, Vendor};
 
-use crate::backup::drill::Scratch;
+use crate::backup::drilled::Scratch;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::redis::{Location, Role, Settings, Store, Systems, Tls};

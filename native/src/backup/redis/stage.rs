@@ -2,21 +2,17 @@
 //!
 //! It goes by itself after an hour, should nobody come back for it, and nothing else looks at it meanwhile.
 
-use std::time::Duration;
-
 use papyra_core::escape::escape;
 use papyra_core::manifest::StoredStream;
 use papyra_core::redis::StreamPayload;
 
+use super::WAITS;
 use super::cut::Cut;
 use super::losses::Losses;
 use super::piece::{LISTED, Piece};
 use super::replay::replay;
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
-
-/// How long a stream waits for its place, in milliseconds.
-pub(super) const WAITS: u64 = Duration::from_secs(3_600).as_millis() as u64;
 
 /// A stream that waits for its place.
 pub(super) struct Staged {

@@ -6,7 +6,8 @@
 use papyra_core::escape::escape;
 use redis::Cmd;
 
-use super::stage::{Staged, WAITS};
+use super::WAITS;
+use super::stage::Staged;
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
 

@@ -1,51 +1,20 @@
 //! The backups of a repository: its snapshots, by name. What one of them holds lives in [`super::snapshot`].
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use papyra_core::manifest;
 use rustic_core::Id;
 use rustic_core::repofile::{FileType, SnapshotFile};
 
 use super::index::short;
-use super::snapshot::Snapshot;
 use super::store::Trust;
-use super::{NAME, OURS, Repository};
+use super::{Found, NAME, OURS, Repository};
 use crate::backup::files::side_by_side;
 use crate::backup::is_unreachable;
-use crate::error::{Code, Error, Result, show};
-
-/// What a snapshot's file holds.
-#[derive(Debug, Clone)]
-pub(super) enum Found {
-    /// A backup.
-    Whole(Box<SnapshotFile>),
-    /// Not what was written, and what is wrong with it.
-    Changed(Id, String),
-}
-
-impl Found {
-    fn id(&self) -> &Id {
-        match self {
-            Found::Whole(snapshot) => &snapshot.id,
-            Found::Changed(id, _) => id,
-        }
-    }
-}
+use crate::error::{Code, Error, Result};
 
 impl Repository {
-    /// The backup of that name, open.
-    pub(super) fn snapshot(self: &Arc<Repository>, name: &str, trust: Trust) -> Result<Snapshot> {
-        let path = self.join(name);
-        let gone =
-            || Error::new(Code::NoInput, format!("cannot open {}: the repository has no such backup", show(&path)));
-        let snapshot = self.backup(name)?.ok_or_else(gone)?;
-        if trust == Trust::Fresh {
-            self.store.text::<SnapshotFile>(&self.seal, FileType::Snapshot, &snapshot.id, trust)??;
-        }
-        Snapshot::open(Arc::clone(self), &snapshot, path, trust)
-    }
-
     /// The backups, by name. Of several with one name, the oldest has it, and the others an ID behind it. A snapshot that
     /// was changed may be a backup, and is called by its ID.
     pub(super) fn backups(&self) -> Result<BTreeMap<String, Found>> {

@@ -30,12 +30,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustic_core::repofile::FileType;
-use rustic_core::{OpenStatus, RepositoryBackends, RepositoryOptions};
+use rustic_core::repofile::{FileType, SnapshotFile};
+use rustic_core::{Id, OpenStatus, RepositoryBackends, RepositoryOptions};
 
 use crate::disk::{self, Folder, Lock};
 use crate::error::{Code, Error, Result, show};
-use backups::Found;
 use cache::Cache;
 use index::{Index, short};
 pub(super) use place::{find, folder_of, is_one, site_at};
@@ -63,9 +62,6 @@ const BLOBS: &str = "blobs";
 
 /// The largest record or lock that is read, in bytes.
 const SMALL: u64 = 1 << 20;
-
-/// The end of the hidden name of a file under way.
-const UNDER_WAY: &str = ".papyra.tmp";
 
 /// The versions of the format that are read; the newest is written.
 const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
@@ -150,6 +146,24 @@ impl Repository {
 
     fn closed(&self, sealed: Option<Vec<u8>>) -> Result<Vec<u8>> {
         sealed.ok_or_else(|| Error::new(Code::Io, format!("sealing a file of {} failed", show(&self.path))))
+    }
+}
+
+/// What a snapshot's file holds.
+#[derive(Debug, Clone)]
+enum Found {
+    /// A backup.
+    Whole(Box<SnapshotFile>),
+    /// Not what was written, and what is wrong with it.
+    Changed(Id, String),
+}
+
+impl Found {
+    fn id(&self) -> &Id {
+        match self {
+            Found::Whole(snapshot) => &snapshot.id,
+            Found::Changed(id, _) => id,
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use papyra_core::manifest;
 use rustic_core::{ConfigOptions, Credentials, FileType, KeyOptions, RepositoryBackends};
 
 use super::root::Root;
-use super::site::Site;
+use super::site::{Site, UNDER_WAY};
 use super::store::{Store, Trust};
-use super::{CONFIG, PATIENCE, Repository, UNDER_WAY, options, secret};
+use super::{CONFIG, PATIENCE, Repository, options, secret};
 use crate::backup::files::Files;
 use crate::backup::remote::{self, Location};
 use crate::disk::{self, Folder, file_name};

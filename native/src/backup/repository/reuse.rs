@@ -13,7 +13,7 @@ use super::Repository;
 use super::snapshot::Snapshot;
 use super::store::Trust;
 use crate::backup::Backup;
-use crate::backup::create::nanoseconds;
+use crate::backup::writing::nanoseconds;
 use crate::disk::Stat;
 use crate::error::Result;
 

@@ -1,14 +1,13 @@
 //! A repository, seen as the folder of backups that it is to every verb: its snapshots, and what is remembered of their
 //! verifications and drills.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use rustic_core::{PruneOptions, PrunePlan};
 
 use super::index::told_of;
-use super::snapshot::Held;
 use super::store::Trust;
 use super::{BLOBS, PATIENCE, RECORDS, Repository, SMALL, lock};
 use crate::backup::attest::forget;
@@ -42,6 +41,24 @@ impl Root {
 
     fn forget_listing(&self) {
         *self.0.records.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Bytes in memory.
+struct Held {
+    bytes: Cursor<Vec<u8>>,
+    damage: Option<String>,
+}
+
+impl Read for Held {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer)
+    }
+}
+
+impl Bytes for Held {
+    fn damage(&mut self) -> Option<String> {
+        self.damage.take()
     }
 }
 
@@ -96,7 +113,7 @@ impl Files for Root {
     }
 
     fn parent(&self) -> Result<Box<dyn Files>> {
-        crate::backup::at(self.0.path.parent().unwrap_or(Path::new("/")))
+        Err(Error::new(Code::Usage, format!("{} is no backup, but holds some", show(&self.0.path))))
     }
 
     fn join(&self, name: &str) -> PathBuf {

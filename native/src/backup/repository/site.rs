@@ -4,9 +4,11 @@ use std::fmt::Debug;
 use std::io::Write;
 use std::path::Path;
 
-use super::UNDER_WAY;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
+
+/// The end of the hidden name of a file under way.
+pub(super) const UNDER_WAY: &str = ".papyra.tmp";
 
 /// A place that holds a repository's files, by names such as `keys/0123…`, `/` between folders.
 pub(in crate::backup) trait Site: Debug + Send + Sync {

@@ -9,7 +9,7 @@ use papyra_core::digest::sha256;
 use papyra_core::escape::escape;
 use papyra_core::manifest;
 use rustic_core::Id;
-use rustic_core::repofile::{BlobType, Node, SnapshotFile, Tree};
+use rustic_core::repofile::{BlobType, FileType, Node, SnapshotFile, Tree};
 
 use super::Repository;
 use super::root::Root;
@@ -18,6 +18,20 @@ use crate::backup::access::Access;
 use crate::backup::files::{Bytes, Files, Hold, Look};
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
+
+impl Repository {
+    /// The backup of that name, open.
+    pub(super) fn snapshot(self: &Arc<Repository>, name: &str, trust: Trust) -> Result<Snapshot> {
+        let path = self.join(name);
+        let gone =
+            || Error::new(Code::NoInput, format!("cannot open {}: the repository has no such backup", show(&path)));
+        let snapshot = self.backup(name)?.ok_or_else(gone)?;
+        if trust == Trust::Fresh {
+            self.store.text::<SnapshotFile>(&self.seal, FileType::Snapshot, &snapshot.id, trust)??;
+        }
+        Snapshot::open(Arc::clone(self), &snapshot, path, trust)
+    }
+}
 
 /// A backup, or a folder in one.
 #[derive(Debug)]
@@ -148,10 +162,10 @@ impl Files for Snapshot {
     }
 
     fn parent(&self) -> Result<Box<dyn Files>> {
-        if self.is_whole {
-            return Ok(Box::new(Root(Arc::clone(&self.repository))));
+        if !self.is_whole {
+            return Err(Error::new(Code::Usage, format!("{} is no backup, but in one", show(&self.path))));
         }
-        crate::backup::at(self.path.parent().unwrap_or(Path::new("/")))
+        Ok(Box::new(Root(Arc::clone(&self.repository))))
     }
 
     fn write_over(&self, name: &str, _bytes: &[u8]) -> Result<()> {
@@ -177,24 +191,6 @@ impl Files for Snapshot {
 
     fn added(&self) -> Option<u64> {
         self.added
-    }
-}
-
-/// Bytes in memory.
-pub(super) struct Held {
-    pub(super) bytes: Cursor<Vec<u8>>,
-    pub(super) damage: Option<String>,
-}
-
-impl Read for Held {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buffer)
-    }
-}
-
-impl Bytes for Held {
-    fn damage(&mut self) -> Option<String> {
-        self.damage.take()
     }
 }
 

@@ -11,10 +11,9 @@ use rustic_core::{
 use papyra_core::digest::sha256;
 use serde::de::DeserializeOwned;
 
-use super::UNDER_WAY;
 use super::cache::Cache;
 use super::seal::{self, Seal};
-use super::site::Site;
+use super::site::{Site, UNDER_WAY};
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 

@@ -7,10 +7,9 @@ use serde::Serialize;
 
 use super::reading::{Reading, tell};
 use crate::backup::Backup;
-use crate::backup::list::latest;
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::repository;
-use crate::backup::series::Wanted;
+use crate::backup::series::{Wanted, latest};
 use crate::cli::out::Out;
 use crate::cli::settings::{Format, SeriesFlags, Settings, no_backups};
 use crate::cli::settings_file::Config;

@@ -1,0 +1,91 @@
+//! Backups in a folder, as [`Files`].
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::attest::{forget, write_over};
+use super::files::{Bytes, Files, Hold, Look};
+use super::hidden::{CONDEMNED, clear_leftovers};
+use crate::disk::{self, Folder, Lock};
+use crate::error::{Error, Result};
+
+/// How long another papyra that adds or removes a backup is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Files for Folder {
+    fn path(&self) -> &Path {
+        Folder::path(self)
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        Folder::names(self)
+    }
+
+    fn look(&self, name: &str) -> Result<Look> {
+        let stat = match name.split_once('/') {
+            None => self.stat(name)?,
+            Some((folder, name)) => match Files::look(self, folder)? {
+                Look::Folder => self.existing_subfolder(folder)?.stat(name)?,
+                Look::Nothing => None,
+                Look::File(_) | Look::Other => return Ok(Look::Other),
+            },
+        };
+        let Some(stat) = stat else { return Ok(Look::Nothing) };
+        Ok(match () {
+            () if stat.is_file() => Look::File(stat.size),
+            () if stat.is_folder() => Look::Folder,
+            () => Look::Other,
+        })
+    }
+
+    fn read_from(&self, name: &str, at: u64) -> Result<Box<dyn Bytes>> {
+        let file = match name.split_once('/') {
+            None => Folder::read(self, name)?,
+            Some((folder, name)) => self.existing_subfolder(folder)?.read(name)?,
+        };
+        if at > 0 {
+            file.start_at(at).map_err(|error| Error::cannot_read(&self.join(name), at, &error))?;
+        }
+        Ok(Box::new(file))
+    }
+
+    fn folder(&self, name: &str) -> Result<Box<dyn Files>> {
+        Ok(Box::new(self.existing_subfolder(name)?))
+    }
+
+    fn parent(&self) -> Result<Box<dyn Files>> {
+        let path = disk::canonical(Folder::path(self))?;
+        Ok(Box::new(Folder::open(path.parent().unwrap_or(Path::new("/")))?))
+    }
+
+    fn write_over(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        write_over(self, name, bytes)
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        Folder::remove(self, name)?;
+        self.sync()
+    }
+
+    fn share(&self) -> Result<Option<Lock>> {
+        Folder::share(self).map(Some)
+    }
+
+    fn tidy(&self) -> Result<Option<Hold>> {
+        let lock = self.lock_within(PATIENCE)?;
+        clear_leftovers(self)?;
+        Ok(Some(Box::new(lock)))
+    }
+
+    fn discard(&self, name: &str) -> Result<()> {
+        let hidden = format!(".{name}{CONDEMNED}");
+        // Nobody restores from it now, and nobody begins to once it is hidden.
+        let lock = self.existing_subfolder(name)?.lock()?;
+        self.rename(name, &hidden)?;
+        self.sync()?;
+        forget(self, name)?;
+        self.remove_tree(&hidden)?;
+        drop(lock);
+        self.sync()
+    }
+}
