@@ -46,7 +46,9 @@ impl Books {
         if is_exchange && self.rotated {
             return Ok(());
         }
-        // An exchange that is taken back brings back the damage: records without a newline between them.
+        // An exchange that is taken back brings back the damage: records without a newline between them. Of a folder that was
+        // copied meanwhile, that the history was doubled is what shows it.
+        let is_undone = is_undone || self.not_doubled(&before).is_err();
         let is_back = |inode: &Inode| now.contains(inode) && !self.before.contains(inode);
         if is_exchange && (is_undone || self.at_start.iter().flatten().any(is_back)) {
             return self.not_doubled(after);
