@@ -12,6 +12,7 @@ pub use crate::reason::Reason;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum AnomalyType {
     /// The last line has no newline.
     TruncatedLine,
@@ -62,10 +63,10 @@ pub struct Span {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Papyra's type.
+    /// The anomaly type that Papyra's own tool prints.
     #[serde(rename = "type")]
     pub kind: AnomalyType,
-    /// Our finer reason.
+    /// What exactly is wrong.
     pub reason: Reason,
     /// Line, from 1; absent when the finding is about a file.
     #[serde(skip_serializing_if = "Option::is_none", default)]

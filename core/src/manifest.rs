@@ -21,13 +21,13 @@ pub use series::{derived, is_label};
 pub use stored::{Blocks, Compression, Content, Origin, StoredFile};
 pub use streams::{Method, RedisSource, StoredStream};
 
-/// The manifest's schema.
+/// The schema of manifests, as [`Manifest::schema`] holds it.
 pub const SCHEMA: &str = "papyra.backup/1";
 
 /// The manifest's file name in a backup.
 pub const NAME: &str = "manifest.json";
 
-/// The file that holds the hashes.
+/// The name of the file in a backup that holds the SHA-256 of each stored file, as `sha256sum` writes it.
 pub const SUMS: &str = "SHA256SUMS";
 
 /// The largest manifest that is read, in bytes.
@@ -62,9 +62,9 @@ pub struct Manifest {
     pub seconds: f64,
     /// Where the files came from.
     pub source: Source,
-    /// How the files are stored.
+    /// How the stored files are compressed.
     pub compression: Compression,
-    /// The files.
+    /// What is stored, file by file.
     pub files: Vec<StoredFile>,
     /// Files beside them that are not in the backup.
     pub left_out: Vec<LeftOut>,
@@ -82,11 +82,11 @@ pub struct Source {
     /// the server's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Its permission bits.
+    /// The permission bits of the source's folder.
     pub mode: u32,
-    /// Its owner's number.
+    /// The number of the user whom it belongs to.
     pub uid: u32,
-    /// Its group's number.
+    /// The number of the group that it belongs to.
     pub gid: u32,
     /// The server, where the backup is one of streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,7 @@ pub struct Source {
 pub struct LeftOut {
     /// Its path in the source's folder.
     pub path: String,
-    /// Why.
+    /// Why it is not in the backup, in words.
     pub reason: String,
 }
 
@@ -116,7 +116,18 @@ impl fmt::Display for Invalid {
 impl std::error::Error for Invalid {}
 
 impl Manifest {
-    /// Reads a manifest and refuses what no backup of ours says.
+    /// Reads a manifest, which is untrusted.
+    ///
+    /// ```
+    /// use papyra_core::manifest::Manifest;
+    ///
+    /// let refused = Manifest::parse(br#"{"schema": "papyra.backup/9"}"#).unwrap_err();
+    /// assert!(refused.to_string().contains("papyra.backup/1"));
+    /// ```
+    ///
+    /// # Errors
+    /// It is no manifest of this schema, or says what no backup of papyra's says: a path that leads out of its folder, a
+    /// size that the stored bytes cannot unpack to, one name twice.
     pub fn parse(bytes: &[u8]) -> Result<Manifest, Invalid> {
         #[derive(Deserialize)]
         struct Head {

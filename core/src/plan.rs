@@ -10,7 +10,22 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Span;
 use crate::scan::{Flow, Sink, Step};
 
-/// A plan, built by using it as a [`Sink`].
+/// What recovery would do with a file, built by using it as the [`Sink`] of a scan.
+///
+/// ```
+/// use papyra_core::plan::{Action, Plan};
+/// use papyra_core::scan::Scanner;
+///
+/// let log = b"{}\nno record\n{}\n";
+/// let mut plan = Plan::with_limit(100);
+/// let mut scanner = Scanner::new(0, 0);
+/// _ = scanner.push(log, &mut plan);
+/// scanner.finish(&mut plan);
+/// let removed: Vec<_> = plan.parts.iter().filter(|part| part.action == Action::Reject).collect();
+/// assert_eq!(removed.len(), 1);
+/// assert_eq!((removed[0].span.offset, removed[0].span.length), (3, 10));
+/// assert_eq!((plan.kept_bytes, plan.rejected_bytes), (6, 10));
+/// ```
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Plan {
@@ -18,23 +33,23 @@ pub struct Plan {
     pub parts: Vec<Part>,
     /// Whether there were more parts than are listed. The totals are whole all the same.
     pub truncated: bool,
-    /// Bytes that stay.
+    /// How many bytes stay, listed or not.
     pub kept_bytes: u64,
-    /// Bytes that go.
+    /// How many bytes go, listed or not.
     pub rejected_bytes: u64,
-    /// Newlines to be written.
+    /// How many newlines are written where a whole record has none.
     pub newlines: u64,
     #[serde(skip)]
     limit: usize,
 }
 
-/// One stretch of a plan.
+/// A stretch of the file with which one thing is done.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Whether the stretch stays.
     pub action: Action,
-    /// Which bytes.
+    /// Its place in the file.
     #[serde(flatten)]
     pub span: Span,
 }

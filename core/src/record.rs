@@ -302,6 +302,7 @@ impl RecordFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Note {
     /// No `kind`, or one that Papyra 0.3.0 does not know.
     UnknownKind,

@@ -15,7 +15,7 @@ use crate::summary::{Counts, Looks, NoteCount, Summary};
 
 pub use crate::tally::NoteReport;
 
-/// The report's schema.
+/// The schema of reports, as [`Report::schema`] holds it.
 pub const SCHEMA: &str = "papyra.scan/1";
 
 /// How a history is stored.
@@ -41,7 +41,7 @@ impl Backend {
         }
     }
 
-    /// What Papyra calls it.
+    /// The class of Papyra's that stores a history so (Papyra 0.3.0, `persistence/backends`).
     pub fn class(self) -> &'static str {
         match self {
             Backend::Json => "JsonFilePersistence",
@@ -68,18 +68,18 @@ pub enum Role {
     Missing,
 }
 
-/// In one word.
+/// What a report says in one word.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing wrong was found.
     Clean,
-    /// Something was.
+    /// At least one anomaly was found; under `strict`, or a note.
     Anomalies,
 }
 
-/// The report.
+/// What a scan of a history says: schema `papyra.scan/1`, by serde.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -89,7 +89,7 @@ pub struct Report {
     pub tool: String,
     /// How the history is stored.
     pub backend: Backend,
-    /// The verdict.
+    /// Healthy without an anomaly.
     pub verdict: Verdict,
     /// Sums over the history's members.
     pub totals: Totals,
@@ -103,7 +103,7 @@ pub struct Report {
     pub loaded: Option<String>,
 }
 
-/// Something that was passed over.
+/// A file or folder that lies beside the history and was not looked at.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {
@@ -124,17 +124,17 @@ impl fmt::Display for PassedOver {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Totals {
-    /// Member files.
+    /// How many member files there are.
     pub files: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// Their lines.
+    /// Their lines, damaged ones included.
     pub lines: u64,
-    /// Their intact records.
+    /// Their intact records by kind.
     pub records: Counts,
-    /// Anomalies, listed or not.
+    /// Anomalies of all files, listed or not.
     pub anomalies: u64,
-    /// Notes earned by intact records.
+    /// How many intact records earned each note.
     pub notes: BTreeMap<Note, u64>,
     /// Whole records in damaged lines that recovery would bring back.
     pub salvageable: u64,
@@ -144,11 +144,11 @@ pub struct Totals {
     pub last_timestamp: Option<f64>,
 }
 
-/// One file.
+/// What the scan of one file says.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FileReport {
-    /// Relative to what was scanned.
+    /// The file's path, relative to what was scanned.
     pub path: String,
     /// What the file is to the history.
     pub role: Role,
@@ -156,21 +156,21 @@ pub struct FileReport {
     pub index: u32,
     /// Size in bytes (of the content, when the file is compressed).
     pub bytes: u64,
-    /// Lines.
+    /// Lines, a last one without a newline included.
     pub lines: u64,
-    /// Intact records.
+    /// Intact records by kind.
     pub records: Counts,
-    /// Whole records in damaged lines.
+    /// Whole records in damaged lines, which recovery keeps.
     pub salvageable: u64,
     /// The first record's timestamp, in seconds of the writer's clock.
     pub first_timestamp: Option<f64>,
     /// The last record's timestamp, in seconds of the writer's clock.
     pub last_timestamp: Option<f64>,
-    /// Notes, with the first place of each.
+    /// The notes that intact records earned, with the first place of each.
     pub notes: Vec<NoteReport>,
     /// Anomalies, listed or not.
     pub anomaly_count: u64,
-    /// The first anomalies.
+    /// The first anomalies, in file order, as many as the scanner was told to list.
     pub anomalies: Vec<Finding>,
     /// Anomalies by reason, as far as they are told apart when they are not listed; no part of the written report.
     #[serde(skip)]

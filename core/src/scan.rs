@@ -18,7 +18,7 @@ use crate::summary::Summary;
 /// UTF-8 is checked this many bytes at a time, just ahead of the reader, while they are in the nearest cache.
 const WINDOW: usize = 16 * 1024;
 
-/// Go on, or stop scanning.
+/// What a [`Sink`] answers: go on, or stop scanning.
 pub type Flow = ControlFlow<()>;
 
 /// What recovery does with the next stretch of the file. Stretches come in order and leave no byte out.
@@ -101,6 +101,29 @@ impl<'a> Chunk<'a> {
 }
 
 /// Scans one file, or a stretch of one that begins at a line's start.
+///
+/// ```
+/// use papyra_core::scan::{Flow, Record, Scanner, Sink};
+///
+/// #[derive(Default)]
+/// struct Lines(Vec<u64>);
+///
+/// impl Sink for Lines {
+///     fn record(&mut self, record: &Record<'_>) -> Flow {
+///         self.0.push(record.line);
+///         Flow::Continue(())
+///     }
+/// }
+///
+/// let mut lines = Lines::default();
+/// let mut scanner = Scanner::new(0, Scanner::MAX_FINDINGS);
+/// for chunk in [&b"{\"kind\": \"ev"[..], b"ent\"}\nno record\n{}\n"] {
+///     _ = scanner.push(chunk, &mut lines);
+/// }
+/// let summary = scanner.finish(&mut lines);
+/// assert_eq!(lines.0, [1, 3]);
+/// assert_eq!((summary.records.total(), summary.anomalies), (2, 1));
+/// ```
 #[derive(Debug)]
 pub struct Scanner {
     max_findings: usize,

@@ -11,11 +11,11 @@ use crate::record::{Kind, Note, NoteSet, RecordFacts};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
-    /// Events.
+    /// Records of the kind `event`.
     pub event: u64,
-    /// Audits.
+    /// Records of the kind `audit`.
     pub audit: u64,
-    /// Dead letters.
+    /// Records of the kind `dead_letter`.
     pub dead_letter: u64,
     /// JSON objects of no known kind.
     pub other: u64,
@@ -33,7 +33,7 @@ impl Counts {
         }
     }
 
-    /// All of them.
+    /// The sum over all kinds.
     pub fn total(&self) -> u64 {
         self.event + self.audit + self.dead_letter + self.other
     }
@@ -50,7 +50,7 @@ impl Counts {
 /// How often a note was earned, and where first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NoteCount {
-    /// Number of records.
+    /// How many records earned it.
     pub count: u64,
     /// The first such record's line, from 1.
     pub line: u64,

@@ -55,8 +55,6 @@ faults! {
     NeverTakenBack,
     /// The new file is not synced.
     NewNotSynced,
-    /// Nor is the hidden name before the exchange.
-    JournalNotSynced,
     /// Nor are the rejects.
     RejectsNotSynced,
     /// Bytes that came while the exchange stood go before what came when it stood no more.

@@ -288,7 +288,7 @@ mod tests {
     use papyra_core::report::Report;
 
     use super::super::journal::id;
-    use super::super::{Mode, Options};
+    use super::super::outcome::{Mode, Options};
     use super::*;
     use crate::history::Choice;
 

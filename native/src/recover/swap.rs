@@ -99,10 +99,8 @@ impl Swap<'_> {
             _ = folder.remove(&hidden);
             error
         };
-        // The name has to be there after a power cut that leaves the exchange.
-        if !Fault::JournalNotSynced.is_back() {
-            folder.sync().map_err(give_up)?;
-        }
+        // An exchange is on the disk whole or not at all, and never without what this name was given before: no sync of the
+        // folder is owed in between.
         if !self.leads_to(log, self.old).map_err(give_up)? || !self.is_quiet() {
             return Err(give_up(changed(folder, log)));
         }

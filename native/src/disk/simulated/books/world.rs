@@ -85,10 +85,11 @@ impl Books {
         });
     }
 
-    /// The world has put its own copy of a file in the history's place.
+    /// The world has put its own copy of a file in the history's place, and does not sync what it writes.
     pub(in super::super) fn brought(&mut self, fs: &FileSystem, inode: Inode) {
         let ids = self.kept(&bytes_of(fs, inode)).ids;
         self.each(&ids, |record| {
+            record.safe = false;
             if record.state == State::Gone {
                 record.state = State::Maybe;
             }
