@@ -141,7 +141,7 @@ impl AofNames {
     }
 
     /// The finding on a manifest that cannot be followed, as a report has it: with what the files' names tell instead.
-    pub fn reported(&self) -> Option<Finding> {
+    pub(crate) fn reported(&self) -> Option<Finding> {
         let broken = self.broken.clone()?;
         let order = match &self.rebuilt {
             Ok(_) => format!("the files themselves leave one order: {}", self.files.join(", ")),
