@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use papyra_core::assembly::Place;
 use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, START, Survey};
-use papyra_core::redis::{AofNames, Format, Seems, is_whole_dump};
+use papyra_core::redis::{AofNames, BackupFormat, Format, Seems, is_whole_dump};
 use papyra_core::report::Backend;
 use papyra_core::rotation::{Choice, Member};
 use papyra_core::sniff;
@@ -63,7 +63,7 @@ pub(crate) struct Set {
 
 /// Where the files of a Redis backup stand among those that were opened.
 pub(crate) struct Group {
-    pub(crate) what: &'static str,
+    pub(crate) what: BackupFormat,
     /// What the names of its files begin with.
     pub(crate) prefix: String,
     pub(crate) names: AofNames,
@@ -108,7 +108,7 @@ struct ToldSet<'a> {
 
 #[derive(Serialize)]
 struct Told {
-    what: &'static str,
+    what: BackupFormat,
     manifest: Option<String>,
     files: Vec<usize>,
     beside: Vec<usize>,
@@ -299,10 +299,10 @@ impl Opening {
             beside: Vec::new(),
         };
         match files {
-            RedisFiles::Rdb(name) => one("rdb", &name),
-            RedisFiles::Dump(name) => one("dump", &name),
+            RedisFiles::Rdb(name) => one(BackupFormat::Rdb, &name),
+            RedisFiles::Dump(name) => one(BackupFormat::Dump, &name),
             RedisFiles::Aof(names) => Group {
-                what: "aof",
+                what: BackupFormat::Aof,
                 prefix: prefix.to_owned(),
                 files: names.files.iter().map(at).collect(),
                 beside: names.manifest.iter().chain(&names.history).filter_map(at).collect(),

@@ -2,7 +2,7 @@
 
 use papyra_core::escape::escape;
 use papyra_core::finding::Finding;
-use papyra_core::redis::{BackupScan, Pass, Scope};
+use papyra_core::redis::{BackupFormat, BackupScan, Pass, Scope};
 use papyra_core::report::FileReport;
 use papyra_core::scan;
 use serde::Serialize;
@@ -83,8 +83,8 @@ impl Opening {
             let places = group.files.iter().map(place).collect();
             let manifest = place(&group.beside.first().copied().filter(|_| group.names.is_there));
             let scan = match group.what {
-                "rdb" => BackupScan::rdb(&name, size, scope.clone(), most),
-                "dump" => BackupScan::payload(&name, size, scope.clone(), most),
+                BackupFormat::Rdb => BackupScan::rdb(&name, size, scope.clone(), most),
+                BackupFormat::Dump => BackupScan::payload(&name, size, scope.clone(), most),
                 _ => BackupScan::aof(group.names, sizes, scope.clone(), most),
             };
             Backup::new(scan, group.prefix, places, manifest)

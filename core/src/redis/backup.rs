@@ -188,7 +188,7 @@ impl Dump {
 impl Set {
     fn reports(self, scope: &Scope, max_findings: usize) -> Vec<FileReport> {
         // Its finding stands before those of the files.
-        let before = match (&self.names.manifest, self.names.broken) {
+        let before = match (&self.names.manifest, self.names.reported()) {
             (Some(manifest), Some(finding)) if self.names.is_there => {
                 let mut report = file(manifest, BackupFormat::Manifest);
                 report.add(finding.into());

@@ -5,7 +5,7 @@ use papyra_core::retention::Retention;
 
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
-use super::settings::{Common, Format, Settings};
+use super::settings::{Change, Common, Format, Settings};
 use super::verdict::Verdict;
 use super::when::seconds;
 use crate::compact;
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     let mut outcomes = Vec::new();
     let each = || -> Result<()> {
-        for history in settings.histories(target, "compact")? {
+        for history in settings.histories(target, Change::Compact)? {
             let progress = Progress::new(args.common.output.quiet, None);
             let outcome =
                 compact::compact(&history, policy, now, args.dry_run, args.at_rest, settings.effort(&progress))?;

@@ -9,7 +9,7 @@ use papyra_core::report::{Backend, Report};
 
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
-use super::settings::{Common, Format, Settings};
+use super::settings::{Change, Common, Format, Settings};
 use super::shown;
 use super::verdict::Verdict;
 use crate::TOOL;
@@ -180,7 +180,7 @@ pub(super) fn each(
         _ => None,
     };
     let mut failed = None;
-    for history in settings.histories(target, "recover")? {
+    for history in settings.histories(target, Change::Recover)? {
         match recover::recover(&history, options, effort) {
             Ok(outcome) => show(outcome),
             // The others are recovered all the same.

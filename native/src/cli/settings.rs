@@ -81,6 +81,22 @@ pub(super) fn label(text: &str) -> std::result::Result<String, String> {
     if is_label(text) { Ok(text.into()) } else { Err("must be text without control characters".into()) }
 }
 
+/// What a verb that writes does to logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Recover,
+    Compact,
+}
+
+impl Change {
+    fn verb(self) -> &'static str {
+        match self {
+            Change::Recover => "recover",
+            Change::Compact => "compact",
+        }
+    }
+}
+
 /// The settings in force.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -268,11 +284,12 @@ impl Settings {
     }
 
     /// The histories of a target, for verbs that write.
-    pub(super) fn histories(&self, target: Target, verb: &str) -> Result<Vec<History>> {
+    pub(super) fn histories(&self, target: Target, change: Change) -> Result<Vec<History>> {
+        let verb = change.verb();
         let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
         match target {
             // What is left of it was renamed or compressed by another tool.
-            Target::History(history) if verb != "recover" && history.set()?.is_empty() => {
+            Target::History(history) if change == Change::Compact && history.set()?.is_empty() => {
                 Err(Error::cannot_open(&history.path(), std::io::Error::from(std::io::ErrorKind::NotFound)))
             }
             Target::History(history) => Ok(vec![history]),
@@ -290,7 +307,7 @@ impl Settings {
                 Ok(logs.histories)
             }
             Target::Archive(path, format) => {
-                let advice = if verb == "recover" {
+                let advice = if change == Change::Recover {
                     "unpack it first, or name a file for what can be unpacked with --to"
                 } else {
                     "unpack it first"

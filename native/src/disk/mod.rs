@@ -29,7 +29,7 @@ mod tests {
     /// Each of these has a reason to stand outside: settings, texts of an operator's own, the page, the metrics file, a
     /// pipe that is read as it comes, and the server that a drill starts.
     const ELSEWHERE: &[&str] = &[
-        "cli/config.rs",
+        "cli/settings_file.rs",
         "cli/schemas.rs",
         "cli/meta.rs",
         "cli/inspector.rs",

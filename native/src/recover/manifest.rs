@@ -27,7 +27,7 @@ pub(super) fn undecided(set: &AofSet, broken: &redis::Finding, why: &str) -> Err
          from a backup, or write it by hand, a line for each file: `file NAME seq N type b` for the base, `type i` for those \
          that continue it; nothing was changed",
         show(&manifest),
-        papyra_core::escape::escape(broken.detail.split(';').next().unwrap_or_default().as_bytes()),
+        papyra_core::escape::escape(broken.detail.as_bytes()),
         broken.offset
     );
     Error::new(Code::Data, text)

@@ -137,10 +137,16 @@ impl AofNames {
         if let Ok(manifest) = self.rebuilt.clone() {
             self.follow(&manifest);
         }
+        self.broken = Some(broken);
+    }
+
+    /// The finding on a manifest that cannot be followed, as a report has it: with what the files' names tell instead.
+    pub(crate) fn reported(&self) -> Option<Finding> {
+        let broken = self.broken.clone()?;
         let order = match &self.rebuilt {
             Ok(_) => format!("the files themselves leave one order: {}", self.files.join(", ")),
             Err(why) => format!("the order of the files cannot be told from their names: {why}"),
         };
-        self.broken = Some(Finding { detail: format!("{}; {order}", broken.detail), ..broken });
+        Some(Finding { detail: format!("{}; {order}", broken.detail), ..broken })
     }
 }

@@ -4,6 +4,7 @@
 //! `#TS:<unix seconds>` is the only one that servers write (redis `aof.c`, `loadSingleAppendOnlyFile`). The server itself is content with less
 //! (it does not look at a bulk's closing line end); a byte that differs from what a server writes is reported here.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::redis::stream::id::decimal;
@@ -53,18 +54,48 @@ pub(crate) enum Parsed {
 pub(crate) struct Broken {
     /// The byte that does not fit.
     pub(crate) at: usize,
-    pub(crate) what: &'static str,
+    pub(crate) what: Wrong,
     /// Arguments that the command declares, if its first line is sound.
     pub(crate) declared: Option<u64>,
     /// The end of the last bulk whose length is declared, its line end included.
     pub(crate) bulk_end: Option<u64>,
 }
 
+/// What is wrong with bytes that are no command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    NoStar,
+    NoDollar,
+    NoNumber,
+    LengthLineEnd,
+    NoArguments,
+    TooLong,
+    ArgumentEnd,
+    EndlessNote,
+    UnsoundNote,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Wrong::NoStar => "a command does not begin with *",
+            Wrong::NoDollar => "an argument does not begin with $",
+            Wrong::NoNumber => "a length is not a number",
+            Wrong::LengthLineEnd => "a length line does not end with CR LF",
+            Wrong::NoArguments => "a command of no arguments",
+            Wrong::TooLong => "an argument is longer than any server takes",
+            Wrong::ArgumentEnd => "an argument is not followed by CR LF",
+            Wrong::EndlessNote => "an annotation has no end",
+            Wrong::UnsoundNote => "an annotation is not sound",
+        })
+    }
+}
+
 /// A line: sign, digits, line end.
 enum Line {
     Number(u64, usize),
     More(usize),
-    Wrong(usize, &'static str),
+    Wrong(usize, Wrong),
 }
 
 fn line(bytes: &[u8], at: usize, sign: u8) -> Line {
@@ -72,9 +103,7 @@ fn line(bytes: &[u8], at: usize, sign: u8) -> Line {
     match rest.first() {
         None => return Line::More(at + 4),
         Some(&byte) if byte != sign => {
-            let what =
-                if sign == b'*' { "a command does not begin with *" } else { "an argument does not begin with $" };
-            return Line::Wrong(at, what);
+            return Line::Wrong(at, if sign == b'*' { Wrong::NoStar } else { Wrong::NoDollar });
         }
         Some(_) => {}
     }
@@ -85,10 +114,10 @@ fn line(bytes: &[u8], at: usize, sign: u8) -> Line {
         (Some(b'\r'), None) => Line::More(end + 2),
         (Some(b'\r'), Some(b'\n')) => match decimal(&bytes[at + 1..end]) {
             Some(number) => Line::Number(number, end + 2),
-            None => Line::Wrong(at + 1, "a length is not a number"),
+            None => Line::Wrong(at + 1, Wrong::NoNumber),
         },
-        (Some(b'\r'), Some(_)) => Line::Wrong(end + 1, "a length line does not end with CR LF"),
-        _ => Line::Wrong(end, "a length is not a number"),
+        (Some(b'\r'), Some(_)) => Line::Wrong(end + 1, Wrong::LengthLineEnd),
+        _ => Line::Wrong(end, Wrong::NoNumber),
     }
 }
 
@@ -100,7 +129,7 @@ pub(crate) fn parse(bytes: &[u8], start: usize, limit: u64, args: &mut Vec<Range
     }
     let broken = |at, what, declared, bulk_end| Parsed::Broken(Broken { at, what, declared, bulk_end });
     let (count, mut at) = match line(bytes, start, b'*') {
-        Line::Number(0, _) => return broken(start + 1, "a command of no arguments", None, None),
+        Line::Number(0, _) => return broken(start + 1, Wrong::NoArguments, None, None),
         Line::Number(count, next) => (count, next),
         Line::More(need) => return Parsed::More(need - start),
         Line::Wrong(at, what) => return broken(at, what, None, None),
@@ -116,11 +145,11 @@ pub(crate) fn parse(bytes: &[u8], start: usize, limit: u64, args: &mut Vec<Range
         bulk_end = Some(declared_end);
         let end = match usize::try_from(declared_end) {
             Ok(end) if len <= limit => end,
-            _ => return broken(at + 1, "an argument is longer than any server takes", Some(count), bulk_end),
+            _ => return broken(at + 1, Wrong::TooLong, Some(count), bulk_end),
         };
         match bytes.get(end - 2..end) {
             Some(b"\r\n") => {}
-            Some(_) => return broken(end - 2, "an argument is not followed by CR LF", Some(count), bulk_end),
+            Some(_) => return broken(end - 2, Wrong::ArgumentEnd, Some(count), bulk_end),
             None => return Parsed::More(end - start),
         }
         args.push(begin..end - 2);
@@ -135,7 +164,7 @@ fn note(bytes: &[u8], start: usize) -> Parsed {
         if rest.len() < LONGEST_NOTE {
             return Parsed::More(rest.len() + 1);
         }
-        let what = "an annotation has no end";
+        let what = Wrong::EndlessNote;
         return Parsed::Broken(Broken { at: start, what, declared: None, bulk_end: None });
     };
     let text = rest[..len].strip_suffix(b"\r\n").unwrap_or_default();
@@ -144,7 +173,7 @@ fn note(bytes: &[u8], start: usize) -> Parsed {
         Some(Some(time)) => Parsed::Note(len, Some(time)),
         // An annotation without CR LF, or whose time is not a number, was not written by a server.
         Some(None) | None if time.is_some() || !rest[..len].ends_with(b"\r\n") => {
-            let what = "an annotation is not sound";
+            let what = Wrong::UnsoundNote;
             Parsed::Broken(Broken { at: start, what, declared: None, bulk_end: None })
         }
         _ => Parsed::Note(len, None),

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::command::is_known_name;
-use super::resp::{Broken, Parsed, parse};
+use super::resp::{Broken, Parsed, Wrong, parse};
 
 /// Bytes of a length line, at most: a sign, ten digits, CR LF, and one more.
 const LONGEST_LINE: usize = 14;
@@ -87,7 +87,7 @@ impl<'a> Finder<'a> {
         let begin = broken.bulk_end.map_or_else(|| self.line_end(start), |end| usize::try_from(end).ok());
         self.reach(begin?.saturating_add(NEAR));
         let from = begin.filter(|&from| from <= self.bytes.len())?;
-        let ends_wrong = broken.what.starts_with("an argument is not followed");
+        let ends_wrong = broken.what == Wrong::ArgumentEnd;
         if ends_wrong {
             // The argument has its length and not its line end: the length holds, or nothing within it is searched.
             let next = self.pass(from, missing).filter(|&next| self.is_boundary(next));
