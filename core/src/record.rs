@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-/// The top-level fields that Papyra writes; the numeric value is the field's bit in a [`FieldSet`].
+/// The top-level fields that Papyra writes; the numeric value is the field's bit in a set of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs)] // The names are the fields' own.

@@ -1,9 +1,9 @@
 //! The JSON dialect of Python's `json` module, as far as a log line needs it: is this a value that `json.loads`
 //! takes, and what does its top level hold?
 //!
-//! Two readers of one grammar, held together by tests: [`fast`] accepts a whole clean line that lies in one piece
-//! and gives up on everything else, guessing at what is [`expected`]; [`machine`] takes any bytes in any pieces, and
-//! knows where and why a line broke. [`template`] learns from what the first accepts, to accept its like sooner.
+//! Two readers of one grammar, held together by tests: `fast` accepts a whole clean line that lies in one piece
+//! and gives up on everything else, guessing at what is `expected`; `machine` takes any bytes in any pieces, and
+//! knows where and why a line broke. `template` learns from what the first accepts, to accept its like sooner.
 //! Materialising fields for people is not done here but in [`crate::view`].
 
 pub(crate) mod expected;

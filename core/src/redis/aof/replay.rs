@@ -39,7 +39,7 @@ pub struct Replay<P, F> {
     pub untold: Untold,
     /// The file that is being read, counted by [`Replay::next_file`].
     pub(in crate::redis) file: u32,
-    /// Findings and the file that each is in, the first [`MOST_FINDINGS`] of them.
+    /// Findings and the file that each is in, the first `MOST_FINDINGS` of them.
     pub findings: Vec<(u32, Finding)>,
     /// How many there are.
     pub found: u64,
