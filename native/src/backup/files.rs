@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::access::Access;
+use super::brief::Brief;
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result};
 
@@ -113,6 +114,12 @@ pub trait Files: Debug + Send + Sync {
 
     /// Forgets what was seen of things that may change, where it is remembered.
     fn renew(&self) {}
+
+    /// What is noted of a backup in it and the bytes that the backup took, where that is as good as a look into the backup:
+    /// all of its files are there, as far as names and sizes tell.
+    fn noted(&self, _name: &str) -> Result<Option<(Brief, Option<u64>)>> {
+        Ok(None)
+    }
 
     /// How many bytes it took that were not there before, where backups share some.
     fn added(&self) -> Option<u64> {

@@ -1,14 +1,15 @@
 //! The backups in a folder, as their manifests, the records beside them, and names and sizes of their files tell; no
-//! stored log is read.
+//! stored log is read, and far away no manifest where a snapshot notes what it says.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
-use papyra_core::manifest::{Compression, Manifest};
+use papyra_core::manifest::Compression;
 use papyra_core::report::Verdict;
 use serde::Serialize;
 
+use super::brief::Brief;
 use super::files::side_by_side;
 use super::{Attestation, Attested, Backup, Files, at, attest, is_from_future, is_unreachable, names};
 use crate::error::{Code, Error, Result, show};
@@ -131,25 +132,25 @@ impl Entry {
     }
 
     /// What the manifest says.
-    fn tell(&mut self, manifest: &Manifest, now: Timestamp) {
-        self.time = manifest.created.parse().ok();
+    fn tell(&mut self, brief: Brief, now: Timestamp) {
+        self.time = brief.created.parse().ok();
         if self.time.is_none() {
             self.problem = Some("its manifest does not say when it was made".into());
         }
         self.created = self.time.map(super::rfc3339);
         self.age_seconds = self.time.map(|time| now.duration_since(time).as_secs_f64());
         self.from_future = self.time.is_some_and(|time| is_from_future(time, now));
-        self.series = Some(manifest.series());
-        self.host = manifest.host.clone();
-        self.source = manifest.source.path.clone();
-        self.folder = Some(manifest.source.folder.clone());
-        self.tags = manifest.tags.clone();
-        self.bytes = manifest.bytes();
-        self.stored_bytes = manifest.stored_bytes();
-        self.compression = Some(manifest.compression);
-        self.records = manifest.scan.totals.records.total();
-        self.verdict = Some(manifest.scan.verdict);
-        self.stored = manifest.files.iter().map(|file| (file.stored.clone(), file.stored_bytes)).collect();
+        self.series = Some(brief.series);
+        self.host = brief.host;
+        self.source = brief.source;
+        self.folder = Some(brief.folder);
+        self.tags = brief.tags;
+        self.bytes = brief.bytes;
+        self.stored_bytes = brief.stored_bytes;
+        self.compression = Some(brief.compression);
+        self.records = brief.records;
+        self.verdict = Some(brief.verdict);
+        self.manifest_sha256 = brief.manifest_sha256;
     }
 
     /// Reads what may change of a backup that is there: the records beside it, and names and sizes of its files.
@@ -163,6 +164,11 @@ impl Entry {
                 break;
             }
         }
+        self.look_beside(folder, now)
+    }
+
+    /// Reads the records beside it.
+    fn look_beside(&mut self, folder: &dyn Files, now: Timestamp) -> Result<()> {
         let mut notes = Vec::new();
         let mut find = |what| attest::find(folder, &self.name, &self.manifest_sha256, what, &mut notes);
         (self.verified, self.drilled) = (find(Attested::Verified)?, find(Attested::Drilled)?);
@@ -191,8 +197,24 @@ pub fn list(backups: &Path, now: Timestamp) -> Result<Vec<Entry>> {
 
 /// The same of a folder that is open.
 pub(super) fn entries(folder: &dyn Files, now: Timestamp) -> Result<Vec<Entry>> {
+    sorted(folder, now, Depth::Noted)
+}
+
+/// The same, with a look into every backup, whatever is noted of it.
+pub(super) fn entries_opened(folder: &dyn Files, now: Timestamp) -> Result<Vec<Entry>> {
+    sorted(folder, now, Depth::Opened)
+}
+
+/// Whether what is noted of a backup is good enough.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Noted,
+    Opened,
+}
+
+fn sorted(folder: &dyn Files, now: Timestamp, depth: Depth) -> Result<Vec<Entry>> {
     let names = names(folder)?;
-    let all = side_by_side(folder.width(), &names, |name| entry(folder, name.clone(), now))?;
+    let all = side_by_side(folder.width(), &names, |name| entry(folder, name.clone(), now, depth))?;
     let mut entries: Vec<Entry> = all.into_iter().flatten().collect();
     entries.sort_by(|a, b| (a.time, &a.name).cmp(&(b.time, &b.name)));
     Ok(entries)
@@ -208,10 +230,10 @@ pub fn all_readable<'a>(entries: impl IntoIterator<Item = &'a Entry>, so: &str) 
 }
 
 /// What there is to say of one backup; `None` when it has gone meanwhile.
-fn entry(folder: &dyn Files, name: String, now: Timestamp) -> Result<Option<Entry>> {
+fn entry(folder: &dyn Files, name: String, now: Timestamp, depth: Depth) -> Result<Option<Entry>> {
     let path = folder.join(&name);
     let mut entry = Entry::new(name, path);
-    match describe(&mut entry, folder, now) {
+    match describe(&mut entry, folder, now, depth) {
         Ok(()) => {}
         Err(error) if is_unreachable(&error) => return Err(error),
         Err(_) if folder.look(&entry.name)? == super::files::Look::Nothing => return Ok(None),
@@ -224,12 +246,19 @@ fn entry(folder: &dyn Files, name: String, now: Timestamp) -> Result<Option<Entr
     Ok(Some(entry))
 }
 
-fn describe(entry: &mut Entry, folder: &dyn Files, now: Timestamp) -> Result<()> {
+fn describe(entry: &mut Entry, folder: &dyn Files, now: Timestamp, depth: Depth) -> Result<()> {
+    if depth == Depth::Noted
+        && let Some((brief, added)) = folder.noted(&entry.name)?
+    {
+        entry.tell(brief, now);
+        entry.new_bytes = added;
+        return entry.look_beside(folder, now);
+    }
     let files = folder.folder(&entry.name)?;
     // Without a lock: a backup that is being restored is listed all the same.
     let backup = Backup::read(files)?;
-    entry.tell(&backup.manifest, now);
+    entry.tell(Brief::of(&backup.manifest, &backup.manifest_sha256), now);
     entry.new_bytes = backup.files.added();
-    entry.manifest_sha256 = backup.manifest_sha256;
+    entry.stored = backup.manifest.files.iter().map(|file| (file.stored.clone(), file.stored_bytes)).collect();
     entry.look(folder, &*backup.files, now)
 }

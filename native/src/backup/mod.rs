@@ -6,6 +6,7 @@
 
 mod access;
 mod attest;
+mod brief;
 pub mod create;
 mod cut;
 pub mod diff;
@@ -181,11 +182,16 @@ pub fn names(backups: &dyn Files) -> Result<Vec<String>> {
     let mut names = backups.names()?;
     names.retain(|name| manifest::is_name(name) && name != "lost+found");
     names.sort();
-    let is_one = |name: &String| match backups.folder(name).and_then(|folder| is_backup(&*folder)) {
-        Err(error) if is_unreachable(&error) => Err(error),
-        // Otherwise it is no folder, or gone.
-        Err(_) => Ok(backups.look(name)? == Look::Folder),
-        known => known,
+    let is_one = |name: &String| {
+        if backups.noted(name)?.is_some() {
+            return Ok(true);
+        }
+        match backups.folder(name).and_then(|folder| is_backup(&*folder)) {
+            Err(error) if is_unreachable(&error) => Err(error),
+            // Otherwise it is no folder, or gone.
+            Err(_) => Ok(backups.look(name)? == Look::Folder),
+            known => known,
+        }
     };
     let are = side_by_side(backups.width(), &names, is_one)?;
     Ok(names.into_iter().zip(are).filter_map(|(name, is_one)| is_one.then_some(name)).collect())

@@ -12,7 +12,7 @@ use jiff::{Span, Timestamp};
 use papyra_core::escape::escape;
 use serde::Serialize;
 
-use super::list::{Entry, all_readable, entries};
+use super::list::{Entry, all_readable, entries_opened};
 use super::series::unknown;
 use super::verify::foreign;
 use super::{Backup, Files, at, is_itself_a_backup, no_backups};
@@ -74,7 +74,7 @@ pub fn prune(backups: &Path, series: Option<&str>, keep: &Keep, apply: bool, now
     let folder = at(backups)?;
     // What is decided on is what is there when it is removed: nobody adds or removes a backup meanwhile.
     let _names = if apply { folder.tidy()? } else { None };
-    let mut entries = entries(&*folder, now)?;
+    let mut entries = entries_opened(&*folder, now)?;
     let is_meant = |entry: &&Entry| series.is_none() || entry.series.is_none() || entry.series.as_deref() == series;
     all_readable(
         entries.iter().filter(is_meant),

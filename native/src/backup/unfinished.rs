@@ -16,6 +16,7 @@ use papyra_core::sums;
 use papyra_core::verification::sums_of;
 
 use super::access::Access;
+use super::brief::Brief;
 use super::guard::Backups;
 use super::list::{Entry, entries};
 use super::pass::{BLOCK, Passed, Task, pass, sha256};
@@ -24,7 +25,7 @@ use super::repository::{packing, packing::Packing};
 use super::series::Filing;
 use super::stored::{Inside, look_inside};
 use super::writing::{Syncer, pack, set_attributes};
-use super::{UNFINISHED, at, clear_leftovers, host_mark, rfc3339};
+use super::{UNFINISHED, clear_leftovers, host_mark, rfc3339};
 use crate::TOOL;
 use crate::disk::{File, Folder, Lock, Stat, sys};
 use crate::error::{Code, Error, Result, show};
@@ -128,25 +129,25 @@ impl<'a> Unfinished<'a> {
             let text = format!("{} is a backup itself: choose another folder for backups", show(folder.path()));
             return Err(Error::new(Code::CannotCreate, text));
         }
-        let mut last = None;
-        let mut warnings = match at(backups.path()).and_then(|there| entries(&*there, created)) {
-            Ok(entries) => {
-                let ours = |entry: &&Entry| entry.series.as_ref() == Some(&filing.series) && entry.is_restorable();
-                last =
-                    entries.iter().rev().find(ours).filter(|entry| !entry.is_damaged()).map(|entry| entry.name.clone());
-                filing.warnings(&entries)
-            }
-            Err(error) if matches!(backups, Backups::Repository(_)) => return Err(error),
-            Err(error) => vec![format!("the backups that are there cannot be looked at: {error}")],
-        };
+        let mut warnings;
         let (name, to) = match backups {
             Backups::Repository(site) => {
-                let packing = Packing::begin(Arc::clone(site), effort.threads, last.as_deref())?;
+                let mut packing = Packing::begin(Arc::clone(site), effort.threads)?;
+                let entries = entries(&packing.backups(), created)?;
+                warnings = filing.warnings(&entries);
                 warnings.extend(packing.warning()?);
-                let taken = |name: &str| packing.has(name);
+                let ours = |entry: &&Entry| entry.series.as_ref() == Some(&filing.series) && entry.is_restorable();
+                if let Some(last) = entries.iter().rev().find(ours).filter(|entry| !entry.is_damaged()) {
+                    packing.build_on(&last.name);
+                }
+                let taken = |name: &str| Ok(entries.iter().any(|entry| entry.name == name));
                 (free_name(backups, name, created, &taken)?, To::Repository(Box::new(packing)))
             }
             Backups::Folder(folder) => {
+                warnings = match entries(folder, created) {
+                    Ok(entries) => filing.warnings(&entries),
+                    Err(error) => vec![format!("the backups that are there cannot be looked at: {error}")],
+                };
                 let _names = folder.lock_within(PATIENCE)?;
                 clear_leftovers(folder)?;
                 let taken = |name: &str| Ok(folder.stat(name)?.is_some() || folder.stat(hidden(name))?.is_some());
@@ -283,7 +284,8 @@ impl<'a> Unfinished<'a> {
         let manifest = self.manifest(about)?;
         let path = self.path();
         let text = json(&manifest)?;
-        let sums = sums::write(&sums_of(&manifest, &sha256(text.as_bytes())));
+        let brief = Brief::of(&manifest, &sha256(text.as_bytes()));
+        let sums = sums::write(&sums_of(&manifest, &brief.manifest_sha256));
         let texts = [(manifest::NAME, text.as_bytes()), (manifest::SUMS, &sums[..])];
         let (added, left) = match self.to {
             To::Folder(mut hidden) => {
@@ -307,7 +309,7 @@ impl<'a> Unfinished<'a> {
                     _ = file.write_all(text);
                     packing.add(name, file, &attributes)?;
                 }
-                let (added, left) = packing.finish(&manifest)?;
+                let (added, left) = packing.finish(&manifest, brief)?;
                 (Some(added), left)
             }
         };

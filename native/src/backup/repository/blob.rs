@@ -30,7 +30,7 @@ impl Repository {
         id: &Id,
         keeping: Option<Trust>,
     ) -> Result<std::result::Result<Vec<u8>, String>> {
-        let index = self.index();
+        let index = self.index()?;
         let kept = self.store.cache.get().filter(|_| keeping.is_some());
         let name = format!("{BLOBS}/{}", id.to_hex().as_str());
         if let Some(cache) = kept.filter(|_| keeping == Some(Trust::Kept))
@@ -80,13 +80,20 @@ impl Repository {
         Ok(Err(wrong.unwrap_or_else(|| index::unknown(id))))
     }
 
-    pub(super) fn index(&self) -> Arc<Index> {
-        Arc::clone(&self.index.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Where the blobs lie. A list far away may have no need to ask.
+    pub(super) fn index(&self) -> Result<Arc<Index>> {
+        // One reads it, and who comes meanwhile waits.
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &*index {
+            return Ok(Arc::clone(index));
+        }
+        let read = Arc::new(Index::read(&self.store, &self.seal, self.trust)?);
+        Ok(Arc::clone(index.insert(read)))
     }
 
     pub(super) fn read_index_again(&self, trust: Trust) -> Result<Arc<Index>> {
         let index = Arc::new(Index::read(&self.store, &self.seal, trust)?);
-        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&index);
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&index));
         Ok(index)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use rustic_core::Id;
 use rustic_core::repofile::{BlobType, FileType, IndexFile, IndexPack};
 
+use super::note::head;
 use super::seal::{ADDED, Seal};
 use super::store::{Store, Trust};
 use crate::backup::files::side_by_side;
@@ -25,6 +26,8 @@ pub(super) struct Index {
     places: Vec<Place>,
     /// The packs that are there, with their sizes in bytes, once they are asked for.
     there: OnceLock<HashMap<Id, u64>>,
+    /// Those that the index tells of, too, with the same size, by the first digits of their IDs.
+    whole: OnceLock<HashMap<u64, u64>>,
     asking: Mutex<()>,
 }
 
@@ -32,6 +35,8 @@ pub(super) struct Index {
 struct Pack {
     id: Id,
     size: u64,
+    /// The index file that tells of it.
+    file: Id,
     /// A prune has found that no snapshot needs it, and removes it later.
     is_marked: bool,
 }
@@ -53,21 +58,26 @@ pub(super) struct Place {
 impl Index {
     pub(super) fn read(store: &Store, seal: &Seal, trust: Trust) -> Result<Index> {
         let mut tries = TRIES;
+        let mut files = listed(store)?;
         loop {
-            let before = store.list(FileType::Index)?;
             tries -= 1;
-            match Index::read_once(store, seal, trust) {
-                Err(_) if tries > 0 && store.list(FileType::Index)? != before => {}
-                other => return other,
+            let read = Index::read_once(store, seal, trust, &files);
+            if read.is_ok() || tries == 0 {
+                return read;
             }
+            let now = listed(store)?;
+            if now == files {
+                return read;
+            }
+            files = now;
         }
     }
 
-    fn read_once(store: &Store, seal: &Seal, trust: Trust) -> Result<Index> {
-        let (mut files, mut packs, mut places) = (BTreeSet::new(), Vec::new(), Vec::new());
-        let mut add = |pack: IndexPack, is_marked| {
+    fn read_once(store: &Store, seal: &Seal, trust: Trust, files: &BTreeSet<Id>) -> Result<Index> {
+        let (mut packs, mut places) = (Vec::new(), Vec::new());
+        let mut add = |pack: IndexPack, file, is_marked| {
             let number = u32::try_from(packs.len()).unwrap_or(u32::MAX);
-            packs.push(Pack { id: *pack.id, size: u64::from(pack.pack_size()), is_marked });
+            packs.push(Pack { id: *pack.id, size: u64::from(pack.pack_size()), file, is_marked });
             places.extend(pack.blobs.into_iter().map(|blob| Place {
                 kind: blob.tpe,
                 id: *blob.id,
@@ -77,27 +87,27 @@ impl Index {
                 unpacked: blob.location.uncompressed_length.map(std::num::NonZeroU32::get),
             }));
         };
-        let ids: Vec<Id> = store.list(FileType::Index)?.into_iter().map(|(id, _)| id).collect();
+        let ids: Vec<Id> = files.iter().copied().collect();
         let read = |id: &Id| -> Result<IndexFile> {
             store.text(seal, FileType::Index, id, trust)?.map_err(|error| {
                 error.and("restic repair index (restic rebuild-index before 0.16) makes the index from the packs")
             })
         };
         for (id, file) in ids.iter().zip(side_by_side(store.site.width(), &ids, read)?) {
-            files.insert(*id);
-            file.packs.into_iter().for_each(|pack| add(pack, false));
-            file.packs_to_delete.into_iter().for_each(|pack| add(pack, true));
+            file.packs.into_iter().for_each(|pack| add(pack, *id, false));
+            file.packs_to_delete.into_iter().for_each(|pack| add(pack, *id, true));
         }
         places.sort_unstable_by_key(|place| (place.kind, place.id, packs[place.pack as usize].is_marked));
         if let Some(cache) = store.cache.get() {
             cache.keep_only("index", &files.iter().map(|id| id.to_hex().as_str().to_owned()).collect());
         }
-        Ok(Index { files, packs, places, there: OnceLock::new(), asking: Mutex::default() })
+        let (there, whole) = (OnceLock::new(), OnceLock::new());
+        Ok(Index { files: files.clone(), packs, places, there, whole, asking: Mutex::default() })
     }
 
     /// Whether the index files are still those that it was read from.
     pub(super) fn is_current(&self, store: &Store) -> Result<bool> {
-        Ok(store.list(FileType::Index)?.into_iter().map(|(id, _)| id).collect::<BTreeSet<Id>>() == self.files)
+        Ok(listed(store)? == self.files)
     }
 
     /// Where a blob lies, perhaps.
@@ -117,12 +127,13 @@ impl Index {
         &self.packs[place.pack as usize].id
     }
 
-    /// A pack that holds a blob and is there, has its size and will not be removed: what a new backup may rely on.
-    pub(super) fn holder(&self, store: &Store, kind: BlobType, id: &Id) -> Result<Option<Id>> {
+    /// A pack that holds a blob and is there, has its size and will not be removed, with that size and the index file that
+    /// tells of it: what a new backup may rely on.
+    pub(super) fn holder(&self, store: &Store, kind: BlobType, id: &Id) -> Result<Option<(Id, u64, Id)>> {
         let there = self.there(store)?;
         let packs = self.places(kind, id).iter().map(|place| &self.packs[place.pack as usize]);
         let mut packs = packs.filter(|pack| !pack.is_marked && there.get(&pack.id) == Some(&pack.size));
-        Ok(packs.next().map(|pack| pack.id))
+        Ok(packs.next().map(|pack| (pack.id, pack.size, pack.file)))
     }
 
     /// Why a blob cannot be read, as far as packs and their sizes tell.
@@ -147,6 +158,16 @@ impl Index {
         Ok(unsound.map(|pack| pack.id).collect())
     }
 
+    /// Whether packs are there with these sizes, and the index tells of them. They come as what a snapshot notes, if it does.
+    pub(super) fn has_all(&self, store: &Store, packs: Option<impl Iterator<Item = (u64, u64)>>) -> Result<bool> {
+        let there = self.there(store)?;
+        let whole = self.whole.get_or_init(|| {
+            let whole = self.packs.iter().filter(|pack| there.get(&pack.id) == Some(&pack.size));
+            whole.map(|pack| (head(&pack.id), pack.size)).collect()
+        });
+        Ok(packs.is_some_and(|mut packs| packs.all(|(pack, size)| whole.get(&pack) == Some(&size))))
+    }
+
     fn there(&self, store: &Store) -> Result<&HashMap<Id, u64>> {
         // One asks, and who comes meanwhile waits for the answer.
         let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,6 +177,11 @@ impl Index {
         let there = store.list(FileType::Pack)?.into_iter().collect();
         Ok(self.there.get_or_init(|| there))
     }
+}
+
+/// The index files that are there.
+fn listed(store: &Store) -> Result<BTreeSet<Id>> {
+    Ok(store.list(FileType::Index)?.into_iter().map(|(id, _)| id).collect())
 }
 
 impl Place {

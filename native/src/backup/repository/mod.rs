@@ -14,6 +14,7 @@ mod chunk;
 mod incoming;
 mod index;
 mod lock;
+mod note;
 mod pack;
 pub(super) mod packing;
 mod place;
@@ -37,6 +38,7 @@ use crate::disk::{self, Folder, Lock};
 use crate::error::{Code, Error, Result, show};
 use cache::Cache;
 use index::{Index, short};
+use note::There;
 pub(super) use place::{find, folder_of, is_one, site_at};
 pub use place::{init, is_repository, named};
 use seal::Seal;
@@ -75,7 +77,12 @@ pub(super) struct Repository {
     store: Arc<Store>,
     seal: Seal,
     inner: rustic_core::Repository<OpenStatus>,
-    index: Mutex<Arc<Index>>,
+    /// How much what was fetched before is trusted.
+    trust: Trust,
+    /// Where the blobs lie, once that was asked for.
+    index: Mutex<Option<Arc<Index>>>,
+    /// What was there when that was last asked for.
+    there: Mutex<Option<Arc<There>>>,
     path: PathBuf,
     /// Its backups as they were last listed, by name.
     backups: Mutex<BTreeMap<String, Found>>,
@@ -130,8 +137,17 @@ impl Repository {
         if store.site.folder().is_none() {
             _ = store.cache.set(Cache::of(&opened.config().id.to_hex()));
         }
-        let index = Mutex::new(Arc::new(Index::read(&store, &seal, trust)?));
-        Ok(Repository { store, seal, inner: opened, index, path, backups: Mutex::default(), records: Mutex::default() })
+        Ok(Repository {
+            store,
+            seal,
+            inner: opened,
+            trust,
+            index: Mutex::default(),
+            there: Mutex::default(),
+            path,
+            backups: Mutex::default(),
+            records: Mutex::default(),
+        })
     }
 
     /// The place of a backup of that name.
@@ -153,7 +169,7 @@ impl Repository {
 #[derive(Debug, Clone)]
 enum Found {
     /// A backup.
-    Whole(Box<SnapshotFile>),
+    Whole(Arc<SnapshotFile>),
     /// Not what was written, and what is wrong with it.
     Changed(Id, String),
 }

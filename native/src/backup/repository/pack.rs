@@ -1,7 +1,7 @@
 //! Storing blobs: those that are new are compressed and sealed, gathered into packs, and told of by index files when the
 //! packs are on the disk (restic's design, "Pack Format", "Indexing").
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::Repository;
 use super::index::Index;
+use super::note::Needs;
 use crate::error::{Code, Error, Result};
 
 /// A pack is written when it has so many bytes (restic's own default).
@@ -38,8 +39,10 @@ struct State {
     stored: HashSet<(BlobType, Id)>,
     /// Packs that no index tells of yet.
     packs: Vec<IndexedPack>,
-    /// What the snapshot needs.
-    needed: BTreeSet<Id>,
+    /// The packs that the snapshot needs, with their sizes in bytes.
+    needed: BTreeMap<Id, u64>,
+    /// The index files that tell of them.
+    index: BTreeSet<Id>,
     added: u64,
     failed: Option<Error>,
 }
@@ -78,9 +81,9 @@ struct IndexedBlob {
 
 impl Packer {
     /// `level` is how hard zstd tries.
-    pub(super) fn new(repository: Arc<Repository>, level: i32) -> Packer {
-        let index = repository.index();
-        Packer { repository, index, level, state: Mutex::default() }
+    pub(super) fn new(repository: Arc<Repository>, level: i32) -> Result<Packer> {
+        let index = repository.index()?;
+        Ok(Packer { repository, index, level, state: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -109,15 +112,25 @@ impl Packer {
         self.state().added
     }
 
-    /// The packs that the backup needs.
-    pub(super) fn needed(&self) -> BTreeSet<Id> {
+    /// The packs that the backup needs, with their sizes in bytes.
+    pub(super) fn needed(&self) -> BTreeMap<Id, u64> {
         self.state().needed.clone()
+    }
+
+    /// The same, and the index files that tell of them, for the snapshot to note.
+    pub(super) fn needs(&self) -> Needs {
+        let state = self.state();
+        Needs::new(&state.needed, &state.index)
     }
 
     /// Whether a blob was there before, in a pack that is whole; then the backup needs that pack.
     pub(super) fn rely_on(&self, kind: BlobType, id: &Id) -> Result<bool> {
         let holder = self.index.holder(&self.repository.store, kind, id)?;
-        self.state().needed.extend(holder);
+        if let Some((pack, size, file)) = holder {
+            let mut state = self.state();
+            state.needed.insert(pack, size);
+            state.index.insert(file);
+        }
         Ok(holder.is_some())
     }
 
@@ -179,7 +192,7 @@ impl Packer {
         self.repository.store.put(FileType::Pack, &id, &pieces)?;
         let mut state = self.state();
         state.added += pack.bytes as u64;
-        state.needed.insert(id);
+        state.needed.insert(id, pack.bytes as u64);
         state.packs.push(IndexedPack {
             id: id.to_hex().as_str().to_owned(),
             blobs: pack.blobs,
@@ -196,7 +209,9 @@ impl Packer {
             return Ok(());
         }
         let text = serde_json::to_vec(&IndexText { packs }).map_err(|error| Error::new(Code::Io, error.to_string()))?;
-        self.write_text(FileType::Index, &text).map(|_| ())
+        let id = self.write_text(FileType::Index, &text)?;
+        self.state().index.insert(id);
+        Ok(())
     }
 
     /// Writes the text of an index or a snapshot.

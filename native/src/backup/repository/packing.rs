@@ -19,12 +19,16 @@ use super::chunk::Chunker;
 pub(in crate::backup) use super::incoming::Incoming;
 use super::incoming::{Stored, Storers};
 use super::index::told_of;
+use super::note::Note;
 use super::pack::Packer;
 use super::reuse::{Known, known};
+use super::root::Root;
 use super::site::Site;
-use super::store::Trust;
+use super::store::{Store, Trust};
 use super::{NAME, OURS, Repository, SERIES, VERDICT, lock};
 use crate::TOOL;
+use crate::backup::brief::Brief;
+use crate::backup::files::Files;
 use crate::disk::{Folder, Lock, Stat};
 use crate::error::{Code, Error, Result, show};
 
@@ -57,8 +61,8 @@ pub(in crate::backup) struct Attributes {
 }
 
 impl Packing {
-    /// Begins a backup in the repository that lies there; `last` is the last one of its series.
-    pub(in crate::backup) fn begin(site: Arc<dyn Site>, threads: usize, last: Option<&str>) -> Result<Packing> {
+    /// Begins a backup in the repository that lies there.
+    pub(in crate::backup) fn begin(site: Arc<dyn Site>, threads: usize) -> Result<Packing> {
         // While it goes on nobody prunes: no papyra, where locks reach, and no restic.
         let ours = site.folder().map(|folder| share_within(folder, PATIENCE)).transpose()?;
         let repository = Arc::new(Repository::open(site, Trust::Kept)?);
@@ -76,13 +80,10 @@ impl Packing {
             return Err(Error::new(Code::Usage, text));
         }
         let all = lock::Lock::take(&repository, false, PATIENCE)?;
-        repository.read_index_again(Trust::Kept)?;
-        // Without it, all is read.
-        let known = last.and_then(|last| known(&repository, last).ok()).unwrap_or_default();
         let level = config.zstd().ok().flatten().filter(|level| *level != 0).unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
-        let packer = Arc::new(Packer::new(repository, level));
+        let packer = Arc::new(Packer::new(repository, level)?);
         let storers = Storers::begin(&packer, threads);
-        Ok(Packing { packer, storers, nodes: BTreeMap::new(), known, lock: Some(all), _ours: ours })
+        Ok(Packing { packer, storers, nodes: BTreeMap::new(), known: HashMap::new(), lock: Some(all), _ours: ours })
     }
 
     /// What the operator should know of the repository: packs that are lost or cut. What they held is stored again.
@@ -95,9 +96,14 @@ impl Packing {
         self.packer.repository.join(name)
     }
 
-    /// Whether there is a backup of that name.
-    pub(in crate::backup) fn has(&self, name: &str) -> Result<bool> {
-        Ok(self.packer.repository.backups()?.contains_key(name))
+    /// The backups that are there.
+    pub(in crate::backup) fn backups(&self) -> impl Files + use<> {
+        Root(Arc::clone(&self.packer.repository))
+    }
+
+    /// Takes from that backup what has not changed since; without it, all is read.
+    pub(in crate::backup) fn build_on(&mut self, last: &str) {
+        self.known = known(&self.packer.repository, last).unwrap_or_default();
     }
 
     /// Begins a file.
@@ -160,7 +166,7 @@ impl Packing {
 
     /// Writes the trees, the rest of the packs, an index and, last of all, the snapshot. Returns how many bytes were new,
     /// and what it has left behind, if anything.
-    pub(in crate::backup) fn finish(mut self, manifest: &Manifest) -> Result<(u64, Option<String>)> {
+    pub(in crate::backup) fn finish(mut self, manifest: &Manifest, brief: Brief) -> Result<(u64, Option<String>)> {
         self.storers.stop();
         let packer = Arc::clone(&self.packer);
         packer.check()?;
@@ -169,22 +175,20 @@ impl Packing {
         let tree = self.trees(manifest)?;
         packer.flush()?;
         let added = packer.added();
-        let snapshot = snapshot(manifest, tree, files, bytes, added);
+        let mut snapshot = snapshot(manifest, tree, files, bytes, added);
+        snapshot.description = serde_json::to_string(&Note::new(brief, packer.needs())).ok();
         let text = serde_json::to_vec(&snapshot).map_err(|error| Error::new(Code::Io, error.to_string()))?;
         let id = packer.write_text(FileType::Snapshot, &text)?;
         // Not every tool that prunes looks at locks.
         let Repository { store, inner, path, .. } = &*packer.repository;
-        let there: HashSet<Id> = store.list(FileType::Pack)?.into_iter().map(|(id, _)| id).collect();
-        for pack in packer.needed() {
-            if !there.contains(&pack) {
-                let done = inner.delete_snapshots(&[id.into()]);
-                done.map_err(|error| store.told("remove a snapshot of", &error))?;
-                let text = format!(
-                    "{} was pruned by another tool meanwhile: try again; papyra backup prune waits for others",
-                    show(path)
-                );
-                return Err(Error::new(Code::TryAgain, text));
-            }
+        if lacks_one(store, packer.needed().keys())? {
+            let done = inner.delete_snapshots(&[id.into()]);
+            done.map_err(|error| store.told("remove a snapshot of", &error))?;
+            let text = format!(
+                "{} was pruned by another tool meanwhile: try again; papyra backup prune waits for others",
+                show(path)
+            );
+            return Err(Error::new(Code::TryAgain, text));
         }
         // The backup is there, whatever becomes of the lock.
         let left = self.lock.take().and_then(|lock| lock.give_up().err()).map(|error| {
@@ -232,6 +236,20 @@ impl Drop for Packing {
         // What a run that failed has stored is there for the next one.
         _ = self.packer.write_index();
     }
+}
+
+/// Whether one of the packs is not there now.
+fn lacks_one<'a>(store: &Store, mut packs: impl Iterator<Item = &'a Id>) -> Result<bool> {
+    if store.site.folder().is_none() {
+        let there: HashSet<Id> = store.list(FileType::Pack)?.into_iter().map(|(id, _)| id).collect();
+        return Ok(packs.any(|pack| !there.contains(pack)));
+    }
+    for pack in packs {
+        if !store.has(FileType::Pack, pack)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Waits for whoever prunes, at most so long.

@@ -11,6 +11,7 @@ use super::index::told_of;
 use super::store::Trust;
 use super::{BLOBS, PATIENCE, RECORDS, Repository, SMALL, lock};
 use crate::backup::attest::forget;
+use crate::backup::brief::Brief;
 use crate::backup::files::{Bytes, Files, Hold, Look};
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
@@ -106,6 +107,11 @@ impl Files for Root {
         let bytes = opened.unwrap_or_default();
         let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
         Ok(Box::new(Held { bytes: Cursor::new(bytes[from..].to_vec()), damage }))
+    }
+
+    fn noted(&self, name: &str) -> Result<Option<(Brief, Option<u64>)>> {
+        // At hand a look into the backup costs little, and says more.
+        if self.0.store.site.folder().is_some() { Ok(None) } else { self.0.note(name) }
     }
 
     fn folder(&self, name: &str) -> Result<Box<dyn Files>> {

@@ -66,13 +66,25 @@ impl Tops {
     }
 }
 
-fn split<'a>(folder: &Folder, name: &'a str, make: bool) -> Result<(Folder, &'a str)> {
+/// The folder that a file lies in, by way of `step`, which may find that there is none, and the file's name there.
+fn walk<'a>(
+    folder: &Folder,
+    name: &'a str,
+    step: impl Fn(&Folder, &str) -> Result<Option<Folder>>,
+) -> Result<Option<(Folder, &'a str)>> {
     let mut folder = folder.clone();
     let (way, name) = name.rsplit_once('/').unwrap_or(("", name));
-    for step in way.split('/').filter(|step| !step.is_empty()) {
-        folder = if make { folder.subfolder(step)? } else { folder.existing_subfolder(step)? };
+    for part in way.split('/').filter(|part| !part.is_empty()) {
+        let Some(inner) = step(&folder, part)? else { return Ok(None) };
+        folder = inner;
     }
-    Ok((folder, name))
+    Ok(Some((folder, name)))
+}
+
+fn split<'a>(folder: &Folder, name: &'a str, make: bool) -> Result<(Folder, &'a str)> {
+    let open = if make { Folder::subfolder } else { Folder::existing_subfolder };
+    let way = walk(folder, name, |folder, part| open(folder, part).map(Some))?;
+    Ok(way.unwrap_or_else(|| (folder.clone(), name)))
 }
 
 impl Site for Folder {
@@ -111,14 +123,11 @@ impl Site for Folder {
     }
 
     fn size(&self, name: &str) -> Result<Option<u64>> {
-        let mut folder = self.clone();
-        let (way, name) = name.rsplit_once('/').unwrap_or(("", name));
-        for step in way.split('/').filter(|step| !step.is_empty()) {
-            if folder.stat(step)?.is_none() {
-                return Ok(None);
-            }
-            folder = folder.existing_subfolder(step)?;
-        }
+        let if_there = |folder: &Folder, part: &str| match folder.stat(part)? {
+            Some(_) => folder.existing_subfolder(part).map(Some),
+            None => Ok(None),
+        };
+        let Some((folder, name)) = walk(self, name, if_there)? else { return Ok(None) };
         Ok(folder.stat(name)?.map(|stat| stat.size))
     }
 

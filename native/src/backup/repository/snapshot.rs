@@ -106,7 +106,7 @@ impl Files for Snapshot {
     }
 
     fn lacks(&self, name: &str) -> Result<Option<String>> {
-        let index = self.repository.index();
+        let index = self.repository.index()?;
         for id in self.node(name)?.into_iter().flat_map(|node| node.content.unwrap_or_default()) {
             if let Some(why) = index.misses(&self.repository.store, BlobType::Data, &id)? {
                 return Ok(Some(why));
@@ -132,7 +132,7 @@ impl Files for Snapshot {
         };
         let mut blobs: Vec<Id> = node.content.iter().flatten().map(|id| **id).collect();
         // Blobs that end before it are not read.
-        let (index, mut skip, mut before) = (self.repository.index(), at, 0);
+        let (index, mut skip, mut before) = (self.repository.index()?, at, 0);
         while let Some(length) = blobs.get(before).and_then(|id| index.length(BlobType::Data, id)) {
             if length > skip {
                 break;

@@ -92,9 +92,11 @@ impl Books {
             });
         }
         // What Papyra's own compaction has in its hands is put in place in the end, and so is a member that a rotation had moved
-        // to where an empty one was to go.
+        // to where an empty one was to go, or an exchange to hit another: given back, or named.
         let mut in_hand = self.in_temporaries(fs);
-        for (_, inode) in hidden(fs).into_iter().filter(|(name, _)| name.ends_with(".emptied")) {
+        for (_, inode) in
+            hidden(fs).into_iter().filter(|(name, _)| name.starts_with(".papyra.") && !name.ends_with(".tmp"))
+        {
             in_hand.extend(self.kept(&bytes_of(fs, inode)).ids);
         }
         in_hand.retain(|id| !there.contains(id));
