@@ -1,6 +1,6 @@
 //! Restoring a backup: everything is verified while it is written to a hidden folder, and only then put in place.
 //!
-//! How it is put in place, and what a kill leaves, is told in [`super::place`].
+//! How it is put in place, and what a kill leaves, is told in `super::place`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! The streams of a backup as logs that Papyra's file backend reads, and their groups as `groups.json`.
 //!
 //! Every file is written under a hidden name, synced and renamed; nothing that is there is written over. What a log cannot hold is kept
-//! beside it, see [`log`]. The backup is never changed.
+//! beside it, see `log`. The backup is never changed.
 
 mod log;
 

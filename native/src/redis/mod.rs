@@ -4,15 +4,15 @@
 //! ([`papyra_core::entry`]), the same as for a log's lines; what is printed is the command line's. RDB, DUMP and AOF
 //! files are no part of this: they are read without a server.
 //!
-//! - [`location`] is the address and its redaction, [`link`] the way to one server or to the nodes of a cluster,
-//!   [`wire`] a connection.
+//! - `location` is the address and its redaction, `link` the way to one server or to the nodes of a cluster,
+//!   `wire` a connection.
 //! - [`scan`] reads streams whole, in pages, and looks through the groups' pending entries.
 //! - [`recover`] removes bad entries: into a local rejects file (repair), or into Papyra's quarantine stream by one
-//!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, [`apart`] copies under a
+//!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, `apart` copies under a
 //!   lock instead.
-//! - [`transfer`] takes streams as a whole and puts them in place, [`replica`] takes the server's RDB file; both for
+//! - `transfer` takes streams as a whole and puts them in place, `replica` takes the server's RDB file; both for
 //!   backups.
-//! - [`groups`], [`pending`], [`ensure`] and [`splice`] look after consumer groups; [`compact`] trims; [`checklist`] looks at what a
+//! - [`groups`], [`pending`], [`ensure`] and `splice` look after consumer groups; [`compact`] trims; [`checklist`] looks at what a
 //!   server does for its data.
 //!
 //! Nothing is ever sent twice on the chance that it was lost: after a broken connection the streams are read anew.

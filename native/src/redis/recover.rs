@@ -2,7 +2,7 @@
 //!
 //! Repair writes an entry to a local rejects file and syncs it before the entry is deleted. Quarantine moves entries to
 //! Papyra's quarantine stream by one script a batch, so that whoever looks finds an entry in exactly one of the two; see
-//! [`super::apart`] for streams that no one script can reach. A run that is killed has moved less, and nothing else.
+//! `super::apart` for streams that no one script can reach. A run that is killed has moved less, and nothing else.
 //! Entries are found page by page while writers go on writing; good ones are never touched.
 
 use std::path::{Path, PathBuf};

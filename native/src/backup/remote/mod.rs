@@ -1,5 +1,5 @@
-//! Object stores, which hold repositories: where they are ([`location`]), how they are reached ([`connection`],
-//! [`connector`], [`profile`]), the files of a repository there ([`bucket`]), and what failures mean ([`fault`]).
+//! Object stores, which hold repositories: where they are (`location`), how they are reached (`connection`,
+//! `connector`, `profile`), the files of a repository there (`bucket`), and what failures mean (`fault`).
 
 mod bucket;
 mod connection;

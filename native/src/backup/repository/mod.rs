@@ -2,10 +2,10 @@
 //! what a plain backup is, so that `restic restore` gives one; every verb reads it as [`super::Files`].
 //!
 //! `rustic_core` knows the format: keys, configuration, index, pruning. What it does not do is ours: writing blobs while a
-//! log is read once ([`packing`]), reading them back with damage told from not being able to look ([`blob`]), and where the
-//! files lie ([`store`], [`site`]). What is remembered of verifications and drills lies in a folder beside restic's own.
+//! log is read once (`packing`), reading them back with damage told from not being able to look (`blob`), and where the
+//! files lie (`store`, `site`). What is remembered of verifications and drills lies in a folder beside restic's own.
 //!
-//! Opening a repository lives here, and what its parts share; [`place`] finds and makes them.
+//! Opening a repository lives here, and what its parts share; `place` finds and makes them.
 
 mod backups;
 mod blob;
