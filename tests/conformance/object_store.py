@@ -1,5 +1,6 @@
 """An object store on this machine (moto's), seen through a front that counts, holds back and spoils requests."""
 
+import contextlib
 import http.client
 import os
 import socket
@@ -23,6 +24,14 @@ PASSWORD = "a-password-that-nobody-may-see"
 # What the front does with a request: (status, body) or (status, body, headers) answers it, None passes it on.
 Rule = Callable[["Request"], tuple | None]
 
+# Where the connection breaks: BEFORE the request is carried out, WITHIN its body, AFTER it was carried out and before the
+# answer, or not at all.
+BEFORE, WITHIN, AFTER = "before", "within", "after"
+Break = Callable[["Request"], str | None]
+
+# What becomes of an answer's headers on their way back.
+Mark = Callable[["Request", dict[str, str]], dict[str, str]]
+
 # What becomes of an answer's body on its way back; a shorter one comes under the length of the whole.
 Spoil = Callable[["Request", bytes], bytes]
 
@@ -33,6 +42,8 @@ class Request:
     def __init__(self, method: str, target: str, size: int, stretch: str) -> None:
         path, _, self.query = target.partition("?")
         self.method, self.path, self.size, self.range = method, unquote(path), size, stretch
+        # What the store is asked for; a rule may change it.
+        self.forward = target
 
     @property
     def changes(self) -> bool:
@@ -50,8 +61,11 @@ class Front(ThreadingHTTPServer):
         self.behind = behind
         self.rule: Rule = lambda request: None
         self.spoil: Spoil = lambda request, body: body
-        # Bytes a second that bodies arrive with, all together.
+        self.breaks: Break = lambda request: None
+        self.mark: Mark = lambda request, headers: headers
+        # Bytes a second that bodies arrive with, all together, and that each answer's body leaves with.
         self.uplink: float | None = None
+        self.downlink: float | None = None
         self.seen: list[Request] = []
         self.lock = threading.Lock()
         self.line = threading.Lock()
@@ -67,24 +81,30 @@ class Handler(BaseHTTPRequestHandler):
     server: Front
 
     def pass_on(self) -> None:
-        body = self.take(int(self.headers.get("Content-Length", 0)))
-        request = Request(self.command, self.path, len(body), self.headers.get("Range", ""))
+        size = int(self.headers.get("Content-Length", 0))
+        request = Request(self.command, self.path, size, self.headers.get("Range", ""))
         with self.server.lock:
             self.server.seen.append(request)
+            breaks = self.server.breaks(request)
+        body = self.take(size // 2 if breaks == WITHIN else size)
+        if breaks in (BEFORE, WITHIN):
+            return self.hang_up()
         canned = self.server.rule(request)
         if canned is not None:
             status, answer, *more = canned
             headers = [("Content-Type", "application/xml"), *(more[0].items() if more else ())]
         else:
             behind = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=60)
-            behind.request(self.command, self.path, body, dict(self.headers.items()))
+            behind.request(self.command, request.forward, body, dict(self.headers.items()))
             response = behind.getresponse()
             status, answer = response.status, response.read()
             headers = [(k, v) for k, v in response.getheaders() if k.lower() not in ("connection", "transfer-encoding")]
             behind.close()
+        if breaks == AFTER:
+            return self.hang_up()
         self.send_response_only(status)
         lengths = [value for name, value in headers if name.lower() == "content-length"]
-        for name, value in headers:
+        for name, value in self.server.mark(request, dict(headers)).items():
             if name.lower() != "content-length":
                 self.send_header(name, value)
         sent = b"" if self.command == "HEAD" else self.server.spoil(request, answer)
@@ -92,8 +112,22 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", size)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(sent)
+            self.give(sent)
             self.close_connection |= len(sent) < len(answer)
+
+    def hang_up(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def give(self, body: bytes) -> None:
+        if self.server.downlink is None:
+            self.wfile.write(body)
+            return
+        for at in range(0, len(body), 1 << 12):
+            self.wfile.write(body[at : at + (1 << 12)])
+            self.wfile.flush()
+            time.sleep((1 << 12) / self.server.downlink)
 
     def take(self, size: int) -> bytes:
         if self.server.uplink is None:
@@ -178,7 +212,9 @@ class ObjectStore:
         """From now on requests and answers go through as they are."""
         self.front.rule = lambda request: None
         self.front.spoil = lambda request, body: body
-        self.front.uplink = None
+        self.front.breaks = lambda request: None
+        self.front.mark = lambda request, headers: headers
+        self.front.uplink = self.front.downlink = None
 
     def empty(self) -> None:
         """An empty bucket, and nothing seen yet."""
