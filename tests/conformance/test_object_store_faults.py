@@ -60,6 +60,24 @@ def test_a_connection_that_breaks_once_for_every_request_costs_nothing(
     assert b"no errors were found" in store.restic(PLACE, "check", "--read-data")
 
 
+@pytest.mark.parametrize("where", [BEFORE, WITHIN, AFTER])
+def test_a_repository_is_made_though_connections_break(bare: ObjectStore, logs: Path, where: str) -> None:  # noqa: F811
+    broken: set[str] = set()
+
+    def once(request: Request) -> str | None:
+        if request.method != "PUT" or request.path in broken:
+            return None
+        broken.add(request.path)
+        return where
+
+    bare.front.breaks = once
+    bare.papyra("backup", "init", HOME).exits(0)
+    assert len(broken) == 2, "the key and the configuration"
+    bare.untouched()
+    create(bare, logs, "one").exits(0)
+    assert Counter(key.split("/")[2] for key in bare.objects("deep/er/"))["keys"] == 1
+
+
 def test_a_store_that_stumbles_three_times_in_a_row_is_asked_again(store: ObjectStore, logs: Path) -> None:  # noqa: F811
     stumbled: Counter[str] = Counter()
 
