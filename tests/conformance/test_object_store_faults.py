@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from object_store import AFTER, BEFORE, WITHIN, ObjectStore, Request
-from test_object_store import HOME, PLACE, answer, contents, create, entries, logs  # noqa: F401
+from test_object_store import HOME, PLACE, answer, contents, create, entries, logs, unlocked  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,27 @@ def test_a_connection_that_breaks_once_for_every_request_costs_nothing(
     # What was carried out, and then asked for again, is there once.
     kinds = Counter(key.split("/")[2] for key in store.objects("deep/er/") if "/locks/" not in key)
     assert kinds == {"config": 1, "keys": 1, "data": 2, "index": 1, "snapshots": 1, "papyra": 1}
+    # A lock that could not be removed was told of, and ends by itself.
+    unlocked(store)
     assert b"no errors were found" in store.restic(PLACE, "check", "--read-data")
+
+
+@pytest.mark.parametrize("where", [BEFORE, WITHIN, AFTER])
+def test_a_repository_is_made_though_connections_break(bare: ObjectStore, logs: Path, where: str) -> None:  # noqa: F811
+    broken: set[str] = set()
+
+    def once(request: Request) -> str | None:
+        if request.method != "PUT" or request.path in broken:
+            return None
+        broken.add(request.path)
+        return where
+
+    bare.front.breaks = once
+    bare.papyra("backup", "init", HOME).exits(0)
+    assert len(broken) == 2, "the key and the configuration"
+    bare.untouched()
+    create(bare, logs, "one").exits(0)
+    assert Counter(key.split("/")[2] for key in bare.objects("deep/er/"))["keys"] == 1
 
 
 def test_a_store_that_stumbles_three_times_in_a_row_is_asked_again(store: ObjectStore, logs: Path) -> None:  # noqa: F811

@@ -7,7 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, PutResult};
 
 use super::connection::Connection;
 use super::fault::{fault, is_passing};
@@ -51,6 +51,17 @@ impl Bucket {
     fn fault(&self, what: &str, name: &str, failure: &object_store::Error) -> Error {
         let path = if name.is_empty() { self.location.path.clone() } else { self.location.path.join(name) };
         fault(what, &show(&path), failure)
+    }
+
+    /// Makes an upload, once more when it was cut off: nobody does so below where it must be new.
+    fn upload(put: impl Fn() -> object_store::Result<PutResult>) -> object_store::Result<PutResult> {
+        let mut tries = 1;
+        loop {
+            match put() {
+                Err(failure) if tries < TRIES && is_passing(&failure) => tries += 1,
+                other => return other,
+            }
+        }
     }
 
     /// The bytes at a key, all or some; at most so many are taken.
@@ -154,21 +165,17 @@ impl Site for Bucket {
         let payload: PutPayload =
             (0..whole.len()).step_by(PIECE).map(|at| whole.slice(at..whole.len().min(at + PIECE))).collect();
         let key = self.key(name);
-        let mut tries = 1;
-        loop {
-            match self.connection.wait(self.connection.store.put(&key, payload.clone())) {
-                Ok(_) => return Ok(()),
-                Err(failure) if tries < TRIES && is_passing(&failure) => tries += 1,
-                Err(failure) => return Err(self.fault("write", name, &failure)),
-            }
-        }
+        let put = Bucket::upload(|| self.connection.wait(self.connection.store.put(&key, payload.clone())));
+        put.map(|_| ()).map_err(|failure| self.fault("write", name, &failure))
     }
 
     fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let key = self.key(name);
-        let put = self.connection.store.put_opts(&key, bytes.to_vec().into(), options);
-        match self.connection.wait(put) {
+        let put = || {
+            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+            self.connection.wait(self.connection.store.put_opts(&key, bytes.to_vec().into(), options))
+        };
+        match Bucket::upload(put) {
             Ok(_) => Ok(true),
             // It may be ours: an answer was lost, and the request made once more.
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {

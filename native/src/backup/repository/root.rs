@@ -110,8 +110,11 @@ impl Files for Root {
     }
 
     fn noted(&self, name: &str) -> Result<Option<(Brief, Option<u64>)>> {
-        // At hand a look into the backup costs little, and says more.
-        if self.0.store.site.folder().is_some() { Ok(None) } else { self.0.note(name) }
+        if self.0.store.site.folder().is_none() {
+            return self.0.note(name);
+        }
+        // At hand a look into the backup costs little, and says more; without an index nothing can be said of any.
+        self.0.index().map(|_| None)
     }
 
     fn folder(&self, name: &str) -> Result<Box<dyn Files>> {
