@@ -92,12 +92,16 @@ impl Books {
             });
         }
         // What Papyra's own compaction has in its hands is put in place in the end, and so is a member that a rotation had moved
-        // to where an empty one was to go, or an exchange to hit another: given back, or named.
+        // to where an empty one was to go. One that an exchange has hit instead of another is given back, or named.
         let mut in_hand = self.in_temporaries(fs);
-        for (_, inode) in
-            hidden(fs).into_iter().filter(|(name, _)| name.starts_with(".papyra.") && !name.ends_with(".tmp"))
-        {
-            in_hand.extend(self.kept(&bytes_of(fs, inode)).ids);
+        for (name, inode) in hidden(fs) {
+            let ids = self.kept(&bytes_of(fs, inode)).ids;
+            let is_emptied = name.ends_with(".emptied");
+            let is_owed = |id: usize| {
+                let record = &self.records[id];
+                name.contains(".swap.") && record.owed && record.state == State::Live && self.twins(id).len() == 1
+            };
+            in_hand.extend(ids.into_iter().filter(|id| is_emptied || id.is_some_and(is_owed)));
         }
         in_hand.retain(|id| !there.contains(id));
         there.extend(in_hand);
