@@ -42,7 +42,7 @@ pub struct ConsumerReport {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupReport {
-    /// Its name, as `written` gives it.
+    /// Its name as text, whatever bytes it has.
     pub name: String,
     /// The last ID delivered.
     pub last_delivered: StreamId,

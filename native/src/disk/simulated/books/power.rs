@@ -92,16 +92,17 @@ impl Books {
             });
         }
         // What Papyra's own compaction has in its hands is put in place in the end, and so is a member that a rotation had moved
-        // to where an empty one was to go. One that an exchange has hit instead of another is given back, or named.
+        // to where an empty one was to go.
         let mut in_hand = self.in_temporaries(fs);
+        // One that an exchange has hit instead of another is given back, or named.
+        let mut in_swaps = Vec::new();
         for (name, inode) in hidden(fs) {
             let ids = self.kept(&bytes_of(fs, inode)).ids;
-            let is_emptied = name.ends_with(".emptied");
-            let is_owed = |id: usize| {
-                let record = &self.records[id];
-                name.contains(".swap.") && record.owed && record.state == State::Live && self.twins(id).len() == 1
-            };
-            in_hand.extend(ids.into_iter().filter(|id| is_emptied || id.is_some_and(is_owed)));
+            match &*name {
+                name if name.ends_with(".emptied") => in_hand.extend(ids),
+                name if name.contains(".swap.") => in_swaps.extend(ids),
+                _ => {}
+            }
         }
         in_hand.retain(|id| !there.contains(id));
         there.extend(in_hand);
@@ -128,7 +129,12 @@ impl Books {
                 } else if !record.released {
                     (record.owed, record.state) = (true, State::Live);
                 }
-            } else if alone && record.safe && record.owed && record.state == State::Live {
+            } else if alone
+                && record.safe
+                && record.owed
+                && record.state == State::Live
+                && !in_swaps.contains(&Some(id))
+            {
                 return Err(format!("the power cut took record {id}, which was safe: it left {there:?}"));
             } else if record.state != State::Gone {
                 (record.owed, record.state, record.safe) = (false, State::Maybe, false);
