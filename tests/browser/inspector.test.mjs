@@ -29,6 +29,7 @@ function opener(code) {
 /** Serves the page; `check` gets its address and what was said on standard error until then. */
 async function served(env, check) {
   const server = spawn(binary, ["inspector", "--open"], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const closed = once(server, "close"); // it may end by itself
   const said = { out: "", errors: "" };
   server.stdout.on("data", (data) => (said.out += data));
   server.stderr.on("data", (data) => (said.errors += data));
@@ -40,7 +41,7 @@ async function served(env, check) {
     await check(/http:\S+/.exec(said.out)[0], said, until);
   } finally {
     server.kill();
-    await once(server, "close");
+    await closed;
   }
 }
 
