@@ -48,9 +48,9 @@ impl Books {
         }
         // An exchange that is taken back brings back the damage: records without a newline between them. Of a folder that was
         // copied meanwhile, that the history was doubled is what shows it.
-        let is_undone = is_undone || self.not_doubled(&before).is_err();
         let is_back = |inode: &Inode| now.contains(inode) && !self.before.contains(inode);
-        if is_exchange && (is_undone || self.at_start.iter().flatten().any(is_back)) {
+        let is_back = || self.at_start.iter().flatten().any(is_back);
+        if is_exchange && (is_undone || is_back() || self.not_doubled(&before).is_err()) {
             return self.not_doubled(after);
         }
         let mut rest = after.iter();
