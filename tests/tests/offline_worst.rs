@@ -37,15 +37,7 @@ fn everything(path: &Path, all: bool) -> Option<Vec<FileReport>> {
             clear(error.code);
         }
         _ = std::fs::remove_dir_all(&out);
-        let options = Options {
-            mode: Mode::Repair,
-            quarantine_dir: None,
-            discard_rejects: false,
-            dry_run: true,
-            not_a_log: false,
-            close_gap: false,
-            at_rest: false,
-        };
+        let options = Options { dry_run: true, ..Options::new(Mode::Repair) };
         let after = After { keep: true, truncate: false };
         if let Err(error) = recover(&backup, &options, after, &Scope::default(), EFFORT) {
             clear(error.code);

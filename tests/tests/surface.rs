@@ -58,7 +58,7 @@ fn is_shown(visibility: &Visibility, attributes: &[Attribute]) -> bool {
         && !marks.iter().any(|mark| mark == "doc(hidden)" || mark.starts_with("cfg(test"))
 }
 
-/// Where an item lives, by what the module that hands it on calls it.
+/// The lines of the list: each item under the module that shows it, whichever it lives in.
 #[derive(Default)]
 struct Surface {
     lines: BTreeSet<String>,

@@ -152,13 +152,9 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
 fn decide(args: &Args, settings: &Settings) -> Result<End> {
     settings.source()?;
     let options = Options {
-        mode: args.recovery_mode.into(),
         quarantine_dir: settings.quarantine_dir.clone(),
-        discard_rejects: false,
-        dry_run: false,
-        not_a_log: false,
-        close_gap: false,
         at_rest: args.at_rest,
+        ..Options::new(args.recovery_mode.into())
     };
     if args.mode == Mode::Recover {
         recover::check(settings, &options)?;

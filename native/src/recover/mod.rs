@@ -121,15 +121,7 @@ pub(crate) fn no_log(history: &History) -> Error {
 
 /// What compaction does first: finishes what was interrupted. Returns what the operator should know.
 pub(crate) fn finish_interrupted(history: &History, at_rest: bool, effort: Effort<'_>) -> Result<Vec<String>> {
-    let options = Options {
-        mode: Mode::Repair,
-        quarantine_dir: None,
-        discard_rejects: false,
-        dry_run: false,
-        not_a_log: false,
-        close_gap: false,
-        at_rest,
-    };
+    let options = Options { at_rest, ..Options::new(Mode::Repair) };
     let mut outcome = Outcome::begin(&options, Report::new(TOOL, history.backend, Vec::new(), false));
     settle::settle(history, &Keeping::Rejects, at_rest, &mut outcome)?;
     let doing = Doing { history, keeping: &Keeping::Rejects, at_rest, effort };

@@ -163,6 +163,19 @@ impl Outcome {
 }
 
 impl Options {
+    /// This mode, and nothing that has to be asked for.
+    pub fn new(mode: Mode) -> Options {
+        Options {
+            mode,
+            quarantine_dir: None,
+            discard_rejects: false,
+            dry_run: false,
+            not_a_log: false,
+            close_gap: false,
+            at_rest: false,
+        }
+    }
+
     /// Whether the options go together, before anything is looked at.
     pub fn check(&self) -> Result<()> {
         let wrong = |text: &str| Err(Error::new(Code::Usage, text));

@@ -226,43 +226,40 @@ fn others(history: &History, folder: &Folder) -> Result<Vec<Other>> {
     Ok(others)
 }
 
-/// The one file that begins with these bytes; `Err(())` when there are several.
-fn only(folder: &Folder, mark: &Mark, others: &[Other]) -> Result<std::result::Result<Option<usize>, ()>> {
-    let mut found = None;
-    // Every file begins with no bytes at all.
-    for (index, other) in others.iter().enumerate().filter(|_| mark.size > 0) {
-        if mark.fits(&other.file, &folder.join(&other.name))? && found.replace(index).is_some() {
-            return Ok(Err(()));
-        }
-    }
-    Ok(Ok(found))
+/// Whether a file begins as the old one does, and as the new one.
+fn fits(journal: &Journal, file: &File, path: &std::path::Path) -> Result<(bool, bool)> {
+    // Every file begins with no bytes at all: that tells nothing.
+    let begins = |mark: &Mark| Ok::<_, Error>(mark.size > 0 && mark.fits(file, path)?);
+    Ok((begins(&journal.old)?, begins(&journal.new)?))
 }
 
-/// The one new file, where the one old file is there too. What begins as both do is the longer of the two.
-fn new_beside_old(folder: &Folder, journal: &Journal, others: &[Other]) -> Result<Option<usize>> {
-    let (mut old, mut new) = (Vec::new(), Vec::new());
-    for (index, other) in others.iter().enumerate() {
-        let path = folder.join(&other.name);
-        let fits = |mark: &Mark| Ok::<_, Error>(mark.size > 0 && mark.fits(&other.file, &path)?);
-        match (fits(&journal.old)?, fits(&journal.new)?) {
-            (true, true) if journal.old.size > journal.new.size => old.push(index),
-            (true, false) => old.push(index),
-            (_, true) => new.push(index),
-            (false, false) => {}
-        }
+/// The one of which this holds; `Err(())` when there are several.
+fn only(holds: impl Iterator<Item = bool>) -> std::result::Result<Option<usize>, ()> {
+    let mut found = holds.enumerate().filter_map(|(index, holds)| holds.then_some(index));
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(()),
+        (found, None) => Ok(found),
     }
-    Ok(match (&*old, &*new) {
-        ([_], [new]) => Some(*new),
-        _ => None,
-    })
 }
 
 fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Which> {
-    let (folder, journal, path) = (hidden.folder, &hidden.journal, hidden.path());
-    // Every file begins with no bytes at all: that tells nothing.
-    let fits = |mark: &Mark| Ok::<_, Error>(mark.size > 0 && mark.fits(file, &path)?);
-    let (is_old, is_new) = (fits(&journal.old)?, fits(&journal.new)?);
-    let (old, new) = (only(folder, &journal.old, &others)?, only(folder, &journal.new, &others)?);
+    let (folder, journal) = (hidden.folder, &hidden.journal);
+    let (is_old, is_new) = fits(journal, file, &hidden.path())?;
+    let mut all = Vec::new();
+    for other in &others {
+        all.push(fits(journal, &other.file, &folder.join(&other.name))?);
+    }
+    if !is_old && !is_new {
+        // What begins as both do is the longer of the two.
+        let is_old_longer = journal.old.size > journal.new.size;
+        let old = only(all.iter().map(|(old, new)| *old && (!new || is_old_longer)));
+        let new = only(all.iter().map(|(old, new)| *new && !(*old && is_old_longer)));
+        return Ok(match (old, new) {
+            (Ok(Some(_)), Ok(Some(new))) => Which::Displaced(others.swap_remove(new)),
+            _ => Which::Unclear,
+        });
+    }
+    let (old, new) = (only(all.iter().map(|fits| fits.0)), only(all.iter().map(|fits| fits.1)));
     let mut other = |index: Option<usize>| index.map(|index| others.swap_remove(index));
     Ok(match (is_old, is_new, old, new) {
         (false, true, Ok(old), _) => Which::New(other(old)),
@@ -273,10 +270,6 @@ fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Whi
         // Where the log is not there as the new one, the exchange never was.
         (true, true, Ok(old), Ok(None)) => Which::New(other(old)),
         (true, true, Ok(None), Ok(new @ Some(_))) => Which::Old(other(new)),
-        (false, false, ..) => match new_beside_old(folder, journal, &others)? {
-            Some(new) => Which::Displaced(others.swap_remove(new)),
-            None => Which::Unclear,
-        },
         _ => Which::Unclear,
     })
 }
@@ -312,17 +305,8 @@ mod tests {
             let journal = Journal { id: id("log.1"), state: State::Swap, old: mark("log.2"), new: mark("log.1") };
             fs::write(path(&journal.name()), YOUNGER).expect("written");
             let history = History::open(&path("log"), Choice::Rotating, None).expect("a set");
-            let options = Options {
-                mode: Mode::Repair,
-                quarantine_dir: None,
-                discard_rejects: false,
-                dry_run: false,
-                not_a_log: false,
-                close_gap: false,
-                at_rest: false,
-            };
             let before = Report::new(crate::TOOL, history.backend, Vec::new(), false);
-            let mut outcome = Outcome::begin(&options, before);
+            let mut outcome = Outcome::begin(&Options::new(Mode::Repair), before);
             settle(&history, &Keeping::Rejects, false, &mut outcome).expect("settled");
             assert_eq!(outcome.warnings, Vec::<String>::new());
             let read = |name: &str| fs::read_to_string(path(name)).expect("there");

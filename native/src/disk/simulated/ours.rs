@@ -67,13 +67,9 @@ fn open(log: &Path, max_files: Option<u32>) -> Result<History, Error> {
 
 fn recovered(log: &Path, max_files: Option<u32>, mode: Mode, at_rest: bool) -> Result<Exit, Error> {
     let options = Options {
-        mode,
         quarantine_dir: (mode == Mode::Quarantine).then(|| PathBuf::from("/elsewhere/quarantine")),
-        discard_rejects: false,
-        dry_run: false,
-        not_a_log: false,
-        close_gap: false,
         at_rest,
+        ..Options::new(mode)
     };
     let outcome: Outcome = recover::recover(&open(log, max_files)?, &options, effort())?;
     let code = if outcome.remains() { 3 } else { 0 };
