@@ -18,6 +18,8 @@ import boto3
 from ours import papyra
 
 BUCKET = "history"
+PLACE = f"{BUCKET}/deep/er"
+HOME = f"s3://{PLACE}"
 SECRET = "a-secret-that-nobody-may-see"
 PASSWORD = "a-password-that-nobody-may-see"
 
@@ -78,6 +80,7 @@ class Front(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Front
 
     def pass_on(self) -> None:

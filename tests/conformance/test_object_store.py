@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -16,34 +16,9 @@ import pytest
 
 import oracle
 import readme
-from object_store import BUCKET, SECRET, ObjectStore, Request, free_port
+from object_store import BUCKET, HOME, PLACE, SECRET, ObjectStore, Request, free_port
 from ours import Answer, papyra, snapshot
 from records import event
-
-PLACE = f"{BUCKET}/deep/er"
-HOME = f"s3://{PLACE}"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectStore]:
-    store = ObjectStore()
-    yield store
-    store.stop()
-
-
-@pytest.fixture
-def bare(server: ObjectStore) -> ObjectStore:
-    """An empty bucket."""
-    server.empty()
-    return server
-
-
-@pytest.fixture
-def store(bare: ObjectStore) -> ObjectStore:
-    """A bucket with an empty repository in it."""
-    assert bare.papyra("backup", "init", HOME, "--format", "json").exits(0).report["path"] == HOME
-    bare.front.seen.clear()
-    return bare
 
 
 def lines(count: int, begin: int = 0) -> bytes:

@@ -1,32 +1,12 @@
 """An object store whose connections break, whose answers drip, lie or never end, and which refuses some keys."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from object_store import AFTER, BEFORE, WITHIN, ObjectStore, Request
-from test_object_store import HOME, PLACE, answer, contents, create, entries, logs, unlocked  # noqa: F401
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[ObjectStore]:
-    store = ObjectStore()
-    yield store
-    store.stop()
-
-
-@pytest.fixture
-def bare(running: ObjectStore) -> ObjectStore:
-    running.empty()
-    return running
-
-
-@pytest.fixture
-def store(bare: ObjectStore) -> ObjectStore:
-    bare.papyra("backup", "init", HOME).exits(0)
-    return bare
+from object_store import AFTER, BEFORE, HOME, PLACE, WITHIN, ObjectStore, Request
+from test_object_store import answer, contents, create, entries, logs, unlocked  # noqa: F401
 
 
 @pytest.mark.parametrize("where", [BEFORE, WITHIN, AFTER])

@@ -1,31 +1,16 @@
 """Backups of a server's streams in an object store: there and back, spoiled, and with the store gone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
-from object_store import ObjectStore, Request
+from object_store import HOME, ObjectStore, Request
 from ours import Answer
-from test_object_store import HOME, answer, change, entries, flipped, killed_at
+from test_object_store import answer, change, entries, flipped, killed_at
 from test_redis import orders, server  # noqa: F401
 
 METHODS = ["dump", "bgsave"]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[ObjectStore]:
-    store = ObjectStore()
-    yield store
-    store.stop()
-
-
-@pytest.fixture
-def store(running: ObjectStore) -> ObjectStore:
-    running.empty()
-    running.papyra("backup", "init", HOME).exits(0)
-    return running
 
 
 @pytest.fixture

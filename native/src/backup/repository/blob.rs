@@ -47,8 +47,22 @@ impl Repository {
             }
             return Ok(Ok(bytes));
         }
+        if let Some(why) = self.lost(kind, id)? {
+            return Ok(Err(why));
+        }
+        let index = self.index()?;
         let index = if index.is_current(&self.store)? { index } else { self.read_index_again(Trust::Kept)? };
         Ok(self.blob_by(&index, kind, id)?.map(|blob| blob.bytes))
+    }
+
+    /// Why a blob cannot be read, as far as the packs that are there and their sizes tell.
+    pub(super) fn lost(&self, kind: BlobType, id: &Id) -> Result<Option<String>> {
+        let index = self.index()?;
+        let why = index.misses(&self.store, kind, id)?;
+        if why.is_none() || index.was_current(&self.store)? {
+            return Ok(why);
+        }
+        self.read_index_again(Trust::Kept)?.misses(&self.store, kind, id)
     }
 
     /// The blob that is sealed there; `None` when it is another, which somebody may have put there.

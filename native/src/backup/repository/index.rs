@@ -28,6 +28,8 @@ pub(super) struct Index {
     there: OnceLock<HashMap<Id, u64>>,
     /// Those that the index tells of, too, with the same size, by the first digits of their IDs.
     whole: OnceLock<HashMap<u64, u64>>,
+    /// Whether the index files were still the same after the packs had been listed, once that is asked for.
+    was_current: OnceLock<bool>,
     asking: Mutex<()>,
 }
 
@@ -97,12 +99,16 @@ impl Index {
             file.packs.into_iter().for_each(|pack| add(pack, *id, false));
             file.packs_to_delete.into_iter().for_each(|pack| add(pack, *id, true));
         }
-        places.sort_unstable_by_key(|place| (place.kind, place.id, packs[place.pack as usize].is_marked));
+        let pack = |place: &Place| &packs[place.pack as usize];
+        places
+            .sort_unstable_by_key(|place| (place.kind, place.id, pack(place).is_marked, pack(place).id, place.offset));
+        // Several index files may tell of one pack.
+        places.dedup_by_key(|place| (place.kind, place.id, pack(place).id, place.offset));
         if let Some(cache) = store.cache.get() {
             cache.keep_only("index", &files.iter().map(|id| id.to_hex().as_str().to_owned()).collect());
         }
-        let (there, whole) = (OnceLock::new(), OnceLock::new());
-        Ok(Index { files: files.clone(), packs, places, there, whole, asking: Mutex::default() })
+        let (there, whole, was_current) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Index { files: files.clone(), packs, places, there, whole, was_current, asking: Mutex::default() })
     }
 
     /// Whether the index files are still those that it was read from.
@@ -149,6 +155,18 @@ impl Index {
             }
         }
         Ok(Some(why.unwrap_or_else(|| unknown(id))))
+    }
+
+    /// Whether the index files were still those that it was read from when the packs had been listed. This is asked once:
+    /// a pack that was gone then is gone for every backup that needs it.
+    pub(super) fn was_current(&self, store: &Store) -> Result<bool> {
+        self.there(store)?;
+        let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(was_current) = self.was_current.get() {
+            return Ok(*was_current);
+        }
+        let is_current = self.is_current(store)?;
+        Ok(*self.was_current.get_or_init(|| is_current))
     }
 
     /// The packs that the index tells of and that are gone or have another size.

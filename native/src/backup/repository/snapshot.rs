@@ -106,9 +106,8 @@ impl Files for Snapshot {
     }
 
     fn lacks(&self, name: &str) -> Result<Option<String>> {
-        let index = self.repository.index()?;
         for id in self.node(name)?.into_iter().flat_map(|node| node.content.unwrap_or_default()) {
-            if let Some(why) = index.misses(&self.repository.store, BlobType::Data, &id)? {
+            if let Some(why) = self.repository.lost(BlobType::Data, &id)? {
                 return Ok(Some(why));
             }
         }
