@@ -122,13 +122,26 @@ impl Fault {
     #[cfg(test)]
     pub(crate) fn put_back(fault: Option<Fault>) {
         BACK.set(fault);
+        SOUGHT.set(fault);
         SWAPPED.take();
+    }
+
+    /// Schedules on this thread are to be such as show it, though it is not left out.
+    #[cfg(test)]
+    pub(crate) fn seek(fault: Option<Fault>) {
+        SOUGHT.set(fault);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_sought(self) -> bool {
+        SOUGHT.get() == Some(self)
     }
 }
 
 #[cfg(test)]
 thread_local! {
     static BACK: std::cell::Cell<Option<Fault>> = const { std::cell::Cell::new(None) };
+    static SOUGHT: std::cell::Cell<Option<Fault>> = const { std::cell::Cell::new(None) };
     /// The inodes of files that were swapped out, for [`Fault::KnownByInode`].
     static SWAPPED: std::cell::RefCell<Vec<u64>> = const { std::cell::RefCell::new(Vec::new()) };
 }

@@ -86,16 +86,18 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
     let whole = Mark::of(&file, &hidden.path(), size)?;
     // One that should hold something was emptied by somebody who meant the log.
     let may_be_empty = hidden.journal.old.size == 0 || hidden.journal.new.size == 0;
+    let mut is_elsewhere = false;
     for other in &others {
-        if size == 0 && may_be_empty || size > 0 && whole.fits(&other.file, &hidden.folder.join(&other.name))? {
-            return Ok(true);
-        }
+        is_elsewhere |=
+            size == 0 && may_be_empty || size > 0 && whole.fits(&other.file, &hidden.folder.join(&other.name))?;
     }
-    if never_was(hidden, &file)? {
+    let which = which(hidden, &file, others)?;
+    // One that a rotation had put there may hold so little that another file begins as it does.
+    if !matches!(which, Which::Displaced(_)) && (is_elsewhere || never_was(hidden, &file)?) {
         return Ok(true);
     }
     let journal = hidden.journal.clone();
-    let (mut from, behind, mut other, is_last) = match which(hidden, &file, others)? {
+    let (mut from, behind, mut other, is_last) = match which {
         // What was appended to it stands behind the file that had its place.
         Which::New(_) if hidden.journal.state == State::Displaced => {
             return Ok(size == journal.new.size || unsettled(hidden, outcome));
@@ -292,7 +294,9 @@ mod tests {
     fn a_file_that_a_swap_took_from_a_rotation_goes_back_though_the_new_one_begins_as_the_old_one_does() {
         let ended = format!("{OLDER}\n");
         let torn = format!("{OLDER}\n{{\"ki");
-        for (old, new) in [(OLDER, &*ended), (&torn, &ended)] {
+        // What has just been begun may stand at the beginning of another file, too.
+        let begun = &OLDER[..1];
+        for (old, new, younger) in [(OLDER, &*ended, YOUNGER), (&torn, &ended, YOUNGER), (&torn, &ended, begun)] {
             let place = tempfile::tempdir().expect("a folder");
             let path = |name: &str| place.path().join(name);
             fs::write(path("log"), "").expect("written");
@@ -303,14 +307,14 @@ mod tests {
                 Mark::of(&file, &path(name), file.size().expect("a size")).expect("read")
             };
             let journal = Journal { id: id("log.1"), state: State::Swap, old: mark("log.2"), new: mark("log.1") };
-            fs::write(path(&journal.name()), YOUNGER).expect("written");
+            fs::write(path(&journal.name()), younger).expect("written");
             let history = History::open(&path("log"), Choice::Rotating, None).expect("a set");
             let before = Report::new(crate::TOOL, history.backend, Vec::new(), false);
             let mut outcome = Outcome::begin(&Options::new(Mode::Repair), before);
             settle(&history, &Keeping::Rejects, false, &mut outcome).expect("settled");
             assert_eq!(outcome.warnings, Vec::<String>::new());
             let read = |name: &str| fs::read_to_string(path(name)).expect("there");
-            assert_eq!((read("log.2"), read("log.1")), (old.to_owned(), YOUNGER.to_owned()));
+            assert_eq!((read("log.2"), read("log.1")), (old.to_owned(), younger.to_owned()));
             assert_eq!(fs::read_to_string(&outcome.quarantined_files[0]).expect("kept"), new);
         }
     }

@@ -113,11 +113,13 @@ impl Swap<'_> {
             }
             Err(error) => return Err(give_up(self.why_not_exchanged(error))),
         }
-        if self.leads_to(&hidden, self.old)? || Fault::NeverTakenBack.is_back() {
+        let is_old = self.leads_to(&hidden, self.old);
+        if matches!(is_old, Ok(true)) || Fault::NeverTakenBack.is_back() {
             return Ok(());
         }
+        // Another file had the name, or nobody could look: then no later run could tell either.
         self.take_back(journal)?;
-        Err(changed(folder, log))
+        Err(is_old.err().unwrap_or_else(|| changed(folder, log)))
     }
 
     fn is_quiet(&self) -> bool {
@@ -156,7 +158,7 @@ impl Swap<'_> {
     fn take_back(&mut self, journal: &Journal) -> Result<()> {
         let (folder, new, mut hidden) = (self.folder, self.new, journal.name());
         // A rotation may have moved a link here; what it leads to is not ours to hold.
-        let is_link = folder.stat(&hidden)?.is_some_and(|stat| !stat.is_file());
+        let is_link = folder.stat(&hidden).is_ok_and(|stat| stat.is_some_and(|stat| !stat.is_file()));
         // Nobody may have synced it, and it takes the place of one that was. It has to take it all the same.
         let restored = if is_link { Ok(()) } else { self.sync(&hidden) };
         let log = self.put_back(&hidden)?;
@@ -205,21 +207,37 @@ impl Swap<'_> {
     /// given it another.
     fn put_back(&self, hidden: &str) -> Result<String> {
         let Swap { folder, log, new, .. } = self;
-        // They may rotate again while it is looked for.
+        // They may rotate again while it is looked for. What cannot be looked at now may be a moment later.
+        let mut last = changed(folder, log);
         for _ in 0..100 {
-            let members = folder.names()?.into_iter().filter(|name| !name.starts_with('.'));
-            let names: Vec<String> = std::iter::once((*log).to_owned()).chain(members).collect();
-            for name in names {
-                if !self.leads_to(&name, new)? || folder.renamed(hidden, folder, &name, Rename::Exchange).is_err() {
+            let name = match self.name_of_new() {
+                Ok(Some(name)) => name,
+                Ok(None) => continue,
+                Err(error) => {
+                    last = error;
                     continue;
                 }
-                if self.leads_to(hidden, new)? {
-                    return Ok(name);
-                }
-                folder.exchange(hidden, &name)?;
+            };
+            if folder.renamed(hidden, folder, &name, Rename::Exchange).is_err() {
+                continue;
+            }
+            if self.leads_to(hidden, new)? {
+                return Ok(name);
+            }
+            folder.exchange(hidden, &name)?;
+        }
+        Err(last)
+    }
+
+    /// The name, not hidden, that the new file has.
+    fn name_of_new(&self) -> Result<Option<String>> {
+        let members = self.folder.names()?.into_iter().filter(|name| !name.starts_with('.'));
+        for name in std::iter::once(self.log.to_owned()).chain(members) {
+            if self.leads_to(&name, self.new)? {
+                return Ok(Some(name));
             }
         }
-        Err(changed(folder, log))
+        Ok(None)
     }
 
     /// Waits for whoever had found the old file before the exchange, and adds what he wrote to the new one. `None`: he did

@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) journal: bool,
     /// What it only says it does.
     pub(crate) lie: Option<Lie>,
+    /// How many files of a set Papyra reads. The disk does not mind; the books do.
+    pub(crate) files: u32,
 }
 
 /// A promise that a disk does not keep. A simulation that finds nothing on such a disk is no good.
@@ -82,6 +84,7 @@ impl Default for Settings {
             room: u64::MAX,
             journal: true,
             lie: None,
+            files: u32::MAX,
         }
     }
 }

@@ -28,12 +28,30 @@ pub(super) enum Broken {
     Safeguard(Fault),
 }
 
+/// What is tried.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Trial {
+    pub(super) broken: Option<Broken>,
+    /// Schedules are such as would show that this is missing.
+    pub(super) sought: Option<Fault>,
+}
+
+impl Trial {
+    pub(super) fn of(broken: Broken) -> Trial {
+        let sought = if let Broken::Safeguard(fault) = broken { Some(fault) } else { None };
+        Trial { broken: Some(broken), sought }
+    }
+}
+
 /// One schedule, from these choices. With `listen` it is told step by step.
-pub(super) fn run(chance: Chance, broken: Option<Broken>, listen: bool) -> Ended {
+pub(super) fn run(chance: Chance, trial: Trial, listen: bool) -> Ended {
+    let Trial { broken, sought } = trial;
     let lie = if let Some(Broken::Disk(lie)) = broken { Some(lie) } else { None };
     Fault::put_back(if let Some(Broken::Safeguard(fault)) = broken { Some(fault) } else { None });
     install(FileSystem::new(Settings { lie, ..Settings::default() }), Some(Rc::new(Scheduler)));
     begin(chance, listen);
+    // Some are such as would show one safeguard or another to be missing, whatever is tried.
+    Fault::seek(sought.or_else(|| (pick(8) == 7).then(|| Fault::ALL[pick(Fault::ALL.len())])));
     if let Err(payload) = catch_unwind(schedule) {
         let text = payload.downcast_ref::<String>().cloned();
         fail(format!("a panic: {}", text.unwrap_or_default()));
@@ -57,7 +75,7 @@ fn schedule() {
     };
     let mut exchange = pick(12) < 11;
     // A schedule in which a fault cannot show need not be tried.
-    exchange &= !Fault::ReplacesBesideWriters.is_back();
+    exchange &= !Fault::ReplacesBesideWriters.is_sought();
     let settings = Settings {
         block: 512,
         leases,
@@ -65,11 +83,14 @@ fn schedule() {
         no_replace: exchange || pick(2) == 0,
         links: pick(12) < 11,
         room: u64::MAX,
-        journal: pick(2) == 0,
+        journal: pick(2) == 0 || Fault::BeyondTheLastMember.is_sought(),
         lie: with(|fs| fs.settings.lie),
+        files: u32::MAX,
     };
-    let rotation =
-        (pick(2) == 1 || Fault::LateAmongLater.is_back()).then(|| (3 + pick(2) as u32, 250 + 50 * pick(10) as u64));
+    let is_set =
+        [Fault::LateAmongLater, Fault::PlaceUnchecked, Fault::BeyondTheLastMember].iter().any(|it| it.is_sought());
+    let rotation = (pick(2) == 1 || is_set).then(|| (3 + pick(2) as u32, 250 + 50 * pick(10) as u64));
+    let settings = Settings { files: rotation.map_or(1, |(files, _)| files), ..settings };
     let setup = Setup { rotation };
     let guarded = leases.is_ok() && exchange;
     // The service has a user of its own, and root comes to help.
@@ -125,24 +146,37 @@ fn schedule() {
 }
 
 fn phase(setup: Setup, guarded: bool) {
+    // A rewriter dies, and the writers fill the set before we come.
+    let fills = Fault::BeyondTheLastMember.is_sought();
     // Where there is no guarantee, we run at rest alone: what is told then is true.
     // Papyra compacts a set under a lock of its process: no other writer is at work then.
     // It doubles and loses records by itself where names reach the disk in another order.
     if let Some((files, most)) = setup.rotation
         && with(|fs| fs.settings.journal)
-        && pick(12) == 11
+        && (pick(12) == 11 || fills && world(|world| world.figures.runs) == 0)
     {
         finish_others();
         let process = new_service();
         spawn(process, writers::set_rewriter(process, files, most));
+        if fills {
+            finish_others();
+        }
     }
-    let writers = if others_alive() && setup.rotation.is_some() { 0 } else { pick(4) };
+    let is_late = Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought();
+    let writers = match others_alive() && setup.rotation.is_some() {
+        true => 0,
+        false if is_late => 3,
+        false => pick(4),
+    };
     for _ in 0..writers {
         let process = new_service();
         let count = 1 + pick(4);
         let mut what = pick(16);
-        if what < 8 && (Fault::LateUnchecked.is_back() || Fault::OverwritesUnchecked.is_back()) {
+        if what < 8 && (Fault::LateUnchecked.is_sought() || Fault::OverwritesUnchecked.is_sought()) {
             what = 14;
+        }
+        if what < 8 && Fault::LateAmongLater.is_sought() {
+            what = [0, 14][pick(2)];
         }
         match what {
             10 | 11 => spawn(process, writers::writer(process, setup, Style::Slow, count)),
@@ -160,12 +194,15 @@ fn phase(setup: Setup, guarded: bool) {
     for _ in 0..pick(12) {
         step();
     }
+    if fills {
+        finish_others();
+    }
     let at_rest = !guarded && pick(2) == 1;
     if at_rest {
         finish_others();
     }
     let often = [0, 100, 300, 900][pick(4)];
-    let deadly = [0, 20, 60][pick(3)];
+    let deadly = if is_late { 60 } else { [0, 20, 60][pick(3)] };
     world(|world| {
         world.likely = Likely { steps: often, kill: deadly, power: deadly / 2, fail: 0, second: 3 };
     });
@@ -176,13 +213,13 @@ fn phase(setup: Setup, guarded: bool) {
         ours(setup, Verb::Repair { at_rest: false });
     })));
     let mut what = pick(9);
-    if Fault::OriginalNotSynced.is_back() || Fault::ParentsNotSynced.is_back() {
+    if Fault::OriginalNotSynced.is_sought() || Fault::ParentsNotSynced.is_sought() {
         what = 5;
     }
-    if Fault::LateAmongLater.is_back() {
+    if is_late {
         what = 0;
     }
-    if Fault::BackupNotSynced.is_back() || Fault::BackupAmongRenames.is_back() {
+    if Fault::BackupNotSynced.is_sought() || Fault::BackupAmongRenames.is_sought() {
         what = 8;
     }
     let verb = match what {
@@ -298,12 +335,12 @@ fn settle(setup: Setup, guarded: bool) {
 }
 
 /// Makes the choices of a schedule that fails fewer and smaller for as long as it fails.
-pub(super) fn shorten(drawn: Vec<u32>, failure: &str, mut most: usize) -> Vec<u32> {
+fn shorten(drawn: Vec<u32>, failure: &str, mut most: usize, trial: Trial) -> Vec<u32> {
     let wanted = kind(failure);
     let mut best = drawn;
     let mut tries = |script: &[u32]| -> Option<Vec<u32>> {
         most = most.checked_sub(1)?;
-        let ended = run(Chance::of_script(script.to_vec()), None, false);
+        let ended = run(Chance::of_script(script.to_vec()), trial, false);
         ended.failure.filter(|failure| kind(failure) == wanted).map(|_| {
             let mut drawn = ended.drawn;
             let used = drawn.iter().rposition(|choice| *choice != 0).map_or(0, |at| at + 1);
@@ -350,11 +387,11 @@ pub(super) fn kind(failure: &str) -> String {
 }
 
 /// A schedule that fails, told step by step.
-pub(super) fn tell(seed: u64) -> Option<String> {
-    let ended = run(Chance::of_seed(seed), None, false);
+pub(super) fn tell(seed: u64, trial: Trial) -> Option<String> {
+    let ended = run(Chance::of_seed(seed), trial, false);
     let failure = ended.failure?;
-    let short = shorten(ended.drawn, &failure, 4_000);
-    let told = run(Chance::of_script(short), None, true);
+    let short = shorten(ended.drawn, &failure, 4_000, trial);
+    let told = run(Chance::of_script(short), trial, true);
     Some(format!("seed {seed}: {}\n{}", told.failure.unwrap_or_default(), told.trace.join("\n")))
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::chance::Chance;
 use super::file_system::Lie;
-use super::schedule::{Broken, kind, run, tell};
+use super::schedule::{Broken, Trial, kind, run, tell};
 use super::world::Figures;
 use crate::disk::fault::Fault;
 
@@ -15,7 +15,7 @@ use crate::disk::fault::Fault;
 type Wrong = BTreeMap<String, (u64, u64)>;
 
 /// Runs seeds from `first` on, on all cores.
-fn run_many(first: u64, most: u64, time: Duration, broken: Option<Broken>) -> (Figures, Wrong) {
+fn run_many(first: u64, most: u64, time: Duration, trial: Trial) -> (Figures, Wrong) {
     let next = AtomicU64::new(first);
     let all = Mutex::new((Figures::default(), Wrong::new()));
     let begun = Instant::now();
@@ -29,14 +29,16 @@ fn run_many(first: u64, most: u64, time: Duration, broken: Option<Broken>) -> (F
                     if seed >= first.saturating_add(most) {
                         break;
                     }
-                    let ended = run(Chance::of_seed(seed), broken, false);
+                    let ended = run(Chance::of_seed(seed), trial, false);
                     figures.add(&ended.figures);
                     // What goes wrong when nothing is broken says nothing of what is.
-                    let is_news = || broken.is_none() || run(Chance::of_seed(seed), None, false).failure.is_none();
+                    let whole = Trial { broken: None, ..trial };
+                    let is_news =
+                        || trial.broken.is_none() || run(Chance::of_seed(seed), whole, false).failure.is_none();
                     if let Some(failure) = ended.failure
                         && is_news()
                     {
-                        if broken.is_some() {
+                        if trial.broken.is_some() {
                             next.store(u64::MAX - 100, Ordering::Relaxed);
                         }
                         let mut all = all.lock().expect("not poisoned");
@@ -52,6 +54,12 @@ fn run_many(first: u64, most: u64, time: Duration, broken: Option<Broken>) -> (F
     all.into_inner().expect("not poisoned")
 }
 
+/// The safeguard that `PAPYRA_SIM_SOUGHT` names: schedules are such as would show it to be missing, though it is there.
+fn sought() -> Option<Fault> {
+    let name = std::env::var("PAPYRA_SIM_SOUGHT").ok()?;
+    Some(*Fault::ALL.iter().find(|fault| format!("{fault:?}") == name).expect("the name of a safeguard"))
+}
+
 /// `PAPYRA_SIM_SECONDS` says how long, `PAPYRA_SIM_SEED` where to begin.
 #[test]
 fn whatever_happens_no_record_is_lost_doubled_or_moved() {
@@ -61,15 +69,16 @@ fn whatever_happens_no_record_is_lost_doubled_or_moved() {
         Some(seconds) => (u64::MAX, Duration::from_secs(seconds)),
         None => (5_000, Duration::from_secs(3600)),
     };
+    let trial = Trial { sought: sought(), ..Trial::default() };
     let begun = Instant::now();
-    let (figures, wrong) = run_many(first, most, time, None);
+    let (figures, wrong) = run_many(first, most, time, trial);
     let rate = figures.schedules as f64 / begun.elapsed().as_secs_f64();
     println!("{rate:.0} schedules a second: {figures:?}");
     for (kind, (count, seed)) in &wrong {
         println!("{count:7} times, first with seed {seed}: {kind}");
     }
     if let Some(seed) = wrong.values().map(|(_, seed)| *seed).min() {
-        panic!("{}", tell(seed).unwrap_or_else(|| format!("seed {seed} failed once, and then no more")));
+        panic!("{}", tell(seed, trial).unwrap_or_else(|| format!("seed {seed} failed once, and then no more")));
     }
 }
 
@@ -77,8 +86,9 @@ fn whatever_happens_no_record_is_lost_doubled_or_moved() {
 #[test]
 fn a_schedule_is_told_by_seed() {
     if let Ok(seed) = std::env::var("PAPYRA_SIM_TELL") {
+        let trial = Trial { sought: sought(), ..Trial::default() };
         for seed in seed.split(',') {
-            let told = tell(seed.parse().expect("a number"));
+            let told = tell(seed.parse().expect("a number"), trial);
             println!("{}", told.unwrap_or_else(|| format!("nothing goes wrong with seed {seed}")));
         }
     }
@@ -101,7 +111,7 @@ fn whatever_is_broken_is_found() {
     let faults = faults.into_iter().map(Broken::Safeguard);
     let mut missed = Vec::new();
     for broken in faults.chain(Lie::ALL.map(Broken::Disk)) {
-        let (figures, wrong) = run_many(1, most, Duration::from_secs(3600), Some(broken));
+        let (figures, wrong) = run_many(1, most, Duration::from_secs(3600), Trial::of(broken));
         match wrong.iter().min_by_key(|(_, (_, seed))| *seed) {
             Some((what, (_, seed))) => println!("{broken:?}: found after {seed} schedules: {what}"),
             None => {

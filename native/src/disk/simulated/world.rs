@@ -317,10 +317,18 @@ impl Watch for Scheduler {
             return Scheduler::die(process);
         }
         hurry();
-        if call.name == "rename" && Fault::LateAmongLater.is_back() {
-            // A rotation, and a writer behind it, between two renames of ours: too rare to be waited for.
-            for _ in 0..pick(16) {
-                step();
+        let is_sought = Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought();
+        let carries = || call.name == "rename" && (call.about)().contains(".carried.");
+        if is_sought && carries() {
+            // Late bytes are rare, and what happens then would be rarer still.
+            match pick(4) {
+                0 => {
+                    kill(process, Death::Kill, call);
+                    return Scheduler::die(process);
+                }
+                1 => world(|world| world.dies = Some(Death::Kill)),
+                2 => (0..pick(16)).for_each(|_| _ = step()),
+                _ => {}
             }
         }
         let (mut chosen, likely) = world(|world| {

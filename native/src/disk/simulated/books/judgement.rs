@@ -72,6 +72,8 @@ impl Books {
         if let Some(piece) = self.pieces.iter().find(|piece| memmem::find(&all, &piece.bytes).is_none()) {
             return Err(format!("what was damaged is nowhere: {:?}", String::from_utf8_lossy(&piece.bytes)));
         }
+        // What the world itself has lost, and a hidden file that is named holds, has no place any more.
+        view.retain(|id| clean || self.twins(*id).iter().any(|twin| self.records[*twin].owed));
         self.in_order(&view)
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Record {
     released: bool,
     /// The world itself has lost it.
     lost: bool,
+    /// The world itself has it so many times more than it was written.
+    doubled: usize,
     /// It was changed or removed in a file whose name we had just taken: that is so in the history once a run of ours says
     /// that all is well.
     displaced: bool,
@@ -129,6 +131,9 @@ pub(super) fn members(fs: &FileSystem) -> Vec<Member> {
             },
             _ => continue,
         };
+        if index >= fs.settings.files {
+            continue;
+        }
         let listed = name.to_string_lossy().into_owned();
         let (mut folder, mut name, mut inode) = (folder, name.to_os_string(), *inode);
         if matches!(fs.nodes[inode].kind, Kind::Link(_)) {
@@ -241,6 +246,7 @@ impl Books {
             safe: false,
             released: false,
             lost: false,
+            doubled: 0,
             displaced: false,
         });
         id

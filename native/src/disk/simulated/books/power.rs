@@ -8,6 +8,9 @@ use memchr::memmem;
 
 use super::*;
 
+/// The time of records that are alike.
+const ALIKE: &[u8] = b"1007000.5";
+
 impl Books {
     /// Something was synced: what no power cut can take is safe.
     pub(in super::super) fn synced(&mut self, fs: &FileSystem) {
@@ -81,6 +84,20 @@ impl Books {
             // Of a change in place, a part.
             self.strange.extend(texts);
         }
+        // Papyra syncs nothing: of a file that it has written twice, what it held first may be back beside the others.
+        if members(fs).iter().any(|member| self.compacted.contains(&member.inode)) {
+            let mut counts: HashMap<usize, usize> = HashMap::new();
+            there.iter().flatten().for_each(|id| *counts.entry(*id).or_default() += 1);
+            for (id, count) in counts {
+                self.records[id].doubled = count.saturating_sub(self.twins(id).len());
+            }
+        }
+        // What its temporaries hold has its place by the time alone, which is one for all that are alike.
+        if !self.in_temporaries(fs).is_empty() {
+            for record in self.records.iter_mut().filter(|record| memmem::find(&record.text, ALIKE).is_some()) {
+                (record.begun, record.told) = (0, None);
+            }
+        }
         self.compacted.clear();
         // That a file was emptied may be undone while we have it in our hands, and then it goes back.
         for (_, inode) in hidden(fs) {
@@ -123,7 +140,9 @@ impl Books {
             let was_displaced = std::mem::take(&mut record.displaced);
             if found {
                 record.safe = true;
-                if record.state == State::Gone || record.lost || was_displaced {
+                // A swap under way has all of a file twice: which of those that look alike are there, nobody can tell.
+                let is_doubtful = !alone && !in_swaps.is_empty();
+                if record.state == State::Gone || record.lost || was_displaced || is_doubtful {
                     // What had removed it was not on the disk yet, and what it has its place behind is not certain.
                     (record.state, record.begun, record.told) = (State::Maybe, 0, None);
                 } else if !record.released {

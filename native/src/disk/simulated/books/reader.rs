@@ -41,9 +41,18 @@ impl Books {
         let went = self.before.iter().filter(|inode| !now.contains(inode));
         let pairs: Vec<(Inode, Inode)> = came.zip(went).map(|(came, went)| (*came, *went)).collect();
         let is_undone = pairs.iter().any(|(came, went)| self.exchanged.contains(&(*went, *came)));
+        if is_undone {
+            // What was synced in the file that goes again is no safer for it.
+            for inode in self.before.clone().iter().filter(|inode| !now.contains(inode)) {
+                let ids = self.kept(&bytes_of(fs, *inode)).ids;
+                self.each(&ids, |record| record.safe = false);
+            }
+            self.synced(fs);
+        }
         self.exchanged.extend(pairs);
         let after = self.view.as_deref().unwrap_or_default();
-        if is_exchange && self.rotated {
+        // What an interrupted run has left stays as it is until an exchange undoes it.
+        if is_exchange && self.rotated || before == after {
             return Ok(());
         }
         // An exchange that is taken back brings back the damage: records without a newline between them. Of a folder that was
@@ -71,7 +80,8 @@ impl Books {
             let count = counts.entry(*id).or_default();
             *count += 1;
             let twins = self.twins(*id);
-            let most = twins.iter().filter(|twin| self.records[**twin].state != State::Gone).count();
+            let live = twins.iter().filter(|twin| self.records[**twin].state != State::Gone).count();
+            let most = live + self.records[twins[0]].doubled;
             if *count > most {
                 let what = if most == 0 { "is back" } else { "is there twice" };
                 return Err(format!("record {id} {what}: {view:?}"));
