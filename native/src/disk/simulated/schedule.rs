@@ -83,13 +83,12 @@ fn schedule() {
         no_replace: exchange || pick(2) == 0,
         links: pick(12) < 11,
         room: u64::MAX,
-        journal: pick(2) == 0 || Fault::BeyondTheLastMember.is_sought(),
+        journal: pick(2) == 0,
         lie: with(|fs| fs.settings.lie),
         files: u32::MAX,
     };
-    let is_set =
-        [Fault::LateAmongLater, Fault::PlaceUnchecked, Fault::BeyondTheLastMember].iter().any(|it| it.is_sought());
-    let rotation = (pick(2) == 1 || is_set).then(|| (3 + pick(2) as u32, 250 + 50 * pick(10) as u64));
+    let is_late = Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought();
+    let rotation = (pick(2) == 1 && !is_late).then(|| (3 + pick(2) as u32, 250 + 50 * pick(10) as u64));
     let settings = Settings { files: rotation.map_or(1, |(files, _)| files), ..settings };
     let setup = Setup { rotation };
     let guarded = leases.is_ok() && exchange;
@@ -146,21 +145,16 @@ fn schedule() {
 }
 
 fn phase(setup: Setup, guarded: bool) {
-    // A rewriter dies, and the writers fill the set before we come.
-    let fills = Fault::BeyondTheLastMember.is_sought();
     // Where there is no guarantee, we run at rest alone: what is told then is true.
     // Papyra compacts a set under a lock of its process: no other writer is at work then.
     // It doubles and loses records by itself where names reach the disk in another order.
     if let Some((files, most)) = setup.rotation
         && with(|fs| fs.settings.journal)
-        && (pick(12) == 11 || fills && world(|world| world.figures.runs) == 0)
+        && pick(12) == 11
     {
         finish_others();
         let process = new_service();
         spawn(process, writers::set_rewriter(process, files, most));
-        if fills {
-            finish_others();
-        }
     }
     let is_late = Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought();
     let writers = match others_alive() && setup.rotation.is_some() {
@@ -193,9 +187,6 @@ fn phase(setup: Setup, guarded: bool) {
     }
     for _ in 0..pick(12) {
         step();
-    }
-    if fills {
-        finish_others();
     }
     let at_rest = !guarded && pick(2) == 1;
     if at_rest {

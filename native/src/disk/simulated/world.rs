@@ -318,8 +318,11 @@ impl Watch for Scheduler {
         }
         hurry();
         let is_sought = Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought();
-        let carries = || call.name == "rename" && (call.about)().contains(".carried.");
-        if is_sought && carries() {
+        let about = || if is_sought && call.name == "rename" { (call.about)() } else { String::new() };
+        if about().ends_with("Exchange") {
+            // Somebody has just found the log.
+            (0..pick(9)).for_each(|_| _ = step());
+        } else if about().contains(".carried.") {
             // Late bytes are rare, and what happens then would be rarer still.
             match pick(4) {
                 0 => {

@@ -14,7 +14,6 @@ use super::books::{FOLDER, FORGED, LOG, members};
 use super::file_system::{Access, Descriptor, Inode, Process};
 use super::with;
 use super::world::{OPENING, RENAMING, books, hurries, in_thousand, pick, say, world};
-use crate::disk::fault::Fault;
 
 /// Ends one call.
 struct Step(bool);
@@ -367,7 +366,6 @@ pub(super) async fn set_rewriter(process: Process, files: u32, most: u64) {
         }
     }
     let from = chunks.len().saturating_sub(files as usize);
-    let deadly = if Fault::BeyondTheLastMember.is_sought() { 300 } else { 60 };
     let mut temporaries = Vec::new();
     for (index, chunk) in chunks[from..].iter().rev().enumerate() {
         let temporary = PathBuf::from(format!("{}.compact.tmp", path(index as u32).display()));
@@ -382,7 +380,7 @@ pub(super) async fn set_rewriter(process: Process, files: u32, most: u64) {
         temporaries.push((temporary, path(index as u32)));
     }
     for index in (0..files).rev() {
-        if in_thousand(deadly) {
+        if in_thousand(60) {
             caller.say(|| "dies".to_owned());
             return;
         }
@@ -391,7 +389,7 @@ pub(super) async fn set_rewriter(process: Process, files: u32, most: u64) {
         }
     }
     for (temporary, last) in temporaries {
-        if in_thousand(deadly) {
+        if in_thousand(60) {
             caller.say(|| "dies".to_owned());
             return;
         }

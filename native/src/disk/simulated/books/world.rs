@@ -90,7 +90,7 @@ impl Books {
         let ids = self.kept(&bytes_of(fs, inode)).ids;
         self.each(&ids, |record| {
             record.safe = false;
-            if record.state == State::Gone {
+            if record.state == State::Gone || std::mem::take(&mut record.displaced) {
                 record.state = State::Maybe;
             }
         });
