@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from object_store import AFTER, BEFORE, HOME, PLACE, WITHIN, ObjectStore, Request
-from test_object_store import answer, contents, create, entries, logs, unlocked  # noqa: F401
+from test_object_store import answer, contents, create, entries, logs  # noqa: F401
 
 
 @pytest.mark.parametrize("where", [BEFORE, WITHIN, AFTER])
@@ -32,12 +32,35 @@ def test_a_connection_that_breaks_once_for_every_request_costs_nothing(
     assert len(broken) >= 5, "a lock, two packs, index, snapshot, record"
     store.untouched()
     assert contents(tmp_path / "r") == contents(logs)
-    # What was carried out, and then asked for again, is there once.
-    kinds = Counter(key.split("/")[2] for key in store.objects("deep/er/") if "/locks/" not in key)
+    # What was carried out, and then asked for again, is there once; the lock is gone.
+    kinds = Counter(key.split("/")[2] for key in store.objects("deep/er/"))
     assert kinds == {"config": 1, "keys": 1, "data": 2, "index": 1, "snapshots": 1, "papyra": 1}
-    # A lock that could not be removed was told of, and ends by itself.
-    unlocked(store)
     assert b"no errors were found" in store.restic(PLACE, "check", "--read-data")
+
+
+@pytest.mark.parametrize("where", [BEFORE, AFTER])
+def test_a_prune_frees_everything_though_connections_break(
+    store: ObjectStore,
+    logs: Path,  # noqa: F811
+    where: str,
+) -> None:
+    create(store, logs, "one").exits(0)
+    (logs / "rot.log").write_bytes((logs / "rot.log.1").read_bytes())
+    create(store, logs, "two", "--accept-damage").exits(0)
+    broken: set[str] = set()
+
+    def once(request: Request) -> str | None:
+        if request.method != "DELETE" or request.path in broken:
+            return None
+        broken.add(request.path)
+        return where
+
+    store.front.breaks = once
+    said = store.papyra("backup", "prune", HOME, "--keep-last", "1", "--apply").exits(0)
+    assert b"lock" not in said.out + said.err
+    assert any("/snapshots/" in path for path in broken) and any("/locks/" in path for path in broken)
+    store.untouched()
+    assert set(entries(store)) == {"two"} and not store.objects("deep/er/locks/")
 
 
 @pytest.mark.parametrize("where", [BEFORE, WITHIN, AFTER])

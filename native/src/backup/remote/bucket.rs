@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, PutResult};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::connection::Connection;
 use super::fault::{fault, is_passing};
@@ -19,8 +20,8 @@ use crate::error::{Code, Error, Result, show};
 /// An upload is handed over in pieces of so many bytes, so that it shows whether it moves.
 const PIECE: usize = 64 << 10;
 
-/// How often an upload is begun again.
-const TRIES: u32 = 3;
+/// How often a change is made at most, and until when it is begun once more.
+const TRIES: (u32, Duration) = (3, Duration::from_secs(120));
 
 /// How many requests are under way at a time.
 const WIDTH: usize = 16;
@@ -53,12 +54,12 @@ impl Bucket {
         fault(what, &show(&path), failure)
     }
 
-    /// Makes an upload, once more when it was cut off: nobody does so below where it must be new.
-    fn upload(put: impl Fn() -> object_store::Result<PutResult>) -> object_store::Result<PutResult> {
-        let mut tries = 1;
+    /// Makes a change, once more when it was cut off: nobody does so below where an object must be new, or goes.
+    fn change<T>(make: impl Fn() -> object_store::Result<T>) -> object_store::Result<T> {
+        let (begun, mut tries) = (Instant::now(), 1);
         loop {
-            match put() {
-                Err(failure) if tries < TRIES && is_passing(&failure) => tries += 1,
+            match make() {
+                Err(failure) if tries < TRIES.0 && begun.elapsed() < TRIES.1 && is_passing(&failure) => tries += 1,
                 other => return other,
             }
         }
@@ -165,7 +166,7 @@ impl Site for Bucket {
         let payload: PutPayload =
             (0..whole.len()).step_by(PIECE).map(|at| whole.slice(at..whole.len().min(at + PIECE))).collect();
         let key = self.key(name);
-        let put = Bucket::upload(|| self.connection.wait(self.connection.store.put(&key, payload.clone())));
+        let put = Bucket::change(|| self.connection.wait(self.connection.store.put(&key, payload.clone())));
         put.map(|_| ()).map_err(|failure| self.fault("write", name, &failure))
     }
 
@@ -175,7 +176,7 @@ impl Site for Bucket {
             let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
             self.connection.wait(self.connection.store.put_opts(&key, bytes.to_vec().into(), options))
         };
-        match Bucket::upload(put) {
+        match Bucket::change(put) {
             Ok(_) => Ok(true),
             // It may be ours: an answer was lost, and the request made once more.
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
@@ -191,7 +192,9 @@ impl Site for Bucket {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        match self.connection.wait(self.connection.store.delete(&self.key(name))) {
+        let key = self.key(name);
+        match Bucket::change(|| self.connection.wait(self.connection.store.delete(&key))) {
+            // What is gone may have been removed by a request whose answer was lost.
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(failure) => Err(self.fault("remove", name, &failure)),
         }
