@@ -3,6 +3,7 @@
 //!
 //! Needs root and loop devices; where they are missing, that is said, and nothing was tried.
 
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -211,5 +212,46 @@ fn a_backup_is_whole_after_a_power_cut() {
         let after = disk.after_the_cut();
         let verified = disk.papyra("backup verify after/d/keep/backups/one");
         assert_eq!(verified.code, Some(0), "{verified:#?} of {after:?}");
+    });
+}
+
+#[test]
+fn backups_that_have_files_in_common_are_there_after_a_power_cut() {
+    on_each_disk(|disk| {
+        let old = logs::lines(0..60_000);
+        let size = old.len() as u64;
+        disk.workshop.write("p/log.1", &old);
+        disk.workshop.write("p/log", logs::lines(60_000..60_100));
+        let used = |disk: &Disk| {
+            sh(&disk.workshop, "sync -f disk");
+            let stat = rustix::fs::statvfs(disk.workshop.path("disk")).expect("the disk");
+            (stat.f_blocks - stat.f_bfree) * stat.f_frsize
+        };
+        let create = |disk: &Disk, flags: &str| {
+            disk.papyra(&format!("backup create --path p/log --to disk/d/b --accept-damage {flags}")).must_exit(0);
+        };
+        create(disk, "--name one");
+        let before = used(disk);
+        create(disk, "--name two");
+        let grown = used(disk) - before;
+        // Where the file system can, the second one is a clone; elsewhere it is a copy.
+        assert_eq!(grown < size / 2, disk.kind == "xfs", "{grown} bytes more for {size}");
+        create(disk, "--name three --link");
+        let backups = disk.workshop.path("disk/d/b");
+        let file = |backup: &str| backups.join(backup).join("log.1");
+        let inode = |backup: &str| std::fs::metadata(file(backup)).expect("a file").ino();
+        assert!(inode("one") != inode("two") && inode("two") == inode("three"));
+        let after = disk.after_the_cut();
+        for backup in ["one", "two", "three"] {
+            assert!(read(after.join("b").join(backup).join("log.1")) == old.as_bytes(), "{backup}");
+        }
+        disk.papyra("backup verify --all after/d/b").must_exit(0);
+        // A clone is a file of its own: what happens to one happens to no other.
+        let cloned = std::fs::File::options().write(true).open(file("two")).expect("a file");
+        cloned.write_all_at(b"junk", size / 2).expect("written");
+        assert!(read(file("one")) == old.as_bytes() && read(file("three")) != old.as_bytes());
+        let told = disk.papyra("backup create --path p/log --to disk/d/b --name four --link").must_exit(0);
+        told.must_say("is not what was written");
+        assert!(read(file("four")) == old.as_bytes());
     });
 }

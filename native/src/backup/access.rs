@@ -6,7 +6,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::disk::Handle;
+use crate::disk::{Handle, sys};
 
 /// The attribute that holds a file's access control list (xattr(7), acl(5)).
 const LIST: &str = "system.posix_acl_access";
@@ -59,6 +59,14 @@ impl Access {
         }
         let both = self.mode >> 3 & self.mode & 0o7;
         self.mode & 0o700 | both << 3 | both
+    }
+
+    /// Whether a file is the user's own, and nobody has access to it whom they would not give it.
+    pub(super) fn covers(&self, file: &impl AsRef<Handle>) -> io::Result<bool> {
+        let (now, stat) = (Access::of(file)?, file.as_ref().stat()?);
+        let is_within = now.mode & !(self.mode_for(now.gid) | 0o400) == 0;
+        let has_no_more = now.list.is_none() || (now.list == self.list && now.gid == self.gid);
+        Ok(stat.owner == sys::user() && is_within && has_no_more)
     }
 
     /// Gives them to a file, which its owner may read in any case, and the file to `owner`, user and group. Without an

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use papyra_core::folder::PassedOver;
-use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origin, Source};
+use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Source};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::summary::Summary;
 
@@ -20,7 +20,7 @@ use super::pass::{BLOCK, Passed};
 use super::series::Filing;
 use super::snapshot::{self, Archive, Snapshot};
 use super::stored::Inside;
-use super::unfinished::{About, Attributes, Finished, Incoming, Unfinished};
+use super::unfinished::{About, Attributes, Finished, Incoming, Unfinished, origin};
 use super::writing::nanoseconds;
 use crate::TOOL;
 use crate::disk::{name_of, sys};
@@ -52,6 +52,8 @@ pub struct Options {
     pub pause_check: bool,
     /// Whether to read what has not changed since the last backup, too.
     pub reread: bool,
+    /// Whether to link the last backup's files where they hold the same.
+    pub link: bool,
     /// How long to wait for a recovery or compaction that is under way.
     pub patience: Duration,
 }
@@ -63,7 +65,8 @@ pub struct Created {
     pub path: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
-    /// How many bytes the repository did not have, where it went to one.
+    /// How many bytes had to be written, where not all: what a repository did not have, compressed and encrypted, or what
+    /// a folder does not share with the last backup.
     pub added: Option<u64>,
     /// What the operator should know.
     pub warnings: Vec<String>,
@@ -103,6 +106,11 @@ pub fn create(find: &dyn Fn() -> Result<Target>, options: &Options, effort: Effo
     }
     find()?;
     let backups = guard::for_backups(&options.to)?;
+    if options.link && matches!(backups, Backups::Repository(_)) {
+        let text =
+            format!("{} is a repository, which stores once what backups share: leave --link out", show(&options.to));
+        return Err(Error::new(Code::Usage, text));
+    }
     let mut tries = 1;
     loop {
         match Making::begin(&backups, find, options, effort).and_then(Making::finish) {
@@ -129,7 +137,11 @@ impl<'a> Making<'a> {
     ) -> Result<Making<'a>> {
         let begun = sys::now();
         let snapshot = snapshot::take(find, options.patience)?;
-        let to = Unfinished::begin(backups, options.name.as_deref(), &options.filing, begun, Timestamp::now(), effort)?;
+        let name = options.name.as_deref();
+        let mut to = Unfinished::begin(backups, name, &options.filing, begun, Timestamp::now(), effort)?;
+        if !options.reread {
+            to.build_on_the_last(options.link);
+        }
         Ok(Making { options, effort, snapshot, to })
     }
 
@@ -188,11 +200,10 @@ impl<'a> Making<'a> {
             Some(seen) => seen,
             None => identity(part.file, &path)?,
         };
-        if part.is_member && !self.options.reread {
-            let stat = part.file.stat().map_err(|error| Error::cannot_read(&path, 0, &error))?;
-            if let Some(summary) = self.to.reuse(part.name, part.index, &stat)? {
-                return Ok(summary);
-            }
+        if part.is_member
+            && let Some(summary) = self.to.reuse(part.name, part.index, (part.file, &path), self.options.compression)?
+        {
+            return Ok(summary);
         }
         let mut end = settled_end(part.file, &path, seen.size)?;
         loop {
@@ -273,7 +284,6 @@ impl<'a> Making<'a> {
         scan: Option<usize>,
     ) -> Result<(Passed, Inside)> {
         let stat = from.stat().map_err(|error| Error::cannot_read(path, 0, &error))?;
-        let modified_ns = nanoseconds(stat.modified);
         let access = Access::of(from).map_err(|error| Error::cannot_read(path, 0, &error))?;
         let end = source.end;
         let file = Incoming {
@@ -285,8 +295,8 @@ impl<'a> Making<'a> {
             is_large: end > BLOCK as u64,
             scan,
             payload: None,
-            attributes: Attributes { access, uid: stat.owner, modified_ns, changed_ns: nanoseconds(stat.changed) },
-            origin: Origin { device: stat.device, inode: stat.inode, index: 0, seen_bytes: end, cut: None },
+            attributes: Attributes { access, uid: stat.owner, modified_ns: nanoseconds(stat.modified) },
+            origin: origin(&stat, end),
         };
         self.to.store(file, self.effort)
     }

@@ -49,6 +49,12 @@ impl Files for Folder {
         Ok(Box::new(file))
     }
 
+    fn shared(&self, name: &str) -> Result<Option<String>> {
+        // A file that another backup has linked.
+        let linked = if name.contains('/') { None } else { self.stat(name)? }.filter(|stat| stat.links > 1);
+        Ok(linked.map(|stat| format!("{}-{}", stat.device, stat.inode)))
+    }
+
     fn folder(&self, name: &str) -> Result<Box<dyn Files>> {
         Ok(Box::new(self.existing_subfolder(name)?))
     }

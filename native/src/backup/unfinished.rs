@@ -6,7 +6,6 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origin, Source, StoredFile};
@@ -23,16 +22,15 @@ use super::pass::{BLOCK, Passed, Task, pass, sha256};
 use super::redis::Payload;
 use super::repository::{packing, packing::Packing};
 use super::series::Filing;
+use super::share::{Last, Taken, Wanted};
 use super::stored::{Inside, look_inside};
-use super::writing::{Syncer, pack, set_attributes};
-use super::{UNFINISHED, clear_leftovers, host_mark, rfc3339};
+use super::under_way::{Hidden, PATIENCE, hidden};
+use super::writing::{nanoseconds, pack};
+use super::{clear_leftovers, rfc3339};
 use crate::TOOL;
-use crate::disk::{File, Folder, Lock, Stat, sys};
+use crate::disk::{File, Stat, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
-
-/// How long another run is waited for that is choosing a name.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A backup under way. Dropped unfinished, it leaves nothing behind.
 pub(super) struct Unfinished<'a> {
@@ -43,6 +41,8 @@ pub(super) struct Unfinished<'a> {
     name: String,
     filing: Filing,
     to: To<'a>,
+    /// The name of the series' last backup, unless that is damaged.
+    last: Option<String>,
     /// What is in it so far.
     pub(super) files: Vec<StoredFile>,
     /// What the operator should know of the backups that are there.
@@ -53,18 +53,6 @@ pub(super) struct Unfinished<'a> {
 enum To<'a> {
     Folder(Hidden<'a>),
     Repository(Box<Packing>),
-}
-
-/// A hidden folder. Dropped unfinished, it goes.
-struct Hidden<'a> {
-    backups: &'a Folder,
-    name: String,
-    folder: Folder,
-    _lock: Lock,
-    finished: bool,
-    syncer: Syncer,
-    /// Who may read the files so far.
-    accesses: Vec<Access>,
 }
 
 /// One file of a backup, about to be written.
@@ -91,8 +79,12 @@ pub(super) struct Attributes {
     pub(super) access: Access,
     pub(super) uid: u32,
     pub(super) modified_ns: i64,
-    /// When its inode was changed, where it is a file's.
-    pub(super) changed_ns: i64,
+}
+
+/// What a manifest says of the file that `end` bytes were read of.
+pub(super) fn origin(stat: &Stat, end: u64) -> Origin {
+    let &Stat { device, inode, changed, .. } = stat;
+    Origin { device, inode, changed_ns: Some(nanoseconds(changed)), index: 0, seen_bytes: end, cut: None }
 }
 
 /// What there is to say of a backup beside its files.
@@ -107,7 +99,7 @@ pub(super) struct About {
 pub(super) struct Finished {
     pub(super) path: PathBuf,
     pub(super) manifest: Manifest,
-    /// How many bytes a repository did not have.
+    /// How many bytes had to be written, where not all.
     pub(super) added: Option<u64>,
     /// What the operator should know.
     pub(super) warnings: Vec<String>,
@@ -129,24 +121,21 @@ impl<'a> Unfinished<'a> {
             let text = format!("{} is a backup itself: choose another folder for backups", show(folder.path()));
             return Err(Error::new(Code::CannotCreate, text));
         }
-        let mut warnings;
+        let (mut warnings, last);
         let (name, to) = match backups {
             Backups::Repository(site) => {
-                let mut packing = Packing::begin(Arc::clone(site), effort.threads)?;
+                let packing = Packing::begin(Arc::clone(site), effort.threads)?;
                 let entries = entries(&packing.backups(), created)?;
                 warnings = filing.warnings(&entries);
                 warnings.extend(packing.warning()?);
-                let ours = |entry: &&Entry| entry.series.as_ref() == Some(&filing.series) && entry.is_restorable();
-                if let Some(last) = entries.iter().rev().find(ours).filter(|entry| !entry.is_damaged()) {
-                    packing.build_on(&last.name);
-                }
+                last = last_of(&filing.series, &entries);
                 let taken = |name: &str| Ok(entries.iter().any(|entry| entry.name == name));
                 (free_name(backups, name, created, &taken)?, To::Repository(Box::new(packing)))
             }
             Backups::Folder(folder) => {
-                warnings = match entries(folder, created) {
-                    Ok(entries) => filing.warnings(&entries),
-                    Err(error) => vec![format!("the backups that are there cannot be looked at: {error}")],
+                (last, warnings) = match entries(folder, created) {
+                    Ok(entries) => (last_of(&filing.series, &entries), filing.warnings(&entries)),
+                    Err(error) => (None, vec![format!("the backups that are there cannot be looked at: {error}")]),
                 };
                 let _names = folder.lock_within(PATIENCE)?;
                 clear_leftovers(folder)?;
@@ -157,7 +146,7 @@ impl<'a> Unfinished<'a> {
             }
         };
         let (filing, files) = (filing.clone(), Vec::new());
-        Ok(Unfinished { backups, begun, created, name, filing, to, files, warnings })
+        Ok(Unfinished { backups, begun, created, name, filing, to, last, files, warnings })
     }
 
     /// Where it will be.
@@ -208,18 +197,17 @@ impl<'a> Unfinished<'a> {
             None => (passed.bytes, passed.sha256.clone()),
             Some(done) => done.map_err(not_written)?,
         };
-        let Attributes { access, uid, modified_ns, changed_ns } = attributes;
+        let Attributes { access, uid, modified_ns } = attributes;
         match (output, &mut self.to) {
             (Output::Blobs(file), To::Repository(packing)) => {
-                let (device, inode) = (origin.device, origin.inode);
                 let attributes = packing::Attributes {
                     mode: access.mode,
                     uid,
                     gid: access.gid,
                     modified_ns,
-                    changed_ns,
-                    device,
-                    inode,
+                    changed_ns: origin.changed_ns.unwrap_or_default(),
+                    device: origin.device,
+                    inode: origin.inode,
                 };
                 packing.add(&stored, *file, &attributes)?;
             }
@@ -228,9 +216,7 @@ impl<'a> Unfinished<'a> {
                     return Err(not_written(error));
                 }
                 output.set_size(stored_bytes).map_err(not_written)?;
-                set_attributes(&output, &access, modified_ns, None).map_err(not_written)?;
-                hidden.accesses.push(Access::of(&output).map_err(not_written)?);
-                hidden.syncer.add(output).map_err(not_written)?;
+                hidden.keep(output, Some((&access, modified_ns)), &stored)?;
             }
             _ => return Err(not_written(io::Error::other("it changed its place"))),
         }
@@ -254,13 +240,51 @@ impl<'a> Unfinished<'a> {
         Ok((passed, scanned))
     }
 
-    /// Takes a file from the series' last backup, if it is the same by device, inode, size and times and a repository has
-    /// all of it. Returns what a scan of it said.
-    pub(super) fn reuse(&mut self, name: &str, index: u32, stat: &Stat) -> Result<Option<Summary>> {
-        let To::Repository(packing) = &mut self.to else { return Ok(None) };
-        let Some((file, summary)) = packing.reuse(name, stat)? else { return Ok(None) };
+    /// From now on takes from the series' last backup what has not changed since: in a folder cloned, or linked.
+    pub(super) fn build_on_the_last(&mut self, link: bool) {
+        let Some(last) = &self.last else { return };
+        match &mut self.to {
+            // Without what cannot be opened, all is copied; a list says what is wrong with it.
+            To::Folder(hidden) => hidden.last = Last::open(hidden.backups, last, link).ok().map(Box::new),
+            To::Repository(packing) => packing.build_on(last),
+        }
+    }
+
+    /// Takes a log from the series' last backup, if it is still the same and all of it is there. Returns what a scan of it
+    /// said.
+    pub(super) fn reuse(
+        &mut self,
+        name: &str,
+        index: u32,
+        (from, path): (&File, &Path),
+        compression: Compression,
+    ) -> Result<Option<Summary>> {
+        let failed = |error: io::Error| Error::cannot_read(path, 0, &error);
+        let stat = from.stat().map_err(failed)?;
+        let (file, summary) = match &mut self.to {
+            To::Repository(packing) => match packing.reuse(name, &stat)? {
+                Some((file, summary)) => (StoredFile { stored: name.to_owned(), ..file }, summary),
+                None => return Ok(None),
+            },
+            To::Folder(hidden) => {
+                let access = Access::of(from).map_err(failed)?;
+                let stored = format!("{name}{}", compression.suffix());
+                let (file, stat) = (from, &stat);
+                let folder = &hidden.folder;
+                let wanted = Wanted { file, stat, access: &access, compression, folder, stored: &stored };
+                let last = hidden.last.as_ref().map(|last| last.take(&wanted, &mut self.warnings));
+                let Some(taken) = last.transpose()?.flatten() else { return Ok(None) };
+                let Taken { known, summary, file, is_clone } = taken;
+                let modified_ns = nanoseconds(stat.modified);
+                hidden.keep(file, is_clone.then_some((&access, modified_ns)), &stored)?;
+                hidden.shared += known.stored_bytes;
+                let source = origin(stat, stat.size);
+                let Access { mode, gid, .. } = access;
+                (StoredFile { stored, mode, uid: stat.owner, gid, modified_ns, source, ..known }, summary)
+            }
+        };
         let source = Origin { index, ..file.source };
-        self.files.push(StoredFile { path: name.to_owned(), stored: name.to_owned(), source, ..file });
+        self.files.push(StoredFile { path: name.to_owned(), source, ..file });
         Ok(Some(summary))
     }
 
@@ -268,10 +292,7 @@ impl<'a> Unfinished<'a> {
     pub(super) fn discard(&mut self, name: &str) -> Result<()> {
         let Some(file) = self.files.pop().filter(|file| file.path == name) else { return Ok(()) };
         match &mut self.to {
-            To::Folder(hidden) => {
-                hidden.accesses.pop();
-                hidden.folder.remove(&file.stored)
-            }
+            To::Folder(hidden) => hidden.discard(&file.stored),
             To::Repository(packing) => {
                 packing.discard(&file.stored);
                 Ok(())
@@ -291,7 +312,7 @@ impl<'a> Unfinished<'a> {
             To::Folder(mut hidden) => {
                 texts.into_iter().try_for_each(|(name, text)| hidden.write_text(name, text))?;
                 hidden.finish(&self.name)?;
-                (None, None)
+                ((hidden.shared > 0).then(|| manifest.stored_bytes().saturating_sub(hidden.shared)), None)
             }
             To::Repository(mut packing) => {
                 let attributes = packing::Attributes {
@@ -348,62 +369,11 @@ enum Output {
     Blobs(Box<packing::Incoming>),
 }
 
-impl<'a> Hidden<'a> {
-    fn begin(backups: &'a Folder, name: String, effort: Effort<'_>) -> Result<Hidden<'a>> {
-        let folder = backups.new_subfolder(&name)?;
-        let lock = folder.lock()?;
-        let syncer = Syncer::begin(effort.threads > 1);
-        Ok(Hidden { backups, name, folder, _lock: lock, finished: false, syncer, accesses: Vec::new() })
-    }
-
-    fn create(&self, name: &str) -> Result<File> {
-        match name.split_once('/') {
-            None => self.folder.create_new(name),
-            Some((folder, name)) => self.folder.subfolder(folder)?.create_new(name),
-        }
-    }
-
-    /// Writes a file that tells of the others, for no more people than may read each of them.
-    fn write_text(&mut self, name: &str, text: &[u8]) -> Result<()> {
-        let mut file = self.folder.create_new(name)?;
-        let written = file.write_all(text).and_then(|()| {
-            let gid = file.stat()?.group;
-            let mode = self.accesses.iter().fold(0o044, |mode, access| mode & access.mode_for(gid));
-            Access { mode: 0o600 | mode, gid, ..Access::PRIVATE }.give(&file, None)
-        });
-        written
-            .and_then(|()| self.syncer.add(file))
-            .map_err(|error| Error::cannot_write("write", &self.folder.join(name), error))
-    }
-
-    /// Gives the folder its name.
-    fn finish(&mut self, name: &str) -> Result<()> {
-        let not_synced =
-            |error| Error::cannot_write("write", self.backups.path(), error).and("the backup was not made");
-        self.syncer.end().map_err(not_synced)?;
-        self.folder.set_mode(0o700, None)?;
-        self.folder.sync()?;
-        let _names = self.backups.lock_within(PATIENCE)?;
-        if !self.backups.put(&self.name, self.backups, name)? {
-            let error = io::Error::other("the folder cannot be renamed");
-            return Err(Error::cannot_create("put in place", &self.backups.join(name), error));
-        }
-        self.finished = true;
-        self.backups.sync()
-    }
-}
-
-impl Drop for Hidden<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            // If it stays, the next backup clears it away.
-            _ = self.backups.remove_tree(&self.name);
-        }
-    }
-}
-
-fn hidden(name: &str) -> String {
-    format!(".{name}.{}{UNFINISHED}", host_mark())
+/// The newest backup of the series that could be restored, unless that is damaged.
+fn last_of(series: &str, entries: &[Entry]) -> Option<String> {
+    let ours = |entry: &&Entry| entry.series.as_deref() == Some(series) && entry.is_restorable();
+    let last = entries.iter().rev().find(ours).filter(|entry| !entry.is_damaged())?;
+    Some(last.name.clone())
 }
 
 fn free_name(

@@ -105,7 +105,7 @@ pub struct Verifications {
     pub tool: &'static str,
     /// The folder of the backups.
     pub folder: PathBuf,
-    /// Stored bytes that were read; what backups in a repository share is read once.
+    /// Stored bytes that were read; what backups share is read once.
     pub bytes: u64,
     /// How long it took, in seconds.
     pub seconds: f64,

@@ -187,6 +187,12 @@ impl File {
         Ok(())
     }
 
+    /// Makes an empty file one with the bytes of another, which takes no room where the file system shares them. `false`: it
+    /// cannot do that.
+    pub(crate) fn clone_from(&self, from: &File) -> bool {
+        self.handle.clone_from(&from.handle).is_ok()
+    }
+
     /// The same open file once more.
     pub(crate) fn try_clone(&self) -> io::Result<File> {
         match &self.handle {

@@ -332,6 +332,11 @@ impl Handle {
         call!(self, fd => fs::ftruncate(fd, size), sim => sim.truncate(size))
     }
 
+    /// Shares the bytes of another file (`FICLONE`).
+    pub(crate) fn clone_from(&self, from: &Handle) -> Result<()> {
+        call_two!(self, from, one, other => fs::ioctl_ficlone(one, other), _one, _other => Err(Errno::OPNOTSUPP))
+    }
+
     /// Content and size, or the names in a folder, survive a power cut.
     pub(crate) fn sync(&self) -> Result<()> {
         call!(self, fd => fs::fsync(fd), sim => sim.sync())

@@ -316,8 +316,8 @@ impl<'a> Making<'a> {
             is_large: size > 1 << 20,
             scan: None,
             payload: (content == Content::Rdb).then_some(payload),
-            attributes: Attributes { access: Access { gid, ..Access::PRIVATE }, uid, modified_ns: now, changed_ns: 0 },
-            origin: Origin { device: 0, inode: 0, index: 0, seen_bytes: 0, cut: None },
+            attributes: Attributes { access: Access { gid, ..Access::PRIVATE }, uid, modified_ns: now },
+            origin: Origin { device: 0, inode: 0, changed_ns: None, index: 0, seen_bytes: 0, cut: None },
         };
         let (passed, inside) = self.to.store(file, self.effort)?;
         if let Some(file) = self.to.files.last_mut() {

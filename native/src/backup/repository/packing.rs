@@ -1,7 +1,7 @@
 //! A backup on its way into a repository: its files, then the folders, and last of all the snapshot, when everything that
 //! it needs is on the disk (restic's design, "Trees and Data", "Snapshots"). Blobs and packs are those of [`super::pack`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::incoming::{Stored, Storers};
 use super::index::told_of;
 use super::note::Note;
 use super::pack::Packer;
-use super::reuse::{Known, known};
+use super::reuse::Last;
 use super::root::Root;
 use super::site::Site;
 use super::store::{Store, Trust};
@@ -43,8 +43,7 @@ pub(in crate::backup) struct Packing {
     packer: Arc<Packer>,
     storers: Storers,
     nodes: BTreeMap<String, Node>,
-    /// By device and inode.
-    known: HashMap<(u64, u64), Known>,
+    last: Last,
     lock: Option<lock::Lock>,
     _ours: Option<Lock>,
 }
@@ -83,7 +82,7 @@ impl Packing {
         let level = config.zstd().ok().flatten().filter(|level| *level != 0).unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
         let packer = Arc::new(Packer::new(repository, level)?);
         let storers = Storers::begin(&packer, threads);
-        Ok(Packing { packer, storers, nodes: BTreeMap::new(), known: HashMap::new(), lock: Some(all), _ours: ours })
+        Ok(Packing { packer, storers, nodes: BTreeMap::new(), last: Last::default(), lock: Some(all), _ours: ours })
     }
 
     /// What the operator should know of the repository: packs that are lost or cut. What they held is stored again.
@@ -103,7 +102,7 @@ impl Packing {
 
     /// Takes from that backup what has not changed since; without it, all is read.
     pub(in crate::backup) fn build_on(&mut self, last: &str) {
-        self.known = known(&self.packer.repository, last).unwrap_or_default();
+        self.last = Last::read(&self.packer.repository, last).unwrap_or_default();
     }
 
     /// Begins a file.
@@ -145,18 +144,17 @@ impl Packing {
 
     /// Takes a file from the series' last backup, if it is the same; returns what the manifest and a scan said of it.
     pub(in crate::backup) fn reuse(&mut self, path: &str, stat: &Stat) -> Result<Option<(StoredFile, Summary)>> {
-        let Some(known) = self.known.get(&(stat.device, stat.inode)) else { return Ok(None) };
-        let Some(summary) = known.unchanged(stat) else { return Ok(None) };
-        for blob in known.node.content.iter().flatten() {
+        let Some((known, node)) = self.last.unchanged(stat) else { return Ok(None) };
+        for blob in node.content.iter().flatten() {
             if !self.packer.rely_on(BlobType::Data, blob)? {
                 return Ok(None);
             }
         }
         let name = path.rsplit('/').next().unwrap_or(path);
-        let mut renamed = Node::new_node(OsStr::new(name), NodeType::File, known.node.meta.clone());
-        renamed.content.clone_from(&known.node.content);
+        let mut renamed = Node::new_node(OsStr::new(name), NodeType::File, node.meta.clone());
+        renamed.content.clone_from(&node.content);
         self.nodes.insert(path.to_owned(), renamed);
-        Ok(Some((known.file.clone(), summary)))
+        Ok(Some((known.file.clone(), known.summary.clone())))
     }
 
     /// Takes back a file.

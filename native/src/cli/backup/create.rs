@@ -89,9 +89,13 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     pause_check: bool,
 
-    /// Repositories: read all files again, also those that have not changed since the series' last backup
+    /// Read all files again, also those that have not changed since the series' last backup
     #[arg(long)]
     reread: bool,
+
+    /// Folders: hard-link files that are the same as in the series' last backup; damage to one is then damage to both
+    #[arg(long, conflicts_with = "reread")]
+    link: bool,
 
     /// Exit with 0 even if the source has anomalies; without it, the backup is made and the exit code is 2
     #[arg(long)]
@@ -116,7 +120,8 @@ pub(in crate::cli) struct Document<'a> {
     tool: &'static str,
     /// The backup's folder or URL.
     path: &'a Path,
-    /// How many bytes the repository did not have; null in a folder.
+    /// How many bytes had to be written: what a repository did not have, compressed and encrypted, or what a folder does not
+    /// share with the series' last backup. Null in a folder where nothing is shared.
     new_bytes: Option<u64>,
     /// What the operator should know.
     warnings: &'a [String],
@@ -160,6 +165,7 @@ fn create(args: &Args, settings: &Settings) -> Result<Created> {
         quarantine_dir: settings.quarantine_dir.clone(),
         pause_check: args.pause_check,
         reread: args.reread,
+        link: args.link,
         patience: Duration::from_secs(args.wait),
     };
     let progress = Progress::new(args.common.output.quiet, settings.target()?.size());
@@ -179,9 +185,9 @@ fn figures(created: &Created) -> Figures {
 
 /// Backs up streams of a server.
 fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<Created> {
-    if args.pause_check || args.include_rejects {
-        let text = "--pause-check and --include-rejects are for files: a server copies its streams at one moment, and \
-                    their quarantine comes along";
+    if args.pause_check || args.include_rejects || args.link {
+        let text = "--pause-check, --include-rejects and --link are for logs in files: a server copies its streams at one \
+                    moment, and their quarantine comes along";
         return Err(Error::new(Code::Usage, text));
     }
     let method = match args.method {
@@ -209,8 +215,8 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
 
 /// Makes a backup of what a server wrote by itself.
 fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compression: Compression) -> Result<Created> {
-    if args.pause_check || args.include_rejects {
-        return Err(Error::new(Code::Usage, "--pause-check and --include-rejects are for logs"));
+    if args.pause_check || args.include_rejects || args.link {
+        return Err(Error::new(Code::Usage, "--pause-check, --include-rejects and --link are for logs"));
     }
     let (path, scope) = (settings.path()?, settings.scope()?);
     let which = plain_files::Which { prefix: scope.prefix, systems: scope.system_id.into_iter().collect(), db: 0 };
@@ -273,7 +279,7 @@ fn print(created: &Created, settings: &Settings, out: &mut Out) {
         pace(manifest.seconds, manifest.bytes())
     ));
     if let Some(added) = created.added {
-        out.detail(&format!("{} were new to the repository, compressed and encrypted", out::bytes(added)));
+        out.detail(&format!("{} of new data were written", out::bytes(added)));
     }
     for stream in manifest.source.redis.iter().flat_map(|redis| &redis.streams) {
         out.detail(&describe_stream(&stream.key, &stream.facts));
