@@ -92,7 +92,7 @@ fn store(location: &Location) -> Result<Arc<dyn ObjectStore>> {
                 let mut builder = GoogleCloudStorageBuilder::new()
                     .with_bucket_name(&location.bucket)
                     .with_retry(retry.clone())
-                    .with_http_connector(Connector);
+                    .with_http_connector(Connector::default());
                 for (key, value) in known::<GoogleConfigKey>(settings) {
                     builder = builder.with_config(key, value);
                 }
@@ -115,7 +115,7 @@ fn store(location: &Location) -> Result<Arc<dyn ObjectStore>> {
                 let mut builder = MicrosoftAzureBuilder::new()
                     .with_container_name(&location.bucket)
                     .with_retry(retry.clone())
-                    .with_http_connector(Connector);
+                    .with_http_connector(Connector::default());
                 for (key, value) in known::<AzureConfigKey>(settings) {
                     builder = builder.with_config(key, value);
                 }
@@ -185,7 +185,7 @@ fn s3(location: &Location, retry: RetryConfig) -> Result<Arc<dyn ObjectStore>> {
             .with_checksum_algorithm(Checksum::SHA256)
             // Not every store that speaks S3 knows how to delete many at once.
             .with_disable_bulk_delete(true)
-            .with_http_connector(Connector);
+            .with_http_connector(Connector::default());
         for (key, value) in known::<AmazonS3ConfigKey>(settings) {
             builder = builder.with_config(key, value);
         }

@@ -28,7 +28,16 @@ const LARGEST: usize = 32 << 20;
 
 /// Connects as `object_store` asks for it.
 #[derive(Debug)]
-pub(super) struct Connector;
+pub(super) struct Connector {
+    /// How long nothing may move.
+    patience: Duration,
+}
+
+impl Default for Connector {
+    fn default() -> Connector {
+        Connector { patience: STALLED }
+    }
+}
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
@@ -52,15 +61,22 @@ impl HttpConnector for Connector {
             .tls_danger_accept_invalid_certs(is_set(ClientConfigKey::AllowInvalidCertificates)?)
             .user_agent(crate::TOOL)
             .build();
-        Ok(HttpClient::new(Service(client.map_err(wrong)?)))
+        Ok(HttpClient::new(Service { client: client.map_err(wrong)?, patience: self.patience }))
     }
 }
 
 #[derive(Debug)]
-struct Service(reqwest::Client);
+struct Service {
+    client: reqwest::Client,
+    patience: Duration,
+}
 
 fn failed(kind: HttpErrorKind, why: &str) -> HttpError {
     HttpError::new(kind, std::io::Error::other(why.to_owned()))
+}
+
+fn stalled(patience: Duration) -> HttpError {
+    failed(HttpErrorKind::Timeout, &format!("nothing moved for {} s", patience.as_secs_f32()))
 }
 
 /// What went wrong on the way, as far as it tells whether to try again.
@@ -87,18 +103,18 @@ impl HttpService for Service {
         *request.headers_mut() = parts.headers;
         let moved = Arc::new(AtomicBool::new(false));
         *request.body_mut() = Some(reqwest::Body::wrap(Outgoing { body, moved: Arc::clone(&moved) }));
-        let mut answer = pin!(self.0.execute(request));
+        let mut answer = pin!(self.client.execute(request));
         let response = loop {
-            match timeout(STALLED, answer.as_mut()).await {
+            match timeout(self.patience, answer.as_mut()).await {
                 Ok(answer) => break answer.map_err(of_client)?,
                 Err(_) if moved.swap(false, Ordering::Relaxed) => {}
-                Err(_) => return Err(failed(HttpErrorKind::Timeout, "nothing moved for a minute")),
+                Err(_) => return Err(stalled(self.patience)),
             }
         };
         let (status, headers) = (response.status(), response.headers().clone());
         let is_short = is_listing || !(status.is_success() || status.is_redirection());
         let response: reqwest::Body = response.into();
-        let mut incoming = Incoming { body: response, patience: Box::pin(sleep(STALLED)) };
+        let mut incoming = Incoming { body: response, patience: self.patience, end: Box::pin(sleep(self.patience)) };
         let body = if is_short {
             let mut bytes = collect(&mut incoming).await?;
             if is_listing && status.is_success() {
@@ -159,7 +175,9 @@ impl Body for Outgoing {
 /// An answer that comes, or stops coming.
 struct Incoming {
     body: reqwest::Body,
-    patience: Pin<Box<Sleep>>,
+    patience: Duration,
+    /// When it is given up.
+    end: Pin<Box<Sleep>>,
 }
 
 impl Body for Incoming {
@@ -172,12 +190,12 @@ impl Body for Incoming {
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(frame) => {
-                self.patience = Box::pin(sleep(STALLED));
+                self.end = Box::pin(sleep(self.patience));
                 Poll::Ready(frame.map(|frame| frame.map_err(of_client)))
             }
             Poll::Pending => {
-                ready!(self.patience.as_mut().poll(context));
-                Poll::Ready(Some(Err(failed(HttpErrorKind::Timeout, "nothing moved for a minute"))))
+                ready!(self.end.as_mut().poll(context));
+                Poll::Ready(Some(Err(stalled(self.patience))))
             }
         }
     }

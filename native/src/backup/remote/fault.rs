@@ -120,7 +120,7 @@ fn explain(failure: &Failure, told: &str, words: &Words) -> (Code, String) {
                 format!("there are no credentials: set {}, or run where the machine has a role", words.credentials);
             (Code::Config, text)
         }
-        _ if of_kind("error sending request") || of_kind("HTTP error") => {
+        _ if ["error sending request", "HTTP error", "nothing moved for"].iter().any(|kind| of_kind(kind)) => {
             let text = format!(
                 "the object store cannot be reached ({}): check {} and the network",
                 escape(last(told).as_bytes()),
