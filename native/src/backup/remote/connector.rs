@@ -246,7 +246,60 @@ fn is_plain(named: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use object_store::aws::AmazonS3Builder;
+    use object_store::{ObjectStoreExt, RetryConfig};
+
+    use super::super::fault::fault;
     use super::*;
+    use crate::error::Code;
+
+    /// A server that begins to answer each request so, and then sends nothing more.
+    fn stalling(after: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            let mut open = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                _ = stream.read(&mut [0; 1 << 12]);
+                _ = stream.write_all(after);
+                open.push(stream);
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn a_store_that_stalls_is_given_up_and_told_of() {
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads");
+        let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nETag: \"1\"\r\nLast-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\nhalf";
+        for after in [&b""[..], b"HTTP/1.1 200 OK\r\n", half] {
+            let store = AmazonS3Builder::new()
+                .with_bucket_name("bucket")
+                .with_endpoint(stalling(after))
+                .with_allow_http(true)
+                .with_access_key_id("key")
+                .with_secret_access_key("secret")
+                .with_retry(RetryConfig { max_retries: 1, ..RetryConfig::default() })
+                .with_http_connector(Connector { patience: Duration::from_millis(100) })
+                .build()
+                .expect("a store");
+            let key = Key::from("config");
+            let read = || runtime.block_on(async { store.get(&key).await?.bytes().await.map(drop) });
+            let write = || runtime.block_on(async { store.put(&key, vec![0; 100].into()).await.map(drop) });
+            let attempts: &[&dyn Fn() -> object_store::Result<()>] =
+                if after == half { &[&read] } else { &[&read, &write] };
+            for attempt in attempts {
+                let error = fault("read", "s3://bucket/config", &attempt().expect_err("it stalls"));
+                assert_eq!(error.code, Code::Unavailable);
+                let said = error.to_string();
+                assert!(said.contains("nothing moved for 0.1 s") && said.contains("check AWS_ENDPOINT_URL"), "{said}");
+            }
+        }
+    }
 
     fn listing(keys: &[&str]) -> String {
         let contents = keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>"));

@@ -104,7 +104,7 @@ fn backed_up(log: &Path, max_files: Option<u32>, number: u64) -> Result<Exit, Er
         quarantine_dir: None,
         pause_check: false,
         reread: false,
-        link: number % 2 == 0,
+        link: number.is_multiple_of(2),
         patience: Duration::from_millis(100),
     };
     let find = || open(log, max_files).map(Target::History);
