@@ -283,7 +283,7 @@ mod tests {
                 .with_allow_http(true)
                 .with_access_key_id("key")
                 .with_secret_access_key("secret")
-                .with_retry(RetryConfig { max_retries: 1, ..RetryConfig::default() })
+                .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
                 .with_http_connector(Connector { patience: Duration::from_millis(100) })
                 .build()
                 .expect("a store");
