@@ -38,6 +38,20 @@ def test_a_connection_that_breaks_once_for_every_request_costs_nothing(
     assert b"no errors were found" in store.restic(PLACE, "check", "--read-data")
 
 
+def break_each_once(store: ObjectStore, method: str, where: str) -> set[str]:
+    """The first connection breaks for each path that is asked for with this method; returns the paths."""
+    broken: set[str] = set()
+
+    def once(request: Request) -> str | None:
+        if request.method != method or request.path in broken:
+            return None
+        broken.add(request.path)
+        return where
+
+    store.front.breaks = once
+    return broken
+
+
 @pytest.mark.parametrize("where", [BEFORE, AFTER])
 def test_a_prune_frees_everything_though_connections_break(
     store: ObjectStore,
@@ -47,15 +61,7 @@ def test_a_prune_frees_everything_though_connections_break(
     create(store, logs, "one").exits(0)
     (logs / "rot.log").write_bytes((logs / "rot.log.1").read_bytes())
     create(store, logs, "two", "--accept-damage").exits(0)
-    broken: set[str] = set()
-
-    def once(request: Request) -> str | None:
-        if request.method != "DELETE" or request.path in broken:
-            return None
-        broken.add(request.path)
-        return where
-
-    store.front.breaks = once
+    broken = break_each_once(store, "DELETE", where)
     said = store.papyra("backup", "prune", HOME, "--keep-last", "1", "--apply").exits(0)
     assert b"lock" not in said.out + said.err
     assert any("/snapshots/" in path for path in broken) and any("/locks/" in path for path in broken)
@@ -65,15 +71,7 @@ def test_a_prune_frees_everything_though_connections_break(
 
 @pytest.mark.parametrize("where", [BEFORE, WITHIN, AFTER])
 def test_a_repository_is_made_though_connections_break(bare: ObjectStore, logs: Path, where: str) -> None:  # noqa: F811
-    broken: set[str] = set()
-
-    def once(request: Request) -> str | None:
-        if request.method != "PUT" or request.path in broken:
-            return None
-        broken.add(request.path)
-        return where
-
-    bare.front.breaks = once
+    broken = break_each_once(bare, "PUT", where)
     bare.papyra("backup", "init", HOME).exits(0)
     assert len(broken) == 2, "the key and the configuration"
     bare.untouched()

@@ -9,6 +9,7 @@ pub mod redis;
 pub mod redis_history;
 pub mod redis_state;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -126,14 +127,30 @@ impl Workshop {
 
     /// The command, not yet run, with nothing of the tester's environment.
     pub fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(binary());
-        command.args(arguments.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut command = self.of_program(binary());
+        command.args(arguments.split_whitespace());
+        command
+    }
+
+    fn of_program(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             if ["PAPYRA_", "RESTIC_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
                 command.env_remove(name);
             }
         }
         command
+    }
+
+    /// How many bytes the command reads from a file. `run` runs it, under strace.
+    pub fn bytes_read(&self, name: &str, arguments: &str, run: impl FnOnce(Command) -> Run) -> u64 {
+        let mut command = self.of_program("strace");
+        command.args(["-f", "-qq", "-o", "trace", "-e", "trace=pread64,read", "-P"]).arg(self.path(name));
+        command.arg(binary()).args(arguments.split_whitespace());
+        run(command).must_exit(0);
+        let trace = String::from_utf8(self.read("trace")).expect("text");
+        trace.lines().filter_map(|line| line.rsplit("= ").next()?.trim().parse::<u64>().ok()).sum()
     }
 
     /// Runs `papyra` in the folder.

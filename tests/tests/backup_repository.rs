@@ -357,13 +357,8 @@ fn what_has_not_changed_since_the_last_backup_is_not_read_again_and_is_there_all
     papyra(&shop, "backup create --path p/rot.log --to r --name one").must_exit(0);
     let before = papyra(&shop, "backup ls r/one --format json").json();
     let create = |flags: &str| {
-        let papyra = shop.command(&format!("backup create --path p/rot.log --to r {flags}"));
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "trace", "-e", "trace=pread64,read", "-P"]).arg(shop.path("p/rot.log.1"));
-        command.arg(papyra.get_program()).args(papyra.get_args()).current_dir(shop.path("."));
-        with_password(command, flags).must_exit(0);
-        let read = String::from_utf8(shop.read("trace")).unwrap();
-        read.lines().filter_map(|line| line.rsplit("= ").next()?.trim().parse::<u64>().ok()).sum::<u64>()
+        let arguments = format!("backup create --path p/rot.log --to r {flags}");
+        shop.bytes_read("p/rot.log.1", &arguments, |command| with_password(command, flags))
     };
     let size = shop.read("p/rot.log.1").len() as u64;
     shop.write("p/rot.log", logs::lines(4000..4110));

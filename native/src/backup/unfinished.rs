@@ -269,16 +269,15 @@ impl<'a> Unfinished<'a> {
             To::Folder(hidden) => {
                 let access = Access::of(from).map_err(failed)?;
                 let stored = format!("{name}{}", compression.suffix());
-                let (file, stat) = (from, &stat);
                 let folder = &hidden.folder;
-                let wanted = Wanted { file, stat, access: &access, compression, folder, stored: &stored };
+                let wanted = Wanted { file: from, stat: &stat, access: &access, compression, folder, stored: &stored };
                 let last = hidden.last.as_ref().map(|last| last.take(&wanted, &mut self.warnings));
                 let Some(taken) = last.transpose()?.flatten() else { return Ok(None) };
                 let Taken { known, summary, file, is_clone } = taken;
                 let modified_ns = nanoseconds(stat.modified);
                 hidden.keep(file, is_clone.then_some((&access, modified_ns)), &stored)?;
                 hidden.shared += known.stored_bytes;
-                let source = origin(stat, stat.size);
+                let source = origin(&stat, stat.size);
                 let Access { mode, gid, .. } = access;
                 (StoredFile { stored, mode, uid: stat.owner, gid, modified_ns, source, ..known }, summary)
             }

@@ -88,8 +88,10 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
     let may_be_empty = hidden.journal.old.size == 0 || hidden.journal.new.size == 0;
     let mut is_elsewhere = false;
     for other in &others {
-        is_elsewhere |=
-            size == 0 && may_be_empty || size > 0 && whole.fits(&other.file, &hidden.folder.join(&other.name))?;
+        if size == 0 && may_be_empty || size > 0 && whole.fits(&other.file, &hidden.folder.join(&other.name))? {
+            is_elsewhere = true;
+            break;
+        }
     }
     let which = which(hidden, &file, others)?;
     // One that a rotation had put there may hold so little that another file begins as it does.

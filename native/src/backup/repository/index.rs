@@ -161,12 +161,7 @@ impl Index {
     /// a pack that was gone then is gone for every backup that needs it.
     pub(super) fn was_current(&self, store: &Store) -> Result<bool> {
         self.there(store)?;
-        let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(was_current) = self.was_current.get() {
-            return Ok(*was_current);
-        }
-        let is_current = self.is_current(store)?;
-        Ok(*self.was_current.get_or_init(|| is_current))
+        self.once(&self.was_current, || self.is_current(store)).copied()
     }
 
     /// The packs that the index tells of and that are gone or have another size.
@@ -187,13 +182,17 @@ impl Index {
     }
 
     fn there(&self, store: &Store) -> Result<&HashMap<Id, u64>> {
-        // One asks, and who comes meanwhile waits for the answer.
+        self.once(&self.there, || Ok(store.list(FileType::Pack)?.into_iter().collect()))
+    }
+
+    /// What was answered, or is now: one asks, and who comes meanwhile waits for the answer.
+    fn once<'a, T>(&self, answer: &'a OnceLock<T>, ask: impl FnOnce() -> Result<T>) -> Result<&'a T> {
         let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(there) = self.there.get() {
-            return Ok(there);
+        if let Some(known) = answer.get() {
+            return Ok(known);
         }
-        let there = store.list(FileType::Pack)?.into_iter().collect();
-        Ok(self.there.get_or_init(|| there))
+        let told = ask()?;
+        Ok(answer.get_or_init(|| told))
     }
 }
 

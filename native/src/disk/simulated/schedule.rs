@@ -13,7 +13,7 @@ use super::file_system::{FileSystem, Lie, Process, ROOT, Settings};
 use super::ours::{self, Exit, Verb};
 use super::world::{
     Ended, Figures, Likely, Ran, Scheduler, begin, books, end, fail, failed, finish_others, in_thousand, list,
-    new_service, others_alive, pick, power_cut, run_ours, say, set_second, spawn, step, world,
+    new_service, others_alive, pick, power_cut, run_ours, say, seeks_late_bytes, set_second, spawn, step, world,
 };
 use super::writers::{self, Setup, Style};
 use super::{install, remove, with};
@@ -85,9 +85,9 @@ fn schedule() {
         room: u64::MAX,
         journal: pick(2) == 0,
         lie: with(|fs| fs.settings.lie),
-        files: u32::MAX,
+        ..Settings::default()
     };
-    let is_late = Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought();
+    let is_late = seeks_late_bytes();
     let rotation = (pick(2) == 1 && !is_late).then(|| (3 + pick(2) as u32, 250 + 50 * pick(10) as u64));
     let settings = Settings { files: rotation.map_or(1, |(files, _)| files), ..settings };
     let setup = Setup { rotation };
@@ -156,7 +156,7 @@ fn phase(setup: Setup, guarded: bool) {
         let process = new_service();
         spawn(process, writers::set_rewriter(process, files, most));
     }
-    let is_late = Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought();
+    let is_late = seeks_late_bytes();
     let writers = match others_alive() && setup.rotation.is_some() {
         true => 0,
         false if is_late => 3,

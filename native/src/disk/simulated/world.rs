@@ -317,8 +317,8 @@ impl Watch for Scheduler {
             return Scheduler::die(process);
         }
         hurry();
-        let is_sought = Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought();
-        let about = || if is_sought && call.name == "rename" { (call.about)() } else { String::new() };
+        let is_late = seeks_late_bytes();
+        let about = || if is_late && call.name == "rename" { (call.about)() } else { String::new() };
         if about().ends_with("Exchange") {
             // Somebody has just found the log.
             (0..pick(9)).for_each(|_| _ = step());
@@ -436,6 +436,11 @@ impl Watch for Scheduler {
             _ = Scheduler::die(process);
         }
     }
+}
+
+/// Whether this schedule is to make late bytes, and to trouble whoever carries them.
+pub(super) fn seeks_late_bytes() -> bool {
+    Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought()
 }
 
 /// Whether the kernel may refuse such a call at any time.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use rustix::io::Errno;
 
 use super::super::sys::{Rename, Result};
-use super::books::{FOLDER, FORGED, LOG, members};
+use super::books::{ALIKE, FOLDER, FORGED, LOG, members};
 use super::file_system::{Access, Descriptor, Inode, Process};
 use super::with;
 use super::world::{OPENING, RENAMING, books, hurries, in_thousand, pick, say, world};
@@ -214,7 +214,7 @@ fn new_text(number: usize) -> (Vec<u8>, Option<Vec<u8>>) {
 /// A new record, whose append begins now.
 pub(super) fn new_record() -> (usize, Vec<u8>) {
     // Some are alike.
-    let number = if in_thousand(60) { 7_000 } else { books(|books, _| books.records.len()) };
+    let number = if in_thousand(60) { ALIKE } else { books(|books, _| books.records.len()) };
     let (text, also) = new_text(number);
     let begun = now();
     let id = books(|books, _| books.add(text.clone(), also, begun));

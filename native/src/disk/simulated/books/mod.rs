@@ -30,6 +30,9 @@ pub(super) const LOG: &str = "log";
 /// Another folder, to which the log may be a link.
 pub(super) const ELSEWHERE: &str = "/elsewhere";
 
+/// The number, and so the time, of records that are alike.
+pub(super) const ALIKE: usize = 7_000;
+
 /// What payloads hold that look like records, and no record begins with.
 pub(super) const FORGED: &str = r#"{"kind": "event", "system_id": "forged","#;
 

@@ -8,9 +8,6 @@ use memchr::memmem;
 
 use super::*;
 
-/// The time of records that are alike.
-const ALIKE: &[u8] = b"1007000.5";
-
 impl Books {
     /// Something was synced: what no power cut can take is safe.
     pub(in super::super) fn synced(&mut self, fs: &FileSystem) {
@@ -94,7 +91,10 @@ impl Books {
         }
         // What its temporaries hold has its place by the time alone, which is one for all that are alike.
         if !self.in_temporaries(fs).is_empty() {
-            for record in self.records.iter_mut().filter(|record| memmem::find(&record.text, ALIKE).is_some()) {
+            let alike = ALIKE.to_string();
+            for record in
+                self.records.iter_mut().filter(|record| memmem::find(&record.text, alike.as_bytes()).is_some())
+            {
                 (record.begun, record.told) = (0, None);
             }
         }

@@ -38,13 +38,13 @@ impl Books {
         let before = self.view.replace(after).unwrap_or_default();
         let now: Vec<Inode> = members(fs).iter().map(|member| member.inode).collect();
         let came = now.iter().filter(|inode| !self.before.contains(inode));
-        let went = self.before.iter().filter(|inode| !now.contains(inode));
-        let pairs: Vec<(Inode, Inode)> = came.zip(went).map(|(came, went)| (*came, *went)).collect();
+        let went: Vec<Inode> = self.before.iter().copied().filter(|inode| !now.contains(inode)).collect();
+        let pairs: Vec<(Inode, Inode)> = came.copied().zip(went.iter().copied()).collect();
         let is_undone = pairs.iter().any(|(came, went)| self.exchanged.contains(&(*went, *came)));
         if is_undone {
             // What was synced in the file that goes again is no safer for it.
-            for inode in self.before.clone().iter().filter(|inode| !now.contains(inode)) {
-                let ids = self.kept(&bytes_of(fs, *inode)).ids;
+            for inode in went {
+                let ids = self.kept(&bytes_of(fs, inode)).ids;
                 self.each(&ids, |record| record.safe = false);
             }
             self.synced(fs);
