@@ -56,10 +56,10 @@ struct Seen {
 }
 
 fn scan(bytes: &[u8], piece: usize) -> (Summary, Vec<Step>, Vec<Seen>) {
-    scan_pieces(bytes.chunks(piece))
+    scan_pieces(Scanner::new(0, 3), bytes.chunks(piece))
 }
 
-fn scan_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Summary, Vec<Step>, Vec<Seen>) {
+fn scan_pieces<'a>(mut scanner: Scanner, pieces: impl Iterator<Item = &'a [u8]>) -> (Summary, Vec<Step>, Vec<Seen>) {
     #[derive(Default)]
     struct Notebook(Vec<Step>, Vec<Seen>);
 
@@ -85,7 +85,6 @@ fn scan_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Summary, Vec<Step
     }
 
     let mut notebook = Notebook::default();
-    let mut scanner = Scanner::new(0, 3);
     for piece in pieces {
         _ = scanner.push(piece, &mut notebook);
     }
@@ -100,6 +99,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::logs::{Random, Shape, Writer};
+    use crate::scan::Scanner;
 
     const SEEDS: [&str; 4] = [
         "{\"kind\": \"event\", \"system_id\": \"s\", \"actor_address\": {\"system\": \"s\", \"actor_id\": 7}, \"event_type\": \"E\", \"payload\": [1, -2.5e3, NaN, {\"b\": \"\\ud800\\\"\\\\ zoë\"}], \"timestamp\": 948.15}\n",
@@ -139,9 +139,26 @@ mod tests {
     /// Bytes that change what a line is.
     const MARKS: &[u8] = b"\"\\{}[],:\n\r\t 0-.eEu\0\xff\xc3\xa9";
 
+    /// What makes numbers, words, strings and escapes well-formed or not.
+    const PIECES: &[&str] =
+        &["0", "00", "-", ".5", "1e5", "99999999999999999999", "null", "tru", "\\u12", "\\u00e9", "\\", "é"];
+
     #[test]
-    fn fuzz_logs_whose_lines_are_recognised_by_templates_as_the_careful_reader_reads_them() {
-        // The reader of whole lines learns from a log what its lines are like; of lines that come in two pieces, it reads none.
+    fn a_log_is_read_the_same_wherever_it_is_cut() {
+        for shape in Shape::ALL {
+            let (mut writer, mut log) = (Writer::new(shape), Vec::new());
+            (0..10).for_each(|_| writer.line(&mut log));
+            let whole = super::scan(&log, usize::MAX);
+            for at in 0..log.len() {
+                let (head, tail) = log.split_at(at);
+                assert_eq!(super::scan_pieces(Scanner::new(0, 3), [head, tail].into_iter()), whole, "cut at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn fuzz_logs_whose_lines_are_recognised_as_the_careful_reader_reads_them() {
+        // The readers of whole lines learn from a log what its lines are like; of lines that come in two pieces, they read none.
         let lines = if std::env::var_os("PAPYRA_FUZZ_SECONDS").is_some() { 1_000_000 } else { 20_000 };
         let mut random = Random::new(0xd1b5_4a32_d192_ed03);
         let mut writers = Shape::ALL.map(Writer::new);
@@ -151,41 +168,53 @@ mod tests {
             for i in 0..1_000 {
                 let start = log.len();
                 writer.line(&mut log);
-                // Clean at first, so that there is something to be learned.
-                for _ in 0..if i < 100 { 0 } else { random.below(3) } {
-                    let at = start + random.below(log.len() - start);
-                    let other = start + random.below(log.len() - start);
-                    match random.below(6) {
-                        0 => log[at] = MARKS[random.below(MARKS.len())],
-                        1 => log.insert(at, MARKS[random.below(MARKS.len())]),
-                        2 => _ = log.remove(at),
-                        3 => log[at] = random.below(256) as u8,
-                        // A piece of the line in another place.
-                        4 => {
-                            let piece = log[at..(at + random.below(12)).min(log.len())].to_vec();
-                            log.splice(other..other, piece);
-                        }
-                        // Another digit or letter keeps most lines what they are.
-                        _ => log[at] ^= 1,
-                    }
+                // Clean at first, so that there is something to be learned, and most of them, so that it is of use.
+                let clean = i < 100 || random.below(7) > 0;
+                for _ in 0..if clean { 0 } else { 1 + random.below(2) } {
+                    mutate(&mut log, start, &mut random);
                     if log.len() == start {
                         break;
                     }
                 }
             }
-            let whole = super::scan(&log, usize::MAX);
             let torn =
                 log.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')).flat_map(|line| [&line[..1], &line[1..]]);
-            let careful = super::scan_pieces(torn);
-            for (whole, careful) in whole.2.iter().zip(&careful.2) {
-                assert_eq!(
-                    whole,
-                    careful,
-                    "{:?}",
-                    log[careful.offset as usize..][..careful.length as usize].escape_ascii()
-                );
+            let careful = super::scan_pieces(Scanner::new(0, 3), torn);
+            // In one piece, and cut somewhere; with what the processor has, and without.
+            let cut = log.split_at(random.below(log.len()));
+            for scanner in [Scanner::new, Scanner::plain] {
+                for pieces in [&[&log[..]][..], &[cut.0, cut.1]] {
+                    let whole = super::scan_pieces(scanner(0, 3), pieces.iter().copied());
+                    for (whole, careful) in whole.2.iter().zip(&careful.2) {
+                        let line = &log[careful.offset as usize..][..careful.length as usize];
+                        assert_eq!(whole, careful, "{:?}", line.escape_ascii());
+                    }
+                    assert_eq!(whole, careful);
+                }
             }
-            assert_eq!(whole, careful);
+        }
+    }
+
+    /// Changes something between `start` and the end.
+    fn mutate(log: &mut Vec<u8>, start: usize, random: &mut Random) {
+        let at = start + random.below(log.len() - start);
+        let other = start + random.below(log.len() - start);
+        match random.below(7) {
+            0 => log[at] = MARKS[random.below(MARKS.len())],
+            1 => log.insert(at, MARKS[random.below(MARKS.len())]),
+            2 => _ = log.remove(at),
+            3 => log[at] = random.below(256) as u8,
+            // A piece of the line in another place.
+            4 => {
+                let piece = log[at..(at + random.below(12)).min(log.len())].to_vec();
+                log.splice(other..other, piece);
+            }
+            5 => {
+                let piece = PIECES[random.below(PIECES.len())];
+                log.splice(at..at, piece.bytes());
+            }
+            // Another digit or letter keeps most lines what they are.
+            _ => log[at] ^= 1,
         }
     }
 }

@@ -9,14 +9,11 @@ use memchr::memchr2;
 
 use crate::escape::Excerpt;
 use crate::finding::{AnomalyType, DamagedLine, Finding, Reason, Span};
-use crate::json::template::Templates;
+use crate::json::lines::{CleanLine, Lines};
 use crate::line::{Line, Outcome, Segment};
 use crate::record::RecordFacts;
 use crate::sniff::{self, LONGEST_FIELD, names_a_field};
 use crate::summary::Summary;
-
-/// UTF-8 is checked this many bytes at a time, just ahead of the reader, while they are in the nearest cache.
-const WINDOW: usize = 16 * 1024;
 
 /// What a [`Sink`] answers: go on, or stop scanning.
 pub type Flow = ControlFlow<()>;
@@ -130,7 +127,7 @@ pub struct Scanner {
     summary: Summary,
     start: u64,
     at: u64,
-    templates: Templates,
+    lines: Lines,
     open: Option<OpenLine>,
     segments: Vec<Segment>,
     /// Everything before this offset was handed out in [`Step`]s.
@@ -148,11 +145,17 @@ impl Scanner {
             summary: Summary::default(),
             start,
             at: start,
-            templates: Templates::default(),
+            lines: Lines::default(),
             open: None,
             segments: Vec::new(),
             settled: start,
         }
+    }
+
+    /// As on a processor that has nothing of use for whole lines.
+    #[cfg(test)]
+    pub(crate) fn plain(start: u64, max_findings: usize) -> Scanner {
+        Scanner { lines: Lines::plain(), ..Scanner::new(start, max_findings) }
     }
 
     /// The offset just past the last byte that was scanned.
@@ -168,6 +171,7 @@ impl Scanner {
     /// Scans the next bytes. After a break, the scanner has no more to say.
     pub fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Flow {
         let chunk = Chunk { bytes, offset: self.at };
+        self.lines.begin();
         let mut i = 0;
         while i < bytes.len() {
             if self.open.is_none() {
@@ -185,18 +189,14 @@ impl Scanner {
     /// Accepts clean lines from index `i` on for as long as they come; returns where they end.
     #[inline]
     fn clean_lines(&mut self, chunk: Chunk<'_>, mut i: usize, sink: &mut impl Sink) -> ControlFlow<(), usize> {
-        let mut valid_to = i;
-        while let Some((length, facts)) = self.templates.line(&chunk.bytes[i..]) {
-            if valid_to < i + length && !check_utf8(chunk.bytes, &mut valid_to, i + length) {
-                break;
-            }
+        while let Some(CleanLine { length, facts, notes }) = self.lines.next(chunk.bytes, i) {
             let offset = chunk.offset + i as u64;
             let text = &chunk.bytes[i..i + length - 1];
             let text = text.strip_suffix(b"\r").unwrap_or(text);
             i += length;
             self.at = chunk.offset + i as u64;
             self.summary.lines += 1;
-            self.summary.add_record(&facts, self.summary.lines, offset);
+            self.summary.add_record(&facts, notes, self.summary.lines, offset);
             sink.record(&Record {
                 span: Span { offset, length: text.len() as u64 },
                 line: self.summary.lines,
@@ -261,7 +261,7 @@ impl Scanner {
             Outcome::Record(facts) if width > 0 => {
                 self.summary.lines += 1;
                 let line = self.summary.lines;
-                self.summary.add_record(&facts, line, span.offset);
+                self.summary.add_record(&facts, facts.notes(), line, span.offset);
                 let bytes = chunk.slice(span);
                 sink.record(&Record { span, line, facts, newline: width, salvaged: false, bytes })
             }
@@ -413,29 +413,4 @@ impl OpenLine {
             returned: false,
         }
     }
-}
-
-/// Checks that `bytes` are UTF-8 up to `to`, a line's end, and moves `valid_to` on as far as they are known to be.
-#[inline]
-fn check_utf8(bytes: &[u8], valid_to: &mut usize, to: usize) -> bool {
-    while *valid_to < to {
-        let mut end = bytes.len().min((*valid_to + WINDOW).max(to));
-        // Back to a character's first byte, unless there is none within reach.
-        let back = bytes[*valid_to..end].iter().rev().take(4).position(|byte| byte & 0xc0 != 0x80);
-        if end < bytes.len() && bytes[end] & 0xc0 == 0x80 {
-            end -= back.map_or(0, |back| back + 1);
-        }
-        let window = &bytes[*valid_to..end];
-        if window.is_empty() {
-            return false;
-        }
-        if simdutf8::basic::from_utf8(window).is_ok() {
-            *valid_to = end;
-            continue;
-        }
-        // A character cut off by the chunk's end, or bad bytes behind this line, are no fault of this line.
-        *valid_to += simdutf8::compat::from_utf8(window).err().map_or(0, |error| error.valid_up_to());
-        return *valid_to >= to;
-    }
-    true
 }

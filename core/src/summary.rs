@@ -176,11 +176,10 @@ impl Summary {
         }
     }
 
-    /// Adds the next intact record.
+    /// Adds the next intact record, and the notes that it deserves by itself.
     #[inline]
-    pub(crate) fn add_record(&mut self, facts: &RecordFacts, line: u64, offset: u64) {
+    pub(crate) fn add_record(&mut self, facts: &RecordFacts, mut notes: NoteSet, line: u64, offset: u64) {
         self.records.add(facts.kind);
-        let mut notes = facts.notes();
         if let Some(seconds) = facts.timestamp {
             self.first_timestamp.get_or_insert(seconds);
             self.last_timestamp = Some(seconds);

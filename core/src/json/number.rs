@@ -129,7 +129,7 @@ pub(crate) fn value(text: &[u8]) -> Option<f64> {
 }
 
 /// The digits that certainly fit a `u64`, and the most that may follow the point.
-const DIGITS: usize = 19;
+pub(crate) const DIGITS: usize = 19;
 
 /// The value of a number without sign and exponent.
 #[inline]
@@ -150,8 +150,14 @@ pub(crate) fn decimal_of(whole: &[u8], fraction: &[u8]) -> Option<f64> {
     if whole.len() + fraction.len() > DIGITS {
         return None;
     }
-    let (scale, reciprocal, bits) = RECIPROCALS[fraction.len()];
-    let digits = digits(whole)? * scale + digits(fraction)?;
+    let (scale, ..) = RECIPROCALS[fraction.len()];
+    scaled(digits(whole)? * scale + digits(fraction)?, fraction.len())
+}
+
+/// The value of these digits, at most [`DIGITS`] of them, when so many stand behind the point. `None` as with [`decimal_of`].
+#[inline]
+pub(crate) fn scaled(digits: u64, places: usize) -> Option<f64> {
+    let (_, reciprocal, bits) = *RECIPROCALS.get(places)?;
     if digits == 0 {
         return Some(0.0);
     }
