@@ -87,7 +87,7 @@ impl Skeletons {
         let to = usize::from(tape.lines[number]);
         let from = if number == 0 { 0 } else { usize::from(tape.lines[number - 1]) };
         let (tokens, places) = (&tape.tokens[from..to], &tape.places[from..to]);
-        if tokens.len() > TOKENS || tokens.contains(&ERROR) || self.all.len() >= MOST {
+        if tokens.len() > TOKENS || tokens.iter().any(|token| token & 0x0f == ERROR) || self.all.len() >= MOST {
             return false;
         }
         let hash = hash_of(tokens);

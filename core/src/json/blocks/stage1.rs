@@ -58,7 +58,7 @@ pub(super) const NUMBER: u8 = 8;
 pub(super) const POINT: u8 = 9;
 /// The first letter of a literal.
 pub(super) const WORD: u8 = 10;
-/// What only [`crate::json::fast`] and the careful reader may judge.
+/// What only [`crate::json::fast`] and the careful reader may judge; of a newline, with its bit.
 pub(super) const ERROR: u8 = 11;
 /// This bit is that of a newline, be there an error or not.
 const NEWLINE: u8 = 16;
@@ -137,6 +137,8 @@ pub(super) struct Tape {
     pub(super) count: usize,
     /// Whether the line behind them is broken within a string.
     pub(super) torn: bool,
+    /// Whether there are bytes beyond ASCII in the window.
+    beyond: bool,
 }
 
 impl Default for Tape {
@@ -147,6 +149,7 @@ impl Default for Tape {
             lines: vec![0; WINDOW + SLACK],
             count: 0,
             torn: false,
+            beyond: false,
         }
     }
 }
@@ -177,6 +180,8 @@ kernel!(
         let (tokens, places) = (&mut tape.tokens[..WINDOW + SLACK], &mut tape.places[..WINDOW + SLACK]);
         let mut carry = Carry::default();
         tape.torn = false;
+        // Where some text is beyond ASCII, which block has any cannot be guessed: then it costs less to look at all of them.
+        let (always, mut any_beyond) = (tape.beyond, 0);
         let (mut count, mut base) = (0, 0);
         let mut bases = _mm512_setzero_si512();
         while base < length.min(WINDOW) {
@@ -225,10 +230,11 @@ kernel!(
             let is_token = _mm512_test_epi8_mask(applies, _mm512_set1_epi8((TOKEN | START) as i8));
             let is_wrong = _mm512_test_epi8_mask(applies, _mm512_set1_epi8(!(TOKEN | START) as i8));
             errors |= (is_wrong | beyond) & outside;
-            if beyond | carry.beyond != 0 {
+            if always | (beyond | carry.beyond != 0) {
                 errors |= utf8::errors(v, one, two, behind(3));
             }
             carry.beyond = beyond >> 61;
+            any_beyond |= beyond;
 
             let mut taken = is_token & outside | quotes & inside;
             // A number as long as a block may be too large for a double.
@@ -263,6 +269,7 @@ kernel!(
 
         // What is behind the last newline counts for nothing.
         tokens[count..].iter_mut().take(64).for_each(|token| *token = 0);
+        tape.beyond = any_beyond != 0;
         tape.count = 0;
         let mut bases = _mm512_set1_epi16(1);
         for tokens in tokens[..count + 64].as_chunks::<64>().0 {
