@@ -138,7 +138,9 @@ impl<'a> Making<'a> {
         let begun = sys::now();
         let snapshot = snapshot::take(find, options.patience)?;
         let name = options.name.as_deref();
-        let mut to = Unfinished::begin(backups, name, &options.filing, begun, Timestamp::now(), effort)?;
+        // By the clock that stamps the files: what is unchanged is told by both.
+        let created = Timestamp::from_millisecond(sys::now()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut to = Unfinished::begin(backups, name, &options.filing, begun, created, effort)?;
         if !options.reread {
             to.build_on_the_last(options.link);
         }

@@ -57,8 +57,10 @@ faults! {
     NewNotSynced,
     /// Nor are the rejects.
     RejectsNotSynced,
-    /// Bytes that came while the exchange stood go before what came when it stood no more.
-    LateAmongLater,
+    /// The file that an exchange hit is not noted before it gets its place back.
+    DisplacedNotMarked,
+    /// An exchange by which a file gets its place back may hit another.
+    PutBackUnchecked,
     /// Late bytes go where their place was when it was looked for.
     PlaceUnchecked,
     /// A hidden file goes aside though somebody may be about to open it.
@@ -79,8 +81,6 @@ faults! {
     FiltersWhateverIsThere,
     /// What a temporary holds counts as older though its time says otherwise.
     TimeUnchecked,
-    /// Records go into a member that Papyra does not read.
-    BeyondTheLastMember,
     /// The files of a backup are not synced before it has its name.
     BackupNotSynced,
     /// A set is backed up in the middle of a rotation.
@@ -133,8 +133,13 @@ impl Fault {
     }
 
     #[cfg(test)]
+    pub(crate) fn sought() -> Option<Fault> {
+        SOUGHT.get()
+    }
+
+    #[cfg(test)]
     pub(crate) fn is_sought(self) -> bool {
-        SOUGHT.get() == Some(self)
+        Fault::sought() == Some(self)
     }
 }
 

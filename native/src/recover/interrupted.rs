@@ -125,7 +125,6 @@ fn at_work(history: &History) -> Error {
 fn is_free(history: &History, set: &RotationSet, index: u32) -> Result<bool> {
     let most = set.temporaries.iter().map(|temporary| temporary.index).max().unwrap_or(0) + 1;
     let is_read = index <= most && index < history.max_files().unwrap_or(PAPYRAS_FILES);
-    let is_read = is_read || Fault::BeyondTheLastMember.is_back();
     Ok(is_read && history.folder.stat(member_name(&history.base, index))?.is_none())
 }
 
@@ -373,4 +372,37 @@ fn each_record(
         Ok(Flow::Continue(()))
     })
     .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use papyra_core::report::Report;
+
+    use super::super::outcome::{Mode, Options};
+    use super::*;
+    use crate::history::Choice;
+
+    #[test]
+    fn older_records_become_a_member_only_where_papyra_reads_one() {
+        for (files, is_read) in [(2, false), (3, true)] {
+            let place = tempfile::tempdir().expect("a folder");
+            let path = |name: &str| place.path().join(name);
+            let record = |time: u32| format!("{{\"kind\": \"event\", \"timestamp\": {time}.0}}\n");
+            fs::write(path("log.1.compact.tmp"), record(1)).expect("written");
+            fs::write(path("log.1"), record(2)).expect("written");
+            fs::write(path("log"), record(3)).expect("written");
+            let history = History::open(&path("log"), Choice::Rotating, Some(files)).expect("a set");
+            let before = Report::new(crate::TOOL, history.backend, Vec::new(), false);
+            let mut outcome = Outcome::begin(&Options::new(Mode::Repair), before);
+            let effort = Effort { threads: 1, max_findings: 0, progress: &|_| {} };
+            let doing = Doing { history: &history, keeping: &Keeping::Rejects, at_rest: false, effort };
+            settle(&doing, &mut outcome).expect("settled");
+            let read = |name: &str| fs::read_to_string(path(name)).ok();
+            let (temporary, member) = (read("log.1.compact.tmp"), read("log.2"));
+            let expected = if is_read { (None, Some(record(1))) } else { (Some(record(1)), None) };
+            assert_eq!((temporary, member), expected, "{files} files");
+        }
+    }
 }

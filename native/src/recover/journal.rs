@@ -55,9 +55,10 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What the hidden name of a swap says: `.papyra.<log>.<state>.<old size>-<old hash>.<new size>-<new hash>`.
+/// What the hidden name of a swap says: `.papyra.<log>.<state>.<old size>-<old hash>.<new size>-<new hash>`, and, of an
+/// exchange that has hit another file than the old one, a third mark, of that one.
 ///
-/// Before the exchange the file under this name is the new one, afterwards the old one.
+/// Before the exchange the file under this name is the new one, afterwards the old one, or the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Journal {
     /// See [`id`].
@@ -67,6 +68,8 @@ pub(crate) struct Journal {
     pub(crate) old: Mark,
     /// What takes its place.
     pub(crate) new: Mark,
+    /// The file that was hit; there in one state only.
+    pub(crate) displaced: Option<Mark>,
 }
 
 /// How far a swap has come.
@@ -76,8 +79,8 @@ pub(crate) enum State {
     Swap,
     /// What was appended to the hidden file too late was added to the other one, or was about to be.
     Carried,
-    /// The hidden file is neither of the two; what was appended to the new one was added to it, or was about to be, and
-    /// then the two change places.
+    /// The exchange hit another file than the log that was scanned, and is taken back: the two change places again. What was
+    /// appended to the new one meanwhile was added to the other one, or was about to be.
     Displaced,
 }
 
@@ -92,10 +95,19 @@ impl Journal {
         Journal { state, ..self.clone() }
     }
 
+    /// The same swap, which has hit that file.
+    pub(crate) fn hit(&self, displaced: Mark) -> Journal {
+        Journal { state: State::Displaced, displaced: Some(displaced), ..self.clone() }
+    }
+
     pub(crate) fn name(&self) -> String {
-        let Journal { id, state, old, new } = self;
+        let Journal { id, state, old, new, displaced } = self;
         let state = State::ALL.iter().find(|(known, _)| known == state).map_or("", |(_, word)| word);
-        format!("{PREFIX}{id}.{state}.{}-{}.{}-{}", old.size, old.hash, new.size, new.hash)
+        let mut name = format!("{PREFIX}{id}.{state}");
+        for Mark { size, hash } in [old, new].into_iter().chain(displaced) {
+            _ = write!(name, ".{size}-{hash}");
+        }
+        name
     }
 
     /// Reads such a name.
@@ -107,8 +119,8 @@ impl Journal {
             Some(Mark { size: size.parse().ok()?, hash: hash.to_owned() })
         };
         let (state, _) = *State::ALL.iter().find(|(_, word)| *word == state)?;
-        let journal = Journal { id, state, old: mark()?, new: mark()? };
-        (journal.name() == name).then_some(journal)
+        let journal = Journal { id, state, old: mark()?, new: mark()?, displaced: mark() };
+        (journal.name() == name && journal.displaced.is_some() == (state == State::Displaced)).then_some(journal)
     }
 }
 
@@ -152,9 +164,8 @@ impl Hidden<'_> {
     }
 
     /// From here on a run that comes after a kill has to look whether the late bytes are there.
-    pub(super) fn goes_on_to(&mut self, state: State) -> Result<()> {
-        let next = self.journal.at(state);
-        if next != self.journal && !(Fault::CarriedNotMarked.is_back() && state == State::Carried) {
+    pub(super) fn goes_on_to(&mut self, next: Journal) -> Result<()> {
+        if next != self.journal && !(Fault::CarriedNotMarked.is_back() && next.state == State::Carried) {
             self.folder.rename(self.journal.name(), next.name())?;
             self.journal = next;
             self.folder.sync()?;
@@ -172,7 +183,8 @@ mod tests {
         let mark = |size| Mark { size, hash: "0123456789abcdef0123456789abcdef".into() };
         let log = "x".repeat(255);
         for (state, _) in State::ALL {
-            let journal = Journal { id: id(&log), state, old: mark(u64::MAX), new: mark(0) };
+            let displaced = (state == State::Displaced).then(|| mark(u64::MAX));
+            let journal = Journal { id: id(&log), state, old: mark(u64::MAX), new: mark(u64::MAX), displaced };
             let name = journal.name();
             assert_eq!(Journal::parse(&name), Some(journal));
             assert_eq!(id_of(&name), Some(&*id(&log)));

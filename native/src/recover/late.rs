@@ -60,31 +60,22 @@ impl Sink for Whole {
     }
 }
 
-/// Puts late bytes at their place in a member, unless they are there. They stand on lines of their own. With `is_last`
-/// nothing may stand behind that place. `false`: something does.
-pub(super) fn insert(
-    hidden: &mut Hidden<'_>,
-    late: &Late<'_>,
-    name: &str,
-    behind: &Mark,
-    is_last: bool,
-) -> Result<bool> {
+/// Puts late bytes at their place in a member, unless they are there. They stand on lines of their own. `false`: they were
+/// put there once, and somebody has changed them since.
+pub(super) fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -> Result<bool> {
     let (folder, path) = (hidden.folder, hidden.folder.join(name));
     let failed = |error: io::Error| Error::cannot_read(&path, behind.size, &error);
-    let is_carried = hidden.journal.state == State::Carried;
+    let is_carried = hidden.journal.state != State::Swap;
     let mut place = place(late, &folder.read(name)?, behind.size, is_carried).map_err(failed)?;
     if late.from + place.there == late.size && !place.is_owed {
         return Ok(true);
     }
-    let is_behind_all = folder.stat(name)?.is_some_and(|stat| stat.size <= place.at);
-    if is_last && !is_behind_all && !Fault::LateAmongLater.is_back() {
-        return Ok(false);
-    }
-    // They were carried, and somebody has changed them since.
     if is_carried && has_any(hidden, late, place.there, (&folder.read(name)?, &path), place.at)? {
         return Ok(false);
     }
-    hidden.goes_on_to(State::Carried)?;
+    if !is_carried {
+        hidden.goes_on_to(hidden.journal.at(State::Carried))?;
+    }
     let source = folder.read(name)?;
     let lease = at_rest(folder, name, &source, hidden.at_rest)?;
     // It was looked at before nobody could write to it any more.
@@ -94,9 +85,6 @@ pub(super) fn insert(
         return Err(changed(folder, name));
     }
     let end = source.size().map_err(failed)?;
-    if is_last && end > place.at && !Fault::LateAmongLater.is_back() {
-        return Err(changed(folder, name));
-    }
     if Fault::LateAtTheEnd.is_back() || Fault::LateToTheLogsName.is_back() {
         place.at = end;
     }
@@ -157,7 +145,7 @@ fn place(late: &Late<'_>, member: &File, behind: u64, is_carried: bool) -> io::R
     if !is_carried {
         return Ok(Place { at, there: 0, is_owed: false });
     }
-    let There { lines, unended } = lines_there(late, member, at)?;
+    let There { lines, unended } = there(late, member, at)?;
     Ok(match unended {
         // A power cut may have taken the newline of the last one.
         Some(line) => Place { at: at + lines + line, there: lines + line + 1, is_owed: true },
@@ -165,15 +153,20 @@ fn place(late: &Late<'_>, member: &File, behind: u64, is_carried: bool) -> io::R
     })
 }
 
+/// How many of the late bytes an interrupted run has put behind so many bytes of a file, in whole lines.
+pub(super) fn lines_there(late: &Late<'_>, file: &File, behind: u64) -> io::Result<u64> {
+    Ok(place(late, file, behind, true)?.there)
+}
+
 /// What a member has of late bytes at their place.
-pub(super) struct There {
+struct There {
     /// Bytes of whole lines.
-    pub(super) lines: u64,
+    lines: u64,
     /// The length of one more that is there but for its newline.
     unended: Option<u64>,
 }
 
-pub(super) fn lines_there(late: &Late<'_>, member: &File, at: u64) -> io::Result<There> {
+fn there(late: &Late<'_>, member: &File, at: u64) -> io::Result<There> {
     let (mut same, mut done, mut unended) = (0, 0, None);
     let mut theirs = Vec::new();
     let mut differs = false;

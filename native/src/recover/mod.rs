@@ -4,6 +4,7 @@
 //! new one at its path, and the next run finishes the job.
 
 pub mod aof;
+mod displaced;
 mod emptied;
 mod gap;
 mod in_place;

@@ -5,19 +5,18 @@
 //! bytes that the other had at the swap. Where that place is not there any more, or not there once, nothing is done, and
 //! the hidden file stays reported.
 
-use std::io;
-
+use super::displaced::{change_places, put_back, take_out};
 use super::emptied::{Emptied, restore_unless_empty};
-use super::journal::{Hidden, Journal, Mark, State, emptied, unfinished};
+use super::journal::{Hidden, Journal, Mark, emptied, unfinished};
 use super::keeping::{Keeping, aside};
-use super::late::{Late, insert, lines_there};
+use super::late::{Late, insert};
 use super::outcome::Outcome;
 use super::quarantine;
-use super::refusals::{changed, held_open, no_lease};
-use super::swap::{PATIENCE, is_left};
+use super::refusals::{changed, held_open};
+use super::swap::is_left;
 use crate::disk::fault::{Fault, is_known};
-use crate::disk::{File, Folder, Lease, Rename};
-use crate::error::{Error, Result, show};
+use crate::disk::{File, Folder};
+use crate::error::{Result, show};
 use crate::history::{History, Leftover, leftovers};
 
 /// A file beside the hidden one, open.
@@ -28,12 +27,14 @@ struct Other {
 
 /// What the hidden file is.
 enum Which {
-    /// The new file: the exchange never was, or was taken back. The old one is this one, if it is there.
+    /// The new file: the exchange never was, or was taken back. What it hit is this one, if it is there.
     New(Option<Other>),
     /// The old file: the new one is this one, if it is there.
     Old(Option<Other>),
     /// Another, that a rotation had put in the log's place before the exchange: the new one has its name.
     Displaced(Other),
+    /// One that was hit when the displaced one was about to get its place back: that has the place of this one.
+    Misplaced(Other),
     /// It cannot be told.
     Unclear,
 }
@@ -76,48 +77,74 @@ pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcom
 
 /// `true`: whatever the hidden file holds is elsewhere now, and it may go aside.
 fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Result<bool> {
-    let file = hidden.folder.read(hidden.journal.name())?;
-    // Who had found it before the swap may be about to write to it.
-    if !is_left(&file, hidden.at_rest) {
-        return Err(held_open(hidden.folder, &hidden.journal.name()));
-    }
-    let size = file.size().map_err(|error| hidden.failed(&error))?;
-    let others = others(history, hidden.folder)?;
-    let whole = Mark::of(&file, &hidden.path(), size)?;
-    // One that should hold something was emptied by somebody who meant the log.
-    let may_be_empty = hidden.journal.old.size == 0 || hidden.journal.new.size == 0;
-    let mut is_elsewhere = false;
-    for other in &others {
-        if size == 0 && may_be_empty || size > 0 && whole.fits(&other.file, &hidden.folder.join(&other.name))? {
-            is_elsewhere = true;
-            break;
+    // Files get their places back first; what is hidden then is another one.
+    for _ in 0..PLACES {
+        let name = hidden.journal.name();
+        if hidden.folder.stat(&name)?.is_some_and(|stat| !stat.is_file()) {
+            match link(history, hidden)? {
+                Some(new) => _ = change_places(hidden.folder, hidden.log, &name, &new.file)?,
+                None => break,
+            }
+            hidden.folder.sync()?;
+            continue;
+        }
+        let file = hidden.folder.read(&name)?;
+        // Who had found it before the swap may be about to write to it.
+        if !is_left(&file, hidden.at_rest) {
+            return Err(held_open(hidden.folder, &name));
+        }
+        let size = file.size().map_err(|error| hidden.failed(&error))?;
+        let others = others(history, hidden.folder)?;
+        let whole = Mark::of(&file, &hidden.path(), size)?;
+        // One that should hold something was emptied by somebody who meant the log.
+        let may_be_empty = hidden.journal.old.size == 0 || hidden.journal.new.size == 0;
+        let mut is_elsewhere = false;
+        for other in &others {
+            if size == 0 && may_be_empty || size > 0 && whole.fits(&other.file, &hidden.folder.join(&other.name))? {
+                is_elsewhere = true;
+                break;
+            }
+        }
+        let which = which(hidden, &file, others)?;
+        // One that a rotation had put there may hold so little that another file begins as it does.
+        let has_no_place = matches!(which, Which::Displaced(_) | Which::Misplaced(_));
+        if !has_no_place && (is_elsewhere || never_was(hidden, &file)?) {
+            return Ok(true);
+        }
+        match which {
+            Which::Displaced(new) => put_back(hidden, &file, &new.name, &new.file)?,
+            Which::Misplaced(displaced) => {
+                if !take_out(hidden, &displaced.name, &displaced.file)? {
+                    break;
+                }
+            }
+            which => return put_late_bytes(hidden, (&file, size), which, outcome),
         }
     }
-    let which = which(hidden, &file, others)?;
-    // One that a rotation had put there may hold so little that another file begins as it does.
-    if !matches!(which, Which::Displaced(_)) && (is_elsewhere || never_was(hidden, &file)?) {
-        return Ok(true);
-    }
+    Ok(unsettled(hidden, outcome))
+}
+
+/// So often files get their places back, each time hidden by whoever comes in between.
+const PLACES: usize = 4;
+
+/// What was appended to the hidden file too late goes to its place. `true`: all that it holds is there.
+fn put_late_bytes(
+    hidden: &mut Hidden<'_>,
+    (file, size): (&File, u64),
+    which: Which,
+    outcome: &mut Outcome,
+) -> Result<bool> {
     let journal = hidden.journal.clone();
-    let (mut from, behind, mut other, is_last) = match which {
-        // What was appended to it stands behind the file that had its place.
-        Which::New(_) if hidden.journal.state == State::Displaced => {
-            return Ok(size == journal.new.size || unsettled(hidden, outcome));
-        }
-        // It was the log for a moment, and is not any more: what the log got since may be older than what it got, or younger.
-        // Where the old one has another name, a rotation may have come first.
-        Which::New(other) => {
-            let other = other.filter(|other| other.name == hidden.log || Fault::LateAmongLater.is_back());
-            (journal.new.size, journal.old, other, true)
-        }
-        Which::Old(other) => (journal.old.size, journal.new, other, false),
-        Which::Displaced(other) => return Ok(put_back(hidden, &file, &other)? || unsettled(hidden, outcome)),
-        Which::Unclear => (0, journal.new, None, false),
+    let (mut from, behind, mut other) = match which {
+        Which::Old(other) => (journal.old.size, journal.new, other),
+        // It was the log for a moment, and the file whose place it had is the log again.
+        Which::New(other) => (journal.new.size, journal.displaced.unwrap_or(journal.old), other),
+        _ => (0, journal.new, None),
     };
-    if Fault::KnownByInode.is_back() && !is_known(&file) {
+    if Fault::KnownByInode.is_back() && !is_known(file) {
         from = 0;
     }
-    let late = Late { file: &file, from, size }.without_torn_tail().map_err(|error| hidden.failed(&error))?;
+    let late = Late { file, from, size }.without_torn_tail().map_err(|error| hidden.failed(&error))?;
     if from > 0 && late.size == from {
         return Ok(true);
     }
@@ -125,7 +152,7 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
         other = Some(Other { name: hidden.log.to_owned(), file: hidden.folder.read(hidden.log)? });
     }
     let is_there = match &other {
-        Some(other) => insert(hidden, &late, &other.name, &behind, is_last)?,
+        Some(other) => insert(hidden, &late, &other.name, &behind)?,
         None => false,
     };
     let Some(other) = other.filter(|_| is_there) else {
@@ -158,47 +185,17 @@ fn never_was(hidden: &Hidden<'_>, file: &File) -> Result<bool> {
     Ok(journal.old.fits(file, &hidden.path())? && journal.new.fits(&waiting, &hidden.folder.join(&name))?)
 }
 
-/// A rotation had put a newer file in the log's place just before the exchange: it gets its place back, and what was
-/// appended to the one that stood there meanwhile follows it.
-fn put_back(hidden: &mut Hidden<'_>, file: &File, other: &Other) -> Result<bool> {
-    let (folder, name) = (hidden.folder, &other.name);
-    let path = folder.join(name);
-    let failed = |error: io::Error| Error::cannot_write("append to", &path, error);
-    let gate = match other.file.lease_within(Lease::Read, PATIENCE) {
-        Ok(gate) => Some(gate),
-        Err(rustix::io::Errno::AGAIN) => return Err(held_open(folder, name)),
-        Err(_) if hidden.at_rest => None,
-        Err(error) => return Err(no_lease(&path, error)),
-    };
-    if !hidden.journal.new.fits(&other.file, &path)? {
-        return Err(changed(folder, name));
+/// The new file that has the place of a link, which a rotation had put there.
+fn link(history: &History, hidden: &Hidden<'_>) -> Result<Option<Other>> {
+    let mut others = others(history, hidden.folder)?;
+    let mut all = Vec::new();
+    for other in &others {
+        all.push(fits(&hidden.journal, &other.file, &hidden.folder.join(&other.name))?);
     }
-    let (from, size) = (hidden.journal.new.size, other.file.size().map_err(failed)?);
-    if size > from {
-        let late = Late { file: &other.file, from, size };
-        let at = file.size().map_err(failed)?.checked_sub(size - from);
-        let is_there = || {
-            Ok(at.map(|at| lines_there(&late, file, at)).transpose()?.is_some_and(|there| there.lines == size - from))
-        };
-        if hidden.journal.state != State::Displaced || !is_there().map_err(failed)? {
-            hidden.goes_on_to(State::Displaced)?;
-            let target = folder.write(hidden.journal.name()).map_err(failed)?;
-            super::swap::append(&other.file, from, &target).map_err(failed)?;
-        }
-    }
-    let stays = folder.stat(name)?.is_some_and(|stat| other.file.stat().is_ok_and(|open| open.inode == stat.inode));
-    if !stays || gate.as_ref().is_some_and(|gate| !gate.is_quiet()) {
-        return Err(changed(folder, name));
-    }
-    let exchanged = folder.renamed(hidden.journal.name(), folder, name, Rename::Exchange);
-    exchanged.map_err(|error| Error::cannot_write("put back", &path, error))?;
-    drop(gate);
-    folder.sync()?;
-    // Somebody may have found it as the log a moment ago.
-    if !is_left(&other.file, hidden.at_rest) {
-        return Err(held_open(folder, &hidden.journal.name()));
-    }
-    Ok(other.file.size().map_err(failed)? == size)
+    Ok(match only_ones(&hidden.journal, &all) {
+        (Ok(Some(_)), Ok(Some(new))) => Some(others.swap_remove(new)),
+        _ => None,
+    })
 }
 
 /// `false`, and the operator is told.
@@ -230,15 +227,31 @@ fn others(history: &History, folder: &Folder) -> Result<Vec<Other>> {
     Ok(others)
 }
 
+/// Whether a file begins with these bytes, if they are any.
+fn begins(mark: &Mark, file: &File, path: &std::path::Path) -> Result<bool> {
+    Ok(mark.size > 0 && mark.fits(file, path)?)
+}
+
 /// Whether a file begins as the old one does, and as the new one.
 fn fits(journal: &Journal, file: &File, path: &std::path::Path) -> Result<(bool, bool)> {
-    // Every file begins with no bytes at all: that tells nothing.
-    let begins = |mark: &Mark| Ok::<_, Error>(mark.size > 0 && mark.fits(file, path)?);
-    Ok((begins(&journal.old)?, begins(&journal.new)?))
+    Ok((begins(&journal.old, file, path)?, begins(&journal.new, file, path)?))
+}
+
+type Only = std::result::Result<Option<usize>, ()>;
+
+/// The only one that begins as the old one, and as the new one: what begins as both do is the longer of the two.
+fn only_ones(journal: &Journal, all: &[(bool, bool)]) -> (Only, Only) {
+    let longer = is_old_longer(journal);
+    let old = only(all.iter().map(|(old, new)| *old && (!new || longer)));
+    (old, only(all.iter().map(|(old, new)| *new && !(*old && longer))))
+}
+
+fn is_old_longer(journal: &Journal) -> bool {
+    journal.old.size > journal.new.size
 }
 
 /// The one of which this holds; `Err(())` when there are several.
-fn only(holds: impl Iterator<Item = bool>) -> std::result::Result<Option<usize>, ()> {
+fn only(holds: impl Iterator<Item = bool>) -> Only {
     let mut found = holds.enumerate().filter_map(|(index, holds)| holds.then_some(index));
     match (found.next(), found.next()) {
         (_, Some(_)) => Err(()),
@@ -253,12 +266,28 @@ fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Whi
     for other in &others {
         all.push(fits(journal, &other.file, &folder.join(&other.name))?);
     }
+    let (only_old, only_new) = only_ones(journal, &all);
+    if let Some(displaced) = &journal.displaced {
+        let hit = begins(displaced, file, &hidden.path())?;
+        let mut hits = Vec::new();
+        for other in &others {
+            hits.push(begins(displaced, &other.file, &folder.join(&other.name))?);
+        }
+        let only_hit = only(hits.into_iter());
+        let is_new = is_new && !(is_old && is_old_longer(journal));
+        // One that was empty begins as any does. The new one is told from what somebody repaired since by the old one, which is
+        // there.
+        return Ok(match (is_new, only_old, only_new, only_hit) {
+            (true, _, Ok(None), Ok(hit)) => Which::New(hit.map(|hit| others.swap_remove(hit))),
+            (false, Ok(Some(_)), Ok(Some(new)), Ok(None)) if hit || displaced.size == 0 => {
+                Which::Displaced(others.swap_remove(new))
+            }
+            (false, Ok(Some(_)), Ok(Some(_)), Ok(Some(at))) if !hit => Which::Misplaced(others.swap_remove(at)),
+            _ => Which::Unclear,
+        });
+    }
     if !is_old && !is_new {
-        // What begins as both do is the longer of the two.
-        let is_old_longer = journal.old.size > journal.new.size;
-        let old = only(all.iter().map(|(old, new)| *old && (!new || is_old_longer)));
-        let new = only(all.iter().map(|(old, new)| *new && !(*old && is_old_longer)));
-        return Ok(match (old, new) {
+        return Ok(match (only_old, only_new) {
             (Ok(Some(_)), Ok(Some(new))) => Which::Displaced(others.swap_remove(new)),
             _ => Which::Unclear,
         });
@@ -266,13 +295,12 @@ fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Whi
     let (old, new) = (only(all.iter().map(|fits| fits.0)), only(all.iter().map(|fits| fits.1)));
     let mut other = |index: Option<usize>| index.map(|index| others.swap_remove(index));
     Ok(match (is_old, is_new, old, new) {
-        (false, true, Ok(old), _) => Which::New(other(old)),
+        (false, true, Ok(_), _) => Which::New(None),
         (true, false, _, Ok(new)) => Which::Old(other(new)),
         // One begins with the other: it is the longer.
-        (true, true, Ok(None), Ok(None)) if journal.old.size > journal.new.size => Which::Old(None),
-        (true, true, Ok(None), Ok(None)) => Which::New(None),
+        (true, true, Ok(None), Ok(None)) if is_old_longer(journal) => Which::Old(None),
         // Where the log is not there as the new one, the exchange never was.
-        (true, true, Ok(old), Ok(None)) => Which::New(other(old)),
+        (true, true, Ok(_), Ok(None)) => Which::New(None),
         (true, true, Ok(None), Ok(new @ Some(_))) => Which::Old(other(new)),
         _ => Which::Unclear,
     })
@@ -284,7 +312,7 @@ mod tests {
 
     use papyra_core::report::Report;
 
-    use super::super::journal::id;
+    use super::super::journal::{State, id};
     use super::super::outcome::{Mode, Options};
     use super::*;
     use crate::history::Choice;
@@ -308,7 +336,8 @@ mod tests {
                 let file = Folder::open(place.path()).and_then(|folder| folder.read(name)).expect("there");
                 Mark::of(&file, &path(name), file.size().expect("a size")).expect("read")
             };
-            let journal = Journal { id: id("log.1"), state: State::Swap, old: mark("log.2"), new: mark("log.1") };
+            let marks = (mark("log.2"), mark("log.1"));
+            let journal = Journal { id: id("log.1"), state: State::Swap, old: marks.0, new: marks.1, displaced: None };
             fs::write(path(&journal.name()), younger).expect("written");
             let history = History::open(&path("log"), Choice::Rotating, None).expect("a set");
             let before = Report::new(crate::TOOL, history.backend, Vec::new(), false);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::displaced::change_places;
 use super::journal::{Journal, Mark, State, id, unfinished};
 use super::refusals::{changed, mount_point, no_guarantee, no_lease, still_open};
 use crate::disk::fault::{self, Fault};
@@ -59,7 +60,7 @@ impl Swap<'_> {
     pub(crate) fn run(mut self) -> std::result::Result<u64, Failed> {
         let not_swapped = |error| Failed { error, swapped: false };
         let (old, new) = self.marks.clone();
-        let journal = Journal { id: id(self.log), state: State::Swap, old, new };
+        let journal = Journal { id: id(self.log), state: State::Swap, old, new, displaced: None };
         // While it stands, nobody can open the new file.
         match self.new.lease(Lease::Write) {
             Ok(barrier) => self.barrier = Some(barrier),
@@ -161,7 +162,13 @@ impl Swap<'_> {
         let is_link = folder.stat(&hidden).is_ok_and(|stat| stat.is_some_and(|stat| !stat.is_file()));
         // Nobody may have synced it, and it takes the place of one that was. It has to take it all the same.
         let restored = if is_link { Ok(()) } else { self.sync(&hidden) };
-        let log = self.put_back(&hidden)?;
+        if !is_link
+            && !Fault::DisplacedNotMarked.is_back()
+            && let Ok(displaced) = self.displaced(journal)
+        {
+            hidden = displaced;
+        }
+        let log = change_places(folder, self.log, &hidden, new)?;
         if is_link {
             sys::pause(ON_THE_WAY);
             let is_unseen = self.barrier.take().is_none_or(|barrier| barrier.is_quiet());
@@ -187,10 +194,8 @@ impl Swap<'_> {
             return Err(changed(folder, &log));
         }
         if new.size().map_err(failed)? > journal.new.size {
-            let carried = journal.at(State::Carried).name();
-            folder.rename(&hidden, &carried)?;
+            // From here on a run that comes after a power cut, too, has to look whether they are there.
             folder.sync()?;
-            hidden = carried;
             append(new, journal.new.size, &meant).map_err(failed)?;
         }
         drop(gate);
@@ -198,46 +203,20 @@ impl Swap<'_> {
         restored
     }
 
+    /// Has the hidden name say which file the exchange has hit, for whoever comes after a kill.
+    fn displaced(&self, journal: &Journal) -> Result<String> {
+        let (folder, hidden) = (self.folder, journal.name());
+        let file = folder.read(&hidden)?;
+        let path = folder.join(&hidden);
+        let size = file.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
+        let name = journal.hit(Mark::of(&file, &path, size)?).name();
+        folder.rename(&hidden, &name)?;
+        Ok(name)
+    }
+
     fn sync(&self, name: &str) -> Result<()> {
         let failed = |error| Error::cannot_write("sync", &self.folder.join(name), error);
         self.folder.read(name)?.sync_all().map_err(failed)
-    }
-
-    /// Takes the exchange back, and returns the name at which the new file was found: writers that rotated meanwhile have
-    /// given it another.
-    fn put_back(&self, hidden: &str) -> Result<String> {
-        let Swap { folder, log, new, .. } = self;
-        // They may rotate again while it is looked for. What cannot be looked at now may be a moment later.
-        let mut last = changed(folder, log);
-        for _ in 0..100 {
-            let name = match self.name_of_new() {
-                Ok(Some(name)) => name,
-                Ok(None) => continue,
-                Err(error) => {
-                    last = error;
-                    continue;
-                }
-            };
-            if folder.renamed(hidden, folder, &name, Rename::Exchange).is_err() {
-                continue;
-            }
-            if self.leads_to(hidden, new)? {
-                return Ok(name);
-            }
-            folder.exchange(hidden, &name)?;
-        }
-        Err(last)
-    }
-
-    /// The name, not hidden, that the new file has.
-    fn name_of_new(&self) -> Result<Option<String>> {
-        let members = self.folder.names()?.into_iter().filter(|name| !name.starts_with('.'));
-        for name in std::iter::once(self.log.to_owned()).chain(members) {
-            if self.leads_to(&name, self.new)? {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
     }
 
     /// Waits for whoever had found the old file before the exchange, and adds what he wrote to the new one. `None`: he did
@@ -289,11 +268,20 @@ pub(super) fn is_left(file: &File, vouched: bool) -> bool {
     }
 }
 
-/// Adds the bytes of `from` behind offset `at` to the end of `to`.
+/// Adds the bytes of `from` behind offset `at` to the end of `to`. Where its last line has no newline yet, and they do not
+/// begin with it, it gets one: a record that is glued to another is none to Papyra.
 pub(super) fn append(from: &File, at: u64, to: &File) -> std::io::Result<u64> {
     let (size, end) = (from.size()?, to.size()?);
     let mut written = end;
     sparse::each_piece(from, at.min(size)..size, |bytes| {
+        let mut last = [b'\n'];
+        if written == end && end > 0 && !bytes.starts_with(b"\n") {
+            to.read_exact_at(&mut last, end - 1)?;
+        }
+        if last != *b"\n" {
+            to.write_all_at(b"\n", written)?;
+            written += 1;
+        }
         to.write_all_at(bytes, written)?;
         written += bytes.len() as u64;
         Ok(())

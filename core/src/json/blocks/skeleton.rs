@@ -142,7 +142,8 @@ impl Parts {
     fn of(bytes: &[u8], tokens: &[u8], places: &[u16]) -> Option<Parts> {
         let place = |i: usize| places.get(i).map(|place| usize::from(*place));
         let mut parts = Parts { timestamp: NOWHERE, event: NOWHERE, ..Parts::default() };
-        // How many containers are open, and a bit of each, the innermost in the lowest: whether it is an object.
+        // How many containers are open, and a bit of each, the innermost in the lowest: whether it is an object. Each is two
+        // tokens of the line, so that there is a bit for all of them.
         let (mut depth, mut objects) = (0, 0_u64);
         let (mut field, mut key_due) = (None, false);
         for (i, token) in tokens.iter().enumerate() {

@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) failure: Option<String>,
     /// The call under way is the last one of its process.
     dies: Option<Death>,
+    /// See [`set_meddler`].
+    meddler: Option<Rc<dyn Fn() -> Process>>,
     /// What a second papyra does.
     second: Option<Rc<dyn Fn()>>,
     pub(super) figures: Figures,
@@ -136,6 +138,7 @@ pub(super) fn begin(chance: Chance, listen: bool) {
         trace: listen.then(Vec::new),
         failure: None,
         dies: None,
+        meddler: None,
         second: None,
         figures: Figures { schedules: 1, ..Figures::default() },
     };
@@ -218,6 +221,15 @@ fn hurry() {
     }
 }
 
+/// One of the others makes so many steps.
+fn go_on(process: Process, steps: usize) {
+    for _ in 0..steps {
+        let is_alive = |other: &Other| other.process == process && other.work.is_some();
+        let Some(at) = world(|world| world.others.iter().position(is_alive)) else { return };
+        step_of(at);
+    }
+}
+
 fn step_of(at: usize) {
     let (mut work, process) = world(|world| {
         world.time += 1;
@@ -290,6 +302,11 @@ pub(super) fn run_ours<T>(work: impl FnOnce() -> T) -> Ran<T> {
     }
 }
 
+/// Who comes right before our next exchange, and is done by then, and comes again right after it.
+pub(super) fn set_meddler(meddler: Rc<dyn Fn() -> Process>) {
+    world(|world| world.meddler = Some(meddler));
+}
+
 pub(super) fn set_second(second: Option<Rc<dyn Fn()>>) {
     world(|world| world.second = second);
 }
@@ -317,9 +334,19 @@ impl Watch for Scheduler {
             return Scheduler::die(process);
         }
         hurry();
+        match call.name {
+            // Somebody changes what is about to be overwritten.
+            "lease" if Fault::OverwritesUnchecked.is_sought() => (0..pick(16)).for_each(|_| _ = step()),
+            // Somebody rotates while files are pinned.
+            "names" | "open" if Fault::BackupAmongRenames.is_sought() => (0..pick(6)).for_each(|_| _ = step()),
+            _ => {}
+        }
         let is_late = seeks_late_bytes();
         let about = || if is_late && call.name == "rename" { (call.about)() } else { String::new() };
         if about().ends_with("Exchange") {
+            if let Some(meddler) = world(|world| world.meddler.clone()) {
+                go_on(meddler(), 30);
+            }
             // Somebody has just found the log.
             (0..pick(9)).for_each(|_| _ = step());
         } else if about().contains(".carried.") {
@@ -404,12 +431,16 @@ impl Watch for Scheduler {
         if process.number == 0 || !Scheduler::is_alive(process) {
             return;
         }
-        let is_exchange =
-            call.name == "rename" && ["Exchange", ".emptied Replace"].iter().any(|end| (call.about)().ends_with(end));
+        let renamed = if call.name == "rename" { (call.about)() } else { String::new() };
+        let is_exchange = ["Exchange", ".emptied Replace"].iter().any(|end| renamed.ends_with(end));
+        let puts_back = is_exchange && renamed.contains(".displaced.");
         if call.changes
-            && let Err(text) = books(|books, fs| books.compare(fs, is_exchange))
+            && let Err(text) = books(|books, fs| books.compare(fs, is_exchange, puts_back))
         {
             fail(format!("after {} {}: {text}", call.name, (call.about)()));
+        }
+        if is_exchange && let Some(meddler) = world(|world| world.meddler.take()) {
+            go_on(meddler(), 6);
         }
         if call.name == "sync" {
             books(|books, fs| books.synced(fs));
@@ -440,7 +471,12 @@ impl Watch for Scheduler {
 
 /// Whether this schedule is to make late bytes, and to trouble whoever carries them.
 pub(super) fn seeks_late_bytes() -> bool {
-    Fault::LateAmongLater.is_sought() || Fault::PlaceUnchecked.is_sought()
+    Fault::PlaceUnchecked.is_sought() || Fault::sought().is_some_and(seeks_rotations)
+}
+
+/// Whether a schedule that would show this to be missing has an exchange hit what a rotation has put in the log's place.
+pub(super) fn seeks_rotations(fault: Fault) -> bool {
+    matches!(fault, Fault::NeverTakenBack | Fault::DisplacedNotMarked | Fault::PutBackUnchecked)
 }
 
 /// Whether the kernel may refuse such a call at any time.

@@ -84,6 +84,7 @@ impl Books {
             let twins = self.twins(*id);
             let told = twins.iter().filter_map(|twin| self.records[*twin].told).max();
             if twins.len() == 1
+                && self.records[*id].doubled == 0
                 && let Some(told) = told
                 && told < latest.0
             {

@@ -302,8 +302,14 @@ fn everything(fs: &FileSystem) -> Vec<u8> {
 fn hidden(fs: &FileSystem) -> Vec<(String, Inode)> {
     let folders = [FOLDER, ELSEWHERE].into_iter().filter_map(|folder| fs.walk(ROOT_USER, Path::new(folder), true).ok());
     let names = folders.flat_map(|folder| fs.names(folder));
-    let files = names.filter(|(name, inode)| name.as_bytes().starts_with(b".") && fs.content(*inode).is_some());
-    files.map(|(name, inode)| (name.to_string_lossy().into_owned(), *inode)).collect()
+    let hidden = names.filter(|(name, _)| name.as_bytes().starts_with(b"."));
+    // One may be a link that a rotation had moved.
+    let files = hidden.filter_map(|(name, inode)| match &fs.nodes[*inode].kind {
+        Kind::File { .. } => Some((name, *inode)),
+        Kind::Link(to) => Some((name, fs.walk(ROOT_USER, Path::new(to), true).ok()?)),
+        Kind::Folder { .. } => None,
+    });
+    files.map(|(name, inode)| (name.to_string_lossy().into_owned(), inode)).collect()
 }
 
 /// Names of ours that a clean run must not leave.

@@ -117,7 +117,7 @@ impl Books {
             let ids = self.kept(&bytes_of(fs, inode)).ids;
             match &*name {
                 name if name.ends_with(".emptied") => in_hand.extend(ids),
-                name if name.contains(".swap.") => in_swaps.extend(ids),
+                name if name.contains(".swap.") || name.contains(".displaced.") => in_swaps.extend(ids),
                 _ => {}
             }
         }

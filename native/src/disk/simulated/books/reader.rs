@@ -33,7 +33,13 @@ impl Books {
 
     /// After it: a reader must not see less, nor twice, nor elsewhere.
     /// Only an exchange, or the removal of an empty member, right behind a rotation may hit another file, if it is taken back.
-    pub(in super::super) fn compare(&mut self, fs: &FileSystem, is_exchange: bool) -> Result<(), String> {
+    /// One that `puts_back` is such a one.
+    pub(in super::super) fn compare(
+        &mut self,
+        fs: &FileSystem,
+        is_exchange: bool,
+        puts_back: bool,
+    ) -> Result<(), String> {
         let after = self.read(fs);
         let before = self.view.replace(after).unwrap_or_default();
         let now: Vec<Inode> = members(fs).iter().map(|member| member.inode).collect();
@@ -59,8 +65,10 @@ impl Books {
         // copied meanwhile, that the history was doubled is what shows it.
         let is_back = |inode: &Inode| now.contains(inode) && !self.before.contains(inode);
         let is_back = || self.at_start.iter().flatten().any(is_back);
-        if is_exchange && (is_undone || is_back() || self.not_doubled(&before).is_err()) {
-            return self.not_doubled(after);
+        let was_doubled = self.not_doubled(&before).is_err();
+        if puts_back || is_exchange && (is_undone || is_back() || was_doubled) {
+            // There may be another one to put back.
+            return if puts_back && was_doubled { Ok(()) } else { self.not_doubled(after) };
         }
         let mut rest = after.iter();
         for id in &before {

@@ -167,7 +167,10 @@ impl Books {
             record.safe = false;
             record.state = if emptied && !is_displaced { State::Gone } else { State::Maybe };
         });
-        let carried = if emptied { self.carried(fs) } else { Vec::new() };
+        let mut carried = if emptied { self.carried(fs) } else { Vec::new() };
+        if emptied {
+            carried.extend(self.elsewhere(fs, inode));
+        }
         self.each(&carried, |record| {
             if record.state == State::Gone {
                 record.state = State::Maybe;
@@ -214,19 +217,44 @@ impl Books {
         let twin = self.twins(old)[0];
         let stays = in_temporaries.contains(&Some(twin));
         let is_displaced = self.is_hidden(fs, inode);
-        let stays = stays || self.carried(fs).contains(&Some(twin));
+        let elsewhere = self.elsewhere(fs, inode);
+        let stays = stays || self.carried(fs).contains(&Some(twin)) || elsewhere.contains(&Some(twin));
+        // Nobody can tell any more that the other is a copy: both stay.
+        let there = self.kept(&bytes_of(fs, inode)).ids;
+        for id in there.iter().flatten().filter(|id| elsewhere.contains(&Some(**id))) {
+            self.records[*id].doubled = 1;
+        }
         self.records[old].displaced = is_displaced;
         self.records[old].state = if stays || is_displaced { State::Maybe } else { State::Gone };
         (self.records[old].owed, self.records[old].safe) = (false, false);
         self.records[new].owed = true;
     }
 
+    /// Whether the history holds a file and what a killed run of ours has made of it, until the next run.
+    pub(in super::super) fn is_doubled(&self, fs: &FileSystem) -> bool {
+        let mut met = HashSet::new();
+        let ids = members(fs).into_iter().flat_map(|member| self.kept(&bytes_of(fs, member.inode)).ids);
+        ids.flatten().any(|id| !met.insert(id) && self.twins(id).len() == 1)
+    }
+
+    /// What the other members have: an exchange that hit another file has left a file in two of them, until the next run.
+    fn elsewhere(&self, fs: &FileSystem, inode: Inode) -> Vec<Option<usize>> {
+        let others = members(fs).into_iter().filter(|member| member.inode != inode);
+        others.flat_map(|member| self.kept(&bytes_of(fs, member.inode)).ids).collect()
+    }
+
     /// The records of which nobody can tell whether an interrupted run has carried them over to the log.
     fn carried(&self, fs: &FileSystem) -> Vec<Option<usize>> {
         let mut found = Vec::new();
         for (name, inode) in hidden(fs) {
-            let Some((_, marks)) = name.split_once(".carried.") else { continue };
-            let Some(size) = marks.split('-').next().and_then(|size| size.parse::<usize>().ok()) else { continue };
+            let marks = |state: &str| Some(name.split_once(state)?.1.split('.').map(|mark| mark.split('-').next()));
+            let size = |mark: Option<&str>| mark.and_then(|size| size.parse::<usize>().ok());
+            let from = match (marks(".carried."), marks(".displaced.")) {
+                (Some(marks), _) => marks.filter_map(size).next(),
+                (_, Some(marks)) => marks.filter_map(size).skip(1).min(),
+                _ => None,
+            };
+            let Some(size) = from else { continue };
             let bytes = bytes_of(fs, inode);
             found.extend(self.kept(bytes.get(size..).unwrap_or_default()).ids);
         }

@@ -1,0 +1,127 @@
+//! Files that an exchange has hit instead of the log, and how they get their places back.
+//!
+//! An exchange knows names alone, and a rotation may give the log's to another file in the moment before it. What was hit is
+//! seen at once, and noted in the hidden name before anything else is done, so that whoever comes after a kill or a power
+//! cut knows it, too. One case is known in which a record may come out of order all the same: two rotations, each within
+//! the few microseconds between two calls of ours, with a kill or a power cut between them.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use super::journal::{Hidden, Mark, State};
+use super::late::{Late, lines_there};
+use super::refusals::{changed, held_open, no_lease};
+use super::swap::{PATIENCE, append};
+use crate::disk::fault::Fault;
+use crate::disk::{File, Folder, Lease, Leased, Rename};
+use crate::error::{Error, Result};
+
+/// Exchanges a hidden file with the new one, and returns the name that the new one had: a rotation may have given it another
+/// than the log's, and may do so again in the moment before an exchange. What that has hit gets its place back first.
+pub(super) fn change_places(folder: &Folder, log: &str, hidden: &str, new: &File) -> Result<String> {
+    let new = new.stat().map_err(|error| Error::cannot_read(&folder.join(log), 0, &error))?.inode;
+    // Who has to come out, the next one last.
+    let mut wanted = vec![new];
+    // Who went in last, and at which name.
+    let mut gone: Option<(u64, String)> = None;
+    // What cannot be looked at now may be a moment later.
+    let mut last = changed(folder, log);
+    for _ in 0..200 {
+        let mut step = || -> Result<Option<String>> {
+            let Some(here) = folder.stat(hidden)?.map(|stat| stat.inode) else { return Ok(None) };
+            if let Some((before, name)) = gone.take() {
+                if wanted.last() == Some(&here) || Fault::PutBackUnchecked.is_back() {
+                    wanted.pop();
+                } else if here != before {
+                    wanted.push(before);
+                }
+                if wanted.is_empty() {
+                    return Ok(Some(name));
+                }
+            }
+            let Some(wants) = wanted.last() else { return Ok(None) };
+            let Some(name) = name_of(folder, log, *wants)? else { return Ok(None) };
+            if folder.renamed(hidden, folder, &name, Rename::Exchange).is_ok() {
+                gone = Some((here, name));
+            }
+            Ok(None)
+        };
+        match step() {
+            Ok(Some(name)) => return Ok(name),
+            Ok(None) => {}
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The name, not hidden, of the file with that inode.
+fn name_of(folder: &Folder, log: &str, inode: u64) -> Result<Option<String>> {
+    let members = folder.names()?.into_iter().filter(|name| !name.starts_with('.'));
+    for name in std::iter::once(log.to_owned()).chain(members) {
+        if folder.stat(&name)?.is_some_and(|stat| stat.inode == inode) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// A rotation had put a newer file in the log's place just before the exchange: it gets its place back, and what was
+/// appended to the one that stood there meanwhile follows it.
+pub(super) fn put_back(hidden: &mut Hidden<'_>, file: &File, name: &str, new: &File) -> Result<()> {
+    let folder = hidden.folder;
+    let path = folder.join(name);
+    let failed = |error: io::Error| Error::cannot_write("append to", &path, error);
+    let gate = gate(hidden, name, new)?;
+    if !hidden.journal.new.fits(new, &path)? {
+        return Err(changed(folder, name));
+    }
+    let is_noted = hidden.journal.state == State::Displaced || Fault::DisplacedNotMarked.is_back();
+    if !is_noted {
+        // Nobody may have synced it, and it takes the place of one that was.
+        file.sync_all().map_err(failed)?;
+        let mark = Mark::of(file, &hidden.path(), file.size().map_err(failed)?)?;
+        hidden.goes_on_to(hidden.journal.hit(mark))?;
+    }
+    let (from, size) = (hidden.journal.new.size, new.size().map_err(failed)?);
+    let late = Late { file: new, from, size };
+    let there = match &hidden.journal.displaced {
+        Some(displaced) if is_noted => lines_there(&late, file, displaced.size).map_err(failed)?,
+        _ => 0,
+    };
+    if from + there < size {
+        let target = folder.write(hidden.journal.name()).map_err(failed)?;
+        append(new, from + there, &target).map_err(failed)?;
+    }
+    if gate.as_ref().is_some_and(|gate| !gate.is_quiet()) {
+        return Err(changed(folder, name));
+    }
+    change_places(folder, hidden.log, &hidden.journal.name(), new)?;
+    drop(gate);
+    folder.sync()
+}
+
+/// The displaced file was put where another one belongs, which is hidden since. `false`: it has got more by now, and that is
+/// the other one's.
+pub(super) fn take_out(hidden: &Hidden<'_>, name: &str, displaced: &File) -> Result<bool> {
+    let folder = hidden.folder;
+    let _gate = gate(hidden, name, displaced)?;
+    let size = displaced.size().map_err(|error| Error::cannot_read(&folder.join(name), 0, &error))?;
+    if hidden.journal.displaced.as_ref().is_none_or(|mark| size > mark.size) {
+        return Ok(false);
+    }
+    change_places(folder, hidden.log, &hidden.journal.name(), displaced)?;
+    folder.sync()?;
+    Ok(true)
+}
+
+/// Keeps writers from opening a file that has a name, if nobody has it open.
+fn gate<'a>(hidden: &Hidden<'_>, name: &str, file: &'a File) -> Result<Option<Leased<'a>>> {
+    match file.lease_within(Lease::Read, PATIENCE) {
+        Ok(gate) => Ok(Some(gate)),
+        Err(Errno::AGAIN) => Err(held_open(hidden.folder, name)),
+        Err(_) if hidden.at_rest => Ok(None),
+        Err(error) => Err(no_lease(&hidden.folder.join(name), error)),
+    }
+}
