@@ -1,4 +1,4 @@
-//! Compressed logs: which format the first bytes announce, and what is said when one cannot be unpacked to its end.
+//! Compressed logs: which format the first bytes announce, and what is said when one cannot be unpacked completely.
 //! Unpacking is for whoever has the bytes.
 
 use std::fmt;

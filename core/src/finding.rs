@@ -8,7 +8,7 @@ use crate::line::Fault;
 
 pub use crate::reason::Reason;
 
-/// Papyra's anomaly types, by its own names, and one of ours.
+/// Papyra's anomaly types, by its own names, and one that only this program has.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -16,9 +16,9 @@ pub use crate::reason::Reason;
 pub enum AnomalyType {
     /// The last line has no newline.
     TruncatedLine,
-    /// A file could not be read to its end.
+    /// A file could not be read completely.
     PartialWrite,
-    /// A line is no record.
+    /// A line is not a record.
     CorruptedLine,
     /// A file that bears the log's name but is not a member of its rotation set.
     OrphanedRotatedFile,
@@ -88,7 +88,7 @@ pub struct Finding {
     /// The line's first and last bytes, escaped: safe to print anywhere.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub excerpt: Option<String>,
-    /// The whole records in it that recovery keeps, the first [`Finding::MOST_SALVAGED`] of them.
+    /// The intact records in it that recovery keeps, the first [`Finding::MOST_SALVAGED`] of them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub salvaged: Vec<Span>,
 }
@@ -145,8 +145,8 @@ impl DamagedLine {
         let place = |at: u64| at.saturating_sub(self.span.offset);
         let whole = match self.salvaged_count {
             0 => String::new(),
-            1 => "; one whole record in it is kept".into(),
-            n => format!("; {n} whole records in it are kept"),
+            1 => "; one intact record in it is kept".into(),
+            n => format!("; {n} intact records in it are kept"),
         };
         let end = if self.terminated { "" } else { ", and the line has no newline" };
         match self.reason() {
@@ -162,14 +162,14 @@ impl DamagedLine {
             Reason::InvalidUtf8 => format!("not UTF-8 from byte {} of the line on{end}{whole}", place(self.broke_at)),
             Reason::GluedRecords => match self.salvaged_count {
                 1 => {
-                    format!("this line also holds bytes that belong to no record{end}; the whole record in it is kept")
+                    format!("this line also holds bytes that belong to no record{end}; the intact record in it is kept")
                 }
-                n => format!("{n} whole records share the line{end}; they are kept"),
+                n => format!("{n} intact records share the line{end}; they are kept"),
             },
             Reason::BlankLine => format!("no record on this line{end}"),
             Reason::NotAnObject => format!("a JSON value, but not an object{end}"),
             Reason::TornTail => {
-                format!("the last record breaks off after {} bytes: it was not written to its end", self.span.length)
+                format!("the last record breaks off after {} bytes: it was not written completely", self.span.length)
             }
             _ => format!("not JSON from byte {} of the line on{end}", place(self.broke_at)),
         }

@@ -1,4 +1,4 @@
-//! What a folder holds: which of its files are logs, which sets these make, what else is stored there, and what nobody can look at.
+//! What a folder holds: which of its files are logs, which sets these make, what else is stored there, and what cannot be read.
 //!
 //! Names, kinds of entry and first bytes in, decisions out; decided here once, for the command line and for the page. Whoever can read the
 //! folder fetches what a [`Survey`] asks for. What is wrong inside a log is for a scan to say.
@@ -18,7 +18,7 @@ pub const START: usize = 1 << 16;
 /// How many of a file's last bytes [`Survey::file`] makes use of.
 pub const END: usize = crate::redis::SNIFF_END;
 
-/// A file that is only called a manifest of Redis is looked at up to this many bytes.
+/// A file that is only called a manifest of Redis is read up to this many bytes.
 const MOST_MANIFEST: u64 = 1 << 20;
 
 /// What a name leads to, when that is no file that can be read. Links are followed.
@@ -78,7 +78,7 @@ pub struct Contents {
     pub archives: Vec<(String, archive::Format)>,
     /// Redis backups.
     pub backups: Vec<RedisFiles>,
-    /// Folders of append-only files, whose content is to be looked at too.
+    /// Folders of append-only files, whose content is to be read too.
     pub append_only: Vec<String>,
     /// Which of the Redis files a server would load, in words, where that depends on its settings.
     pub loaded: Option<String>,
@@ -86,16 +86,16 @@ pub struct Contents {
     pub unread: Vec<PassedOver>,
     /// What is not a log.
     pub passed_over: Vec<PassedOver>,
-    /// Names that were listed, and were gone when they were looked at.
+    /// Names that were listed, and were gone when they were to be read.
     pub vanished: Vec<String>,
 }
 
-/// A look at a folder, under way.
+/// A survey of a folder, under way.
 #[derive(Debug, Clone)]
 pub struct Survey {
     /// All names, sorted.
     names: Vec<String>,
-    /// What each is; `None` while it was not looked at.
+    /// What each is; `None` while it was not read.
     what: Vec<Option<What>>,
 }
 
@@ -118,14 +118,14 @@ enum Is {
 }
 
 impl Survey {
-    /// A look at a folder with these names in it.
+    /// A survey of a folder with these names in it.
     pub fn of(mut names: Vec<String>) -> Survey {
         names.sort();
         let what = names.iter().map(|_| None).collect();
         Survey { names, what }
     }
 
-    /// The names to look at, with the positions by which they are meant here: all but hidden ones and a backup's own files.
+    /// The names to read, with the positions by which they are meant here: all but hidden ones and a backup's own files.
     pub fn names(&self) -> impl Iterator<Item = (usize, &str)> {
         // A list of groups may be called so anywhere; in a backup it is one of its own files.
         let is_backup = self.names.iter().any(|name| name == manifest::NAME);
@@ -226,7 +226,7 @@ impl Survey {
                 }
                 Some(Is::Entry(Entry::Folder(names))) if AofNames::is_folder(names) => contents.append_only.push(name),
                 Some(Is::Entry(Entry::Folder(_))) => {
-                    let reason = "a folder: name it with --path to have it looked at".into();
+                    let reason = "a folder: name it with --path to read it".into();
                     contents.passed_over.push(PassedOver { path: name + "/", reason });
                 }
                 Some(Is::Other(looks)) => {
@@ -385,11 +385,11 @@ pub fn beside(base: &str, backend: Backend, names: &[String]) -> Vec<PassedOver>
     let mut passed_over = Vec::new();
     for name in names {
         let reason = if archive::without_suffix(name) == Some(base) && backend == Backend::Json {
-            "compressed; name it with --path to have it looked at"
+            "compressed; name it with --path to read it"
         } else if backend == Backend::Json && rotation::base_of(name).is_some_and(|(of, _)| of == base) {
-            "a rotated file; leave out --backend json to have the whole set looked at"
+            "a rotated file; leave out --backend json to read the whole set"
         } else if is_dated(name) {
-            "perhaps an older part of the log; name it with --path to have it looked at"
+            "perhaps an older part of the log; name it with --path to read it"
         } else {
             continue;
         };

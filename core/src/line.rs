@@ -5,7 +5,7 @@
 //! exactly where the line's newline stands (the *suffix*), as far as each has every field that its kind requires,
 //! the latter none of them twice. One thing cannot be told: a writer that is stopped right in front of an object of its
 //! payload which has all of a record's fields, while another writes a line, and goes on then, leaves a line that begins
-//! as one with a whole record does.
+//! as one with an intact record does.
 //!
 //! The suffix is found in one pass and in constant memory. Every `{` might begin it, but two machines see them all:
 //! one that reads a byte as structure has every `{` it meets among its levels, and only a `{` inside what it takes
@@ -18,7 +18,7 @@ use crate::json::machine::{Closed, Machine, Step};
 use crate::record::RecordFacts;
 use crate::utf8::Utf8;
 
-/// A whole record inside a damaged line: offsets in the file, the end exclusive and without a newline.
+/// An intact record inside a damaged line: offsets in the file, the end exclusive and without a newline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Segment {
     pub(crate) start: u64,

@@ -37,7 +37,7 @@ pub struct Plan {
     pub kept_bytes: u64,
     /// How many bytes go, listed or not.
     pub rejected_bytes: u64,
-    /// How many newlines are written where a whole record has none.
+    /// How many newlines are written where an intact record has none.
     pub newlines: u64,
     #[serde(skip)]
     limit: usize,
@@ -63,7 +63,7 @@ pub enum Action {
     Keep,
     /// Stays, and a newline is written behind it.
     KeepAndAddNewline,
-    /// Goes, and is kept elsewhere.
+    /// Is removed from the log, and kept elsewhere.
     Reject,
 }
 

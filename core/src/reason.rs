@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize, Serializer};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
-    /// The last record was not written to its end.
+    /// The last record was not written completely.
     TornTail,
-    /// The last record is whole; only its newline was not written.
+    /// The last record is intact; only its newline was not written.
     MissingNewline,
-    /// One or more whole records share a line, alone or with the stump of another.
+    /// One or more intact records share a line, alone or with the stump of another.
     GluedRecords,
     /// NUL bytes, as a power cut leaves them in a file that had been extended but not written.
     NulBytes,
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     InvalidUtf8,
     /// Not a JSON value that Python's `json.loads` takes.
     InvalidJson,
@@ -119,9 +119,9 @@ pub enum BackupReason {
     BrokenCommand,
     /// A transaction that was begun and never executed: its commands do not count.
     UnfinishedTransaction,
-    /// A whole record of a damaged append-only file that cannot stay: which database it belongs to is lost.
+    /// An intact record of a damaged append-only file that cannot stay: which database it belongs to is lost.
     UnknownDatabase,
-    /// A whole record of a damaged append-only file that cannot stay: nothing proves where commands begin around it.
+    /// An intact record of a damaged append-only file that cannot stay: nothing proves where commands begin around it.
     RecordInDamage,
     /// A command that the server would refuse, or that contradicts the state before it.
     RefusedCommand,

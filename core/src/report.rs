@@ -95,7 +95,7 @@ pub struct Report {
     pub totals: Totals,
     /// The files, oldest member first, then the missing, the temporaries, renamed members and the orphans.
     pub files: Vec<FileReport>,
-    /// What lies beside them and was not looked at.
+    /// What lies beside them and was not read.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub passed_over: Vec<PassedOver>,
     /// Which of a Redis server's files it would load, in words, where that depends on its settings.
@@ -103,13 +103,13 @@ pub struct Report {
     pub loaded: Option<String>,
 }
 
-/// A file or folder that lies beside the history and was not looked at.
+/// A file or folder that lies beside the history and was not read.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {
     /// Its name; a folder's ends with a slash.
     pub path: String,
-    /// What it is, and how to have it looked at, in words.
+    /// What it is, and how to read it, in words.
     pub reason: String,
 }
 
@@ -136,7 +136,7 @@ pub struct Totals {
     pub anomalies: u64,
     /// How many intact records earned each note.
     pub notes: BTreeMap<Note, u64>,
-    /// Whole records in damaged lines that recovery would bring back.
+    /// Intact records in damaged lines that recovery would bring back.
     pub salvageable: u64,
     /// The first record's timestamp, in seconds of the writer's clock.
     pub first_timestamp: Option<f64>,
@@ -160,7 +160,7 @@ pub struct FileReport {
     pub lines: u64,
     /// Intact records by kind.
     pub records: Counts,
-    /// Whole records in damaged lines, which recovery keeps.
+    /// Intact records in damaged lines, which recovery keeps.
     pub salvageable: u64,
     /// The first record's timestamp, in seconds of the writer's clock.
     pub first_timestamp: Option<f64>,
@@ -277,7 +277,7 @@ impl Report {
         Report { schema: SCHEMA.into(), tool: tool.into(), backend, verdict, totals, files, passed_over, loaded }
     }
 
-    /// Whether the bytes look like something else altogether: not one whole record, and no damaged line that looks
+    /// Whether the bytes look like something else altogether: not one intact record, and no damaged line that looks
     /// like one.
     pub fn is_no_log(&self) -> bool {
         let records = &self.totals.records;

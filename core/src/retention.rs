@@ -1,4 +1,4 @@
-//! Which records a retention policy names for removal: always a decision about whole records, oldest first.
+//! Which records a retention policy names for removal: always a decision about intact records, oldest first.
 //!
 //! The rules are Papyra 0.3.0's (`persistence/retention.py`): age first, then the newest `max_records`, then the newest
 //! that fit into `max_total_bytes`; all kinds count together, over a whole set. Ours differs in three places, each

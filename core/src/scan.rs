@@ -29,7 +29,7 @@ pub enum Step {
     Newline,
 }
 
-/// A whole record.
+/// An intact record.
 #[derive(Debug, Clone)]
 pub struct Record<'a> {
     /// Where it stands in the file, its newline not counted.
@@ -48,7 +48,7 @@ pub struct Record<'a> {
 
 /// Receives what a scan comes across, in file order.
 pub trait Sink {
-    /// A record that recovery keeps: an intact line, or a whole record in a damaged one. It comes before the
+    /// A record that recovery keeps: an intact line, or an intact record in a damaged one. It comes before the
     /// [`Step`] that keeps it.
     #[inline(always)]
     fn record(&mut self, _record: &Record<'_>) -> Flow {
@@ -276,7 +276,7 @@ impl Scanner {
                     length: Some(span.length),
                     key: None,
                     id: None,
-                    detail: "the last record is whole, only its newline is missing; it is kept".into(),
+                    detail: "the last record is intact: only its newline is missing; it is kept".into(),
                     excerpt: Some(open.excerpt.text()),
                     salvaged: open.salvaged,
                 };
@@ -311,7 +311,7 @@ impl Scanner {
         }
     }
 
-    /// Keeps a whole record of the open, damaged line and the bytes up to `to`. A newline is owed when none is there.
+    /// Keeps an intact record of the open, damaged line and the bytes up to `to`. A newline is owed when none is there.
     fn salvage(
         &mut self,
         open: &mut OpenLine,

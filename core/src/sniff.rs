@@ -62,7 +62,7 @@ const MAGICS: &[(usize, &[u8], Looks)] = &[
 
 const TAR: Looks = Looks::Archive("a tar archive", "tar -xf");
 
-/// Looks at the first bytes of a file, [`HEAD`] of them if it has as many.
+/// Recognises a file by its first bytes, [`HEAD`] of them if it has as many.
 pub fn sniff(head: &[u8]) -> Looks {
     if head.is_empty() {
         return Looks::Empty;
@@ -146,7 +146,7 @@ const FIELDS: [&[u8]; 15] = [
 ];
 
 impl Looks {
-    /// Whether it is an archive that has to be unpacked before anything in it can be looked at.
+    /// Whether it is an archive that has to be unpacked before anything in it can be read.
     pub fn is_archive(self) -> bool {
         matches!(self, Self::Archive(..))
     }
@@ -161,7 +161,7 @@ impl Looks {
         }
     }
 
-    /// What is said of a file called `name` that was passed over: what it is, and how to have what is in it looked at.
+    /// What is said of a file called `name` that was passed over: what it is, and how to read what is in it.
     pub fn passed_over(self, name: &str) -> String {
         match self {
             Self::Archive(what, command) => format!("{what}; unpack it with: {command} {}", quoted(&name::bytes(name))),

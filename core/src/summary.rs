@@ -79,7 +79,7 @@ impl Looks {
             text = rest;
         }
         let text = text.trim_ascii_start();
-        // Of what was wiped, or begins with more white space than is looked at, nothing can be said.
+        // Of what was wiped, or begins with more white space than is read, nothing can be said.
         let says_nothing = text.is_empty() && reason == Reason::NulBytes;
         let begins = text.starts_with(b"{\"") || (text.starts_with(b"{") && reason == Reason::TornTail);
         if begins || names_a_field {
@@ -115,7 +115,7 @@ pub struct Summary {
     pub lines: u64,
     /// Intact records: lines that are one object and end in a newline.
     pub records: Counts,
-    /// Whole records in damaged lines that recovery keeps, one without a newline at the end of the file included.
+    /// Intact records in damaged lines that recovery keeps, one without a newline at the end of the file included.
     pub salvageable: u64,
     /// The salvageable ones by kind.
     pub salvaged: Counts,

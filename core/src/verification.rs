@@ -17,7 +17,7 @@ use crate::report::{FileReport, Report, Role};
 use crate::summary::Summary;
 use crate::sums::{self, Sums};
 
-/// Why a backup is not looked at: one of the two files that describe it cannot be trusted.
+/// Why a backup is not verified: one of the two files that describe it cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Which of them.

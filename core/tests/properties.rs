@@ -87,7 +87,7 @@ fn medley() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A stretch of a log: whole records, stumps, newlines of all sorts, and things that no log should hold.
+/// A stretch of a log: intact records, stumps, newlines of all sorts, and things that no log should hold.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         8 => record().prop_map(|record| [record, b"\n"].concat()),

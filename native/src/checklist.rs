@@ -13,7 +13,7 @@ use crate::disk::{self, Access, Folder};
 use crate::error::{Code, show};
 use crate::figures::{bytes, duration};
 
-/// What to look at, and what is too old. Ages are in seconds.
+/// What to check, and what is too old. Ages are in seconds.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// The log, a set's name, or the folder of logs; none of a server's.
@@ -22,7 +22,7 @@ pub struct Wanted {
     pub quarantine_dir: Option<PathBuf>,
     /// The folder of backups, if one is configured.
     pub backups: Option<PathBuf>,
-    /// Which series of them is looked at.
+    /// Which series of them is checked.
     pub series: series::Wanted,
     /// How many bytes the next backup needs.
     pub bytes: Option<u64>,
@@ -138,14 +138,14 @@ fn quarantine(wanted: &Wanted) -> Item {
         Err(error) => Item::failed(
             check,
             format!("{} cannot be written to: {}", show(folder), std::io::Error::from(error)),
-            "give it to the user who recovers",
+            "make it writable for the user who runs recover",
         ),
     }
 }
 
 fn newest(entries: &[Entry], wanted: &Wanted) -> Item {
     let check = "newest backup";
-    let advice = "run papyra backup create now, and look at why the timer did not";
+    let advice = "run papyra backup create now, and find out why the timer did not";
     let newest = entries.iter().rev().find(|entry| !entry.from_future && entry.problem.is_none());
     let Some(newest) = newest else {
         return Item::failed(check, "there is no backup that could be restored".into(), advice);

@@ -27,7 +27,7 @@ pub struct Outcome {
     pub tool: &'static str,
     /// Whether nothing was done.
     pub dry_run: bool,
-    /// Whole records before.
+    /// Intact records before.
     pub records_before: u64,
     /// Records that the policy names.
     pub records_removed: u64,
@@ -37,7 +37,7 @@ pub struct Outcome {
     pub bytes_removed: u64,
     /// Bytes of damaged lines.
     pub rejected_bytes: u64,
-    /// Files that were, or would be, written anew.
+    /// Files that were, or would be, rewritten.
     pub files: Vec<PathBuf>,
     /// Where the bytes of damaged lines went.
     pub rejects: Vec<PathBuf>,
@@ -176,7 +176,7 @@ fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) ->
     Ok(shares)
 }
 
-/// Calls `look` with each whole record's timestamp and its length with its newline.
+/// Calls `look` with each intact record's timestamp and its length with its newline.
 fn each(
     history: &History,
     member: &Pinned,

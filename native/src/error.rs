@@ -104,9 +104,9 @@ impl Error {
             return leased;
         }
         let advice = match error.kind() {
-            io::ErrorKind::NotFound => "check the path: nothing was looked at",
+            io::ErrorKind::NotFound => "check the path: nothing was read",
             io::ErrorKind::PermissionDenied => "run as a user who may read it",
-            _ => "nothing was looked at",
+            _ => "nothing was read",
         };
         Error::about(Code::NoInput, path, format!("cannot open {}: {}", show(path), reason(&error)), advice)
     }

@@ -21,7 +21,7 @@ pub use report::Part;
 use crate::disk::{File, Folder, Identity, file_name, sys};
 use crate::error::{Code, Error, Result, show};
 
-/// How often a set that is being rotated is looked at again.
+/// How often a set that is being rotated is read again.
 const TRIES: usize = 10;
 
 /// A log and its folder.

@@ -1,4 +1,4 @@
-//! The whole records of a file or a history, one by one and oldest first: for listing, replaying and comparing.
+//! The intact records of a file or a history, one by one and oldest first: for listing, replaying and comparing.
 //!
 //! What is handed out is what recovery would keep.
 

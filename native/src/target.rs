@@ -17,7 +17,7 @@ use crate::history::{Choice, History};
 use crate::offline::{AofSet, Backup};
 use crate::redis::Store;
 
-/// How often a folder is looked at again while its files change names.
+/// How often a folder is read again while its files change names.
 const TRIES: usize = 10;
 
 /// What a path leads to.
@@ -61,7 +61,7 @@ pub struct Logs {
 }
 
 impl Target {
-    /// Looks at what `path` is.
+    /// Finds out what `path` is.
     pub fn at(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Target> {
         if path == Path::new("-") {
             return Ok(Target::Stream(path.into()));
@@ -110,7 +110,7 @@ impl Target {
 }
 
 impl Target {
-    /// What lies beside what is looked at, or in the folder, and is passed over.
+    /// What lies beside what is read, or in the folder, and is passed over.
     pub fn passed_over(&self) -> Result<Vec<PassedOver>> {
         match self {
             Target::Folder(logs) => Ok(logs.passed_over.clone()),
@@ -139,13 +139,13 @@ impl Target {
 fn closed(path: &Path, why: &str, history: Result<History>) -> Result<Target> {
     match history {
         Ok(history) if history.backend == Backend::Rotating => Ok(Target::History(history)),
-        _ => Err(Error::new(Code::NoInput, format!("cannot read {}: it is {why}; nothing was looked at", show(path)))),
+        _ => Err(Error::new(Code::NoInput, format!("cannot read {}: it is {why}; nothing was read", show(path)))),
     }
 }
 
 fn unpack_first(path: &Path, looks: sniff::Looks) -> Error {
     let what = looks.passed_over(&papyra_core::name::text(path.as_os_str().as_encoded_bytes()));
-    Error::new(Code::Data, format!("{} is {what}; nothing was looked at", show(path)))
+    Error::new(Code::Data, format!("{} is {what}; nothing was read", show(path)))
 }
 
 /// Why what comes in a pipe cannot be worked on, when it has to be a file.
@@ -161,7 +161,7 @@ pub(crate) fn refuse_stream(path: &Path, verb: &str) -> Error {
 /// A pipe that ended before its first byte: the command that should have filled it failed.
 pub(crate) fn nothing_came(path: &Path) -> Error {
     let what = if path == Path::new("-") { "standard input".into() } else { show(path) };
-    let text = format!("nothing came on {what}: did the command before it fail? Nothing was looked at");
+    let text = format!("nothing came on {what}: did the command before it fail? Nothing was read");
     Error::new(Code::NoInput, text)
 }
 
@@ -305,12 +305,14 @@ fn no_logs(path: &Path, contents: &Contents) -> Error {
         named.push("…".into());
     }
     let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
-    let text = format!(
-        "no logs in {}: looked at {} files and none holds records{named}; name the log itself if it is one of them",
-        show(path),
-        others.len()
-    );
-    Error::new(Code::NoInput, text)
+    let none = match others.len() {
+        0 => "it holds no visible file that could be a log".into(),
+        1 => format!("the only file or folder in it holds no records{named}; name the log itself if this is it"),
+        count => format!(
+            "none of the {count} files and folders in it holds records{named}; name the log itself if it is one of them"
+        ),
+    };
+    Error::new(Code::NoInput, format!("no logs in {}: {none}", show(path)))
 }
 
 /// The folder of append-only files, unless a server's `appenddirname` says otherwise.

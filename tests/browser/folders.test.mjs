@@ -1,4 +1,4 @@
-// Folders, archives and backups: what is looked at by itself, and that each is told as the command line tells it.
+// Folders, archives and backups: what is read by itself, and that each is told as the command line tells it.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -125,11 +125,11 @@ describe("folders, as the command line tells them", { skip: withoutPapyra }, () 
       assert.match(commands[0], /--path \S*\/rot\.log --backend rotating$/);
     }));
 
-  test("of a folder of folders the command names each as not looked at, and what the page says of each is what the command that it shows says", async () => {
+  test("of a folder of folders the command names each as not read, and what the page says of each is what the command that it shows says", async () => {
     const folder = folderOf(nested());
     const around = run("persistence", "scan", "--path", folder);
     assert.equal(around.code, 66);
-    assert.match(around.errors, /a\/ \(a folder: name it with --path to have it looked at\), b\/ \(a folder/);
+    assert.match(around.errors, /a\/ \(a folder: name it with --path to read it\), b\/ \(a folder/);
     await opened(folder, async (page) => {
       for (const entry of await page.locator(".tree-entry").all()) {
         await entry.click();
@@ -138,7 +138,7 @@ describe("folders, as the command line tells them", { skip: withoutPapyra }, () 
     });
   });
 
-  test("a folder in a folder is looked at by itself", () =>
+  test("a folder in a folder is read by itself", () =>
     opened(folders["a folder of folders"](), async (page) => {
       const names = await page.locator(".tree-name").allInnerTexts();
       assert.equal(names.length, 2);
@@ -224,7 +224,7 @@ describe("archives", () => {
     });
     const { page, close } = await openPage(browser);
     await choose(page, join(folder, "damaged.zip"));
-    await page.getByText("Nothing came out of damaged.zip: it could not be read to its end").waitFor();
+    await page.getByText("Nothing came out of damaged.zip: it could not be read completely").waitFor();
     await close();
   });
 
@@ -236,7 +236,7 @@ describe("archives", () => {
     writeFileSync(to, readFileSync(to).subarray(0, 512 + Math.ceil(Buffer.byteLength(logs.lines(0, 50)) / 512) * 512));
     await opened([to], async (page, title) => {
       assert.equal(title, "Damaged archive");
-      assert.match(await page.locator(".verdict").innerText(), /could not be read to its end: it ends too early/);
+      assert.match(await page.locator(".verdict").innerText(), /could not be read completely: it ends too early/);
     });
   });
 });

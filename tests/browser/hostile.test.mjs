@@ -79,7 +79,7 @@ describe("bounded memory", () => {
     const stop = watchMemory();
     await openRepeated(page, { head: `${logs.lines(0, 3)}{"kind": "event", "payload": "`, byte: 0, megabytes: 2048, tail: `${logs.event(9)}\n` });
     assert.equal(await verdict(page), "Usable after recovery: 1 anomaly");
-    assert.match(await page.locator(".anomaly").innerText(), /Recovery saves 1 whole record/);
+    assert.match(await page.locator(".anomaly").innerText(), /Recovery saves 1 intact record/);
     const most = stop();
     assert.ok(most < BOUND, `${most} MB`);
     assert.deepEqual(log.errors, []);

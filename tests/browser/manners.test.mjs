@@ -94,7 +94,7 @@ describe("ways in", () => {
     assert.match(await page.locator("main").innerText(), /points to byte 1700 of events\.ndjson/);
     await choose(page, logs.glued());
     await settled(page);
-    await page.getByText("Recovery saves 2 whole records").waitFor();
+    await page.getByText("Recovery saves 2 intact records").waitFor();
     await close();
   });
 });
@@ -195,9 +195,9 @@ describe("manners", () => {
     await (await chooser).setFiles(logs.glued());
     await settled(page);
     await page.keyboard.press("n");
-    assert.match(await page.locator(".anomaly").innerText(), /Recovery saves 2 whole records/);
+    assert.match(await page.locator(".anomaly").innerText(), /Recovery saves 2 intact records/);
     await page.keyboard.press("p");
-    assert.match(await page.locator(".anomaly").innerText(), /Recovery saves 1 whole record/);
+    assert.match(await page.locator(".anomaly").innerText(), /Recovery saves 1 intact record/);
     await page.keyboard.press("/");
     await page.keyboard.type("ActorCrashed");
     await page.getByText(/^\d+ hits$/).waitFor();

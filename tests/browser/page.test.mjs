@@ -56,7 +56,7 @@ describe("verdicts", () => {
       assert.match(await page.locator(".excerpt .reject").first().innerText(), /"actor_add/);
       assert.match(await page.locator(".excerpt .keep").first().innerText(), /"n": 11/);
       await page.keyboard.press("n");
-      assert.match(await page.locator(".anomaly").innerText(), /Recovery saves 2 whole records/);
+      assert.match(await page.locator(".anomaly").innerText(), /Recovery saves 2 intact records/);
       await page.getByRole("button", { name: "Hex", exact: true }).click();
       assert.match(await page.locator(".hex").innerText(), /7b 22 6b 69 6e 64/);
     }));

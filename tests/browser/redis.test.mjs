@@ -97,7 +97,7 @@ describe("what is said", () => {
 
   test("a dump cut short: the stream under way is said to be broken off", () =>
     opened([dumps.dumpCut()], async (page) => {
-      assert.match(await page.locator(".streams").innerText(), /broken off: \d+ whole records before that/);
+      assert.match(await page.locator(".streams").innerText(), /broken off: \d+ intact records before that/);
       await page.keyboard.press("n");
       assert.match(await page.locator(".anomaly").innerText(), /Cut short/);
     }));

@@ -37,7 +37,7 @@ def healthy_lines(rng: Random, style: str, count: int, *, whole: bool = False) -
 
 
 def fresh(rng: Random, style: str) -> bytes:
-    """A whole record with every field, as an append after a crash would write it."""
+    """An intact record with every field, as an append after a crash would write it."""
     return record(rng, style, rng.randrange(1000, 9999), whole=True)
 
 

@@ -150,7 +150,7 @@ def _is_a_whole_record(text: bytes) -> bool:
 
 
 def _is_certain(text: bytes) -> bool:
-    """Whether the text is a whole record in which no field that Papyra writes stands twice."""
+    """Whether the text is an intact record in which no field that Papyra writes stands twice."""
     if not _is_a_whole_record(text):
         return False
     known = {"kind"}.union(*REQUIRED.values())

@@ -126,7 +126,7 @@ fn nothing_is_restored_into_or_over_backups() {
     shop.papyra("backup drill p/kept/one --scratch p/kept/one").must_exit(73);
     shop.papyra("backup create --path p --to p/kept/one").must_exit(73);
     for name in ["p/kept/one", "p/kept/two", "elsewhere/deep/kept/three"] {
-        shop.papyra(&format!("backup verify {name}")).must_exit(0).must_not_say("no part of");
+        shop.papyra(&format!("backup verify {name}")).must_exit(0).must_not_say("not part of");
     }
     // Beside them is another place, and so is a folder of others' that has a file of such a name.
     shop.write("site/manifest.json", "{}");

@@ -75,7 +75,7 @@ fn a_record_that_cannot_be_read_is_no_leave_to_remove() {
         harm(&shop);
         prune(&shop).must_exit(74).must_complain("b/one.").must_complain("nothing was removed");
         assert!(shop.path("b/one").exists() && shop.path("b/two").exists());
-        shop.papyra("backup list b").must_exit(74).must_say("one: cannot be looked at");
+        shop.papyra("backup list b").must_exit(74).must_say("one: cannot be read");
         shop.papyra("doctor checklist --path p --backups b").must_exit(2).must_say("✖ backups");
     }
 }

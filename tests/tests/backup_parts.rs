@@ -170,6 +170,6 @@ fn what_is_no_member_of_a_log_is_not_cut_and_that_is_told() {
     papyra(&shop, "backup restore k/b --to q --until 948.000005")
         .must_exit(0)
         .must_say("cut off: a.ndjson")
-        .must_say("a.ndjson.1.gz is no part of a log");
+        .must_say("a.ndjson.1.gz is not part of a log");
     assert!(shop.path("q/a.ndjson.1.gz").exists() && !shop.path("q/a.ndjson").exists());
 }

@@ -267,7 +267,7 @@ fn nothing_is_removed_on_the_word_of_a_verdict_that_is_old_or_could_not_be_taken
     for (harmed, why) in [(&b""[..], "it is empty"), (&bytes[..50], "it was changed"), (&flipped, "it was changed")] {
         fs::write(&record, harmed).unwrap();
         papyra(&shop, "backup prune r --keep-last 1 --apply").must_exit(74).must_complain("nothing was removed");
-        papyra(&shop, "backup list r").must_exit(74).must_say("one: cannot be looked at").must_say(why);
+        papyra(&shop, "backup list r").must_exit(74).must_say("one: cannot be read").must_say(why);
     }
     fs::write(&record, &bytes).unwrap();
     // A pack that cannot be read is no damaged pack.

@@ -55,7 +55,7 @@ fn what_is_not_there_is_called_by_its_name_and_what_is_there_too() {
         with(&shop, &password, &format!("backup list {place} --tag none")).must_exit(2).must_say("the tag none");
         for verb in ["verify", "drill", "ls", "restore --to q", "diff orders"] {
             let run = with(&shop, &password, &format!("backup {verb} {place}"));
-            run.must_exit(65).must_complain("holds backups and is none itself");
+            run.must_exit(65).must_complain("holds backups and is not a backup itself");
         }
         let settings = [password[0], ("PAPYRA_BACKUPS", place)];
         with(&shop, &settings, "backup verify --all").must_exit(0).must_say("is intact");

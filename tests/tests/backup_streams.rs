@@ -140,7 +140,7 @@ fn the_manifest_tells_of_each_stream_and_of_the_server_without_its_secrets() {
     shop.papyra("persistence scan --path b/dump").must_exit(0).must_say("papyra:s:events: 199 entries");
     // What is kept of it does not expire.
     let Some(mut new) = Redis::start(&[]) else { return };
-    shop.on(&new.url(), "backup restore b/dump").must_exit(0).must_say("was to expire");
+    shop.on(&new.url(), "backup restore b/dump").must_exit(0).must_say("had an expiry");
     assert_eq!(number(&new.call("PTTL papyra:s:quarantine:papyra_s_events")), -1);
 }
 
@@ -160,7 +160,7 @@ fn what_is_there_is_never_merged_with_and_with_replace_it_is_kept() {
     let refused = shop.on(&server.url(), "backup restore b/one").must_exit(73).must_complain("--replace");
     refused.must_complain("papyra:s:dead_letters");
     let planned = shop.on(&server.url(), "backup restore b/one --replace --dry-run").must_exit(0);
-    planned.must_say("Dry run").must_say("papyra:s:dead_letters would be moved aside");
+    planned.must_say("Dry run").must_say("papyra:s:dead_letters would be renamed");
     assert_eq!(live(&mut server), gone_on);
 
     let report = shop.on(&server.url(), "backup restore b/one --replace --format json").must_exit(0).json();

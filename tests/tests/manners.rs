@@ -163,7 +163,7 @@ fn settings_are_taken_from_the_first_place_that_has_them_by_every_verb() {
 }
 
 #[test]
-fn a_filter_that_matches_nothing_says_what_was_looked_at() {
+fn a_filter_that_matches_nothing_says_how_many_were_read() {
     let shop = shop();
     shop.papyra("inspect events good.ndjson --event-type actorstarted").must_exit(0).must_say("ActorStarted local:0");
     let none = shop.papyra("inspect events good.ndjson --event-type ActorStart").must_exit(0);

@@ -28,7 +28,7 @@ fn a_cut_log_is_unpacked_as_far_as_it_goes_and_recovered_beside() {
         assert_eq!(shop.names(), ["events.ndjson.gz"], "nothing is written by a dry run");
         shop.papyra(&format!("{recover} --to saved.ndjson")).must_exit(3).must_say("all that followed is lost");
         let saved = String::from_utf8(shop.read("saved.ndjson")).expect("text");
-        assert!(!saved.is_empty() && log.starts_with(&saved) && saved.ends_with('\n'), "whole records from the start");
+        assert!(!saved.is_empty() && log.starts_with(&saved) && saved.ends_with('\n'), "intact records from the start");
         assert_eq!(shop.read("events.ndjson.gz"), before, "the compressed log stays as it was");
         shop.papyra("persistence scan --path saved.ndjson").must_exit(0);
         assert!(!shop.names().iter().any(|name| name.contains("unpacked")), "{:?}", shop.names());

@@ -1,4 +1,4 @@
-//! What stands where a log should be, and what lies beside one: every verb says what it did not look at.
+//! What stands where a log should be, and what lies beside one: every verb says what it did not read.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -57,7 +57,7 @@ fn a_place_of_a_log_that_leads_nowhere_is_an_anomaly_of_the_folder() {
         let workshop = folder();
         make(&workshop);
         must_exit(all(&workshop, "logs"), UNREAD, "events.ndjson");
-        // The rest is looked at, and by itself the place is no input.
+        // The rest is read, and by itself the place is no input.
         workshop
             .papyra("persistence scan --path logs")
             .must_exit(2)
@@ -68,7 +68,7 @@ fn a_place_of_a_log_that_leads_nowhere_is_an_anomaly_of_the_folder() {
 }
 
 #[test]
-fn a_log_that_may_not_be_read_does_not_keep_the_others_from_being_looked_at() {
+fn a_log_that_may_not_be_read_does_not_keep_the_others_from_being_read() {
     let workshop = folder().and("logs/events.ndjson", logs::clean(3)).and("hidden/more.ndjson", logs::clean(2));
     symlink("../hidden/more.ndjson", workshop.path("logs/more.ndjson")).unwrap();
     let mode = |path: &str, mode| {

@@ -83,7 +83,7 @@ impl Archive {
         std::mem::take(&mut self.seen.bytes)
     }
 
-    /// The archive is over. A text says why it could not be read to its end.
+    /// The archive is over. A text says why it could not be read completely.
     pub fn finish(&mut self) -> Option<String> {
         let ended = self.members.take()?.finish(&mut self.seen);
         ended.err().map(|fault| escape(fault.to_string().as_bytes()))

@@ -248,7 +248,7 @@ impl Pair {
             (Source::Stored(stored), Some(manifest), Some(kept)) => {
                 stored.judge(manifest, kept, None).0.map(|_| format!("{} is damaged", escape(kept.stored.as_bytes())))
             }
-            (Source::File(input), ..) => input.failed().map(|_| format!("{} cannot be unpacked to its end", name())),
+            (Source::File(input), ..) => input.failed().map(|_| format!("{} cannot be unpacked completely", name())),
             (Source::Stored(_), ..) => None,
         };
         wrong.map_or(Ok(()), |what| Err(format!("{what}, so that it cannot be compared")))

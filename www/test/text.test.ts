@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { visible, visibleBytes } from "../src/text/escape";
 import { parseJson, pretty } from "../src/text/json";
-import { age, exactSize, moment } from "../src/text/numbers";
+import { age, every, exactSize, moment } from "../src/text/numbers";
 
 describe("what cannot be seen is spelled out", () => {
   for (const [name, char] of Object.entries({ tag: "\u{e0041}", filler: "\u3164", "blank braille": "\u2800", "right-to-left mark": "\u202e", "zero width": "\u200b", "lone surrogate": "\ud800", "half width filler": "\uffa0" })) {
@@ -26,6 +26,7 @@ describe("JSON as it stands", () => {
 
 describe("numbers", () => {
   test("a size does not break inside its brackets", () => expect(exactSize(8680)).toBe("8.5 KiB (8,680\u00a0bytes)"));
+  test("one line is the only one", () => expect([every(1, "line"), every(53, "line")]).toEqual(["the only line", "every one of 53 lines"]));
   test("milliseconds where they are asked for", () => expect(moment(1_767_225_600.25, true)).toBe("2026-01-01 00:00:00.250 UTC"));
   test("ages are told in the largest unit that fits", () => {
     const ago = (seconds: number) => age(new Date(Date.now() - seconds * 1000).toISOString());

@@ -40,9 +40,9 @@ pub enum Kind {
 pub struct Change<P> {
     /// What happened.
     pub kind: Kind,
-    /// Where the record stands in the older history; none of one that was put in.
+    /// Where the record stands in the older history; none when it was inserted.
     pub old: Option<P>,
-    /// Where it, or what is in its place, stands in the newer one; none of one that is gone.
+    /// Where it, or what is in its place, stands in the newer one; none when it is gone.
     pub new: Option<P>,
 }
 

@@ -29,9 +29,9 @@ pub struct Diff {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 pub struct LogDiff {
-    /// The log's name in the older side; none of one that is new.
+    /// The log's name in the older side; none when it is new.
     pub old_log: Option<String>,
-    /// Its name in the newer one; none of one that is not there any more.
+    /// The log's name in the newer side; none when it is not there any more.
     pub new_log: Option<String>,
     /// Whether it only grew at its end and shrank at its front.
     pub append_only: bool,

@@ -34,7 +34,7 @@ pub struct BackupReport {
     /// Commands of an append-only file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<u64>,
-    /// Keys that are no streams, in an RDB file.
+    /// Keys in an RDB file that are not streams.
     pub other_keys: u64,
     /// The first of them, invalid UTF-8 replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -55,7 +55,7 @@ impl ErrorKind {
             Self::UnknownVersion(_) | Self::UnknownType(_) => {
                 "this papyra does not know it, a later one may; nothing was changed"
             }
-            Self::NotUnderstood => "the file is intact and papyra falls short: please report this",
+            Self::NotUnderstood => "the file is intact, but papyra cannot read it: please report this",
             Self::TooLarge(_) => "it is larger than papyra holds in memory; nothing was changed",
             Self::NotRecognised => "check the path: this is not a Redis backup that papyra knows",
         }

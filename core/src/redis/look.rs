@@ -77,7 +77,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// Nothing seen yet. `name` is what the report calls the bytes; it lists the first `max_findings` findings.
+    /// Creates a reader with no input. `name` is what the report calls the bytes; it lists the first `max_findings` findings.
     pub fn new(payload: Payload<'_>, name: &str, max_findings: usize) -> Look {
         let scope = Scope { prefix: Some(payload.prefix.to_owned()), system_id: None };
         let (format, reader) = match payload.key {

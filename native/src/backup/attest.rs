@@ -161,7 +161,7 @@ pub(super) fn find(
         Err(_) => return Err(unreadable(folder, &file, "it is not a record of a verification")),
     };
     if record.when().is_none() {
-        return Err(unreadable(folder, &file, "it does not say when the backup was looked at"));
+        return Err(unreadable(folder, &file, "it does not say when the backup was verified"));
     }
     if record.manifest_sha256 != manifest_sha256 {
         notes.push(format!("{} is about another backup and does not count", show(&path)));

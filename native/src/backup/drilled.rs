@@ -40,7 +40,7 @@ pub struct Drill {
     pub scan: Option<Report>,
     /// Where the result is kept.
     pub recorded: Option<PathBuf>,
-    /// Why it is kept nowhere.
+    /// Why the result could not be recorded.
     pub not_recorded: Option<String>,
 }
 

@@ -107,7 +107,7 @@ pub trait Files: Debug + Send + Sync {
         Ok(())
     }
 
-    /// How many of the things in it can be looked at at a time.
+    /// How many of the things in it can be read at a time.
     fn width(&self) -> usize {
         1
     }
@@ -189,7 +189,7 @@ pub(super) fn side_by_side<T: Sync, R: Send>(
     };
     let mut done: Vec<(usize, Result<R>)> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..width.min(things.len())).map(|_| scope.spawn(take)).collect();
-        let lost = |_| vec![(0, Err(Error::new(Code::Io, "a thread that looks at backups has failed")))];
+        let lost = |_| vec![(0, Err(Error::new(Code::Io, "a thread that reads backups has failed")))];
         threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(lost)).collect()
     });
     done.sort_by_key(|(at, _)| *at);

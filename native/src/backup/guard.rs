@@ -42,7 +42,7 @@ pub(super) fn refuse_inside(to: &Path) -> Result<()> {
     let inside = to.ancestors().find(|path| Folder::open(path).is_ok_and(|folder| holds_backups(&folder)));
     let Some(inside) = inside else { return Ok(()) };
     let text = format!(
-        "{} is {}, which holds backups, or lies in it, and nothing is ever written there: choose another place",
+        "{} is {}, which holds backups, or is in it, and nothing is ever written there: choose another place",
         show(to),
         show(inside)
     );

@@ -31,7 +31,7 @@ pub struct Entry {
     pub tags: Vec<String>,
     /// Why no more can be said of it.
     pub problem: Option<String>,
-    /// What nobody was able to look at, and why: it may be intact or damaged.
+    /// Why it could not be read: it may be intact or damaged.
     pub unreadable: Option<String>,
     /// What its files' names and sizes show not to be what was written.
     pub damage: Option<String>,
@@ -220,12 +220,12 @@ fn sorted(folder: &dyn Files, now: Timestamp, depth: Depth) -> Result<Vec<Entry>
     Ok(entries)
 }
 
-/// Fails when one of the backups could not be looked at; `so` says what that means for the caller.
+/// Fails when one of the backups could not be read; `so` says what that means for the caller.
 pub fn all_readable<'a>(entries: impl IntoIterator<Item = &'a Entry>, so: &str) -> Result<()> {
     let Some((entry, why)) = entries.into_iter().find_map(|entry| Some((entry, entry.unreadable.as_ref()?))) else {
         return Ok(());
     };
-    let text = format!("{} cannot be looked at: {why}; {so}", show(&entry.path));
+    let text = format!("{} cannot be read: {why}; {so}", show(&entry.path));
     Err(Error::new(entry.code.unwrap_or(Code::Io), text))
 }
 

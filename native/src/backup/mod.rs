@@ -141,7 +141,7 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     if files.size(name)?.is_none() {
         let text = match names(files).unwrap_or_default().first() {
             Some(first) => format!(
-                "{} holds backups and is none itself: name one of them, such as {}",
+                "{} holds backups and is not a backup itself: name one of them, such as {}",
                 show(files.path()),
                 show(&files.join(first))
             ),

@@ -37,7 +37,7 @@ pub(super) struct Task<'a> {
     pub(super) progress: &'a (dyn Fn(u64) + Sync),
 }
 
-/// What a pass has to show for itself.
+/// The result of one pass.
 #[derive(Debug)]
 pub(super) struct Passed {
     pub(super) bytes: u64,

@@ -16,7 +16,7 @@ pub enum Operation {
     Verify,
     /// A part of one was verified.
     VerifySample,
-    /// Names and sizes of one were looked at.
+    /// Names and sizes of one were compared.
     VerifyQuick,
     /// One was restored for trial.
     Drill,

@@ -69,7 +69,7 @@ pub struct Decision {
 /// Decides what becomes of the backups in a folder, or of one series there, and with `apply` removes what is not kept. A
 /// backup that cannot be removed says why, and the others go all the same.
 ///
-/// Fails, and removes nothing, when one of them cannot be looked at.
+/// Fails, and removes nothing, when one of them cannot be read.
 pub fn prune(backups: &Path, series: Option<&str>, keep: &Keep, apply: bool, now: Timestamp) -> Result<Vec<Decision>> {
     let folder = at(backups)?;
     // What is decided on is what is there when it is removed: nobody adds or removes a backup meanwhile.
@@ -106,9 +106,9 @@ pub fn decide(entries: &[Entry], keep: &Keep) -> Vec<Decision> {
             series.entry(name).or_default().push(i);
         }
         if entry.problem.is_some() {
-            reasons[i].push("its manifest cannot be trusted: look at it yourself".into());
+            reasons[i].push("its manifest cannot be trusted: check it yourself".into());
         } else if entry.unreadable.is_some() {
-            reasons[i].push("it cannot be looked at".into());
+            reasons[i].push("it cannot be read".into());
         } else if entry.from_future {
             reasons[i].push("dated in the future, and counts for nothing until then: remove it yourself".into());
         }

@@ -32,7 +32,7 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
     let begun = Instant::now();
     if let Some(redis) = &backup.manifest.source.redis {
         let text = format!(
-            "{} holds streams of {}, no files: papyra backup restore --backend redis brings them back",
+            "{} holds streams of {}, not files: papyra backup restore --backend redis brings them back",
             show(&backup.path),
             papyra_core::escape::escape(redis.server.as_bytes())
         );
@@ -81,7 +81,8 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
     if let (Some(seen), Some(aside)) = (&seen, place.replaced.get(settled))
         && seen.has_changed(&Folder::open(aside)?)?
     {
-        let text = format!("{} was written to at the last moment: that is kept there, look at it", show(aside));
+        let text =
+            format!("{} was written to at the last moment; what was written is kept there: check it", show(aside));
         place.notes.push(text);
     }
     let scan = scan.unwrap_or_else(|| backup.manifest.scan.clone());

@@ -12,7 +12,7 @@ use super::until::{CutOff, Until};
 /// How to restore.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Move what is there aside.
+    /// Rename existing data first.
     pub replace: bool,
     /// Verify, say what would be done, and do nothing.
     pub dry_run: bool,

@@ -135,7 +135,7 @@ impl<'a> Unfinished<'a> {
             Backups::Folder(folder) => {
                 (last, warnings) = match entries(folder, created) {
                     Ok(entries) => (last_of(&filing.series, &entries), filing.warnings(&entries)),
-                    Err(error) => (None, vec![format!("the backups that are there cannot be looked at: {error}")]),
+                    Err(error) => (None, vec![format!("the backups that are there cannot be read: {error}")]),
                 };
                 let _names = folder.lock_within(PATIENCE)?;
                 clear_leftovers(folder)?;

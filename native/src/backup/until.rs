@@ -109,7 +109,7 @@ impl Until {
             return Err(Error::new(Code::NoInput, text));
         }
         let note = besides(backup, |_, last| last > seconds).map(|names| {
-            format!("{names} is no part of a log, holds later records, and was not cut: look at it before you use it")
+            format!("{names} is not part of a log, holds later records, and was not cut: check it before you use it")
         });
         Ok(Cut { logs, note })
     }

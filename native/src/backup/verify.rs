@@ -31,7 +31,7 @@ pub struct Verification {
     pub backup: PathBuf,
     /// When it was made, RFC 3339, UTC.
     pub created: String,
-    /// Whether only sizes were looked at.
+    /// Whether only names and sizes were compared.
     pub quick: bool,
     /// How much was read, where not all was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,13 +49,13 @@ pub struct Verification {
     /// Files that could not be read, where others are damaged: nothing is known of these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
-    /// Files in the folder that are no part of the backup.
+    /// Files in the folder that are not part of the backup.
     pub foreign: Vec<String>,
     /// What a scan of the stored bytes says; `None` where not all was read.
     pub scan: Option<Report>,
     /// Where the result is kept.
     pub recorded: Option<PathBuf>,
-    /// Why it is kept nowhere.
+    /// Why the result could not be recorded.
     pub not_recorded: Option<String>,
 }
 
@@ -269,7 +269,7 @@ fn wrong_sizes(backup: &Backup) -> Result<Vec<Damage>> {
     let names: Vec<&str> = files.iter().map(|file| &*file.stored).collect();
     let found = names.iter().map(|name| backup.files.look(name)).collect::<Result<Vec<_>>>()?;
     let damage = |(file, detail): (&StoredFile, String)| {
-        let recovery = "a whole verification, without --quick, tells".into();
+        let recovery = "a full verification, without --quick, tells".into();
         Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery }
     };
     let mut wrong = Vec::new();

@@ -64,7 +64,7 @@ fn with_candidates(cli: Command) -> Command {
     cli.name(called()).mut_subcommand("backup", each).mut_subcommand("doctor", each)
 }
 
-/// The place of backups that environment and settings name, if it can be looked at at once.
+/// The place of backups that environment and settings name, if it can be read at once.
 fn place() -> Option<PathBuf> {
     #[derive(Debug, Parser)]
     struct Environment {

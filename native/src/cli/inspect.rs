@@ -189,8 +189,8 @@ struct Search<'a> {
     kind: Kind,
     filters: &'a Filters,
     within: Within<'a>,
-    /// Records of the kind that were looked at.
-    looked_at: Cell<u64>,
+    /// Records of the kind that were read.
+    read: Cell<u64>,
     /// The types of events that were come across, for somebody who asked for one that is not among them.
     types: RefCell<BTreeSet<String>>,
     /// Anomalies that were passed over.
@@ -210,8 +210,8 @@ impl<'a> Search<'a> {
             return Err(Error::new(Code::Usage, format!("{flag} is for `papyra inspect {verb}`")));
         }
         let within = filters.period.within();
-        let (looked_at, types) = (Cell::new(0), RefCell::default());
-        Ok(Search { kind, filters, within, looked_at, types, damage: 0 })
+        let (read, types) = (Cell::new(0), RefCell::default());
+        Ok(Search { kind, filters, within, read, types, damage: 0 })
     }
 
     /// Calls `show` with each record that the filters let through.
@@ -220,11 +220,11 @@ impl<'a> Search<'a> {
         self.within.end()
     }
 
-    /// Whether to look at a record's fields.
+    /// Whether a record's fields are to be read.
     fn wants(&self, facts: &RecordFacts) -> bool {
         let wanted = facts.kind == self.kind;
         if wanted {
-            self.looked_at.set(self.looked_at.get() + 1);
+            self.read.set(self.read.get() + 1);
         }
         wanted && self.within.holds(facts.timestamp)
     }
@@ -246,11 +246,11 @@ impl<'a> Search<'a> {
             && actor.as_ref().is_none_or(|actor| line.is_about(actor))
     }
 
-    /// Says what was looked at when nothing was found.
+    /// Says how many were read when nothing was found.
     fn tell_of_nothing(&self, out: &mut Out) {
-        let looked_at = self.looked_at.get();
+        let read = self.read.get();
         let Filters { event_type, target, actor, period, .. } = self.filters;
-        if looked_at == 0 || (event_type.is_none() && target.is_none() && actor.is_none() && period.is_all()) {
+        if read == 0 || (event_type.is_none() && target.is_none() && actor.is_none() && period.is_all()) {
             return;
         }
         let (one, many) = match self.kind {
@@ -258,7 +258,7 @@ impl<'a> Search<'a> {
             Kind::Audit => ("audit", "audits"),
             Kind::DeadLetter | Kind::Other => ("dead letter", "dead letters"),
         };
-        out.message(&format!("none of {} matches", out::counted(looked_at, one, many)));
+        out.message(&format!("none of {} matches", out::counted(read, one, many)));
         let types = self.types.borrow();
         if let Some(wanted) = event_type.as_ref().filter(|_| !types.is_empty()) {
             let types: Vec<String> = types.iter().map(|name| escape(name.as_bytes())).collect();

@@ -98,7 +98,7 @@ fn prometheus(report: &Report, out: &mut Out) {
     gauge("bytes", "Size of the history in bytes.", &one(totals.bytes as f64));
     gauge("files", "Files of the history.", &one(totals.files as f64));
     gauge("anomalies", "Anomalies found.", &one(totals.anomalies as f64));
-    gauge("salvageable_records", "Whole records in damaged lines.", &one(totals.salvageable as f64));
+    gauge("salvageable_records", "Intact records in damaged lines.", &one(totals.salvageable as f64));
     let notes: Vec<_> = totals
         .notes
         .iter()

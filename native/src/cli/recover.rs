@@ -149,7 +149,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     done.map(|()| if remains { Verdict::Remain } else { Verdict::Fine })
 }
 
-/// Whether the options go together, before anything is looked at.
+/// Whether the options go together, before anything is read.
 pub(super) fn check(settings: &Settings, options: &Options) -> Result<()> {
     // On a server, the quarantine is a stream and needs no folder.
     if settings.is_redis() && !options.discard_rejects { Ok(()) } else { options.check() }
@@ -245,13 +245,13 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
     if outcome.mode != Mode::Ignore {
         out.info(&format!(
             "{} before, {} now; {} brought back from damaged lines",
-            counted(before.records.total(), "whole record", "whole records"),
+            counted(before.records.total(), "intact record", "intact records"),
             thousands(after.records.total()),
             thousands(before.salvageable)
         ));
     }
     if outcome.rejected_records > 0 {
-        let count = counted(outcome.rejected_records, "whole record was", "whole records were");
+        let count = counted(outcome.rejected_records, "intact record was", "intact records were");
         out.bad(&format!("{count} cut out with the damage:"));
         for file in &outcome.before.files {
             let is_one = |finding: &&Finding| ["unknown_database", "record_in_damage"].contains(&finding.reason.name());

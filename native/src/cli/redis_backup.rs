@@ -41,7 +41,7 @@ fn print_stream(stream: &StreamReport, out: &mut Out) {
     let key = escape(stream.key.as_bytes());
     let database = if stream.db == 0 { String::new() } else { format!(" in database {}", stream.db) };
     if stream.incomplete {
-        let records = counted(stream.records.total(), "whole record", "whole records");
+        let records = counted(stream.records.total(), "intact record", "intact records");
         out.bad(&format!("{key}{database}: broken off by damage, {records} before it"));
         return;
     }

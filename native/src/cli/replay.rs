@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     if damaged > 0 && !args.common.output.quiet {
         let text = match target {
             Target::Redis(_) | Target::Backup(_) => counted(damaged, "damaged entry", "damaged entries"),
-            _ => counted(damaged, "damaged line", "damaged lines") + "; whole records in them are printed",
+            _ => counted(damaged, "damaged line", "damaged lines") + "; intact records in them are printed",
         };
         out.message(&format!("passed over: {text}"));
     }

@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     if let Some(damage) = args.follow {
         if settings.is_redis() || !disk::stat(settings.path()?).is_ok_and(|stat| stat.is_file()) {
-            let text = format!("--follow is for a log in a file; {} is none", settings.source()?);
+            let text = format!("--follow is for a log in a file; {} is not one", settings.source()?);
             return Err(Error::new(Code::Usage, text));
         }
         return follow::run(settings.path()?, damage, out);
@@ -149,7 +149,7 @@ fn report_as_far(target: &Target, settings: &Settings, effort: Effort<'_>) -> Re
     Ok((report, beyond))
 }
 
-/// Fails on a Redis backup in which no stream of Papyra's is: whole as it may be, no record was looked at.
+/// Fails on a Redis backup in which no stream of Papyra's is: whole as it may be, no record was checked.
 fn nothing_checked(report: &Report, settings: &Settings) -> Result<()> {
     let files = &report.files;
     let is_checked = files.iter().any(|file| file.streams.iter().any(|stream| stream.papyra.is_some()));

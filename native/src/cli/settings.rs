@@ -262,7 +262,7 @@ impl Settings {
         redis.ok_or_else(|| Error::new(Code::Usage, "a server is needed: --backend redis")).and_then(Store::open)
     }
 
-    /// Refuses a target without records to `verb`, and says what of a folder will not be looked at.
+    /// Refuses a target without records to `verb`, and says what of a folder will not be read.
     pub(super) fn must_hold_records(&self, target: &Target, verb: &str) -> Result<()> {
         match target {
             // What is left of it was renamed or compressed by another tool.
@@ -319,7 +319,7 @@ impl Settings {
                 format!("{}, which is a Redis backup", show(self.path()?)),
                 "`papyra redis export` writes its streams as logs",
             ),
-            Target::Redis(store) => no(format!("the streams at {}", store.settings.location), "they are no files"),
+            Target::Redis(store) => no(format!("the streams at {}", store.settings.location), "they are not files"),
         }
     }
 

@@ -115,7 +115,7 @@ impl File {
             file.redis = RedisFile {
                 url: keys.take("url", "a URL in quotes", string)?,
                 prefix: keys.take("prefix", "text in quotes", string)?,
-                system_id: keys.take("system_id", "a name in quotes, or a list of such", strings)?,
+                system_id: keys.take("system_id", "a name in quotes, or a list of names in quotes", strings)?,
                 quarantine_prefix: keys.take("quarantine_prefix", "text in quotes", string)?,
                 tls_ca: keys.take("tls_ca", "a file in quotes", path)?,
                 tls_cert: keys.take("tls_cert", "a file in quotes", path)?,

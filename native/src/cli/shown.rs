@@ -9,7 +9,7 @@ use super::out::{self, Out, counted, thousands};
 use super::redis_backup;
 use super::settings::Common;
 
-/// Says what was not looked at.
+/// Says what was not read.
 pub(super) fn name_passed_over(passed_over: &[PassedOver]) {
     const MOST: usize = 20;
     let mut names: Vec<String> = passed_over.iter().take(MOST).map(ToString::to_string).collect();
@@ -17,7 +17,7 @@ pub(super) fn name_passed_over(passed_over: &[PassedOver]) {
         names.push(format!("and {} more", passed_over.len() - MOST));
     }
     if !names.is_empty() {
-        out::message(&format!("not looked at: {}", names.join(", ")));
+        out::message(&format!("not read: {}", names.join(", ")));
     }
 }
 

@@ -68,7 +68,7 @@ impl History {
             files.push(self.beside(&temporary.name, temporary.index, Place::Temporary(temporary.clone()), read)?);
         }
         for hidden in leftovers(self)?.into_iter().map(|leftover| leftover.hidden) {
-            let detail = "left behind by an interrupted recovery or compaction of ours; recover finishes it";
+            let detail = "left behind by an interrupted recovery or compaction of this program; recover finishes it";
             let finding = Finding::of_file(AnomalyType::UnexpectedFile, Reason::LeftoverTemporary, detail);
             files.push(FileReport::outside(hidden, Role::Temporary, 0, Summary::default(), finding));
         }

@@ -44,7 +44,7 @@ pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, 
         }
         Backup::Rdb(path) | Backup::Dump(path) => {
             let text = format!(
-                "{} is a dump, and a dump is not repaired in place: `papyra redis export` salvages what is whole in it",
+                "{} is a dump, and a dump is not repaired in place: `papyra redis export` salvages what is intact in it",
                 show(path)
             );
             return Err(Error::new(Code::Usage, text));
@@ -159,7 +159,7 @@ fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Resul
         if found.front_damaged {
             let text = format!(
                 "the dump at the front of {} is damaged, and a dump is not repaired in place: `papyra redis export` \
-                 salvages what is whole in it",
+                 salvages what is intact in it",
                 show(&path)
             );
             return Err(Error::new(Code::Usage, text));
@@ -293,6 +293,6 @@ fn verify(output: &File, folder: &Folder, temporary: &str, size: u64, scope: &Sc
     if length == size && !found.damaged && !found.front_damaged {
         return Ok(());
     }
-    let text = "the repaired copy is not whole: the file was left as it is; please report this";
+    let text = "the repaired copy is not intact: the file was left as it is; please report this";
     Err(Error::new(Code::Io, text))
 }

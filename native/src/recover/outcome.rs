@@ -62,7 +62,7 @@ pub struct Outcome {
     pub quarantined_files: Vec<PathBuf>,
     /// What was removed, and where it went.
     pub rejected: Vec<Rejected>,
-    /// Whole records among it, which cannot stay: each has a finding that says why.
+    /// Intact records among it, which cannot stay: each has a finding that says why.
     #[serde(skip_serializing_if = "is_zero")]
     pub rejected_records: u64,
     /// Entries to be removed from streams, stream by stream.
@@ -176,7 +176,7 @@ impl Options {
         }
     }
 
-    /// Whether the options go together, before anything is looked at.
+    /// Whether the options go together, before anything is read.
     pub fn check(&self) -> Result<()> {
         let wrong = |text: &str| Err(Error::new(Code::Usage, text));
         match (self.mode, &self.quarantine_dir) {

@@ -58,7 +58,7 @@ pub fn recover_to(path: &Path, format: Format, to: &Path, options: &Options, eff
         }
         outcome
             .warnings
-            .push(format!("{} cannot be unpacked to its end: all that followed is lost with it", show(path)));
+            .push(format!("{} cannot be unpacked completely: all that followed is lost with it", show(path)));
     }
     Ok(outcome)
 }

@@ -1,7 +1,7 @@
 //! Writes what stays of a log to a new file, and what goes to the rejects, as the scanner says it.
 //!
 //! The scan's steps are carried out while they come, so that a plan of any length costs no memory. A filter may drop
-//! whole records besides: that is what compaction adds to a repair.
+//! intact records besides: that is what compaction adds to a repair.
 
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};

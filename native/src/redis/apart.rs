@@ -107,7 +107,7 @@ impl Apart {
 
     /// Says who holds the lock, and for how long.
     fn taken(&self, store: &Store) -> Result<Error> {
-        let ask = |name: &str| store.ask(&self.lock, "looking at the lock", redis::cmd(name).arg(&self.lock));
+        let ask = |name: &str| store.ask(&self.lock, "reading the lock", redis::cmd(name).arg(&self.lock));
         let (holder, left) = (ask("GET")?, reply::integer(&ask("PTTL")?).unwrap_or(-1));
         let holder = reply::bytes(&holder).map_or("another papyra".into(), escape);
         let left = match u64::try_from(left) {

@@ -36,7 +36,7 @@ pub fn check(store: &Store, limits: Limits) -> Result<Vec<Item>> {
     ];
     let mut list = Vec::new();
     let expiring = expiring(store);
-    let servers = store.link.borrow_mut().ask_servers("looking at the server", &questions)?;
+    let servers = store.link.borrow_mut().ask_servers("asking the server for its state", &questions)?;
     for answers in servers {
         let of = if store.is_cluster() { format!("{}: ", answers.location) } else { String::new() };
         let server = Server::of(answers);
@@ -118,7 +118,7 @@ fn append_only(server: &Server) -> Item {
     }
     for (field, what) in [("aof_last_write_status", "write"), ("aof_last_bgrewrite_status", "rewrite")] {
         if server.get(field).is_some_and(|status| status != "ok") {
-            return Item::failed(check, format!("its last {what} failed"), "look at the server's log and its disk");
+            return Item::failed(check, format!("its last {what} failed"), "check the server's log and its disk");
         }
     }
     match server.fsync.as_deref() {
@@ -143,7 +143,7 @@ fn append_only(server: &Server) -> Item {
 fn snapshot(server: &Server, limits: Limits) -> Item {
     let check = "last snapshot";
     if server.get("rdb_last_bgsave_status").is_some_and(|status| status != "ok") {
-        let advice = "free its disk or repair its folder, look at the server's log, then BGSAVE";
+        let advice = "free its disk or repair its folder, check the server's log, then run BGSAVE";
         return Item::failed(check, "the last BGSAVE failed".into(), advice);
     }
     if server.save.as_deref() == Some("") {
@@ -167,7 +167,7 @@ fn snapshot(server: &Server, limits: Limits) -> Item {
         return Item::passed(check, detail);
     }
     let detail = format!("{detail}, {} is the limit", duration_ms(limits.save_age_ms));
-    Item::failed(check, detail, "BGSAVE, and look at why none was made: CONFIG GET save names when one is due")
+    Item::failed(check, detail, "run BGSAVE, and find out why none was made: CONFIG GET save says when one is due")
 }
 
 /// What may be dropped to make room.
@@ -201,7 +201,7 @@ fn replicas(server: &Server) -> Item {
         return if link == "up" {
             Item::passed(check, detail)
         } else {
-            Item::failed(check, detail, "what it holds grows old: look at the log of both servers")
+            Item::failed(check, detail, "what it holds grows old: check the logs of both servers")
         };
     }
     let connected = server.number("connected_slaves").unwrap_or(0);

@@ -133,7 +133,7 @@ fn cut(store: &Store, stream: &PapyraKey, trim: Trim) -> Result<Option<StreamId>
         let is_unix = |id: StreamId| (1_000_000_000_000..=now + 86_400_000).contains(&id.ms);
         if let Some(odd) = [first, last].into_iter().flatten().find(|id| !is_unix(*id)) {
             let text = format!(
-                "--max-age goes by the time in the entries' IDs, but {} has {odd}, which is none; use --max-records: nothing \
+                "--max-age goes by the time in the entries' IDs, but {} has {odd}, which is not Unix time; use --max-records: nothing \
                  was changed",
                 escape(key.as_bytes())
             );

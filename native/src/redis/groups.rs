@@ -124,7 +124,7 @@ impl Store {
         let key = stream.key();
         let mut command = redis::cmd("XINFO");
         command.arg("STREAM").arg(&key);
-        let info = self.list(&key, "looking at", &command)?;
+        let info = self.list(&key, "asking about", &command)?;
         let mut command = redis::cmd("MEMORY");
         command.arg("USAGE").arg(&key);
         // Not every user may ask, and nothing depends on it.

@@ -14,9 +14,9 @@ use crate::error::{Code, Error, Result};
 pub struct Tls {
     /// Certificate authorities to trust instead of the system's.
     pub ca: Option<PathBuf>,
-    /// Our certificate, for servers that ask for one.
+    /// The client certificate, for mutual TLS.
     pub certificate: Option<PathBuf>,
-    /// Its key.
+    /// The private key of the client certificate.
     pub key: Option<PathBuf>,
 }
 

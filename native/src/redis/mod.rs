@@ -58,7 +58,7 @@ pub(crate) use transfer::About;
 use crate::error::{Code, Error, Result};
 use link::Link;
 
-/// Which systems to look at.
+/// Which systems to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Systems {
     /// These.
@@ -80,7 +80,7 @@ pub struct Settings {
     pub systems: Systems,
     /// What the quarantine streams' keys begin with, when that is not Papyra's default.
     pub quarantine_prefix: Option<String>,
-    /// Look at this many of the newest entries of each stream only.
+    /// Read this many of the newest entries of each stream only.
     pub sample: Option<u64>,
     /// A consumer that was not seen for longer earns a note.
     pub max_idle: Duration,
@@ -106,7 +106,7 @@ impl Settings {
     }
 }
 
-/// A server, and the systems on it that are to be looked at.
+/// A server, and the systems on it that are to be read.
 pub struct Store {
     /// What it was opened with.
     pub settings: Settings,
@@ -138,7 +138,7 @@ impl Store {
     }
 
     /// The streams that are there, and the keys of those that are not. No stream at all of a system is an error: what
-    /// was not looked at must not pass for healthy.
+    /// was not read must not pass for healthy.
     pub fn present(&self) -> Result<(Vec<PapyraKey>, Vec<PapyraKey>)> {
         let (mut present, mut absent) = (Vec::new(), Vec::new());
         for stream in self.streams() {
@@ -186,17 +186,17 @@ impl Store {
         match self.attempt(key, &command)? {
             Ok(info) => match &info {
                 Value::Array(pairs) if reply::field(pairs, "length").is_some() => Ok(true),
-                _ => Err(self.no_answer(&format!("looking at {key}"), &info)),
+                _ => Err(self.no_answer(&format!("asking about {key}"), &info)),
             },
             Err(error) if is_no_such_key(&error) => Ok(false),
-            Err(error) => Err(self.refused(&format!("looking at {key}"), &error)),
+            Err(error) => Err(self.refused(&format!("asking about {key}"), &error)),
         }
     }
 
-    /// How many entries there are to look at, if the server says so.
+    /// How many entries there are to read, if the server says so.
     pub fn length(&self) -> Option<u64> {
-        let looked_at = |length: u64| self.settings.sample.map_or(length, |sample| sample.min(length));
-        self.streams().iter().map(|stream| self.length_of(&stream.key()).ok().map(looked_at)).sum()
+        let sampled = |length: u64| self.settings.sample.map_or(length, |sample| sample.min(length));
+        self.streams().iter().map(|stream| self.length_of(&stream.key()).ok().map(sampled)).sum()
     }
 
     fn length_of(&self, key: &str) -> Result<u64> {

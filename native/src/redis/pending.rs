@@ -11,7 +11,7 @@ use super::{Store, StreamId};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
 
-/// Entries looked at, claimed or acknowledged in one go.
+/// Entries listed, claimed or acknowledged in one go.
 const PAGE: usize = 500;
 
 /// Which pending entries.

@@ -180,8 +180,8 @@ impl Store {
 
     /// Whether there is anything at `key`, of whatever type.
     pub(crate) fn is_taken(&self, key: &str) -> Result<bool> {
-        let reply = self.ask(key, "looking at", redis::cmd("EXISTS").arg(key))?;
-        let there = count(&reply).ok_or_else(|| self.no_answer(&format!("looking at {key}"), &reply))?;
+        let reply = self.ask(key, "asking about", redis::cmd("EXISTS").arg(key))?;
+        let there = count(&reply).ok_or_else(|| self.no_answer(&format!("asking about {key}"), &reply))?;
         Ok(there > 0)
     }
 
@@ -192,10 +192,10 @@ impl Store {
         let info = match self.attempt(key, &command)? {
             Ok(info) => items(info),
             Err(error) if is_no_such_key(&error) => return Ok(None),
-            Err(error) => return Err(self.refused(&format!("looking at {key}"), &error)),
+            Err(error) => return Err(self.refused(&format!("asking about {key}"), &error)),
         };
         if field(&info, "length").is_none() {
-            return Err(self.no_answer(&format!("looking at {key}"), &Value::Array(info)));
+            return Err(self.no_answer(&format!("asking about {key}"), &Value::Array(info)));
         }
         let number = |name: &str| field(&info, name).and_then(count).unwrap_or(0);
         let last_id = field(&info, "last-generated-id").and_then(id).unwrap_or_default();

@@ -43,7 +43,7 @@ export interface FileReport {
   bytes: number;
   lines: number;
   records: RecordCounts;
-  /** Whole records in damaged lines. */
+  /** Intact records in damaged lines. */
   salvageable: number;
   first_timestamp: number | null;
   last_timestamp: number | null;

@@ -29,7 +29,7 @@ export interface BackupTold {
 
 /** A backup's files in reading order: their positions among those opened, and the paths that they were copied from. */
 export interface BackupFiles {
-  /** Why the backup is not looked at. */
+  /** Why the backup is not verified. */
   refused?: string;
   files?: readonly { at: number; path: string }[];
 }

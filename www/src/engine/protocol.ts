@@ -44,7 +44,7 @@ export interface FileInfo {
 
 /** A file to be scanned. */
 export interface ScannedFile extends FileInfo {
-  /** Its place among the files that were looked at together. */
+  /** Its place among the files that were read together. */
   at: number;
   /** Whether its records stand in the history: those of append-only files do not. */
   inHistory: boolean;
@@ -63,7 +63,7 @@ export interface Order {
   rotation: boolean;
   backups: readonly RedisBackup[];
   sets: readonly LogSet[];
-  /** What is there and is not a log, and why it is not looked at. */
+  /** What is there and is not a log, and why it is not read. */
   aside: readonly PassedOver[];
   /** Which of a Redis server's files it would load, where that depends on its settings. */
   loaded: string | null;
@@ -80,7 +80,7 @@ export interface LogSet {
   files: readonly number[];
 }
 
-/** Something that is not looked at, in the words of the report. */
+/** Something that is not read, in the words of the report. */
 export interface PassedOver {
   path: string;
   reason: string;
@@ -99,7 +99,7 @@ export interface Unpacked {
   members: readonly ArchiveMember[];
   /** What is no file whose bytes could be read. */
   others: readonly PassedOver[];
-  /** Why the archive could not be read to its end. */
+  /** Why the archive could not be read completely. */
   fault: string | null;
   /** It holds more than is unpacked here. */
   tooLarge: boolean;

@@ -14,7 +14,7 @@ export interface Unit {
   readonly folders: readonly string[];
   /** The archive that the files came out of, as it was opened. */
   readonly archive?: string;
-  /** That archive could not be read to its end; why. */
+  /** That archive could not be read completely; why. */
   readonly broken?: { archive: string; why: string };
 }
 

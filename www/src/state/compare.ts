@@ -101,7 +101,7 @@ interface Opened {
 async function opened({ item, log, name }: Choice): Promise<Opened> {
   const { unit, kept } = items.value[item] as Item;
   if (kept === null) throw new Error(`${name} was not read`);
-  if (kept.broken !== null) throw new Error(`cannot compare ${visible(name)}: ${visible(kept.broken.archive)} could not be read to its end`);
+  if (kept.broken !== null) throw new Error(`cannot compare ${visible(name)}: ${visible(kept.broken.archive)} could not be read completely`);
   if (kept.isBackup) {
     const backup: Describing = { manifest: await bytesOf(unit.files, MANIFEST), sums: await bytesOf(unit.files, SUMS), paths: unit.files.map(({ path }) => path) };
     return { side: { name: visible(name), backup, logs: [], others: [] }, files: unit.files };

@@ -1,7 +1,7 @@
 // The verdict on Redis backups, alone or beside logs. What can be done about damage core has said, see `remedies`.
 
 import { recordTotal, type Report } from "../../../web/package/src/report";
-import { count, plural } from "../text/numbers";
+import { capital, count, every, plural } from "../text/numbers";
 import { checksumOf } from "../text/redis";
 import { remedies } from "./session";
 import type { Verdict } from "./tone";
@@ -14,7 +14,7 @@ export function ofRedis(seen: Report): Verdict {
   const { totals } = seen;
   const records = recordTotal(totals.records);
   const streams = seen.files.flatMap((file) => file.streams ?? []).filter((stream) => stream.papyra !== undefined).length;
-  const things = `${plural(totals.lines, seen.backend === "redis" ? "entry" : "entry or line", seen.backend === "redis" ? "entries" : "entries and lines")}`;
+  const things = seen.backend === "redis" ? every(totals.lines, "entry", "entries") : every(totals.lines, "entry or line", "entries and lines");
   if (seen.verdict === "clean") {
     if (streams === 0 && records === 0) {
       return {
@@ -26,7 +26,7 @@ export function ofRedis(seen: Report): Verdict {
     return {
       tone: "good",
       title: "Valid backup",
-      sentence: `${records === 0 ? "The streams in it are empty." : `Every one of ${things} in ${plural(streams, "stream")} is an intact record.`} ${marks(seen)}`,
+      sentence: `${records === 0 ? "The streams in it are empty." : `${capital(things)} in ${plural(streams, "stream")} is an intact record.`} ${marks(seen)}`,
     };
   }
   const absent = seen.files.filter((file) => file.anomalies.some((anomaly) => anomaly.type === "MISSING_FILE")).length;

@@ -63,13 +63,13 @@ export const backup = signal<BackupTold | null>(null);
 export const rotation = signal(false);
 /** The logs and rotation sets among the sources. */
 export const sets = signal<readonly LogSet[]>([]);
-/** What was opened with them and is not looked at, and why. */
+/** What was opened with them and is not read, and why. */
 export const aside = signal<readonly PassedOver[]>([]);
 /** Which of a Redis server's files it would load, where that depends on its settings. */
 export const loaded = signal<string | null>(null);
 /** The archive that the sources came out of, if they did. */
 export const archive = signal<string | null>(null);
-/** The archive that the sources came out of could not be read to its end; why. */
+/** The archive that the sources came out of could not be read completely; why. */
 export const broken = signal<{ archive: string; why: string } | null>(null);
 /** Redis backups among the sources; their files stand behind the logs. */
 export const redis = signal<readonly RedisBackup[]>([]);

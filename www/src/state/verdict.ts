@@ -2,7 +2,7 @@
 
 import type { BackupTold } from "../engine/backup";
 import { type Report, recordTotal } from "../../../web/package/src/report";
-import { count, plural, size } from "../text/numbers";
+import { capital, count, every, plural, size } from "../text/numbers";
 import { hasRedis, ofRedis } from "./redis-verdict";
 import { visible } from "../text/escape";
 import { backup, broken, looksLike, phase, type Phase, progress, report, trouble } from "./session";
@@ -15,7 +15,7 @@ export function verdict(): Verdict {
   return {
     tone: told.tone === "bad" ? "bad" : "mend",
     title: "Damaged archive",
-    sentence: `${visible(archive.archive)} could not be read to its end: ${visible(archive.why)}. What came out before that place was checked. ${told.title}: ${told.sentence}`,
+    sentence: `${visible(archive.archive)} could not be read completely: ${visible(archive.why)}. What came out before that place was checked. ${told.title}: ${told.sentence}`,
   };
 }
 
@@ -72,11 +72,11 @@ function ofBackup(stored: BackupTold, seen: Report): Verdict {
       sentence: `${files} as written, byte for byte. The damage was there when ${redis ? "they were" : "the log was"} copied: recover after restoring ${them}.`,
     };
   }
-  const things = redis ? plural(totals.lines, "entry", "entries") : plural(totals.lines, "line");
+  const things = redis ? every(totals.lines, "entry", "entries") : every(totals.lines, "line");
   return {
     tone: "good",
     title: "Verified backup",
-    sentence: `${files} as written, byte for byte${totals.lines > 0 ? `, and every one of ${things} is an intact record` : ""}.`,
+    sentence: `${files} as written, byte for byte${totals.lines > 0 ? `, and ${things} is an intact record` : ""}.`,
   };
 }
 
@@ -95,7 +95,7 @@ export function ofReport(seen: Report, looks: string | null): Verdict {
         sentence: `${plural(totals.lines, "line")} of JSON, and not one an event, an audit or a dead letter. Is this the right file?`,
       };
     }
-    return { tone: "good", title: "Valid backup", sentence: `Every one of ${plural(totals.lines, "line")} is an intact record.` };
+    return { tone: "good", title: "Valid backup", sentence: `${capital(every(totals.lines, "line"))} is an intact record.` };
   }
   const wrong = plural(totals.anomalies, "anomaly", "anomalies");
   if (looks !== null) {

@@ -69,7 +69,7 @@ export function leaveOut(index: number): void {
   const gone = items.value[index];
   if (gone === undefined) return;
   const { name, archive, broken } = gone.unit;
-  const reason = broken === undefined ? "it holds no logs" : `it could not be read to its end: ${broken.why}`;
+  const reason = broken === undefined ? "it holds no logs" : `it could not be read completely: ${broken.why}`;
   leftOut.value = [...leftOut.value, { path: archive === undefined ? `${name}/` : name, reason }];
   items.value = items.value.filter((_, other) => other !== index);
 }

@@ -37,7 +37,7 @@ export function logCommands(): string[] {
   });
 }
 
-/** What tells of a folder or a backup on the command line what the page tells of it: it looks at one at a time. */
+/** What tells of a folder or a backup on the command line what the page tells of it: it reads one at a time. */
 export function sameCommand({ kind, name, archive: from }: Unit): string | null {
   const folder = from === undefined ? name : name.slice(from.length + 1);
   if (kind === "files" || folder === "") return null;

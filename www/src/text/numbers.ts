@@ -13,6 +13,16 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+/** "the only line", "every one of 53 lines" */
+export function every(value: number, one: string, many = `${one}s`): string {
+  return value === 1 ? `the only ${one}` : `every one of ${plural(value, one, many)}`;
+}
+
+/** "every line" → "Every line" */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** 8680 → "8.5 KiB": for the eye. */
 export function size(bytes: number): string {
   if (bytes < 1024) return plural(bytes, "byte");

@@ -86,7 +86,7 @@ export const REASONS: Record<string, { title: string; meaning: string }> = {
   pending_twice: { title: "Pending entry held twice", meaning: "Two consumers hold the same entry." },
   pending_unowned: { title: "Pending entry without a holder", meaning: "The group lists an entry as pending that no consumer holds." },
   missing_data_field: { title: "Entry without data", meaning: "Papyra keeps each record in the field `data`; this entry has none." },
-  broken_command: { title: "Damaged command", meaning: "These bytes of the append-only file are no command. A server would stop here, or load what is wrong." },
+  broken_command: { title: "Damaged command", meaning: "These bytes of the append-only file are not a command. A server would stop here, or load what is wrong." },
   unfinished_transaction: {
     title: "Unfinished transaction",
     meaning: "A transaction was begun and its end is not there. Recovery keeps its whole commands.",
@@ -97,7 +97,7 @@ export const REASONS: Record<string, { title: string; meaning: string }> = {
   },
   record_in_damage: {
     title: "Record within damage",
-    meaning: "It looks like a whole record, but nothing proves where commands begin around it. Recovery sets it aside.",
+    meaning: "It looks like an intact record, but nothing proves where commands begin around it. Recovery sets it aside.",
   },
   refused_command: { title: "Command that cannot be followed", meaning: "A server would refuse it, or it contradicts the state before it." },
   refused_value: {

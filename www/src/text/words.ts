@@ -1,5 +1,6 @@
 // What each finding means, in plain words. The sentence about one finding comes from core; these explain its kind.
 
+import { capital } from "./numbers";
 import { REASONS as REDIS } from "./redis";
 
 interface Explained {
@@ -14,7 +15,7 @@ const REASONS: Record<string, Explained> = {
   },
   missing_newline: {
     title: "No newline at the end",
-    meaning: "The last record is whole; only the newline behind it was never written.",
+    meaning: "The last record is intact; only the newline after it was never written.",
   },
   glued_records: {
     title: "Records run together",
@@ -79,6 +80,5 @@ export function kindName(kind: string, many = true): string {
 
 /** snake_case → "Snake case", for a name this page does not know yet. */
 function sentence(name: string): string {
-  const words = name.replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return capital(name.replaceAll("_", " "));
 }

@@ -56,7 +56,7 @@ function Fate({ anomaly }: { anomaly: Anomaly }) {
   else if (anomaly.length === undefined) words = "Recovery reports it and leaves it where it is, unless it runs in quarantine mode.";
   else if (anomaly.reason === "missing_newline") words = "Recovery keeps the record and writes the newline behind it.";
   else if (salvaged.length > 0) {
-    words = `Recovery saves ${plural(salvaged.length, "whole record")} (${plural(kept, "byte")})` +
+    words = `Recovery saves ${plural(salvaged.length, "intact record")} (${plural(kept, "byte")})` +
       (dropped > 0 ? ` and sets the other ${plural(dropped, "byte")} aside.` : " and puts each on a line of its own.");
   } else if (dropped === 0) words = "Recovery removes the empty line.";
   else words = `Recovery sets ${plural(dropped, "byte")} aside: kept in the rejects, gone from the log.`;
@@ -79,8 +79,8 @@ const COMMANDS = new Set(["torn_tail", "broken_command", "unfinished_transaction
 
 /** Append-only files are recovered; a dump is only exported from. */
 function RedisFate({ anomaly }: { anomaly: Anomaly }) {
-  let words = "Nothing is repaired here in place: an export brings out every whole record.";
-  if (anomaly.id !== undefined) words = "An export brings out the whole records and leaves this entry out; the backup is not changed.";
+  let words = "Nothing is repaired here in place: an export writes out every intact record.";
+  if (anomaly.id !== undefined) words = "An export writes out the intact records and leaves this entry out; the backup is not changed.";
   else if (COMMANDS.has(anomaly.reason) && anomaly.length !== undefined) {
     words = `Recovery sets ${plural(anomaly.length, "byte")} aside: kept in the rejects, gone from the file.`;
   } else if (anomaly.offset === undefined) words = "Recovery cannot bring a missing file back.";

@@ -1,4 +1,4 @@
-// What lies beside the logs and was not looked at, with the reason: nothing is left out in silence.
+// What lies beside the logs and was not read, with the reason: nothing is left out in silence.
 
 import { aside, loaded, phase, unitName } from "../state/session";
 import { items } from "../state/workspace";
@@ -8,7 +8,7 @@ import { plural } from "../text/numbers";
 const MOST = 50;
 
 export function Aside() {
-  // Folders and archives with logs in them are looked at by themselves: they stand in the list of what was opened.
+  // Folders and archives with logs in them are read by themselves: they stand in the list of what was opened.
   const isOpened = (path: string) => items.value.some(({ unit }) => `${unit.name}/`.startsWith(`${unitName.value}/${path}${path.endsWith("/") ? "" : "/"}`));
   const list = aside.value.filter(({ path }) => !isOpened(path));
   if (phase.value === "reading") return null;
@@ -18,7 +18,7 @@ export function Aside() {
     <>
     {note}
     <section class="card aside" aria-labelledby="aside-title">
-      <h2 id="aside-title">Not looked at <span class="faint">{plural(list.length, "name")}</span></h2>
+      <h2 id="aside-title">Not read <span class="faint">{plural(list.length, "name")}</span></h2>
       <ul>
         {list.slice(0, MOST).map(({ path, reason }) => (
           <li key={path}><span class="mono">{visible(path)}</span> <span class="faint">{path.endsWith("/") ? "a folder without logs" : visible(reason)}</span></li>

@@ -59,7 +59,7 @@ function CheckedRedis() {
         <div>
           <h3>Not checked</h3>
           <ul class="crosses">
-            <li>Values of other types: they are stepped over, not looked into</li>
+            <li>Values of other types: they are skipped, not checked</li>
             {isBackup.value && <li>Whether somebody changed a file and its manifest alike: keep a copy of SHA256SUMS elsewhere</li>}
             <li>Whether entries are missing that were never written, or were trimmed away</li>
             <li>Whether payloads mean what they should</li>

@@ -76,7 +76,7 @@ const QUERIES: readonly [string, string][] = [
   ["payload.order:17", "a field of the record, by its path; also >17, <=17, 10..20"],
   ["time:>2026-01-01T10:00", "times in UTC, or seconds as they stand in the log; FROM..TO"],
   ["line:100..200", "lines by their number in the file"],
-  ["is:damaged", "lines that are no intact record"],
+  ["is:damaged", "lines that are not intact records"],
   ["-type:started", "a minus before any of these: not"],
 ];
 

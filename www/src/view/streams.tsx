@@ -77,7 +77,7 @@ function StreamRow({ stream }: { stream: StreamReport }) {
         <span class="stream-name">{system !== "" && <b>{visible(system)}</b>} {kind}</span>
         <span class="mono faint">{visible(stream.key)}{stream.db > 0 && ` in database ${stream.db}`}</span>
         {stream.incomplete === true && (
-          <b class="bad-text">broken off: {plural(recordTotal(stream.records), "whole record")} before that</b>
+          <b class="bad-text">broken off: {plural(recordTotal(stream.records), "intact record")} before that</b>
         )}
         {stream.bad_entries > 0 && <b class="bad-text">{stream.bad_entries === 1 ? "1 entry is" : `${count(stream.bad_entries)} entries are`} no record</b>}
         {stream.expire_ms !== undefined && <span class="mend-text">expires {when(stream.expire_ms)}</span>}

@@ -45,14 +45,14 @@ export function TakeAway() {
   );
 }
 
-/** Of several folders the command line looks at one at a time. */
+/** Of several folders the command line reads one at a time. */
 function SameCommand() {
   const unit = items.value.length > 1 ? items.value[at.value]?.unit : undefined;
   const text = unit === undefined ? null : sameCommand(unit);
   if (unit === undefined || text === null) return null;
   return (
     <div class="server">
-      <p>{unit.archive === undefined ? "The same check" : "The same check, once the archive is unpacked,"} on the command line, which looks at one folder at a time:</p>
+      <p>{unit.archive === undefined ? "The same check" : "The same check, once the archive is unpacked,"} on the command line, which reads one folder at a time:</p>
       <Command text={text} />
     </div>
   );

@@ -33,7 +33,7 @@ pub struct LaterCommands {
 }
 
 impl LaterCommands {
-    /// Nothing seen yet; streams within `scope` are Papyra's.
+    /// Creates a visitor that has seen no commands; streams within `scope` are Papyra's.
     pub fn new(scope: Scope) -> Self {
         let found = Later { others: 0, whole_databases: 0, first_offset: 0, first_command: String::new() };
         Self { scope, found, unproven_from: None }

@@ -39,7 +39,7 @@ pub struct AofPlan {
     /// How many there are.
     #[serde(skip)]
     pub found: u64,
-    /// Whole records among what goes, each with a finding that says why.
+    /// Intact records among what goes, each with a finding that says why.
     pub records_that_go: u64,
     /// Set when later commands may be kept only if someone says so; the other way out is to cut the file at `truncate_at`.
     pub later: Option<Later>,

@@ -241,7 +241,7 @@ impl AofPlanner {
             self.transaction = None;
         } else if self.without_db.is_some() && is("XADD") {
             let text =
-                "a whole record goes: the SELECT before it may be lost, and with it which database it belongs to";
+                "an intact record goes: the SELECT before it may be lost, and with it which database it belongs to";
             self.record_that_goes(Reason::UnknownDatabase, from, to - from, args, text);
         }
     }

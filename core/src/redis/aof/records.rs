@@ -1,4 +1,4 @@
-//! Whole records among what a plan leaves out: each has a finding of its own.
+//! Intact records among what a plan leaves out: each has a finding of its own.
 
 use memchr::memmem::find_iter;
 
@@ -11,7 +11,7 @@ use crate::redis::finding::{Finding, Reason};
 const NAME_OF_FOUR: &[u8] = b"\r\n$4\r\n";
 
 impl AofPlanner {
-    /// A whole record that goes is told by itself, if it is one of Papyra's.
+    /// An intact record that goes is told by itself, if it is one of Papyra's.
     pub(super) fn record_that_goes(&mut self, reason: Reason, from: u64, length: u64, args: &[&[u8]], text: &str) {
         let Some(key) = args.get(1).filter(|key| self.scope.find(key).is_some()) else { return };
         let mut finding = Finding::new(reason, from, text).of_length(length);
@@ -21,7 +21,7 @@ impl AofPlanner {
         self.note(finding);
     }
 
-    /// Whole records between damage and damage: nothing proves where commands begin there, so that they go, each told by itself.
+    /// Intact records between damage and damage: nothing proves where commands begin there, so that they go, each told by itself.
     pub(super) fn records_within(&mut self, damage: &[u8], offset: u64) {
         let (mut args, mut from) = (Vec::new(), 0);
         for mark in find_iter(damage, NAME_OF_FOUR) {
@@ -33,7 +33,7 @@ impl AofPlanner {
             let (Some(begin), true, 1..=2) = (begin, is_addition, digits) else { continue };
             let Parsed::Command(length) = parse(damage, begin, self.limits.unit, &mut args) else { continue };
             let words: Vec<&[u8]> = args.iter().map(|range| &damage[range.clone()]).collect();
-            let text = "what looks like a whole record goes with the damage around it, as nothing proves where commands begin there";
+            let text = "what looks like an intact record goes with the damage around it, as nothing proves where commands begin there";
             self.record_that_goes(Reason::RecordInDamage, offset + begin as u64, length as u64, &words, text);
             from = begin + length;
         }

@@ -41,7 +41,7 @@ pub struct StreamGroups {
     pub groups: Vec<GroupExport>,
 }
 
-/// One group, with all that is needed to create it anew.
+/// One group, with all that is needed to create it again.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupExport {

@@ -97,7 +97,7 @@ pub struct StreamReport {
     pub facts: StreamFacts,
     /// Intact records by kind.
     pub records: Counts,
-    /// Entries that are no record.
+    /// Entries that are not records.
     pub bad_entries: u64,
     /// The timestamps of the first and the last record, if finite.
     pub first_timestamp: Option<f64>,

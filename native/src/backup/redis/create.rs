@@ -134,7 +134,7 @@ impl<'a> Making<'a> {
             let groups = store.together(wanted.iter().map(|stream| stream.key.clone()).collect());
             if groups.iter().filter(|keys| present.iter().any(|stream| keys.contains(&stream.key()))).count() > 1 {
                 self.warnings.push(format!(
-                    "the streams of {} lie on different slots of a cluster: each was copied at a moment of its own",
+                    "the streams of {} lie on different slots of a cluster: they were not copied at the same moment",
                     escape(system_id.as_bytes())
                 ));
             }

@@ -10,7 +10,7 @@ pub struct Losses {
     pub pending: u64,
     /// Pending entries that no consumer held (XNACK), and that the consumer [`NOBODY`] holds now.
     pub released: u64,
-    /// Consumers whose idle time begins anew.
+    /// Consumers whose idle time starts again at zero.
     pub idle_times: u64,
     /// Consumers without pending entries, on a server that has no command to make them.
     pub consumers: u64,

@@ -32,7 +32,7 @@ use crate::redis::Store;
 /// The server of a backup; an error when it is one of files.
 pub fn source(backup: &Backup) -> Result<&RedisSource> {
     backup.manifest.source.redis.as_ref().ok_or_else(|| {
-        let text = format!("{} holds files, no streams: papyra backup restore --to FOLDER", show(&backup.path));
+        let text = format!("{} holds files, not streams: papyra backup restore --to FOLDER", show(&backup.path));
         Error::new(Code::Usage, text)
     })
 }
@@ -88,7 +88,7 @@ pub fn restore(backup: &Backup, store: &Store, options: Options, effort: Effort<
         scan,
     };
     if options.dry_run {
-        done.notes.extend(there.iter().map(|key| format!("{} would be moved aside", escape(key.as_bytes()))));
+        done.notes.extend(there.iter().map(|key| format!("{} would be renamed", escape(key.as_bytes()))));
         let streams = plans.iter().flat_map(|plan| &plan.streams);
         done.streams = streams.map(|stream| restored(stream, None, cut_of(&cuts, stream))).collect();
     } else {
@@ -225,14 +225,14 @@ impl<'a> Plan<'a> {
                 };
                 done.notes.extend(losses.sentence().map(|losses| {
                     format!(
-                        "{key}: the server takes no payload {refused}, so the stream was written anew; not brought back: \
+                        "{key}: the server takes no payload {refused}, so the stream was restored with ordinary commands; not restored: \
                          {losses}"
                     )
                 }));
                 done.notes.extend(losses.released().map(|released| format!("{key}: {released}")));
             }
             if stream.expire_ms.is_some() {
-                done.notes.push(format!("{} was to expire, and does not any more", escape(stream.key.as_bytes())));
+                done.notes.push(format!("{} had an expiry, which was not restored", escape(stream.key.as_bytes())));
             }
             done.streams.push(restored(stream, staged.changed, cut_of(cuts, stream)));
         }

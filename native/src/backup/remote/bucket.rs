@@ -128,7 +128,7 @@ impl Site for Bucket {
         match self.connection.wait(self.connection.store.head(&self.key(name))) {
             Ok(meta) => Ok(Some(meta.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(failure) => Err(self.fault("look at", name, &failure)),
+            Err(failure) => Err(self.fault("get the size of", name, &failure)),
         }
     }
 

@@ -69,7 +69,7 @@ pub fn refuse_lookalike(path: &Path) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "{} is no place for backups that papyra knows: name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or \
+        "{} is not a place for backups that papyra knows: name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or \
          az://CONTAINER/PREFIX; if a folder is called so, write ./ before it",
         called(path)
     );

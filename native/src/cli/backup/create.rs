@@ -198,7 +198,7 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
         return Err(Error::new(Code::Usage, "--rdb goes with --method bgsave"));
     }
     if method == manifest::Method::Bgsave && compression != Compression::None {
-        let text = "an RDB file is compressed by the server, and is stored as it is: leave --compress out";
+        let text = "an RDB file is compressed by the server already, and is stored as it is: leave --compress out";
         return Err(Error::new(Code::Usage, text));
     }
     let options = streams::Options {

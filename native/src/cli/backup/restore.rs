@@ -204,7 +204,7 @@ fn print_cut_entries(key: &str, off: &CutEntries, out: &mut Out) {
     ));
     if off.pending > 0 {
         let pending = counted(off.pending, "pending entry", "pending entries");
-        out.info(&format!("groups keep {pending} of them, whose messages are gone: XAUTOCLAIM drops such"));
+        out.info(&format!("groups keep {pending} of them, whose messages are gone: XAUTOCLAIM drops those"));
     }
 }
 

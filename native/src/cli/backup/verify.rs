@@ -118,7 +118,7 @@ fn print_all(all: &Verifications, out: &mut Out) {
 }
 
 /// What to say where all that was read is well.
-const NOT_ALL: &str = "nothing is known of the rest, and this is remembered as no verification";
+const NOT_ALL: &str = "nothing is known of the rest, so this is not recorded as a verification";
 
 /// A backup of which a part was read, all of it as it was written.
 fn print_sampled(done: &Verification, share: Share, out: &mut Out) {
@@ -150,7 +150,7 @@ fn figures(backup: &Backup, done: &Verification) -> Figures {
 fn print(backup: &Backup, done: &Verification, out: &mut Out) {
     if done.intact && done.quick {
         out.success(&format!("{}: {} of the right size", show(&done.backup), files(done.files)));
-        out.detail("their bytes were not looked at");
+        out.detail("their bytes were not read");
     } else if let Some(share) = done.sampled.filter(|_| done.intact) {
         print_sampled(done, share, out);
         describe(backup, out);
@@ -168,7 +168,7 @@ fn print(backup: &Backup, done: &Verification, out: &mut Out) {
     }
     if let Some(scan) = done.scan.as_ref().filter(|scan| done.intact && scan.verdict == ReportVerdict::Anomalies) {
         let (source, anomalies) = (source(backup), out::anomalies(scan.totals.anomalies));
-        out.bad(&format!("it holds what was copied, but {source} had {anomalies} then:"));
+        out.bad(&format!("the backup matches its source, but {source} already had {anomalies}:"));
         for file in &scan.files {
             for finding in file.anomalies.iter().take(3) {
                 out.detail(&format!("{}: {}", escape(file.path.as_bytes()), finding.detail));

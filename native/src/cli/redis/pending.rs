@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<()> {
         if groups.is_empty() {
             let known =
                 if known.is_empty() { "there are none".into() } else { format!("there are {}", known.join(", ")) };
-            let text = format!("no group {} on the streams that were looked at: {known}", escape(named.as_bytes()));
+            let text = format!("no group {} on these streams: {known}", escape(named.as_bytes()));
             return Err(Error::new(Code::NoInput, text));
         }
     }

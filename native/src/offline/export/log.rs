@@ -23,7 +23,7 @@ pub struct Log {
     pub db: u64,
     /// Records in it.
     pub records: u64,
-    /// Entries that are no record, and are not in it.
+    /// Entries that are not records, and are not in it.
     pub bad_entries: u64,
     /// Records that have fields besides `data`, which are not in it.
     pub more_fields: u64,
