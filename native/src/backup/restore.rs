@@ -118,20 +118,14 @@ fn outcome(
     }
 }
 
-/// The path with links resolved as far as it exists.
+/// The path without links, as far as it exists; one that leads nowhere is refused.
 fn resolved(to: &Path) -> Result<PathBuf> {
-    if let Ok(path) = disk::canonical(to) {
-        return Ok(path);
-    }
-    let absolute = std::path::absolute(to).map_err(|error| Error::cannot_open(to, error))?;
-    if disk::link(&absolute).is_some() {
-        let text = format!("{} is a link that leads nowhere: remove it or choose another place", show(to));
+    let path = disk::resolved(&std::path::absolute(to).map_err(|error| Error::cannot_open(to, error))?);
+    if let Some(link) = path.ancestors().find(|part| disk::link(part).is_some()) {
+        let text = format!("{} is a link that leads nowhere: remove it or choose another place", show(link));
         return Err(Error::new(Code::CannotCreate, text));
     }
-    match (absolute.parent(), absolute.file_name()) {
-        (Some(parent), Some(name)) => Ok(resolved(parent)?.join(name)),
-        _ => Ok(absolute),
-    }
+    Ok(path)
 }
 
 fn refuse_occupied(target: Option<&Folder>, replace: bool) -> Result<()> {

@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use papyra_core::manifest::{Compression, StoredFile};
+use papyra_core::summary::Summary;
+
 use super::access::Access;
-use super::share::Last;
-use super::writing::{Syncer, set_attributes};
+use super::share::{Last, Taken, Wanted};
+use super::writing::{Syncer, nanoseconds, origin, set_attributes};
 use super::{UNFINISHED, host_mark};
-use crate::disk::{File, Folder, Lock};
+use crate::disk::{File, Folder, Lock, Stat};
 use crate::error::{Error, Result};
 use crate::reading::Effort;
 
@@ -48,6 +51,25 @@ impl<'a> Hidden<'a> {
             self.syncer.add(file)
         })
         .map_err(|error| Error::cannot_write("write", &self.folder.join(stored), error).and("the backup was not made"))
+    }
+
+    /// Takes a file from the series' last backup, if it is the same; returns what the manifest and a scan say of it.
+    pub(super) fn reuse(
+        &mut self,
+        name: &str,
+        (file, stat, access): (&File, &Stat, &Access),
+        compression: Compression,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<(StoredFile, Summary)>> {
+        let Some(last) = &self.last else { return Ok(None) };
+        let stored = format!("{name}{}", compression.suffix());
+        let wanted = Wanted { file, stat, access, compression, folder: &self.folder, stored: &stored };
+        let Some(Taken { known, summary, file, is_clone }) = last.take(&wanted, warnings)? else { return Ok(None) };
+        let modified_ns = nanoseconds(stat.modified);
+        self.keep(file, is_clone.then_some((access, modified_ns)), &stored)?;
+        self.shared += known.stored_bytes;
+        let (source, &Access { mode, gid, .. }) = (origin(stat, stat.size), access);
+        Ok(Some((StoredFile { stored, mode, uid: stat.owner, gid, modified_ns, source, ..known }, summary)))
     }
 
     /// Makes a file in it.

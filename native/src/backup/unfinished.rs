@@ -22,13 +22,13 @@ use super::pass::{BLOCK, Passed, Task, pass, sha256};
 use super::redis::Payload;
 use super::repository::{packing, packing::Packing};
 use super::series::Filing;
-use super::share::{Last, Taken, Wanted};
+use super::share::Last;
 use super::stored::{Inside, look_inside};
 use super::under_way::{Hidden, PATIENCE, hidden};
-use super::writing::{nanoseconds, pack};
+use super::writing::pack;
 use super::{clear_leftovers, rfc3339};
 use crate::TOOL;
-use crate::disk::{File, Stat, sys};
+use crate::disk::{File, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
 
@@ -79,12 +79,6 @@ pub(super) struct Attributes {
     pub(super) access: Access,
     pub(super) uid: u32,
     pub(super) modified_ns: i64,
-}
-
-/// What a manifest says of the file that `end` bytes were read of.
-pub(super) fn origin(stat: &Stat, end: u64) -> Origin {
-    let &Stat { device, inode, changed, .. } = stat;
-    Origin { device, inode, changed_ns: Some(nanoseconds(changed)), index: 0, seen_bytes: end, cut: None }
 }
 
 /// What there is to say of a backup beside its files.
@@ -261,27 +255,17 @@ impl<'a> Unfinished<'a> {
     ) -> Result<Option<Summary>> {
         let failed = |error: io::Error| Error::cannot_read(path, 0, &error);
         let stat = from.stat().map_err(failed)?;
-        let (file, summary) = match &mut self.to {
-            To::Repository(packing) => match packing.reuse(name, &stat)? {
-                Some((file, summary)) => (StoredFile { stored: name.to_owned(), ..file }, summary),
-                None => return Ok(None),
-            },
+        let reused = match &mut self.to {
+            To::Repository(packing) => {
+                let known = packing.reuse(name, &stat)?;
+                known.map(|(file, summary)| (StoredFile { stored: name.to_owned(), ..file }, summary))
+            }
             To::Folder(hidden) => {
                 let access = Access::of(from).map_err(failed)?;
-                let stored = format!("{name}{}", compression.suffix());
-                let folder = &hidden.folder;
-                let wanted = Wanted { file: from, stat: &stat, access: &access, compression, folder, stored: &stored };
-                let last = hidden.last.as_ref().map(|last| last.take(&wanted, &mut self.warnings));
-                let Some(taken) = last.transpose()?.flatten() else { return Ok(None) };
-                let Taken { known, summary, file, is_clone } = taken;
-                let modified_ns = nanoseconds(stat.modified);
-                hidden.keep(file, is_clone.then_some((&access, modified_ns)), &stored)?;
-                hidden.shared += known.stored_bytes;
-                let source = origin(&stat, stat.size);
-                let Access { mode, gid, .. } = access;
-                (StoredFile { stored, mode, uid: stat.owner, gid, modified_ns, source, ..known }, summary)
+                hidden.reuse(name, (from, &stat, &access), compression, &mut self.warnings)?
             }
         };
+        let Some((file, summary)) = reused else { return Ok(None) };
         let source = Origin { index, ..file.source };
         self.files.push(StoredFile { path: name.to_owned(), source, ..file });
         Ok(Some(summary))

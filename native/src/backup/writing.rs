@@ -1,13 +1,13 @@
 //! Writing files that are to last: compressing, syncing, and giving them the attributes of what they are copies of.
 
-use crate::disk::File;
 use crate::disk::fault::Fault;
+use crate::disk::{File, Stat};
 use std::io::{self, Read, Write};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use flate2::write::GzEncoder;
-use papyra_core::manifest::Compression;
+use papyra_core::manifest::{Compression, Origin};
 
 use super::access::Access;
 use super::pass::Hashed;
@@ -158,6 +158,12 @@ pub(super) fn set_attributes(
 /// Nanoseconds since 1970.
 pub(super) fn nanoseconds(time: (i64, i64)) -> i64 {
     time.0.saturating_mul(1_000_000_000).saturating_add(time.1)
+}
+
+/// What a manifest says of the file that `end` bytes were read of.
+pub(super) fn origin(stat: &Stat, end: u64) -> Origin {
+    let &Stat { device, inode, changed, .. } = stat;
+    Origin { device, inode, changed_ns: Some(nanoseconds(changed)), index: 0, seen_bytes: end, cut: None }
 }
 
 #[cfg(test)]

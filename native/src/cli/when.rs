@@ -119,9 +119,15 @@ fn unix(time: Timestamp) -> f64 {
 
 /// Reads a duration such as `30d` or `1h30m`; a bare number is seconds, as in Papyra.
 pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
-    let seconds = text.parse::<f64>().ok().or_else(|| duration(text));
-    let above_zero = seconds.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
+    let above_zero = seconds_or_none(text).ok().filter(|seconds| *seconds > 0.0);
     above_zero.ok_or_else(|| "expected seconds above 0, or a duration such as 26h or 30d".into())
+}
+
+/// Reads a duration that may be 0.
+pub(super) fn seconds_or_none(text: &str) -> std::result::Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().or_else(|| duration(text));
+    let possible = seconds.filter(|seconds| *seconds >= 0.0 && seconds.is_finite());
+    possible.ok_or_else(|| "expected seconds from 0 on, or a duration such as 26h or 30d".into())
 }
 
 fn duration(text: &str) -> Option<f64> {
@@ -151,12 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_above_zero() {
+    fn durations_are_above_zero_or_may_be_zero() {
         for (text, expected) in [("30", 30.0), ("1h30m", 5_400.0), ("2d", 172_800.0), ("0.5", 0.5)] {
             assert_eq!(seconds(text), Ok(expected));
         }
         for wrong in ["0", "-1", "inf", "nan", "soon", "0s", "1 month"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
+            assert_eq!(seconds_or_none(wrong).ok(), wrong.starts_with('0').then_some(0.0), "{wrong}");
         }
     }
 }

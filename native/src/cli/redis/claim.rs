@@ -2,7 +2,7 @@
 
 use super::which::OneGroup;
 use crate::cli::out::Out;
-use crate::cli::when::seconds;
+use crate::cli::when::seconds_or_none;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub(in crate::cli) struct Args {
     consumer: String,
 
     /// Only entries delivered at least this long ago, so that no active consumer loses its work
-    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds_or_none)]
     min_idle: f64,
 }
 

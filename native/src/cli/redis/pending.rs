@@ -7,7 +7,7 @@ use super::which::{Common, Kind, Which, streams};
 use crate::cli::consumer_groups::times;
 use crate::cli::out::{Out, duration_ms};
 use crate::cli::settings::Format;
-use crate::cli::when::seconds;
+use crate::cli::when::seconds_or_none;
 use crate::error::{Code, Error, Result};
 use crate::redis::pending::Waiting;
 use crate::redis::{Naming, Role};
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Args {
     group: Option<String>,
 
     /// Only entries that were delivered at least this long ago
-    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = seconds_or_none)]
     min_idle: Option<f64>,
 
     #[command(flatten)]
