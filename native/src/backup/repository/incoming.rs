@@ -85,10 +85,15 @@ impl Drop for Storers {
 
 /// Stores what comes, until nothing comes any more.
 fn work(packer: &Packer, waiting: &Mutex<Receiver<Job>>) {
+    let mut compressor = match packer.compressor() {
+        Ok(compressor) => compressor,
+        Err(error) => return packer.fail(error),
+    };
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { bytes, at, to }) = job else { return };
-        let done = id_of(&sha256(&bytes)).and_then(|id| packer.store(BlobType::Data, id, &bytes).map(|()| id));
+        let done = id_of(&sha256(&bytes))
+            .and_then(|id| packer.store(BlobType::Data, id, &bytes, &mut compressor).map(|()| id));
         match done {
             Ok(id) => _ = to.send((at, id)),
             Err(error) => packer.fail(error),

@@ -10,6 +10,7 @@ use rustic_core::Id;
 use rustic_core::repofile::{BlobType, FileType};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use zstd::bulk::Compressor;
 
 use super::Repository;
 use super::index::Index;
@@ -139,16 +140,20 @@ impl Packer {
         self.index.unsound(&self.repository.store)
     }
 
+    /// What compresses the blobs of one thread.
+    pub(super) fn compressor(&self) -> Result<Compressor<'static>> {
+        Compressor::new(self.level).map_err(|error| Error::new(Code::Io, error.to_string()))
+    }
+
     /// Stores a blob, unless it is there.
-    pub(super) fn store(&self, kind: BlobType, id: Id, bytes: &[u8]) -> Result<()> {
+    pub(super) fn store(&self, kind: BlobType, id: Id, bytes: &[u8], with: &mut Compressor<'_>) -> Result<()> {
         if self.state().stored.contains(&(kind, id)) || self.rely_on(kind, &id)? {
             return Ok(());
         }
         if !self.state().stored.insert((kind, id)) {
             return Ok(());
         }
-        let packed =
-            zstd::bulk::compress(bytes, self.level).map_err(|error| Error::new(Code::Io, error.to_string()))?;
+        let packed = with.compress(bytes).map_err(|error| Error::new(Code::Io, error.to_string()))?;
         let sealed = self.repository.closed(self.repository.seal.close(&packed))?;
         let full = {
             let mut state = self.state();
