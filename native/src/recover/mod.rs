@@ -18,6 +18,7 @@ mod member;
 mod mend;
 mod outcome;
 pub mod packed;
+mod places;
 mod quarantine;
 mod refusals;
 pub mod rejects;

@@ -5,12 +5,13 @@
 //! bytes that the other had at the swap. Where that place is not there any more, or not there once, nothing is done, and
 //! the hidden file stays reported.
 
-use super::displaced::{change_places, put_back, take_out};
+use super::displaced::{put_back, take_out};
 use super::emptied::{Emptied, restore_unless_empty};
 use super::journal::{Hidden, Journal, Mark, emptied, unfinished};
 use super::keeping::{Keeping, aside};
 use super::late::{Late, insert};
 use super::outcome::Outcome;
+use super::places::change_places;
 use super::quarantine;
 use super::refusals::{changed, held_open};
 use super::swap::is_left;
