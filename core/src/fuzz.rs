@@ -140,8 +140,23 @@ mod tests {
     const MARKS: &[u8] = b"\"\\{}[],:\n\r\t 0-.eEu\0\xff\xc3\xa9";
 
     /// What makes numbers, words, strings and escapes well-formed or not.
-    const PIECES: &[&str] =
-        &["0", "00", "-", ".5", "1e5", "99999999999999999999", "null", "tru", "\\u12", "\\u00e9", "\\", "é"];
+    const PIECES: &[&str] = &[
+        "0",
+        "00",
+        "-",
+        ".5",
+        "1e5",
+        "e-05",
+        "E9",
+        "e400",
+        "99999999999999999999",
+        "null",
+        "tru",
+        "\\u12",
+        "\\u00e9",
+        "\\",
+        "é",
+    ];
 
     #[test]
     fn a_log_is_read_the_same_wherever_it_is_cut() {
@@ -182,6 +197,36 @@ mod tests {
                 super::scan(log.as_bytes(), usize::MAX),
                 super::scan_pieces(Scanner::new(0, 3), torn),
                 "{lists:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_short_payload_is_read_as_the_careful_reader_reads_it() {
+        let line = |payload: &str| {
+            format!(
+                "{{\"kind\": \"event\", \"system_id\": \"s\", \"actor_address\": \"s:1\", \"event_type\": \"E\", \"payload\": {payload}, \"timestamp\": 1.5}}\n"
+            )
+        };
+        const PIECES: [&str; 11] = ["{", "}", "[", "]", ",", ":", "\"a\"", "1", "e05", "e-5", "true"];
+        let (mut all, mut longest) = (Vec::new(), vec![String::new()]);
+        for _ in 0..4 {
+            longest = longest.iter().flat_map(|text| PIECES.map(|piece| format!("{text}{piece}"))).collect();
+            all.extend_from_slice(&longest);
+        }
+        let payloads: Vec<_> =
+            all.iter().flat_map(|text| [format!("[{text}]"), format!("{{\"a\": {text}}}")]).collect();
+        // So many of ever new shape that lines are told by their top levels, and then all that those can be here.
+        let new: String = (0..90).map(|i| line(&format!("[{}]", vec!["1"; i].join(", ")))).collect();
+        let known = new + &["{}", "[]"].map(|payload| line(payload).repeat(2)).concat();
+        for payloads in payloads.chunks(50) {
+            let mut log = known.clone();
+            payloads.iter().for_each(|payload| log += &line(payload));
+            let torn = log.split_inclusive('\n').flat_map(|line| [&line.as_bytes()[..1], &line.as_bytes()[1..]]);
+            assert_eq!(
+                super::scan(log.as_bytes(), usize::MAX),
+                super::scan_pieces(Scanner::new(0, 3), torn),
+                "{payloads:?}"
             );
         }
     }

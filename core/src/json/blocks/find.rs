@@ -8,7 +8,8 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Avx512, kernel, u8x32, u8x64};
 
 use super::skeleton::{CHECKS, Check, NONE, NOWHERE, Skeletons, TOKENS};
-use super::stage1::{Tape, View, at};
+use super::stage1::{View, at};
+use super::tape::{FIRST, Tape};
 use crate::json::number;
 use crate::record::{CRASHED, RESTARTED, RecordFacts};
 
@@ -50,7 +51,7 @@ kernel!(
     /// Finds the lines of a window.
     pub(super) fn find(avx512: Avx512, skeletons: &Skeletons, view: &View, tape: &Tape, found: &mut Vec<Found>) {
         found.clear();
-        let (mut from, mut start) = (0, 0);
+        let (mut from, mut start) = (FIRST, 0);
         for line in &tape.lines[..tape.count] {
             let to = usize::from(*line);
             let end = usize::from(tape.places[to - 1]) + 1;
@@ -69,7 +70,7 @@ kernel!(
             found.push(Found { start: start as u32, length, skeleton, event: [false; 2], timestamp: 0.0 });
             (from, start) = (to, end);
         }
-        let mut from = 0;
+        let mut from = FIRST;
         for (line, to) in found.iter_mut().zip(&tape.lines) {
             let places = tape.places[from..].first_chunk();
             if let (Some(this), Some(places)) = (skeletons.all.get(usize::from(line.skeleton)), places) {

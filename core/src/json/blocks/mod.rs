@@ -1,19 +1,23 @@
 //! Lines read 64 bytes at a step, on processors that have AVX-512: windows of them in, those that are surely records out.
 //!
-//! [`stage1`] turns a window's bytes into tokens, [`skeleton`] knows which token strings are records, [`find`] compares the two,
-//! and here it is decided when that is worth its while. Nothing here says that a line is damaged: a line is known, with the
-//! facts that [`super::fast`] would have found, or somebody else has to be asked.
+//! [`stage1`] turns a window's bytes into tokens, [`skeleton`] knows which token strings are records, [`find`] compares the two;
+//! where payloads are of ever new shape, [`top`] leaves each line's top level to be compared. Here it is decided when that is
+//! worth its while. Nothing here says that a line is damaged: a line is known, with the facts that [`super::fast`] would
+//! have found, or somebody else has to be asked.
 
 mod find;
 mod skeleton;
 mod stage1;
+mod tape;
+mod top;
 mod utf8;
 
 use fearless_simd::{Avx512, Level};
 
 use self::find::Found;
 use self::skeleton::Skeletons;
-use self::stage1::{Tape, View, WINDOW};
+use self::stage1::View;
+use self::tape::{Tape, WINDOW};
 use crate::record::RecordFacts;
 
 /// After so many lines that nothing was known of it is asked whether skeletons are worth their while.
@@ -41,6 +45,10 @@ pub(crate) struct Blocks {
     avx512: Avx512,
     copy: Box<View>,
     tape: Tape,
+    /// What is left of the lines of a log whose payloads do not look alike.
+    tops: Tape,
+    /// Whether lines are told by their top levels, not by all of their tokens.
+    by_top: bool,
     skeletons: Skeletons,
     /// Where in the chunk the window begins, its lines, and which of them comes next.
     window: usize,
@@ -59,6 +67,8 @@ impl Blocks {
             avx512: Level::new().as_avx512()?,
             copy: stage1::nothing(),
             tape: Tape::default(),
+            tops: Tape::default(),
+            by_top: false,
             skeletons: Skeletons::default(),
             window: 0,
             found: Vec::new(),
@@ -114,7 +124,11 @@ impl Blocks {
         }
         let (view, length) = stage1::view(chunk, i, &mut self.copy);
         stage1::read(self.avx512, view, length, &mut self.tape);
-        find::find(self.avx512, &self.skeletons, view, &self.tape, &mut self.found);
+        if self.by_top {
+            top::tops(self.avx512, view, &self.tape, &mut self.tops);
+        }
+        let tape = if self.by_top { &self.tops } else { &self.tape };
+        find::find(self.avx512, &self.skeletons, view, tape, &mut self.found);
         (self.window, self.next) = (i, 0);
         self.tried += self.found.len();
         if self.found.is_empty() && length >= WINDOW {
@@ -130,12 +144,17 @@ impl Blocks {
         self.weigh();
     }
 
-    /// Makes a pause, each longer than the one before, when of more than one line in four nothing was known.
+    /// Tells lines by their top levels when of more than one in four nothing was known, and when that is no better, makes a
+    /// pause, each longer than the one before.
     fn weigh(&mut self) {
         if self.missed < MISSES {
             return;
         }
-        if self.missed > self.tried / 4 {
+        if self.missed > self.tried / 4 && !self.by_top {
+            (self.by_top, self.skeletons) = (true, Skeletons::default());
+            self.found.clear();
+        } else if self.missed > self.tried / 4 {
+            self.by_top = false;
             self.pause = self.next_pause;
             self.next_pause = (2 * self.next_pause).min(LONGEST_PAUSE);
             self.skeletons.forget_if_many();
@@ -149,12 +168,13 @@ impl Blocks {
     /// Learns from the line that was unknown, now that another reader has accepted it, and without a note.
     pub(crate) fn learn(&mut self, chunk: &[u8], length: usize, facts: &RecordFacts) {
         let number = self.next.saturating_sub(1);
+        let tape = if self.by_top { &self.tops } else { &self.tape };
         if self.found.get(number).is_some_and(|line| line.length() == length)
-            && self.skeletons.learn(&chunk[self.window..], &self.tape, number, facts)
+            && self.skeletons.learn(&chunk[self.window..], tape, number, facts)
         {
             // More of its kind may follow.
             let (view, _) = stage1::view(chunk, self.window, &mut self.copy);
-            find::find(self.avx512, &self.skeletons, view, &self.tape, &mut self.found);
+            find::find(self.avx512, &self.skeletons, view, tape, &mut self.found);
         }
     }
 }

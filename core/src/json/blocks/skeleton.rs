@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::stage1::{ERROR, NUMBER, TEXT, Tape, WORD};
+use super::tape::{ERROR, EXPONENT, FIRST, KIND, NUMBER, TEXT, Tape, WORD};
 use crate::record::{Field, RecordFacts};
 
 /// Lines of more tokens have no skeleton.
@@ -85,9 +85,10 @@ impl Skeletons {
     /// Learns from line `number` of the window, which was accepted with these facts; `true` when there is a new skeleton.
     pub(super) fn learn(&mut self, bytes: &[u8], tape: &Tape, number: usize, facts: &RecordFacts) -> bool {
         let to = usize::from(tape.lines[number]);
-        let from = if number == 0 { 0 } else { usize::from(tape.lines[number - 1]) };
+        let from = if number == 0 { FIRST } else { usize::from(tape.lines[number - 1]) };
         let (tokens, places) = (&tape.tokens[from..to], &tape.places[from..to]);
-        if tokens.len() > TOKENS || tokens.iter().any(|token| token & 0x0f == ERROR) || self.all.len() >= MOST {
+        let unsure = |token: &u8| matches!(token & KIND, ERROR | EXPONENT);
+        if tokens.len() > TOKENS || tokens.iter().any(unsure) || self.all.len() >= MOST {
             return false;
         }
         let hash = hash_of(tokens);

@@ -2,21 +2,16 @@
 //!
 //! Each block of 64 bytes becomes bitmaps, one bit for each byte: quotes, what is inside of strings, structure, digits and so
 //! on. What can be said of a byte by its neighbours is checked here: strings, their escapes and UTF-8, numbers but for
-//! exponents, letters and white space outside of strings. Where that fails, [`ERROR`] takes the token's place. Which
+//! what their exponents are, letters and white space outside of strings. Where that fails, [`ERROR`] takes the token's place. Which
 //! tokens may follow one another, and what words say, is not looked at: [`super::skeleton`] knows.
 
 use std::arch::x86_64::*;
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Avx512, kernel, u8x64, u16x32};
+use fearless_simd::{kernel, u8x64};
 
+use super::tape::*;
 use super::utf8;
-
-/// A window has at most so many bytes: its tokens stay in the nearest cache, and their places fit 16 bits.
-pub(super) const WINDOW: usize = 16 * 1024;
-
-/// Reading a whole vector from any token or byte on stays within the tape or the view.
-pub(super) const SLACK: usize = 128;
 
 /// So many bytes before the window are in view: each byte is judged by those, too.
 const BEFORE_IT: usize = 3;
@@ -49,19 +44,6 @@ pub(super) fn at(view: &View, place: u16) -> &[u8; 32] {
     let from = BEFORE_IT + usize::from(place) % WINDOW;
     view[from..from + 32].first_chunk().unwrap_or(&[0; 32])
 }
-
-/// The lower half of a byte's class tells tokens apart; what is not named here are structure and white space.
-pub(super) const TEXT: u8 = 7;
-/// The first byte of a number.
-pub(super) const NUMBER: u8 = 8;
-/// The point in a number.
-pub(super) const POINT: u8 = 9;
-/// The first letter of a literal.
-pub(super) const WORD: u8 = 10;
-/// What only [`crate::json::fast`] and the careful reader may judge; of a newline, with its bit.
-pub(super) const ERROR: u8 = 11;
-/// This bit is that of a newline, be there an error or not.
-const NEWLINE: u8 = 16;
 
 /// What each token is by its first character; white space and what cannot begin a token are 0.
 static KINDS: [[u8; 64]; 2] = table(0);
@@ -102,12 +84,12 @@ const fn about(byte: u8) -> [u8; 4] {
     let anything = TOKEN | FOREIGN;
     let no_scalar = anything | START | LOOSE_POINT;
     match byte {
-        b'{' => [1, TOKEN | LOOSE_MARK, no_scalar, 255],
-        b'}' => [2, TOKEN | LOOSE_MARK, no_scalar, 255],
-        b'[' => [3, TOKEN | LOOSE_MARK, no_scalar, 255],
-        b']' => [4, TOKEN | LOOSE_MARK, no_scalar, 255],
-        b':' => [5, TOKEN | LOOSE_MARK, no_scalar, 255],
-        b',' => [6, TOKEN | LOOSE_MARK, no_scalar, 255],
+        b'{' => [OPEN_OBJECT, TOKEN | LOOSE_MARK, no_scalar, 255],
+        b'}' => [CLOSE_OBJECT, TOKEN | LOOSE_MARK, no_scalar, 255],
+        b'[' => [OPEN_ARRAY, TOKEN | LOOSE_MARK, no_scalar, 255],
+        b']' => [CLOSE_ARRAY, TOKEN | LOOSE_MARK, no_scalar, 255],
+        b':' => [COLON, TOKEN | LOOSE_MARK, no_scalar, 255],
+        b',' => [COMMA, TOKEN | LOOSE_MARK, no_scalar, 255],
         b'\n' => [NEWLINE, TOKEN | LOOSE_MARK, no_scalar, 255],
         b' ' | b'\t' => [0, LOOSE_MARK, no_scalar, 255],
         b'"' => [TEXT, 0, no_scalar, 255],
@@ -121,36 +103,6 @@ const fn about(byte: u8) -> [u8; 4] {
             [WORD, START | LOOSE_MARK | ENDLESS_NUMBER, anything | LOOSE_POINT | ENDLESS_WORD, 255]
         }
         _ => [0, FOREIGN, no_scalar, 255],
-    }
-}
-
-/// The tokens of a window.
-#[derive(Debug)]
-pub(super) struct Tape {
-    /// What each token is.
-    pub(super) tokens: Vec<u8>,
-    /// Where it stands in the window.
-    pub(super) places: Vec<u16>,
-    /// For each line: the index just past its last token, the newline.
-    pub(super) lines: Vec<u16>,
-    /// How many lines there are.
-    pub(super) count: usize,
-    /// Whether the line behind them is broken within a string.
-    pub(super) torn: bool,
-    /// Whether there are bytes beyond ASCII in the window.
-    beyond: bool,
-}
-
-impl Default for Tape {
-    fn default() -> Tape {
-        Tape {
-            tokens: vec![0; WINDOW + SLACK],
-            places: vec![0; WINDOW + SLACK],
-            lines: vec![0; WINDOW + SLACK],
-            count: 0,
-            torn: false,
-            beyond: false,
-        }
     }
 }
 
@@ -177,12 +129,12 @@ kernel!(
         let mut iota = [0; 64];
         (0..64).for_each(|i| iota[i] = i as u8);
         let iota = load(&iota);
-        let (tokens, places) = (&mut tape.tokens[..WINDOW + SLACK], &mut tape.places[..WINDOW + SLACK]);
+        let (tokens, places) = (&mut tape.tokens[..TOKENS], &mut tape.places[..TOKENS]);
         let mut carry = Carry::default();
         tape.torn = false;
         // Where some text is beyond ASCII, which block has any cannot be guessed: then it costs less to look at all of them.
         let (always, mut any_beyond) = (tape.beyond, 0);
-        let (mut count, mut base) = (0, 0);
+        let (mut count, mut base) = (FIRST, 0);
         let mut bases = _mm512_setzero_si512();
         while base < length.min(WINDOW) {
             let around = &view[base..base + BEFORE_IT + 64];
@@ -229,7 +181,8 @@ kernel!(
                 _mm512_ternarylogic_epi64(of(rules, v), of(rules_before, one), of(rules_before_that, two), 0x80);
             let is_token = _mm512_test_epi8_mask(applies, _mm512_set1_epi8((TOKEN | START) as i8));
             let is_wrong = _mm512_test_epi8_mask(applies, _mm512_set1_epi8(!(TOKEN | START) as i8));
-            errors |= (is_wrong | beyond) & outside;
+            let wrong = (is_wrong | beyond) & outside;
+            errors |= wrong;
             if always | (beyond | carry.beyond != 0) {
                 errors |= utf8::errors(v, one, two, behind(3));
             }
@@ -247,7 +200,14 @@ kernel!(
                     tape.torn = true;
                     break;
                 }
-                taken |= errors;
+                let digits = |bytes| {
+                    _mm512_cmplt_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8(b'0' as i8)), _mm512_set1_epi8(10))
+                };
+                let exponents = (is(b'e') | is(b'E')) & digits(one) & outside;
+                let behind = exponents << 1 | exponents << 2 | exponents << 3;
+                errors &= !(exponents | behind & (digits(v) | is(b'-') | is(b'+')));
+                kind = _mm512_mask_blend_epi8(exponents, kind, _mm512_set1_epi8(EXPONENT as i8));
+                taken |= errors | exponents;
                 let wrong = _mm512_or_si512(
                     _mm512_and_si512(kind, _mm512_set1_epi8(NEWLINE as i8)),
                     _mm512_set1_epi8(ERROR as i8),
@@ -267,28 +227,11 @@ kernel!(
             bases = _mm512_add_epi16(bases, _mm512_set1_epi16(64));
         }
 
-        // What is behind the last newline counts for nothing.
-        tokens[count..].iter_mut().take(64).for_each(|token| *token = 0);
         tape.beyond = any_beyond != 0;
-        tape.count = 0;
-        let mut bases = _mm512_set1_epi16(1);
-        for tokens in tokens[..count + 64].as_chunks::<64>().0 {
-            let newlines = _mm512_test_epi8_mask(load(tokens), _mm512_set1_epi8(NEWLINE as i8));
-            let at = _mm512_maskz_compress_epi8(newlines, iota);
-            store(avx512, bases, _mm512_castsi512_si256(at), &mut tape.lines[tape.count..tape.count + 32]);
-            store(avx512, bases, _mm512_extracti64x4_epi64(at, 1), &mut tape.lines[tape.count + 32..tape.count + 64]);
-            tape.count += newlines.count_ones() as usize;
-            bases = _mm512_add_epi16(bases, _mm512_set1_epi16(64));
-        }
+        tape.end = count;
+        lines(avx512, tape);
     }
 );
-
-/// Stores these numbers with what is to be added to them.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn store(avx512: Avx512, bases: __m512i, numbers: __m256i, to: &mut [u16]) {
-    u16x32::simd_from(avx512, _mm512_add_epi16(_mm512_cvtepu8_epi16(numbers), bases)).store_slice(to);
-}
 
 /// The bytes that a backslash stands before, itself not escaped (as simdjson does it, by the carry of a subtraction).
 #[inline(always)]
