@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::disk::Identity;
 use crate::error::{Code, Error, Result, show};
-use crate::history::{History, Pinned};
+use crate::history::{History, Pinned, leftovers};
 use crate::reading::Effort;
 use crate::recover::{self, Emptied, Job, Keeping, Mark, Only};
 use crate::{TOOL, records};
@@ -86,6 +86,15 @@ pub fn compact(
     let mut warnings = Vec::new();
     if !dry_run {
         warnings = recover::finish_interrupted(history, at_rest, effort)?;
+        // What tells where its records belong may be what would be removed.
+        if let Some(left) = leftovers(history)?.first() {
+            let text = format!(
+                "{} was left by an interrupted recovery and is not settled: nothing was removed; run papyra persistence \
+                 recover, which says what to do",
+                show(&left.folder.join(&left.hidden))
+            );
+            return Err(Error::new(Code::Data, text));
+        }
     }
     let mut shares = shares(history, policy, now, effort)?;
     let sum = |of: fn(&Share) -> u64| shares.iter().map(of).sum::<u64>();

@@ -61,14 +61,21 @@ impl Sink for Whole {
 }
 
 /// Puts late bytes at their place in a member, unless they are there. They stand on lines of their own. `false`: they were
-/// put there once, and somebody has changed them since.
+/// put there once, and somebody has changed them since, or their place is in the middle of a line.
 pub(super) fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -> Result<bool> {
     let (folder, path) = (hidden.folder, hidden.folder.join(name));
     let failed = |error: io::Error| Error::cannot_read(&path, behind.size, &error);
     let is_carried = hidden.journal.state != State::Swap;
     let mut place = place(late, &folder.read(name)?, behind.size, is_carried).map_err(failed)?;
     if late.from + place.there == late.size && !place.is_owed {
+        // Whoever put them there may have been killed before he synced them.
+        folder.read(name)?.sync_all().map_err(|error| Error::cannot_write("sync", &path, error))?;
         return Ok(true);
+    }
+    // A file that somebody was writing to when it was noted may go on in the middle of a record.
+    let is_split = hidden.journal.displaced.is_some() && place.is_owed && place.there == 0;
+    if is_split && folder.stat(name)?.is_some_and(|stat| stat.size > place.at) {
+        return Ok(false);
     }
     if is_carried && has_any(hidden, late, place.there, (&folder.read(name)?, &path), place.at)? {
         return Ok(false);
@@ -193,7 +200,13 @@ fn there(late: &Late<'_>, member: &File, at: u64) -> io::Result<There> {
 
 /// Whether a member holds one of the late records that are not there in their place, anywhere behind it. Papyra may have
 /// written it anew since.
-fn has_any(hidden: &Hidden<'_>, late: &Late<'_>, there: u64, member: (&File, &Path), at: u64) -> Result<bool> {
+pub(super) fn has_any(
+    hidden: &Hidden<'_>,
+    late: &Late<'_>,
+    there: u64,
+    member: (&File, &Path),
+    at: u64,
+) -> Result<bool> {
     let effort = Effort { threads: 1, max_findings: 0, progress: &|_| {} };
     let (file, path) = member;
     let mut wanted = HashSet::new();

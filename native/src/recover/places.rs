@@ -1,5 +1,6 @@
 //! An exchange of two names that ends where it should: a rotation may give a name to another file in the moment before it.
 
+use super::journal::PREFIX;
 use super::refusals::changed;
 use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Rename};
@@ -44,9 +45,9 @@ pub(super) fn change_places(folder: &Folder, log: &str, hidden: &str, new: &File
     Err(last)
 }
 
-/// The name, not hidden, of the file with that inode.
+/// The name, none of our hidden ones, of the file with that inode.
 fn name_of(folder: &Folder, log: &str, inode: u64) -> Result<Option<String>> {
-    let members = folder.names()?.into_iter().filter(|name| !name.starts_with('.'));
+    let members = folder.names()?.into_iter().filter(|name| !name.starts_with(PREFIX));
     for name in std::iter::once(log.to_owned()).chain(members) {
         if folder.stat(&name)?.is_some_and(|stat| stat.inode == inode) {
             return Ok(Some(name));

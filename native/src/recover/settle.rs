@@ -5,7 +5,7 @@
 //! bytes that the other had at the swap. Where that place is not there any more, or not there once, nothing is done, and
 //! the hidden file stays reported.
 
-use super::displaced::{put_back, take_out};
+use super::displaced::{PutBack, put_back, take_out};
 use super::emptied::{Emptied, restore_unless_empty};
 use super::journal::{Hidden, Journal, Mark, emptied, unfinished};
 use super::keeping::{Keeping, aside};
@@ -113,7 +113,11 @@ fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Res
             return Ok(true);
         }
         match which {
-            Which::Displaced(new) => put_back(hidden, &file, &new.name, &new.file)?,
+            Which::Displaced(new) => match put_back(hidden, &file, &new.name, &new.file)? {
+                PutBack::Whole => return Ok(true),
+                PutBack::Grown => {}
+                PutBack::Unclear => break,
+            },
             Which::Misplaced(displaced) => {
                 if !take_out(hidden, &displaced.name, &displaced.file)? {
                     break;
@@ -136,6 +140,7 @@ fn put_late_bytes(
     outcome: &mut Outcome,
 ) -> Result<bool> {
     let journal = hidden.journal.clone();
+    let is_sure = !matches!(which, Which::Old(None));
     let (mut from, behind, mut other) = match which {
         Which::Old(other) => (journal.old.size, journal.new, other),
         // It was the log for a moment, and the file whose place it had is the log again.
@@ -146,7 +151,8 @@ fn put_late_bytes(
         from = 0;
     }
     let late = Late { file, from, size }.without_torn_tail().map_err(|error| hidden.failed(&error))?;
-    if from > 0 && late.size == from {
+    // What begins in the middle of a line may be a part of a record, and the file another one.
+    if from > 0 && late.size == from && (size == from || is_sure) {
         return Ok(true);
     }
     if Fault::LateToTheLogsName.is_back() {
@@ -274,12 +280,14 @@ fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Whi
         for other in &others {
             hits.push(begins(displaced, &other.file, &folder.join(&other.name))?);
         }
-        let only_hit = only(hits.into_iter());
+        // One that was noted when it held little begins as others do: of those that are known the others are meant.
+        let unknown = only(hits.iter().zip(&all).map(|(hit, (old, new))| *hit && !old && !new));
+        let only_hit = if unknown == Ok(None) { only(hits.into_iter()) } else { unknown };
         let is_new = is_new && !(is_old && is_old_longer(journal));
         // One that was empty begins as any does. The new one is told from what somebody repaired since by the old one, which is
         // there.
         return Ok(match (is_new, only_old, only_new, only_hit) {
-            (true, _, Ok(None), Ok(hit)) => Which::New(hit.map(|hit| others.swap_remove(hit))),
+            (true, _, Ok(None), hit) => Which::New(hit.ok().flatten().map(|hit| others.swap_remove(hit))),
             (false, Ok(Some(_)), Ok(Some(new)), Ok(None)) if hit || displaced.size == 0 => {
                 Which::Displaced(others.swap_remove(new))
             }

@@ -168,6 +168,8 @@ impl Swap<'_> {
         {
             hidden = displaced;
         }
+        // By this name it is that file for certain.
+        let meant = folder.append_existing(&hidden);
         let log = change_places(folder, self.log, &hidden, new)?;
         if is_link {
             sys::pause(ON_THE_WAY);
@@ -176,7 +178,7 @@ impl Swap<'_> {
         }
         let path = folder.join(&log);
         let failed = |error| Error::cannot_write("append to", &path, error);
-        let meant = folder.append_existing(&log).map_err(failed)?;
+        let meant = meant.map_err(failed)?;
         // He writes there next: that has to wait until the first is there.
         let gate = match meant.lease_within(Lease::Write, LAST_PATIENCE) {
             Ok(gate) => Some(gate),
@@ -184,6 +186,16 @@ impl Swap<'_> {
             Err(Errno::AGAIN) if !Fault::NoGate.is_back() => return Err(still_open(folder, &log)),
             Err(_) => None,
         };
+        // What was written to it until now comes before what was written to the new one.
+        if gate.is_some() && Journal::parse(&hidden).is_some_and(|journal| journal.displaced.is_some()) {
+            let mark = Mark::of(&meant, &path, meant.size().map_err(failed)?)?;
+            let again = journal.hit(mark).name();
+            if again != hidden {
+                folder.rename(&hidden, &again)?;
+                hidden = again;
+                folder.sync()?;
+            }
+        }
         sys::pause(ON_THE_WAY);
         let waiting = self.barrier.take().is_some_and(|barrier| !barrier.is_quiet());
         if waiting && new.lease_within(Lease::Write, LAST_PATIENCE).is_err() {
