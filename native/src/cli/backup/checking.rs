@@ -165,6 +165,6 @@ pub(super) fn from_future(backup: &Path, created: &str) -> String {
 /// Why the outcome is kept nowhere, for people.
 pub(super) fn print_not_recorded(why: Option<&String>, out: &mut Out) {
     if let Some(why) = why {
-        out.info(&format!("note: the result was not recorded: {why}"));
+        out.info(&format!("note: the result is not remembered: {why}"));
     }
 }
