@@ -171,13 +171,29 @@ mod tests {
         }
     }
 
+    /// An event with that payload.
+    fn line(payload: &str) -> String {
+        format!(
+            "{{\"kind\": \"event\", \"system_id\": \"s\", \"actor_address\": \"s:1\", \"event_type\": \"E\", \"payload\": {payload}, \"timestamp\": 1.5}}\n"
+        )
+    }
+
+    /// Both readers say the same of these lines, so many at a time behind those that are known.
+    fn agree_on(known: &str, lines: &[String], at_a_time: usize) {
+        for lines in lines.chunks(at_a_time) {
+            let log = known.to_owned() + &lines.concat();
+            let torn = log.split_inclusive('\n').flat_map(|line| [&line.as_bytes()[..1], &line.as_bytes()[1..]]);
+            assert_eq!(
+                super::scan(log.as_bytes(), usize::MAX),
+                super::scan_pieces(Scanner::new(0, 3), torn),
+                "{lines:?}"
+            );
+        }
+    }
+
     #[test]
     fn every_short_list_of_numbers_is_read_as_the_careful_reader_reads_it() {
-        let line = |list: &str| {
-            format!(
-                "{{\"kind\": \"event\", \"system_id\": \"s\", \"actor_address\": \"s:1\", \"event_type\": \"E\", \"payload\": [{list}], \"timestamp\": 1.5}}\n"
-            )
-        };
+        let line = |list: &str| line(&format!("[{list}]"));
         let mut lists = vec![String::new()];
         let mut longest = lists.clone();
         for _ in 0..5 {
@@ -189,25 +205,12 @@ mod tests {
         // than a reader puts up with.
         let known =
             ["1", "1.1", "1, 1", "1.1, 1", "1, 1.1", "1.1, 1.1", "1, 1, 1"].map(|list| line(list).repeat(2)).concat();
-        for lists in lists.chunks(40) {
-            let mut log = known.clone();
-            lists.iter().for_each(|list| log += &line(list));
-            let torn = log.split_inclusive('\n').flat_map(|line| [&line.as_bytes()[..1], &line.as_bytes()[1..]]);
-            assert_eq!(
-                super::scan(log.as_bytes(), usize::MAX),
-                super::scan_pieces(Scanner::new(0, 3), torn),
-                "{lists:?}"
-            );
-        }
+        let lines: Vec<String> = lists.iter().map(|list| line(list)).collect();
+        agree_on(&known, &lines, 40);
     }
 
     #[test]
     fn every_short_payload_is_read_as_the_careful_reader_reads_it() {
-        let line = |payload: &str| {
-            format!(
-                "{{\"kind\": \"event\", \"system_id\": \"s\", \"actor_address\": \"s:1\", \"event_type\": \"E\", \"payload\": {payload}, \"timestamp\": 1.5}}\n"
-            )
-        };
         const PIECES: [&str; 11] = ["{", "}", "[", "]", ",", ":", "\"a\"", "1", "e05", "e-5", "true"];
         let (mut all, mut longest) = (Vec::new(), vec![String::new()]);
         for _ in 0..4 {
@@ -219,16 +222,8 @@ mod tests {
         // So many of ever new shape that lines are told by their top levels, and then all that those can be here.
         let new: String = (0..90).map(|i| line(&format!("[{}]", vec!["1"; i].join(", ")))).collect();
         let known = new + &["{}", "[]"].map(|payload| line(payload).repeat(2)).concat();
-        for payloads in payloads.chunks(50) {
-            let mut log = known.clone();
-            payloads.iter().for_each(|payload| log += &line(payload));
-            let torn = log.split_inclusive('\n').flat_map(|line| [&line.as_bytes()[..1], &line.as_bytes()[1..]]);
-            assert_eq!(
-                super::scan(log.as_bytes(), usize::MAX),
-                super::scan_pieces(Scanner::new(0, 3), torn),
-                "{payloads:?}"
-            );
-        }
+        let lines: Vec<String> = payloads.iter().map(|payload| line(payload)).collect();
+        agree_on(&known, &lines, 50);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) mod expected;
 pub(crate) mod fast;
 pub(crate) mod lines;
 pub(crate) mod machine;
+mod nesting;
 pub(crate) mod number;
 pub(crate) mod template;
 

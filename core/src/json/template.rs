@@ -11,6 +11,7 @@
 //! template decides nothing but speed: of a line that has none, [`fast`] is asked, and then the careful reader.
 
 use super::expected::{Text, WIDTH};
+use super::nesting::Nesting;
 use super::{fast, number};
 use crate::record::{Field, RecordFacts, Shape};
 
@@ -208,7 +209,7 @@ impl Templates {
 }
 
 /// A hash of the bytes so far and these. Nothing but speed depends on it.
-fn hash_on(hash: u64, text: &[u8]) -> u64 {
+pub(super) fn hash_on(hash: u64, text: &[u8]) -> u64 {
     let (words, rest) = text.as_chunks::<8>();
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
@@ -230,9 +231,8 @@ fn parts(line: &[u8], mut part: impl FnMut(&[u8], Hole)) -> Option<()> {
         part(&line[from..to], hole);
         from = goes_on_at;
     };
-    // How many containers are open, and a bit of each, the innermost in the lowest: whether it is an object.
-    let (mut depth, mut objects) = (0, 0_u64);
-    let (mut i, mut field, mut key_due) = (0, None, false);
+    let mut nesting = Nesting::default();
+    let (mut i, mut field) = (0, None);
     while let Some(byte) = line.get(i) {
         let start = i;
         i += 1;
@@ -240,31 +240,21 @@ fn parts(line: &[u8], mut part: impl FnMut(&[u8], Hole)) -> Option<()> {
             b'"' => {
                 let end = fast::text_end(line, i)?;
                 match field {
-                    _ if key_due && depth == 1 => field = Field::of(&line[i..end]),
-                    _ if key_due => {}
-                    Some(Field::Kind) if depth == 1 => {}
-                    Some(Field::EventType) if depth == 1 => cut(i, Hole::EventType, end),
+                    _ if nesting.key_due && nesting.depth == 1 => field = Field::of(&line[i..end]),
+                    _ if nesting.key_due => {}
+                    Some(Field::Kind) if nesting.depth == 1 => {}
+                    Some(Field::EventType) if nesting.depth == 1 => cut(i, Hole::EventType, end),
                     _ => cut(i, Hole::Text, end),
                 }
-                key_due = false;
+                nesting.key_due = false;
                 i = end + 1;
             }
-            b'{' | b'[' => {
-                key_due = *byte == b'{';
-                depth += 1;
-                objects = objects << 1 | u64::from(key_due);
-            }
-            b'}' | b']' => {
-                key_due = false;
-                depth -= 1;
-                objects >>= 1;
-            }
-            b',' => key_due = objects & 1 == 1,
+            b'{' | b'[' | b'}' | b']' | b',' => nesting.pass(*byte),
             b'-' | b'0'..=b'9' => {
                 let (end, shape) = fast::finite(line, start)?;
                 let hole = match field {
-                    Some(Field::Timestamp) if depth == 1 => Hole::Timestamp(shape),
-                    _ if depth == 1 => Hole::Number(shape),
+                    Some(Field::Timestamp) if nesting.depth == 1 => Hole::Timestamp(shape),
+                    _ if nesting.depth == 1 => Hole::Number(shape),
                     _ => Hole::Scalar,
                 };
                 cut(start, hole, end);

@@ -8,6 +8,8 @@
 use std::ops::Range;
 
 use super::tape::{ERROR, EXPONENT, FIRST, KIND, NUMBER, TEXT, Tape, WORD};
+use crate::json::nesting::Nesting;
+use crate::json::template::hash_on;
 use crate::record::{Field, RecordFacts};
 
 /// Lines of more tokens have no skeleton.
@@ -91,7 +93,7 @@ impl Skeletons {
         if tokens.len() > TOKENS || tokens.iter().any(unsure) || self.all.len() >= MOST {
             return false;
         }
-        let hash = hash_of(tokens);
+        let hash = hash_on(0, tokens);
         let place = (hash >> 32) as usize % MOST;
         if std::mem::replace(&mut self.seen[place], hash) != hash {
             return false;
@@ -143,46 +145,32 @@ impl Parts {
     fn of(bytes: &[u8], tokens: &[u8], places: &[u16]) -> Option<Parts> {
         let place = |i: usize| places.get(i).map(|place| usize::from(*place));
         let mut parts = Parts { timestamp: NOWHERE, event: NOWHERE, ..Parts::default() };
-        // How many containers are open, and a bit of each, the innermost in the lowest: whether it is an object. Each is two
-        // tokens of the line, so that there is a bit for all of them.
-        let (mut depth, mut objects) = (0, 0_u64);
-        let (mut field, mut key_due) = (None, false);
+        // Each container is two of the tokens: none is forgotten.
+        let mut nesting = Nesting::default();
+        let mut field = None;
         for (i, token) in tokens.iter().enumerate() {
             let at = place(i)?;
             match *token {
-                TEXT if key_due && depth == 1 => {
+                TEXT if nesting.key_due && nesting.depth == 1 => {
                     let name = bytes[at + 1..place(i + 1)?].split(|byte| *byte == b'"').next()?;
                     field = Field::of(name);
                     // Up to where the value begins.
                     parts.check(bytes, i, at..place(i + 2)?)?;
-                    key_due = false;
+                    nesting.key_due = false;
                 }
                 TEXT => {
                     match field {
-                        Some(Field::Kind) if depth == 1 => parts.check(bytes, i, at..place(i + 1)?)?,
-                        Some(Field::EventType) if depth == 1 => parts.event = i as u8,
+                        Some(Field::Kind) if nesting.depth == 1 => parts.check(bytes, i, at..place(i + 1)?)?,
+                        Some(Field::EventType) if nesting.depth == 1 => parts.event = i as u8,
                         _ => {}
                     }
-                    key_due = false;
+                    nesting.key_due = false;
                 }
-                NUMBER if depth == 1 && field == Some(Field::Timestamp) => parts.timestamp = i as u8,
+                NUMBER if nesting.depth == 1 && field == Some(Field::Timestamp) => parts.timestamp = i as u8,
                 // With the token behind it, so that nothing else can be a part of the word.
-                WORD if depth == 1 => parts.check(bytes, i, at..place(i + 1)? + 1)?,
+                WORD if nesting.depth == 1 => parts.check(bytes, i, at..place(i + 1)? + 1)?,
                 WORD => parts.words.push(i as u8),
-                _ => match bytes[at] {
-                    open @ (b'{' | b'[') => {
-                        key_due = open == b'{';
-                        depth += 1;
-                        objects = objects << 1 | u64::from(key_due);
-                    }
-                    b'}' | b']' => {
-                        key_due = false;
-                        depth -= 1;
-                        objects >>= 1;
-                    }
-                    b',' => key_due = objects & 1 == 1,
-                    _ => {}
-                },
+                _ => nesting.pass(bytes[at]),
             }
         }
         Some(parts)
@@ -212,13 +200,4 @@ impl Parts {
         self.checks.push(check);
         Some(())
     }
-}
-
-/// Nothing but speed depends on it.
-fn hash_of(tokens: &[u8]) -> u64 {
-    let (words, rest) = tokens.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let words = words.iter().chain([&last]).map(|word| u64::from_le_bytes(*word));
-    words.fold(0, |hash: u64, word| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95))
 }
