@@ -86,14 +86,8 @@ pub fn compact(
     let mut warnings = Vec::new();
     if !dry_run {
         warnings = recover::finish_interrupted(history, at_rest, effort)?;
-        // What tells where its records belong may be what would be removed.
         if let Some(left) = leftovers(history)?.first() {
-            let text = format!(
-                "{} was left by an interrupted recovery and is not settled: nothing was removed; run papyra persistence \
-                 recover, which says what to do",
-                show(&left.folder.join(&left.hidden))
-            );
-            return Err(Error::new(Code::Data, text));
+            return Err(recover::unsettled(&left.folder, &left.hidden));
         }
     }
     let mut shares = shares(history, policy, now, effort)?;

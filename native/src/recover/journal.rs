@@ -100,6 +100,12 @@ impl Journal {
         Journal { state: State::Displaced, displaced: Some(displaced), ..self.clone() }
     }
 
+    /// Whether a hidden name is that of such a swap, however far it has come.
+    pub(crate) fn is_of_such(&self, name: &str) -> bool {
+        let such = |journal: &Journal| (&journal.id, &journal.old, &journal.new) == (&self.id, &self.old, &self.new);
+        Journal::parse(name).as_ref().is_some_and(such)
+    }
+
     pub(crate) fn name(&self) -> String {
         let Journal { id, state, old, new, displaced } = self;
         let state = State::ALL.iter().find(|(known, _)| known == state).map_or("", |(_, word)| word);

@@ -44,6 +44,7 @@ pub(crate) use journal::{Mark, emptied};
 pub(crate) use keeping::Keeping;
 pub(crate) use member::{Job, Only, repair};
 pub use outcome::{FilePlan, Mode, Options, Outcome, Rejected, Removal};
+pub(crate) use refusals::unsettled;
 
 /// Recovers a history.
 pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Result<Outcome> {

@@ -42,6 +42,17 @@ pub(super) fn still_open(folder: &Folder, log: &str) -> Error {
     Error::new(Code::TryAgain, text)
 }
 
+/// A hidden file that settling has left as it is: it may hold what is nowhere else, and what would be changed may be what
+/// tells where that belongs.
+pub(crate) fn unsettled(folder: &Folder, hidden: &str) -> Error {
+    let text = format!(
+        "{} was left by an interrupted recovery and is not settled: nothing was changed; compare it with the log, add what the \
+         log lacks, move it away, and try again",
+        show(&folder.join(hidden))
+    );
+    Error::new(Code::Data, text)
+}
+
 pub(super) fn changed(folder: &Folder, log: &str) -> Error {
     let text =
         format!("{} changed while it was being repaired and was left as it is: try again", show(&folder.join(log)));

@@ -195,11 +195,7 @@ fn never_was(hidden: &Hidden<'_>, file: &File) -> Result<bool> {
 /// The new file that has the place of a link, which a rotation had put there.
 fn link(history: &History, hidden: &Hidden<'_>) -> Result<Option<Other>> {
     let mut others = others(history, hidden.folder)?;
-    let mut all = Vec::new();
-    for other in &others {
-        all.push(fits(&hidden.journal, &other.file, &hidden.folder.join(&other.name))?);
-    }
-    Ok(match only_ones(&hidden.journal, &all) {
+    Ok(match only_ones(&hidden.journal, &all_fits(hidden, &others)?) {
         (Ok(Some(_)), Ok(Some(new))) => Some(others.swap_remove(new)),
         _ => None,
     })
@@ -244,6 +240,11 @@ fn fits(journal: &Journal, file: &File, path: &std::path::Path) -> Result<(bool,
     Ok((begins(&journal.old, file, path)?, begins(&journal.new, file, path)?))
 }
 
+fn all_fits(hidden: &Hidden<'_>, others: &[Other]) -> Result<Vec<(bool, bool)>> {
+    let path = |other: &Other| hidden.folder.join(&other.name);
+    others.iter().map(|other| fits(&hidden.journal, &other.file, &path(other))).collect()
+}
+
 type Only = std::result::Result<Option<usize>, ()>;
 
 /// The only one that begins as the old one, and as the new one: what begins as both do is the longer of the two.
@@ -269,10 +270,7 @@ fn only(holds: impl Iterator<Item = bool>) -> Only {
 fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Which> {
     let (folder, journal) = (hidden.folder, &hidden.journal);
     let (is_old, is_new) = fits(journal, file, &hidden.path())?;
-    let mut all = Vec::new();
-    for other in &others {
-        all.push(fits(journal, &other.file, &folder.join(&other.name))?);
-    }
+    let all = all_fits(hidden, &others)?;
     let (only_old, only_new) = only_ones(journal, &all);
     if let Some(displaced) = &journal.displaced {
         let hit = begins(displaced, file, &hidden.path())?;
@@ -324,7 +322,9 @@ mod tests {
     use super::super::journal::{State, id};
     use super::super::outcome::{Mode, Options};
     use super::*;
+    use crate::error::Code;
     use crate::history::Choice;
+    use crate::reading::Effort;
 
     const OLDER: &str = "{\"kind\": \"event\", \"timestamp\": 1.0}";
     const YOUNGER: &str = "{\"kind\": \"event\", \"timestamp\": 2.0}\n";
@@ -357,5 +357,38 @@ mod tests {
             assert_eq!((read("log.2"), read("log.1")), (old.to_owned(), younger.to_owned()));
             assert_eq!(fs::read_to_string(&outcome.quarantined_files[0]).expect("kept"), new);
         }
+    }
+
+    #[test]
+    fn a_swap_does_not_take_the_name_of_a_hidden_file_that_is_not_settled() {
+        let place = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| place.path().join(name);
+        let record = |time: u32| {
+            format!(
+                "{{\"kind\": \"event\", \"system_id\": \"s\", \"actor_address\": \"s:1\", \"event_type\": \"E\", \"payload\": {{}}, \"timestamp\": {time}.0}}\n"
+            )
+        };
+        let damaged = format!("{}\0{}", record(1), record(2));
+        let (log, effort) = ("log", Effort { threads: 1, max_findings: 0, progress: &|_| {} });
+        let recover = || {
+            let history = History::open(&path(log), Choice::Json, None).expect("a log");
+            super::super::recover(&history, &Options::new(Mode::Repair), effort)
+        };
+        let mark = |name: &str| {
+            let file = Folder::open(place.path()).and_then(|folder| folder.read(name)).expect("there");
+            Mark::of(&file, &path(name), file.size().expect("a size")).expect("read")
+        };
+        fs::write(path(log), &damaged).expect("written");
+        let old = mark(log);
+        recover().expect("recovered");
+        let journal = Journal { id: id(log), state: State::Swap, old, new: mark(log), displaced: None };
+        // An earlier run was killed, and somebody has changed since what it left.
+        let edited = record(3);
+        fs::write(path(log), &damaged).expect("written");
+        fs::write(path(&journal.name()), &edited).expect("written");
+        let error = recover().expect_err("refused");
+        assert_eq!(error.code, Code::Data, "{error}");
+        let read = |name: &str| fs::read_to_string(path(name)).expect("there");
+        assert_eq!((read(log), read(&journal.name())), (damaged, edited));
     }
 }

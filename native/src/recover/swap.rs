@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::journal::{Journal, Mark, State, id, unfinished};
 use super::places::change_places;
-use super::refusals::{changed, mount_point, no_guarantee, no_lease, still_open};
+use super::refusals::{changed, mount_point, no_guarantee, no_lease, still_open, unsettled};
 use crate::disk::fault::{self, Fault};
 use crate::disk::{File, Folder, Lease, Leased, Rename, sparse, sys};
 use crate::error::{Error, Result};
@@ -61,6 +61,11 @@ impl Swap<'_> {
         let not_swapped = |error| Failed { error, swapped: false };
         let (old, new) = self.marks.clone();
         let journal = Journal { id: id(self.log), state: State::Swap, old, new, displaced: None };
+        // It would take the name of one that is not settled.
+        let names = self.folder.names().map_err(not_swapped)?;
+        if let Some(left) = names.iter().find(|name| journal.is_of_such(name)) {
+            return Err(not_swapped(unsettled(self.folder, left)));
+        }
         // While it stands, nobody can open the new file.
         match self.new.lease(Lease::Write) {
             Ok(barrier) => self.barrier = Some(barrier),
@@ -162,14 +167,14 @@ impl Swap<'_> {
         let is_link = folder.stat(&hidden).is_ok_and(|stat| stat.is_some_and(|stat| !stat.is_file()));
         // Nobody may have synced it, and it takes the place of one that was. It has to take it all the same.
         let restored = if is_link { Ok(()) } else { self.sync(&hidden) };
-        if !is_link
-            && !Fault::DisplacedNotMarked.is_back()
-            && let Ok(displaced) = self.displaced(journal)
-        {
-            hidden = displaced;
-        }
+        // Where nobody could look, it may be the old one, and is opened here.
+        self.lease = None;
         // By this name it is that file for certain.
         let meant = folder.append_existing(&hidden);
+        if let (false, Ok(meant)) = (is_link || Fault::DisplacedNotMarked.is_back(), &meant) {
+            // It has to take its place all the same.
+            _ = self.note(journal, &mut hidden, meant);
+        }
         let log = change_places(folder, self.log, &hidden, new)?;
         if is_link {
             sys::pause(ON_THE_WAY);
@@ -187,14 +192,9 @@ impl Swap<'_> {
             Err(_) => None,
         };
         // What was written to it until now comes before what was written to the new one.
-        if gate.is_some() && Journal::parse(&hidden).is_some_and(|journal| journal.displaced.is_some()) {
-            let mark = Mark::of(&meant, &path, meant.size().map_err(failed)?)?;
-            let again = journal.hit(mark).name();
-            if again != hidden {
-                folder.rename(&hidden, &again)?;
-                hidden = again;
-                folder.sync()?;
-            }
+        if gate.is_some() && hidden != journal.name() {
+            self.note(journal, &mut hidden, &meant)?;
+            folder.sync()?;
         }
         sys::pause(ON_THE_WAY);
         let waiting = self.barrier.take().is_some_and(|barrier| !barrier.is_quiet());
@@ -216,14 +216,15 @@ impl Swap<'_> {
     }
 
     /// Has the hidden name say which file the exchange has hit, for whoever comes after a kill.
-    fn displaced(&self, journal: &Journal) -> Result<String> {
-        let (folder, hidden) = (self.folder, journal.name());
-        let file = folder.read(&hidden)?;
-        let path = folder.join(&hidden);
-        let size = file.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
-        let name = journal.hit(Mark::of(&file, &path, size)?).name();
-        folder.rename(&hidden, &name)?;
-        Ok(name)
+    fn note(&self, journal: &Journal, hidden: &mut String, hit: &File) -> Result<()> {
+        let path = self.folder.join(self.log);
+        let size = hit.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
+        let name = journal.hit(Mark::of(hit, &path, size)?).name();
+        if name != *hidden {
+            self.folder.rename(&*hidden, &name)?;
+            *hidden = name;
+        }
+        Ok(())
     }
 
     fn sync(&self, name: &str) -> Result<()> {
