@@ -39,7 +39,10 @@ impl Doing<'_> {
                 {
                     tries += 1;
                 }
-                Err(error) if error.code == Code::NoInput && folder.stat(log)?.is_none() => {
+                // It may be there again by now.
+                Err(error)
+                    if error.code == Code::NoInput && (folder.stat(log)?.is_none() || folder.read(log).is_ok()) =>
+                {
                     let text = format!("{} was rotated away meanwhile: try again", show(&folder.join(log)));
                     return Err(Error::new(Code::TryAgain, text));
                 }
