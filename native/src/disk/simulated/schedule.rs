@@ -87,7 +87,7 @@ fn schedule() {
         no_replace: exchange || pick(2) == 0,
         links: pick(12) < 11,
         room: u64::MAX,
-        journal: pick(2) == 0,
+        journal: pick(2) == 0 || Fault::BackupAmongRenames.is_sought(),
         lie: with(|fs| fs.settings.lie),
         ..Settings::default()
     };
@@ -157,7 +157,7 @@ fn phase(setup: Setup, guarded: bool) {
     // It doubles and loses records by itself where names reach the disk in another order.
     if let Some((files, most)) = setup.rotation
         && with(|fs| fs.settings.journal)
-        && pick(12) == 11
+        && (pick(12) == 11 || Fault::BackupAmongRenames.is_sought())
         // What it writes of a file that is there twice is there twice for ever.
         && !books(|books, fs| books.is_doubled(fs))
     {
@@ -192,7 +192,8 @@ fn phase(setup: Setup, guarded: bool) {
             _ => spawn(process, writers::writer(process, setup, Style::Whole, count)),
         }
     }
-    for _ in 0..pick(12) {
+    let most = if Fault::BackupAmongRenames.is_sought() { 80 } else { 12 };
+    for _ in 0..pick(most) {
         step();
     }
     let at_rest = !guarded && pick(2) == 1;
