@@ -1,24 +1,17 @@
 //! Compressed logs: recognised by content, read as a stream, never written.
 
-use std::cell::Cell;
-use std::io::{self, BufRead, BufReader, Read};
-use std::rc::Rc;
+use std::io::{self, Read};
+use std::ops::Range;
 
-use flate2::bufread::GzDecoder;
 use papyra_core::archive::{self, Broken};
 use papyra_core::report::{FileReport, Role};
 use papyra_core::sniff::HEAD;
 use papyra_core::summary::Summary;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use papyra_core::unpack::Decoder;
 
 use crate::disk::File;
 
 pub use papyra_core::archive::Format;
-
-/// A zstd frame may ask its reader to remember this many bytes; more is refused, since memory is not the file's to
-/// spend. It is what the `zstd` tool itself allows without being told otherwise.
-const WINDOW: u64 = 128 << 20;
 
 /// The format of an open file.
 pub(crate) fn of_file(file: &File) -> io::Result<Option<Format>> {
@@ -64,14 +57,16 @@ impl Read for Behind<'_> {
 }
 
 /// The content of `input`. Where unpacking fails, the error is a [`Broken`]; where reading does, it is the reader's.
-pub fn unpack<'a>(format: Format, input: impl Read + 'a) -> impl Read + 'a {
-    let seen = Rc::new(Seen::default());
-    let input = BufReader::with_capacity(1 << 16, Watched { inner: input, seen: Rc::clone(&seen) });
-    let inner: Box<dyn Read + 'a> = match format {
-        Format::Gzip => Box::new(Members(Some(GzDecoder::new(input)))),
-        Format::Zstd => Box::new(Frames::new(input)),
-    };
-    Unpacked { inner, seen }
+pub fn unpack<R: Read>(format: Format, input: R) -> Unpacked<R> {
+    Unpacked {
+        input,
+        decoder: Some(Decoder::of(Some(format))),
+        packed: vec![0; PORTION],
+        unread: 0..0,
+        plain: Vec::new(),
+        given: 0,
+        failed: None,
+    }
 }
 
 /// The report on a compressed log: what it unpacks to, and how that ended.
@@ -83,142 +78,49 @@ pub fn report(name: impl Into<String>, format: Format, summary: Summary, ended: 
     report
 }
 
-/// How the compressed bytes ended, which their decoder does not say.
-#[derive(Default)]
-struct Seen {
-    bytes: Cell<u64>,
-    ended: Cell<bool>,
-    failed: Cell<bool>,
+/// Packed bytes read at a time.
+const PORTION: usize = 1 << 16;
+
+/// What packed bytes unpack to.
+pub struct Unpacked<R> {
+    input: R,
+    /// Until the packed bytes have ended, one way or the other.
+    decoder: Option<Decoder>,
+    packed: Vec<u8>,
+    unread: Range<usize>,
+    plain: Vec<u8>,
+    given: usize,
+    failed: Option<Broken>,
 }
 
-struct Watched<R> {
-    inner: R,
-    seen: Rc<Seen>,
-}
-
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer);
-        match &read {
-            Ok(0) => self.seen.ended.set(true),
-            Ok(read) => self.seen.bytes.set(self.seen.bytes.get() + *read as u64),
-            Err(_) => self.seen.failed.set(true),
-        }
-        read
-    }
-}
-
-struct Unpacked<'a> {
-    inner: Box<dyn Read + 'a>,
-    seen: Rc<Seen>,
-}
-
-impl Read for Unpacked<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).map_err(|error| {
-            let known = error.get_ref().is_some_and(|inner| inner.is::<Broken>());
-            if known || self.seen.failed.get() || error.kind() == io::ErrorKind::Interrupted {
-                return error;
+        while self.given == self.plain.len() {
+            if let Some(broken) = self.failed {
+                return Err(io::Error::other(broken));
             }
-            let cut = self.seen.ended.get() && error.kind() == io::ErrorKind::UnexpectedEof;
-            io::Error::other(if cut { Broken::CutShort(self.seen.bytes.get()) } else { Broken::Damaged })
-        })
-    }
-}
-
-/// The members of a gzip file, one after the other. Zeros behind the last one are padding, as they are to `gzip`.
-struct Members<R>(Option<GzDecoder<BufReader<R>>>);
-
-impl<R: Read> Read for Members<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(decoder) = &mut self.0 {
-            let read = decoder.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
+            let Some(decoder) = &mut self.decoder else { return Ok(0) };
+            if self.unread.is_empty() {
+                self.unread = 0..self.input.read(&mut self.packed)?;
             }
-            let Some(mut input) = self.0.take().map(GzDecoder::into_inner) else { break };
-            loop {
-                let ahead = input.fill_buf()?;
-                let zeros = ahead.iter().take_while(|byte| **byte == 0).count();
-                let is_next = zeros < ahead.len();
-                if ahead.is_empty() {
-                    return Ok(0);
-                }
-                input.consume(zeros);
-                if is_next {
-                    break;
-                }
+            self.plain.clear();
+            self.given = 0;
+            let packed = &self.packed[self.unread.clone()];
+            let mut out = |plain: &[u8]| self.plain.extend_from_slice(plain);
+            let ended = packed.is_empty();
+            let stepped = if ended { decoder.finish(&mut out).map(|()| 0) } else { decoder.step(packed, &mut out) };
+            match stepped {
+                Ok(used) => self.unread.start += used,
+                Err(broken) => self.failed = Some(broken),
             }
-            self.0 = Some(GzDecoder::new(input));
-        }
-        Ok(0)
-    }
-}
-
-/// The frames of a zstd file, one after the other, skippable ones skipped, checksums checked.
-struct Frames<R> {
-    input: BufReader<R>,
-    decoder: FrameDecoder,
-    open: bool,
-}
-
-/// What lies under an error of the decoder: bytes that are not there, or bytes that are wrong.
-fn broken(error: &(dyn std::error::Error + 'static)) -> io::Error {
-    let io =
-        std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref::<io::Error>());
-    io.map_or(io::ErrorKind::InvalidData, io::Error::kind).into()
-}
-
-impl<R: Read> Frames<R> {
-    fn new(input: BufReader<R>) -> Frames<R> {
-        let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(WINDOW);
-        Frames { input, decoder, open: false }
-    }
-
-    /// Begins the next frame; `false` at the end of the input.
-    fn next_frame(&mut self) -> io::Result<bool> {
-        while !self.input.fill_buf()?.is_empty() {
-            match self.decoder.init(&mut self.input) {
-                Ok(()) => return Ok(true),
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    let length = u64::from(length);
-                    if io::copy(&mut self.input.by_ref().take(length), &mut io::sink())? < length {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                }
-                Err(FrameDecoderError::WindowSizeTooBig { requested, .. }) => {
-                    return Err(io::Error::other(Broken::Window { asked: requested, most: WINDOW }));
-                }
-                Err(error) => return Err(broken(&error)),
+            if ended || self.failed.is_some() {
+                self.decoder = None;
             }
         }
-        Ok(false)
-    }
-}
-
-impl<R: Read> Read for Frames<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if !self.open && !self.next_frame()? {
-                return Ok(0);
-            }
-            self.open = true;
-            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.input, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(|error| broken(&error))?;
-            }
-            let read = self.decoder.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-            self.open = false;
-            let stored = self.decoder.get_checksum_from_data();
-            if stored.is_some() && stored != self.decoder.get_calculated_checksum() {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-        }
+        let width = buffer.len().min(self.plain.len() - self.given);
+        buffer[..width].copy_from_slice(&self.plain[self.given..self.given + width]);
+        self.given += width;
+        Ok(width)
     }
 }
 
@@ -237,7 +139,10 @@ mod tests {
         }
         let skippable = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
         let frame = |part: &str| {
-            ruzstd::encoding::compress_to_vec(part.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest)
+            let mut frame = zstd::Encoder::new(Vec::new(), 1).expect("memory");
+            frame.include_checksum(true).expect("memory");
+            frame.write_all(part.as_bytes()).expect("memory");
+            frame.finish().expect("memory")
         };
         let zstd = [&frame("one\n")[..], &skippable, &frame("two\n")].concat();
         let padded = [&gzip[..], &[0; 700]].concat();

@@ -41,17 +41,14 @@ impl Gzip {
         }
     }
 
-    pub(super) fn push(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
-        while !bytes.is_empty() {
-            let used = match self.state {
-                State::Header => self.header(bytes)?,
-                State::Body => self.body(bytes, out)?,
-                State::Trailer => self.trailer(bytes)?,
-            };
-            self.taken += used as u64;
-            bytes = &bytes[used..];
-        }
-        Ok(())
+    pub(super) fn step(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<usize, Broken> {
+        let used = match self.state {
+            State::Header => self.header(bytes)?,
+            State::Body => self.body(bytes, out)?,
+            State::Trailer => self.trailer(bytes)?,
+        };
+        self.taken += used as u64;
+        Ok(used)
     }
 
     pub(super) fn finish(&mut self, out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {

@@ -4,12 +4,21 @@
 //! What the plain bytes mean is for others; nothing here is written anywhere.
 
 mod gzip;
+#[cfg(feature = "libzstd")]
+mod libzstd;
 mod member;
 mod members;
 mod tar;
+mod window;
 mod zip;
+// The tests hold both to the same.
+#[cfg(any(test, not(feature = "libzstd")))]
 mod zstd;
 
+#[cfg(feature = "libzstd")]
+use self::libzstd::Zstd;
+#[cfg(not(feature = "libzstd"))]
+use self::zstd::Zstd;
 use crate::archive::{Broken, Format};
 
 pub use member::{Fault, Member, Visit};
@@ -21,7 +30,9 @@ pub struct Decoder(Kind);
 enum Kind {
     Plain,
     Gzip(Box<gzip::Gzip>),
-    Zstd(Box<zstd::Zstd>),
+    Zstd(Box<Zstd>),
+    #[cfg(test)]
+    InRust(Box<zstd::Zstd>),
 }
 
 impl Decoder {
@@ -30,7 +41,7 @@ impl Decoder {
         Self(match format {
             None => Kind::Plain,
             Some(Format::Gzip) => Kind::Gzip(Box::new(gzip::Gzip::new())),
-            Some(Format::Zstd) => Kind::Zstd(Box::new(zstd::Zstd::new())),
+            Some(Format::Zstd) => Kind::Zstd(Box::new(Zstd::new())),
         })
     }
 
@@ -40,6 +51,8 @@ impl Decoder {
             Kind::Plain => None,
             Kind::Gzip(_) => Some(Format::Gzip),
             Kind::Zstd(_) => Some(Format::Zstd),
+            #[cfg(test)]
+            Kind::InRust(_) => Some(Format::Zstd),
         }
     }
 
@@ -47,14 +60,28 @@ impl Decoder {
     ///
     /// # Errors
     /// The bytes cannot be unpacked, and why; what came out before was handed on.
-    pub fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
+    pub fn push(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Broken> {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.step(bytes, out)?..];
+        }
+        Ok(())
+    }
+
+    /// Takes some of these packed bytes, and returns how many; where it is none, plain bytes came that they had waited
+    /// for. `out` sees at most a few MiB.
+    ///
+    /// # Errors
+    /// As [`Decoder::push`] says.
+    pub fn step(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<usize, Broken> {
         match &mut self.0 {
             Kind::Plain => {
                 out(bytes);
-                Ok(())
+                Ok(bytes.len())
             }
-            Kind::Gzip(gzip) => gzip.push(bytes, out),
-            Kind::Zstd(zstd) => zstd.push(bytes, out),
+            Kind::Gzip(gzip) => gzip.step(bytes, out),
+            Kind::Zstd(zstd) => zstd.step(bytes, out),
+            #[cfg(test)]
+            Kind::InRust(zstd) => zstd.step(bytes, out),
         }
     }
 
@@ -67,6 +94,8 @@ impl Decoder {
             Kind::Plain => Ok(()),
             Kind::Gzip(gzip) => gzip.finish(out),
             Kind::Zstd(zstd) => zstd.finish(out),
+            #[cfg(test)]
+            Kind::InRust(zstd) => zstd.finish(out),
         }
     }
 }
@@ -168,7 +197,21 @@ mod tests {
     }
 
     fn run(format: Format, packed: &[u8], step: usize) -> (Vec<u8>, Result<(), Broken>) {
-        let mut decoder = Decoder::of(Some(format));
+        let seen = run_with(Decoder::of(Some(format)), packed, step);
+        // Whatever unpacks zstd, the bytes and the end are the same.
+        if format == Format::Zstd {
+            let in_rust = run_with(in_rust(), packed, step);
+            let told = |(plain, end): &(Vec<u8>, _)| format!("{} bytes, {end:?}", plain.len());
+            assert!(in_rust == seen, "step {step}: {} in Rust, {} else", told(&in_rust), told(&seen));
+        }
+        seen
+    }
+
+    fn in_rust() -> Decoder {
+        Decoder(Kind::InRust(Box::new(zstd::Zstd::new())))
+    }
+
+    fn run_with(mut decoder: Decoder, packed: &[u8], step: usize) -> (Vec<u8>, Result<(), Broken>) {
         let mut plain = Vec::new();
         let mut out = |bytes: &[u8]| plain.extend_from_slice(bytes);
         let mut result = Ok(());
@@ -225,16 +268,43 @@ mod tests {
         for (mut packed, format) in [(gzipped(&plain), Format::Gzip), (zstandard(&plain), Format::Zstd)] {
             let last = packed.len() - 6;
             packed[last] ^= 0x55;
-            let (_, result) = run(format, &packed, 999);
-            assert_eq!(result, Err(Broken::Damaged));
+            for decoder in
+                [Decoder::of(Some(format)), in_rust()].into_iter().take(1 + usize::from(format == Format::Zstd))
+            {
+                assert_eq!(run_with(decoder, &packed, 999).1, Err(Broken::Damaged));
+            }
         }
     }
 
     #[test]
     fn a_zstd_window_past_the_limit_is_refused_by_size() {
-        // Descriptor without single segment, window descriptor for 128 MiB: exponent 17, mantissa 0.
-        let header = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 1, 0, 0];
+        // Descriptor without single segment, window descriptor for one power of two more: mantissa 0.
+        let past = u8::try_from(window::LOG + 1 - 10).expect("small") << 3;
+        let header = [0x28, 0xb5, 0x2f, 0xfd, 0x00, past, 1, 0, 0];
         let (_, result) = run(Format::Zstd, &header, 1);
-        assert_eq!(result, Err(Broken::Window { asked: 128 << 20, most: 8 << 20 }));
+        assert_eq!(result, Err(Broken::Window { asked: 2 * window::BYTES, most: window::BYTES }));
+    }
+
+    #[test]
+    fn every_cut_of_zstd_ends_alike_and_no_flipped_bit_passes_whatever_unpacks_it() {
+        let plain = text()[..3_000].to_vec();
+        let frame = zstandard(&plain);
+        let packed = [&frame[..], &[0x5a, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2], &frame[..]].concat();
+        for cut in 0..packed.len() {
+            assert!(
+                run(Format::Zstd, &packed[..cut], 64).1.is_err()
+                    || cut == 0
+                    || cut == frame.len()
+                    || cut == frame.len() + 10
+            );
+            for bit in 0..8 {
+                let mut flipped = packed.clone();
+                flipped[cut] ^= 1 << bit;
+                for decoder in [Decoder::of(Some(Format::Zstd)), in_rust()] {
+                    let (seen, end) = run_with(decoder, &flipped, 64);
+                    assert!(end.is_err() || seen == plain.repeat(2) || seen == plain, "byte {cut}, bit {bit}: {end:?}");
+                }
+            }
+        }
     }
 }
