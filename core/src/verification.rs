@@ -1,21 +1,28 @@
 //! Is a backup what its manifest says? What is wrong with a stored file, what recovery would make of it, and what the
 //! report on the whole says. Shared by all who verify backups, so that they come to the same verdict.
 //!
-//! Reading, unpacking and scanning the files is for whoever has them.
+//! Reading the files and scanning their lines is for whoever has them.
 
+mod damage;
+mod inside;
+mod read_back;
+mod stored;
 pub mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::escape::escape;
 use crate::finding::{self, Reason};
-use crate::manifest::{self, Blocks, Content, Manifest, StoredFile};
+use crate::manifest::{self, Content, Manifest, StoredFile};
 use crate::report::{FileReport, Report, Role};
 use crate::summary::Summary;
 use crate::sums::{self, Sums};
+
+pub use damage::Damage;
+pub use inside::{Inside, Piece, Seen};
+pub use read_back::ReadBack;
+pub use stored::{Stored, format};
 
 /// Why a backup is not verified: one of the two files that describe it cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,112 +58,6 @@ pub fn open(manifest: &[u8], manifest_sha256: &str, sums: &[u8]) -> Result<Manif
 pub fn sums_of(manifest: &Manifest, manifest_sha256: &str) -> Sums {
     let files = manifest.files.iter().map(|file| (file.stored.clone(), file.stored_sha256.clone()));
     files.chain([(manifest::NAME.to_owned(), manifest_sha256.to_owned())]).collect()
-}
-
-/// What is wrong with a stored file.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Damage {
-    /// The stored file.
-    pub file: String,
-    /// Where its content first differs, in bytes, as far as the checksums of its stretches tell.
-    pub offset: Option<u64>,
-    /// How many bytes from there on are in doubt.
-    pub length: Option<u64>,
-    /// What happened.
-    pub detail: String,
-    /// Whether recovery would bring back what the file held.
-    pub recovery: String,
-}
-
-impl Damage {
-    /// A stored file of which there is nothing to read.
-    pub fn gone(file: &StoredFile, why: &str) -> Damage {
-        Damage {
-            file: file.stored.clone(),
-            offset: None,
-            length: None,
-            detail: escape(why.as_bytes()),
-            recovery: "nothing of it can be brought back from here".into(),
-        }
-    }
-}
-
-/// What came of reading a stored file to its end.
-#[derive(Debug)]
-pub struct ReadBack<'a> {
-    /// Size in bytes of the stored file.
-    pub stored_bytes: u64,
-    /// SHA-256 of the stored file.
-    pub stored_sha256: String,
-    /// Size in bytes of its content.
-    pub bytes: u64,
-    /// SHA-256 of its content.
-    pub sha256: String,
-    /// Checksums of the stretches of its content.
-    pub blocks: Blocks,
-    /// Why it could not be read or unpacked to its end.
-    pub failed: Option<String>,
-    /// What a scan of it found, when it holds lines.
-    pub summary: Option<&'a Summary>,
-    /// Whether a compressed log in it could not be unpacked to its end.
-    pub cut_short: bool,
-}
-
-impl ReadBack<'_> {
-    /// What is wrong with the file, if anything is.
-    pub fn damage(&self, manifest: &Manifest, file: &StoredFile) -> Option<Damage> {
-        let same = self.sha256 == file.sha256
-            && self.bytes == file.bytes
-            && self.stored_sha256 == file.stored_sha256
-            && self.stored_bytes == file.stored_bytes;
-        let (size, written) = (self.stored_bytes, file.stored_bytes);
-        let detail = match &self.failed {
-            None if same => return None,
-            Some(error) => format!("it cannot be read past byte {} of its content: {error}", self.bytes),
-            None if size < written => format!("it has {size} bytes where {written} were written"),
-            None if size > written => format!("it has {size} bytes, more than the {written} that were written"),
-            None => "its bytes are not those that were written".into(),
-        };
-        let place = first_difference(&file.blocks, &self.blocks, file.bytes, self.bytes);
-        Some(Damage {
-            file: file.stored.clone(),
-            offset: place.map(|(offset, _)| offset),
-            length: place.map(|(_, length)| length),
-            detail: escape(detail.as_bytes()),
-            recovery: prospects(manifest, file, self.summary, self.cut_short),
-        })
-    }
-}
-
-/// The first stretch, offset and length, whose checksum differs.
-fn first_difference(written: &Blocks, read: &Blocks, bytes: u64, bytes_read: u64) -> Option<(u64, u64)> {
-    let count = bytes.max(bytes_read).div_ceil(written.bytes.max(1));
-    let at = (0..count).find(|index| {
-        let index = usize::try_from(*index).unwrap_or(usize::MAX);
-        written.get(index) != read.get(index) || read.get(index).is_none()
-    })?;
-    let offset = at * written.bytes;
-    Some((offset, written.bytes.min(bytes.max(bytes_read) - offset)))
-}
-
-/// What recovery would make of the damaged content, in a sentence.
-fn prospects(manifest: &Manifest, file: &StoredFile, now: Option<&Summary>, cut_short: bool) -> String {
-    let then = manifest.scan.files.iter().find(|report| report.path == file.path);
-    let (Some(now), Some(then)) = (now, then) else {
-        return "it holds no records that recovery could judge".into();
-    };
-    let (kept, held) = (now.records.total() + now.salvageable, then.records.total() + then.salvageable);
-    if cut_short || kept < held {
-        return format!("recovery would bring back {kept} of its {held} records");
-    }
-    if now.anomalies > then.anomaly_count {
-        return format!("recovery would keep all of its {held} records");
-    }
-    format!(
-        "every line is still a record, so recovery would keep all {held} and cannot tell which one is wrong: \
-         use another backup"
-    )
 }
 
 /// The files that the manifest does not know, sorted, from the paths in the backup's folder. Of a folder that it does

@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::text;
 
-pub(crate) use crate::stored::Stored;
+pub(crate) use papyra_core::verification::Stored;
 
 /// A backup under verification: its manifest, and what was found wrong so far.
 pub(crate) struct Backup {

@@ -10,13 +10,11 @@ use papyra_core::manifest::{Manifest, StoredFile};
 use papyra_core::records::Records;
 use papyra_core::scan::{Record, Scanner};
 use papyra_core::unpack::Input;
-use papyra_core::verification;
+use papyra_core::verification::{self, Piece, Stored};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::stored::Stored;
 use crate::text;
-use crate::watch::Piece;
 
 /// Two sides, the older one first, each with its logs.
 #[wasm_bindgen]

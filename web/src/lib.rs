@@ -22,8 +22,6 @@ mod opening;
 mod records;
 mod redis;
 mod scanner;
-#[cfg(feature = "explore")]
-mod stored;
 mod watch;
 
 use std::collections::BTreeMap;

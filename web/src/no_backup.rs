@@ -2,9 +2,8 @@
 
 use papyra_core::report::{FileReport, Report};
 use papyra_core::summary::Summary;
+use papyra_core::verification::Piece;
 use serde::Serialize;
-
-use crate::watch::Piece;
 
 #[derive(Serialize)]
 pub(crate) enum Backup {}

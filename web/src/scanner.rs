@@ -13,12 +13,13 @@ use papyra_core::sniff;
 use papyra_core::summary::Summary;
 use papyra_core::timeline::Timeline;
 use papyra_core::unpack::Input;
+use papyra_core::verification::Piece;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::backup::{Backup, Stored};
 use crate::details::{Described, Details, Done, Found, Listing, Told};
 use crate::opening::{Opening, Set, Whole};
-use crate::watch::{Piece, Text, Watch};
+use crate::watch::{Text, Watch};
 use crate::{CALENDAR, DAY, text};
 
 /// Scans files one after the other, in the order in which they were named.

@@ -7,6 +7,7 @@ use papyra_core::plan::Plan;
 use papyra_core::scan::{Flow, Record, Scanner, Sink, Step};
 use papyra_core::sniff;
 use papyra_core::timeline::Timeline;
+use papyra_core::verification::Piece;
 
 /// Parts of a plan that are kept; a file with more damage than that is for the command line.
 const MOST_PARTS: usize = 250_000;
@@ -29,16 +30,6 @@ pub(crate) struct Gathered {
     /// Findings not yet shown, of which a file gets only so many.
     pub(crate) fresh: Vec<Finding>,
     pub(crate) room: usize,
-}
-
-/// Lines on their way to the scan.
-#[derive(Clone, Copy)]
-pub(crate) struct Piece<'a> {
-    pub(crate) plain: &'a [u8],
-    /// How far into a packed file its packed bytes are; `None` when the lines are the file's bytes.
-    pub(crate) packed_at: Option<u64>,
-    /// For records of streams, which come whole: the time of each, in seconds.
-    pub(crate) times: &'a [f64],
 }
 
 pub(crate) struct Watch<'a> {

@@ -1,7 +1,7 @@
 //! Verifying a backup of streams: is what lies in an undamaged file what the manifest says, and what could still be had
 //! from a damaged one?
 
-use super::Damage;
+use super::damage::Damage;
 use crate::escape::escape;
 use crate::manifest::{Compression, Content, Manifest, StoredFile};
 use crate::redis::look::{Payload, Streams};

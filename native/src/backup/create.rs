@@ -19,7 +19,6 @@ use super::guard::{self, Backups};
 use super::pass::{BLOCK, Passed};
 use super::series::Filing;
 use super::snapshot::{self, Archive, Snapshot};
-use super::stored::Inside;
 use super::unfinished::{About, Attributes, Finished, Incoming, Unfinished};
 use super::writing::{nanoseconds, origin};
 use crate::TOOL;
@@ -194,8 +193,9 @@ impl<'a> Making<'a> {
         if part.packed()?.is_some() {
             let end = identity(part.file, &path)?.size;
             let mut source = Stretch { file: part.file, at: 0, end };
-            let inside = self.store(part.name, Content::Archive, part.file, &mut source, &path, None)?.1;
-            return Ok(if let Inside::Archive(summary, _) = inside { summary } else { Summary::default() });
+            return Ok(self
+                .store(part.name, Content::Archive, part.file, &mut source, &path, self.effort.max_findings)?
+                .summary);
         }
         let most = if part.is_member { self.effort.max_findings } else { 0 };
         let seen = match part.seen {
@@ -210,7 +210,7 @@ impl<'a> Making<'a> {
         let mut end = settled_end(part.file, &path, seen.size)?;
         loop {
             let mut source = Stretch { file: part.file, at: 0, end };
-            let passed = self.store(part.name, Content::Log, part.file, &mut source, &path, Some(most))?.0;
+            let passed = self.store(part.name, Content::Log, part.file, &mut source, &path, most)?;
             let now = identity(part.file, &path)?;
             if passed.bytes < end || now.size < seen.size || (now.size == seen.size && now.modified != seen.modified) {
                 let text = format!("{} was rewritten while it was copied: try again", show(&path));
@@ -232,7 +232,7 @@ impl<'a> Making<'a> {
                 file.source.seen_bytes = seen.size;
                 file.source.cut = grew.then_some(end);
             }
-            return Ok(passed.summary.unwrap_or_default());
+            return Ok(passed.summary);
         }
     }
 
@@ -241,12 +241,10 @@ impl<'a> Making<'a> {
         let path = self.snapshot.folder.join(&archive.name);
         let end = identity(&archive.file, &path)?.size;
         let mut source = Stretch { file: &archive.file, at: 0, end };
-        let (_, scanned) = self.store(&archive.name, Content::Archive, &archive.file, &mut source, &path, None)?;
-        let (summary, ended) = match scanned {
-            Inside::Archive(summary, ended) => (summary, ended),
-            _ => (Summary::default(), Ok(())),
-        };
-        Ok(crate::archive::report(&archive.name, archive.format, summary, ended))
+        let most = self.effort.max_findings;
+        let passed = self.store(&archive.name, Content::Archive, &archive.file, &mut source, &path, most)?;
+        let ended = passed.seen.broken.map_or(Ok(()), |broken| Err(std::io::Error::other(broken)));
+        Ok(crate::archive::report(&archive.name, archive.format, passed.summary, ended))
     }
 
     /// Copies what recovery has cut out and moved aside, if that is wanted.
@@ -270,7 +268,7 @@ impl<'a> Making<'a> {
                 let path = folder.join(&inner);
                 let end = identity(&file, &path)?.size;
                 let mut source = Stretch { file: &file, at: 0, end };
-                self.store(&format!("{name}/{inner}"), Content::Other, &file, &mut source, &path, None)?;
+                self.store(&format!("{name}/{inner}"), Content::Other, &file, &mut source, &path, 0)?;
             }
         }
         Ok(())
@@ -283,8 +281,8 @@ impl<'a> Making<'a> {
         from: &File,
         source: &mut Stretch<'_>,
         path: &Path,
-        scan: Option<usize>,
-    ) -> Result<(Passed, Inside)> {
+        max_findings: usize,
+    ) -> Result<Passed> {
         let stat = from.stat().map_err(|error| Error::cannot_read(path, 0, &error))?;
         let access = Access::of(from).map_err(|error| Error::cannot_read(path, 0, &error))?;
         let end = source.end;
@@ -295,7 +293,7 @@ impl<'a> Making<'a> {
             path,
             bytes: source,
             is_large: end > BLOCK as u64,
-            scan,
+            max_findings,
             payload: None,
             attributes: Attributes { access, uid: stat.owner, modified_ns: nanoseconds(stat.modified) },
             origin: origin(&stat, end),

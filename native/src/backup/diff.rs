@@ -9,10 +9,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use papyra_core::diff::{Diff, Item, LogDiff, Spot, compare, holds_streams, left_out, pairs};
 use papyra_core::manifest::{Content, StoredFile};
 use papyra_core::scan::{Flow, Record};
+use papyra_core::verification;
 use sha2::{Digest, Sha256};
 
 use super::pass::Hashed;
-use super::stored::unpacked;
 use super::{Backup, is_backup, names, remote, repository};
 use crate::TOOL;
 use crate::archive::{self, Format};
@@ -201,7 +201,7 @@ pub(super) fn each_stored(
     let mut opened = backup.files.read(&file.stored)?;
     let mut stored = Hashed::new(&mut opened);
     let most = file.bytes.saturating_add(1);
-    let content: Box<dyn Read + '_> = match unpacked(file.compression) {
+    let content: Box<dyn Read + '_> = match verification::format(file.compression) {
         None => Box::new((&mut stored).take(most)),
         Some(format) => Box::new(archive::unpack(format, &mut stored).take(most)),
     };

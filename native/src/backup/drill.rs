@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::time::Instant;
 
-use papyra_core::manifest::{Content, StoredFile};
+use papyra_core::manifest::StoredFile;
 use papyra_core::report::Report;
-use papyra_core::verification;
+use papyra_core::verification::{self, Inside};
 
 pub use super::drilled::Drill;
 use super::drilled::Scratch;
 use super::pass::{BLOCK, Task, pass};
 use super::restore::fill;
-use super::stored::{Inside, look_inside};
 use super::{Backup, guard, redis, seconds_since};
 use crate::TOOL;
 use crate::disk::Folder;
@@ -58,11 +57,16 @@ fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &m
             None => folder.read(&file.path)?,
             Some((inner, name)) => folder.existing_subfolder(inner)?.read(name)?,
         };
-        let scan = (file.content == Content::Log).then_some(effort.max_findings);
-        let threads = effort.threads > 1 && file.bytes > BLOCK as u64;
         let mut source = &opened;
-        let task = Task { source: &mut source, copy: None, scan, block: BLOCK as u64, threads, progress: &|_| {} };
-        let (passed, inside) = pass(task, |tap| look_inside(file.content, None, &file.path, tap, effort));
+        let passed = pass(Task {
+            source: &mut source,
+            copy: None,
+            inside: Inside::new(file.content, None, &file.path, effort.max_findings),
+            max_findings: effort.max_findings,
+            block: BLOCK as u64,
+            threads: effort.threads > 1 && file.bytes > BLOCK as u64,
+            progress: &|_| {},
+        });
         if let Some(error) = &passed.read_error {
             return Err(Error::cannot_read(&folder.join(&file.path), passed.bytes, error));
         }
@@ -70,10 +74,7 @@ fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &m
         if (passed.bytes, &passed.sha256) != (file.bytes, &file.sha256) {
             differs("the restored bytes are not those of the manifest".into());
         }
-        let summary = match inside {
-            Inside::Archive(summary, _) => Some(summary),
-            _ => passed.summary,
-        };
+        let summary = passed.seen.holds_lines.then_some(passed.summary);
         if let Some(report) = verification::file_report(&backup.manifest, file, summary) {
             if let Some((then, now)) =
                 counts(backup, file).filter(|then| *then != counts_of(&report)).map(|then| (then, counts_of(&report)))

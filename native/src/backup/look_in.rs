@@ -5,10 +5,10 @@ use std::io::{self, Read, Write};
 use papyra_core::escape::escape;
 use papyra_core::manifest::StoredFile;
 use papyra_core::report::{Report, Role};
+use papyra_core::verification;
 
 use super::Backup;
 use super::pass::Hashed;
-use super::stored::unpacked;
 use crate::TOOL;
 use crate::archive;
 use crate::error::{Code, Error, Result, show};
@@ -50,7 +50,7 @@ impl Backup {
         let mut opened = self.files.read(&file.stored)?;
         let mut stored = Hashed::new(&mut opened);
         let most = file.bytes.saturating_add(1);
-        let mut content = Hashed::new(match unpacked(file.compression) {
+        let mut content = Hashed::new(match verification::format(file.compression) {
             None => Box::new(&mut stored) as Box<dyn Read>,
             Some(format) => Box::new(archive::unpack(format, &mut stored)),
         });

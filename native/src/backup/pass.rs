@@ -11,6 +11,7 @@ use papyra_core::digest::{Hashes, hex};
 use papyra_core::manifest::Blocks;
 use papyra_core::scan::Scanner;
 use papyra_core::summary::Summary;
+use papyra_core::verification::{Inside, Seen};
 use sha2::{Digest, Sha256};
 
 pub(super) use papyra_core::digest::sha256;
@@ -27,8 +28,10 @@ pub(super) struct Task<'a> {
     pub(super) source: &'a mut dyn Read,
     /// Where they go, as they are.
     pub(super) copy: Option<&'a mut dyn Write>,
-    /// Scan them as lines and list at most so many findings.
-    pub(super) scan: Option<usize>,
+    /// Looks into them.
+    pub(super) inside: Inside,
+    /// How many findings are listed of the lines in them.
+    pub(super) max_findings: usize,
     /// The stretch's length in bytes for checksums.
     pub(super) block: u64,
     /// Whether to hash and scan on other threads.
@@ -43,28 +46,46 @@ pub(super) struct Passed {
     pub(super) bytes: u64,
     pub(super) sha256: String,
     pub(super) blocks: Blocks,
-    pub(super) summary: Option<Summary>,
+    /// What a scan of the lines in them found.
+    pub(super) summary: Summary,
+    pub(super) seen: Seen,
     /// Reading stopped here, at byte `bytes`.
     pub(super) read_error: Option<io::Error>,
     /// Writing the copy stopped here.
     pub(super) write_error: Option<io::Error>,
 }
 
-/// The bytes of a pass, for whoever wants them besides. Reading from it drives the pass.
-pub(super) struct Tap<'a> {
+/// Reads chunk after chunk and hands them on.
+struct Reading<'a> {
     source: &'a mut dyn Read,
     copy: Option<&'a mut dyn Write>,
     progress: &'a (dyn Fn(u64) + Sync),
     slots: Vec<Arc<Chunk>>,
     workers: Vec<Worker>,
-    inline: Option<(Hashes, Option<Scanner>)>,
     chunks: usize,
     bytes: u64,
-    /// What of the newest chunk was handed out by [`Read::read`].
-    handed: usize,
     ended: bool,
     read_error: Option<io::Error>,
     write_error: Option<io::Error>,
+}
+
+/// Looks into the bytes, and scans the lines in them.
+struct Looking {
+    inside: Inside,
+    scanner: Scanner,
+}
+
+impl Looking {
+    fn feed(&mut self, bytes: &[u8]) {
+        let Looking { inside, scanner } = self;
+        inside.push(bytes, None, &mut |piece| _ = scanner.push(piece.plain, &mut ()));
+    }
+
+    fn finish(self) -> (Summary, Seen) {
+        let Looking { mut inside, mut scanner } = self;
+        inside.finish(&mut |piece| _ = scanner.push(piece.plain, &mut ()));
+        (scanner.finish(&mut ()), inside.seen())
+    }
 }
 
 struct Chunk {
@@ -79,58 +100,51 @@ struct Worker {
     finished: usize,
 }
 
-/// Carries a pass out. `drain` may read the bytes from the tap; what it leaves is read afterwards all the same.
-pub(super) fn pass<T>(task: Task<'_>, drain: impl FnOnce(&mut Tap<'_>) -> T) -> (Passed, T) {
-    let hashes = Hashes::new(task.block);
-    let scanner = task.scan.map(|most| Scanner::new(0, most));
-    let mut tap = Tap {
+/// Carries a pass out.
+pub(super) fn pass(task: Task<'_>) -> Passed {
+    let mut hashes = Hashes::new(task.block);
+    let mut looking = Looking { inside: task.inside, scanner: Scanner::new(0, task.max_findings) };
+    let mut reading = Reading {
         source: task.source,
         copy: task.copy,
         progress: task.progress,
         slots: Vec::new(),
         workers: Vec::new(),
-        inline: None,
         chunks: 0,
         bytes: 0,
-        handed: 0,
         ended: false,
         read_error: None,
         write_error: None,
     };
-    let (drained, hashes, summary) = if task.threads {
-        std::thread::scope(|scope| {
+    if task.threads {
+        (hashes, looking) = std::thread::scope(|scope| {
             let (worker, chunks, done) = Worker::new();
-            tap.workers.push(worker);
+            reading.workers.push(worker);
             let hashing = scope.spawn(move || {
-                let mut hashes = hashes;
                 each(&chunks, &done, |bytes| hashes.feed(bytes));
                 hashes
             });
-            let scanning = scanner.map(|mut scanner| {
-                let (worker, chunks, done) = Worker::new();
-                tap.workers.push(worker);
-                scope.spawn(move || {
-                    each(&chunks, &done, |bytes| _ = scanner.push(bytes, &mut ()));
-                    scanner.finish(&mut ())
-                })
+            let (worker, chunks, done) = Worker::new();
+            reading.workers.push(worker);
+            let scanning = scope.spawn(move || {
+                each(&chunks, &done, |bytes| looking.feed(bytes));
+                looking
             });
-            let drained = drain(&mut tap);
-            tap.exhaust();
-            tap.workers.clear();
+            reading.exhaust(&mut |_| {});
+            reading.workers.clear();
             let hashes = hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let summary = scanning.map(|s| s.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            (drained, hashes, summary)
-        })
+            (hashes, scanning.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
     } else {
-        tap.inline = Some((hashes, scanner));
-        let drained = drain(&mut tap);
-        tap.exhaust();
-        let (hashes, scanner) = tap.inline.take().unwrap_or_else(|| (Hashes::new(task.block), None));
-        (drained, hashes, scanner.map(|scanner| scanner.finish(&mut ())))
-    };
+        reading.exhaust(&mut |bytes| {
+            hashes.feed(bytes);
+            looking.feed(bytes);
+        });
+    }
     let (sha256, blocks) = hashes.finish();
-    let Tap { bytes, read_error, write_error, .. } = tap;
-    (Passed { bytes, sha256, blocks, summary, read_error, write_error }, drained)
+    let (summary, seen) = looking.finish();
+    let Reading { bytes, read_error, write_error, .. } = reading;
+    Passed { bytes, sha256, blocks, summary, seen, read_error, write_error }
 }
 
 fn each(chunks: &Receiver<Arc<Chunk>>, done: &SyncSender<()>, mut work: impl FnMut(&[u8])) {
@@ -151,12 +165,15 @@ impl Worker {
     }
 }
 
-impl Tap<'_> {
-    /// The next chunk; `None` at the end, or when reading or writing failed.
-    fn next(&mut self) -> Option<&[u8]> {
-        if self.ended {
-            return None;
+impl Reading<'_> {
+    /// Reads to the end, or to where reading or writing fails. The workers get all of it, and so does `here`.
+    fn exhaust(&mut self, here: &mut dyn FnMut(&[u8])) {
+        while !self.ended {
+            self.chunk(here);
         }
+    }
+
+    fn chunk(&mut self, here: &mut dyn FnMut(&[u8])) {
         let at = self.chunks % SLOTS;
         if self.slots.len() <= at {
             self.slots.push(Arc::new(Chunk { bytes: vec![0; BLOCK], length: 0 }));
@@ -167,7 +184,11 @@ impl Tap<'_> {
             }
         }
         // A worker lets go of a chunk before it says so.
-        let chunk = Arc::get_mut(&mut self.slots[at])?;
+        let Some(chunk) = Arc::get_mut(&mut self.slots[at]) else {
+            // It is gone without having said so: it has panicked, which its join will tell.
+            self.ended = true;
+            return;
+        };
         chunk.length = 0;
         while chunk.length < chunk.bytes.len() {
             match self.source.read(&mut chunk.bytes[chunk.length..]) {
@@ -183,7 +204,7 @@ impl Tap<'_> {
         let length = chunk.length;
         self.ended = length < BLOCK;
         if length == 0 {
-            return None;
+            return;
         }
         self.bytes += length as u64;
         (self.progress)(length as u64);
@@ -192,12 +213,7 @@ impl Tap<'_> {
             _ = worker.chunks.send(Arc::clone(&self.slots[at]));
         }
         let bytes = &self.slots[at].bytes[..length];
-        if let Some((hashes, scanner)) = &mut self.inline {
-            hashes.feed(bytes);
-            if let Some(scanner) = scanner {
-                _ = scanner.push(bytes, &mut ());
-            }
-        }
+        here(bytes);
         if let Some(copy) = &mut self.copy
             && let Err(error) = copy.write_all(bytes)
         {
@@ -205,27 +221,6 @@ impl Tap<'_> {
             self.ended = true;
         }
         self.chunks += 1;
-        self.handed = 0;
-        Some(bytes)
-    }
-
-    fn exhaust(&mut self) {
-        while self.next().is_some() {}
-    }
-}
-
-impl Read for Tap<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let newest = |chunks: usize| (chunks + SLOTS - 1) % SLOTS;
-        let length = |tap: &Self| tap.slots.get(newest(tap.chunks)).map_or(0, |chunk| chunk.length);
-        if (self.chunks == 0 || self.handed == length(self)) && self.next().is_none() {
-            return Ok(0);
-        }
-        let chunk = &self.slots[newest(self.chunks)];
-        let width = buffer.len().min(chunk.length - self.handed);
-        buffer[..width].copy_from_slice(&chunk.bytes[self.handed..self.handed + width]);
-        self.handed += width;
-        Ok(width)
     }
 }
 
@@ -279,31 +274,26 @@ impl<T: Write> Write for Hashed<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use papyra_core::manifest::Content;
 
     #[test]
-    fn threads_pieces_and_readers_change_nothing() {
+    fn threads_change_nothing() {
         let line = b"{\"kind\": \"event\"}\n";
         let bytes: Vec<u8> = line.iter().copied().cycle().take(3 * BLOCK + BLOCK / 3).collect();
         let mut results = Vec::new();
-        for (threads, read_along) in [(false, false), (false, true), (true, false), (true, true)] {
+        for threads in [false, true] {
             let mut copy = Vec::new();
             let mut source = &bytes[..];
-            let task = Task {
+            let passed = pass(Task {
                 source: &mut source,
                 copy: Some(&mut copy),
-                scan: Some(3),
+                inside: Inside::new(Content::Log, None, "log", 3),
+                max_findings: 3,
                 block: BLOCK as u64,
                 threads,
                 progress: &|_| {},
-            };
-            let (passed, along) = pass(task, |tap| {
-                let mut along = Vec::new();
-                if read_along {
-                    tap.read_to_end(&mut along).expect("memory");
-                }
-                along
             });
-            assert!(copy == bytes && (along == bytes) == read_along);
+            assert!(copy == bytes);
             assert_eq!((passed.bytes, passed.blocks.crc32.len()), (bytes.len() as u64, 4 * 8));
             assert_eq!(passed.sha256, sha256(&bytes));
             results.push(format!("{:?}", (passed.summary, passed.blocks)));

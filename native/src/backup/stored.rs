@@ -3,22 +3,22 @@
 use crate::disk::File;
 use std::io::{self, Read, Write};
 
-use papyra_core::manifest::{Compression, Content, StoredFile};
+use papyra_core::manifest::StoredFile;
 use papyra_core::report::FileReport;
 use papyra_core::summary::Summary;
-use papyra_core::verification::{self, streams};
+use papyra_core::verification::{self, Inside, streams};
 
 pub use papyra_core::verification::Damage;
 
 use super::access::Access;
 use super::files::Look;
-use super::pass::{Hashed, Passed, Task, pass};
-use super::redis::{Payload, Streams, look};
+use super::pass::{BLOCK, Hashed, Task, pass};
+use super::redis::Streams;
 use super::writing::Sparse;
 use super::{Backup, remote};
-use crate::archive::{self, Format};
+use crate::archive;
 use crate::error::{Error, Result};
-use crate::reading::{self, Effort};
+use crate::reading::Effort;
 
 /// A stored file that was read to its end.
 #[derive(Debug, Default)]
@@ -73,20 +73,23 @@ fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Ef
     let access = opened.access().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     let mut stored = Hashed::new(&mut opened);
     let mut sparse = copy.map(Sparse::new);
-    let to = sparse.as_mut().map(|sparse| sparse as &mut dyn Write);
-    let threads = effort.threads > 1 && file.bytes > super::pass::BLOCK as u64;
     // One byte more than there may be shows that there are more.
     let most = file.bytes.saturating_add(1);
     let payload = streams::payload(&backup.manifest, file);
-    let (passed, inside) = match unpacked(file.compression) {
-        None => {
-            let mut source = (&mut stored).take(most);
-            run(file, payload, &mut source, to, threads, effort)
-        }
-        Some(format) => {
-            let mut source = archive::unpack(format, &mut stored).take(most);
-            run(file, payload, &mut source, to, threads, effort)
-        }
+    let passed = {
+        let mut source: Box<dyn Read + '_> = match verification::format(file.compression) {
+            None => Box::new((&mut stored).take(most)),
+            Some(format) => Box::new(archive::unpack(format, &mut stored).take(most)),
+        };
+        pass(Task {
+            source: &mut source,
+            copy: sparse.as_mut().map(|sparse| sparse as &mut dyn Write),
+            inside: Inside::new(file.content, payload, &file.path, effort.max_findings),
+            max_findings: effort.max_findings,
+            block: file.blocks.bytes,
+            threads: effort.threads > 1 && file.bytes > BLOCK as u64,
+            progress: effort.progress,
+        })
     };
     if let Some(error) = passed.write_error {
         return Err(Error::cannot_write("write the copy of", &path, error));
@@ -100,94 +103,20 @@ fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Ef
     if let Some(error) = unread {
         return Err(opened.failed(&path, stored_bytes, &error));
     }
-    let mut seen = None;
-    let (scanned, ended) = match inside {
-        Inside::Nothing => (passed.summary.clone(), Ok(())),
-        Inside::Archive(summary, ended) => (Some(summary), ended),
-        Inside::Streams(Ok(Ok(read))) => {
-            seen = Some(Box::new(read));
-            (None, Ok(()))
-        }
-        Inside::Streams(Ok(Err(error))) => (None, Err(error)),
-        Inside::Streams(Err(error)) => (None, Err(io::Error::other(error.to_string()))),
-    };
-    let mut failed =
-        passed.read_error.as_ref().map(ToString::to_string).or_else(|| Some(rest.as_ref().err()?.to_string()));
-    if payload.is_some() && failed.is_none() {
-        failed = ended.as_ref().err().map(ToString::to_string);
-    }
+    let holds_lines = passed.seen.holds_lines;
     let read = verification::ReadBack {
         stored_bytes,
         stored_sha256,
         bytes: passed.bytes,
         sha256: passed.sha256,
         blocks: passed.blocks,
-        failed,
-        summary: scanned.as_ref(),
-        cut_short: ended.is_err(),
+        failed: passed.read_error.or_else(|| rest.err()).map(|error| error.to_string()),
+        summary: Some(&passed.summary),
     };
-    let mut damage = read.damage(&backup.manifest, file);
+    let (mut damage, streams) = read.judge(&backup.manifest, file, passed.seen, remote::is_remote(&backup.path));
     if let (Some(damage), Some(why)) = (&mut damage, opened.damage()) {
         damage.detail = format!("{why}; {}", damage.detail);
     }
-    if payload.is_some() {
-        damage = streams::judge(&backup.manifest, file, damage, seen.as_deref(), remote::is_remote(&backup.path));
-    }
-    Ok(ReadBack { summary: scanned, streams: seen, damage, access: Some(access) })
-}
-
-/// What a file shows that is more than lines of a log.
-#[derive(Debug)]
-pub(super) enum Inside {
-    Nothing,
-    /// What a compressed log unpacks to, and how unpacking ended.
-    Archive(Summary, std::result::Result<(), io::Error>),
-    /// The streams of a payload; the inner error is that of reading the bytes.
-    Streams(Result<io::Result<Streams>>),
-}
-
-fn run<'a>(
-    file: &StoredFile,
-    payload: Option<Payload<'a>>,
-    source: &'a mut dyn Read,
-    copy: Option<&'a mut dyn Write>,
-    threads: bool,
-    effort: Effort<'a>,
-) -> (Passed, Inside) {
-    let scan = (file.content == Content::Log).then_some(effort.max_findings);
-    let task = Task { source, copy, scan, block: file.blocks.bytes, threads, progress: effort.progress };
-    pass(task, |tap| look_inside(file.content, payload, &file.path, tap, effort))
-}
-
-/// Scans what a compressed log unpacks to, and the streams of a payload.
-pub(super) fn look_inside(
-    content: Content,
-    payload: Option<Payload<'_>>,
-    name: &str,
-    bytes: &mut dyn Read,
-    effort: Effort<'_>,
-) -> Inside {
-    if let Some(payload) = payload {
-        return Inside::Streams(look(payload, name, bytes, effort));
-    }
-    if content != Content::Archive {
-        return Inside::Nothing;
-    }
-    let mut head = Vec::new();
-    if let Err(error) = bytes.take(4).read_to_end(&mut head) {
-        return Inside::Archive(Summary::default(), Err(error));
-    }
-    let Some(format) = Format::of(&head) else { return Inside::Nothing };
-    let quiet = Effort { progress: &|_| {}, ..effort };
-    let (summary, ended) = reading::scan_stream(archive::unpack(format, head.chain(bytes)), quiet, &mut ());
-    Inside::Archive(summary, ended)
-}
-
-/// The archive format of a stored file.
-pub(super) fn unpacked(compression: Compression) -> Option<Format> {
-    match compression {
-        Compression::None => None,
-        Compression::Gzip => Some(Format::Gzip),
-        Compression::Zstd => Some(Format::Zstd),
-    }
+    let summary = holds_lines.then_some(passed.summary);
+    Ok(ReadBack { summary, streams: streams.map(Box::new), damage, access: Some(access) })
 }

@@ -12,7 +12,7 @@ use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origi
 use papyra_core::report::Report;
 use papyra_core::summary::Summary;
 use papyra_core::sums;
-use papyra_core::verification::sums_of;
+use papyra_core::verification::{self, Inside, sums_of};
 
 use super::access::Access;
 use super::brief::Brief;
@@ -23,9 +23,8 @@ use super::redis::Payload;
 use super::repository::{packing, packing::Packing};
 use super::series::Filing;
 use super::share::Last;
-use super::stored::{Inside, look_inside};
 use super::under_way::{Hidden, PATIENCE, hidden};
-use super::writing::pack;
+use super::writing::Packer;
 use super::{clear_leftovers, rfc3339};
 use crate::TOOL;
 use crate::disk::{File, sys};
@@ -66,9 +65,9 @@ pub(super) struct Incoming<'a> {
     pub(super) bytes: &'a mut dyn Read,
     /// Large enough for threads.
     pub(super) is_large: bool,
-    /// Scan it as lines, and list at most so many findings.
-    pub(super) scan: Option<usize>,
-    /// Look through it as streams; only for what is stored as it is.
+    /// How many findings are listed of the lines in it.
+    pub(super) max_findings: usize,
+    /// What it is, if it holds streams that are to be read.
     pub(super) payload: Option<Payload<'a>>,
     pub(super) attributes: Attributes,
     pub(super) origin: Origin,
@@ -152,8 +151,9 @@ impl<'a> Unfinished<'a> {
     }
 
     /// Writes one file.
-    pub(super) fn store(&mut self, file: Incoming<'_>, effort: Effort<'_>) -> Result<(Passed, Inside)> {
-        let Incoming { name, content, compression, path, bytes, is_large, scan, payload, attributes, origin } = file;
+    pub(super) fn store(&mut self, file: Incoming<'_>, effort: Effort<'_>) -> Result<Passed> {
+        let Incoming { name, content, compression, path, bytes, is_large, max_findings, payload, attributes, origin } =
+            file;
         // A repository compresses by itself.
         let compression = if matches!(self.to, To::Repository(_)) { Compression::None } else { compression };
         let stored = format!("{name}{}", compression.suffix());
@@ -164,28 +164,39 @@ impl<'a> Unfinished<'a> {
             To::Folder(hidden) => Output::File(hidden.create(&stored)?),
             To::Repository(packing) => Output::Blobs(Box::new(packing.file()?)),
         };
-        let threads = effort.threads > 1 && is_large;
-        let task = |source, copy| Task { source, copy, scan, block: BLOCK as u64, threads, progress: effort.progress };
-        let mut packed = None;
-        let (passed, scanned) = {
+        let (mut passed, packed) = {
             let mut copy: Box<dyn Write + '_> = match (&mut output, &self.to) {
                 (Output::File(file), To::Folder(hidden)) => Box::new(hidden.syncer.paced(file)),
                 (Output::Blobs(file), _) => Box::new(file),
                 (Output::File(file), _) => Box::new(file),
             };
-            match compression {
-                Compression::None => {
-                    pass(task(bytes, Some(&mut *copy)), |tap| look_inside(content, payload, name, tap, effort))
+            let mut task = Task {
+                source: bytes,
+                copy: None,
+                inside: Inside::new(content, payload, name, max_findings),
+                max_findings,
+                block: BLOCK as u64,
+                threads: effort.threads > 1 && is_large,
+                progress: effort.progress,
+            };
+            match verification::format(compression) {
+                None => {
+                    task.copy = Some(&mut *copy);
+                    (pass(task), None)
                 }
-                Compression::Gzip | Compression::Zstd => {
-                    let (passed, done) = pass(task(bytes, None), |tap| pack(compression, tap, &mut *copy));
-                    packed = Some(done);
-                    (passed, Inside::Nothing)
+                Some(format) => {
+                    let mut packer = Packer::new(format, &mut *copy).map_err(not_written)?;
+                    task.copy = Some(&mut packer);
+                    (pass(task), Some(packer.finish()))
                 }
             }
         };
         if let Some(error) = &passed.read_error {
             return Err(Error::cannot_read(path, passed.bytes, error).and("the backup was not made"));
+        }
+        // Blobs tell their own errors when they are added.
+        if let (Output::File(_), Some(error)) = (&output, passed.write_error.take()) {
+            return Err(not_written(error));
         }
         let (stored_bytes, stored_sha256) = match packed {
             None => (passed.bytes, passed.sha256.clone()),
@@ -206,15 +217,11 @@ impl<'a> Unfinished<'a> {
                 packing.add(&stored, *file, &attributes)?;
             }
             (Output::File(output), To::Folder(hidden)) => {
-                if let Some(error) = passed.write_error {
-                    return Err(not_written(error));
-                }
                 output.set_size(stored_bytes).map_err(not_written)?;
                 hidden.keep(output, Some((&access, modified_ns)), &stored)?;
             }
             _ => return Err(not_written(io::Error::other("it changed its place"))),
         }
-        let passed = Passed { write_error: None, ..passed };
         self.files.push(StoredFile {
             path: name.to_owned(),
             stored,
@@ -231,7 +238,7 @@ impl<'a> Unfinished<'a> {
             modified_ns,
             source: origin,
         });
-        Ok((passed, scanned))
+        Ok(passed)
     }
 
     /// From now on takes from the series' last backup what has not changed since: in a folder cloned, or linked.

@@ -2,12 +2,13 @@
 
 use crate::disk::fault::Fault;
 use crate::disk::{File, Stat};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use flate2::write::GzEncoder;
-use papyra_core::manifest::{Compression, Origin};
+use papyra_core::archive::Format;
+use papyra_core::manifest::Origin;
 
 use super::access::Access;
 use super::pass::Hashed;
@@ -16,21 +17,54 @@ use super::pass::Hashed;
 /// than gzip's take longer than it does.
 const LEVEL: i32 = 3;
 
-/// Compresses `bytes`; returns the size and hash of what came out.
-pub(super) fn pack(compression: Compression, bytes: &mut dyn Read, to: &mut dyn Write) -> io::Result<(u64, String)> {
-    let mut output = Hashed::new(io::BufWriter::with_capacity(1 << 18, to));
-    if compression == Compression::Gzip {
-        let mut encoder = GzEncoder::new(&mut output, flate2::Compression::default());
-        io::copy(bytes, &mut encoder)?;
-        encoder.finish()?;
-    } else {
-        let mut encoder = zstd::Encoder::new(&mut output, LEVEL)?;
-        encoder.include_checksum(true)?;
-        io::copy(bytes, &mut encoder)?;
-        encoder.finish()?;
+/// Compresses what is written to it.
+pub(super) enum Packer<'a> {
+    Gzip(GzEncoder<Packed<'a>>),
+    Zstd(zstd::Encoder<'static, Packed<'a>>),
+}
+
+/// Compressed bytes on their way out.
+type Packed<'a> = Hashed<io::BufWriter<&'a mut dyn Write>>;
+
+impl<'a> Packer<'a> {
+    /// Packs into `format`.
+    pub(super) fn new(format: Format, to: &'a mut dyn Write) -> io::Result<Packer<'a>> {
+        let to = Hashed::new(io::BufWriter::with_capacity(1 << 18, to));
+        Ok(match format {
+            Format::Gzip => Packer::Gzip(GzEncoder::new(to, flate2::Compression::default())),
+            Format::Zstd => {
+                let mut encoder = zstd::Encoder::new(to, LEVEL)?;
+                encoder.include_checksum(true)?;
+                Packer::Zstd(encoder)
+            }
+        })
     }
-    output.flush()?;
-    Ok(output.finish())
+
+    /// The size and hash of what came out.
+    pub(super) fn finish(self) -> io::Result<(u64, String)> {
+        let mut packed = match self {
+            Packer::Gzip(encoder) => encoder.finish()?,
+            Packer::Zstd(encoder) => encoder.finish()?,
+        };
+        packed.flush()?;
+        Ok(packed.finish())
+    }
+}
+
+impl Write for Packer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Packer::Gzip(encoder) => encoder.write(bytes),
+            Packer::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Packer::Gzip(encoder) => encoder.flush(),
+            Packer::Zstd(encoder) => encoder.flush(),
+        }
+    }
 }
 
 /// Syncs what was written: on a thread of its own, while the next bytes are being copied, or at once.

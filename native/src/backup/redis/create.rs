@@ -9,6 +9,7 @@ use papyra_core::escape::escape;
 use papyra_core::manifest::{Compression, Content, Method, Origin, RedisSource, Source, StoredStream};
 use papyra_core::redis::{GroupsFile, PapyraKey, StreamGroups, StreamKind};
 use papyra_core::report::{Backend, FileReport, Report};
+use papyra_core::verification::Seen;
 
 use super::look::{Found, Payload, Streams, look};
 use super::{LARGEST, saved};
@@ -17,10 +18,10 @@ use crate::backup::access::Access;
 use crate::backup::create::Created;
 use crate::backup::guard::{self, Backups};
 use crate::backup::series::Filing;
-use crate::backup::stored::Inside;
 use crate::backup::unfinished::{About, Attributes, Finished, Incoming, Unfinished};
 use crate::disk::{File, sys};
 use crate::error::{Code, Error, Result};
+use crate::offline::beyond;
 use crate::offline::export::{GROUPS, plain};
 use crate::reading::Effort;
 use crate::redis::{Naming, Store, Systems};
@@ -165,8 +166,7 @@ impl<'a> Making<'a> {
         let kind = wanted.papyra.kind.name();
         let name = format!("{}.{quarantine}{kind}.dump", plain(&wanted.papyra.system_id));
         let payload = self.payload(Some(&wanted.key));
-        let quiet = Effort { progress: &|_| {}, ..self.effort };
-        let seen = self.whole(look(payload, &name, &mut &*bytes, quiet)?.map_err(|error| self.broken(error))?)?;
+        let seen = self.whole(look(payload, &name, bytes, self.effort.max_findings)?)?;
         let [found] = &seen.found[..] else {
             let text = format!(
                 "{} holds something other than a stream: check --prefix and --system-id",
@@ -188,14 +188,14 @@ impl<'a> Making<'a> {
             let text = "a cluster has no RDB file of all its nodes: use --method dump";
             return Err(Error::new(Code::Usage, text));
         }
-        let inside = match &self.options.rdb {
+        let seen = match &self.options.rdb {
             Some(path) => {
                 let (file, size, since) = saved::saved(store, path)?;
-                let inside = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &file, size)?;
-                if let Inside::Streams(Ok(Ok(streams))) = &inside {
+                let seen = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &file, size)?;
+                if let Some(Ok(streams)) = &seen.streams {
                     saved::is_the_one(streams.written, since, path)?;
                 }
-                inside
+                seen
             }
             None => {
                 let mut stream = store.rdb_stream()?;
@@ -203,21 +203,19 @@ impl<'a> Making<'a> {
             }
         };
         // Systems that began since.
-        self.tell_file(inside, NAME, store.settings.systems == Systems::All, present)
+        self.tell_file(seen, NAME, store.settings.systems == Systems::All, present)
     }
 
     /// A copy of an RDB file that lies somewhere.
     pub(super) fn rdb_file(&mut self, file: &File, size: u64, present: &[PapyraKey]) -> Result<()> {
         const NAME: &str = "dump.rdb";
-        let inside = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &*file, size)?;
-        self.tell_file(inside, NAME, false, present)
+        let seen = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &*file, size)?;
+        self.tell_file(seen, NAME, false, present)
     }
 
-    fn tell_file(&mut self, inside: Inside, name: &str, all: bool, present: &[PapyraKey]) -> Result<()> {
-        let Inside::Streams(seen) = inside else {
-            return Err(Error::new(Code::Data, "the RDB file was not looked through"));
-        };
-        let mut seen = self.whole(seen?.map_err(|error| self.broken(error))?)?;
+    fn tell_file(&mut self, seen: Seen, name: &str, all: bool, present: &[PapyraKey]) -> Result<()> {
+        let read = seen.streams.ok_or_else(|| Error::new(Code::Data, "the RDB file was not read"))?;
+        let mut seen = self.whole(read.map_err(|error| beyond(name.as_ref(), &error))?)?;
         let mut systems = self.of.systems.clone();
         if all {
             let all = seen.report.streams.iter().filter_map(|stream| stream.papyra.as_ref());
@@ -240,10 +238,6 @@ impl<'a> Making<'a> {
 
     fn payload<'b>(&'b self, key: Option<&'b str>) -> Payload<'b> {
         Payload { key, db: self.of.db, prefix: &self.of.prefix }
-    }
-
-    fn broken(&self, error: std::io::Error) -> Error {
-        Error::cannot_read(Path::new(&self.of.called), 0, &error)
     }
 
     /// What a server has just written is whole, or it did not arrive.
@@ -301,7 +295,7 @@ impl<'a> Making<'a> {
         compression: Compression,
         bytes: &mut dyn Read,
         size: u64,
-    ) -> Result<Inside> {
+    ) -> Result<Seen> {
         let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(0);
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let called = self.of.called.clone();
@@ -314,16 +308,16 @@ impl<'a> Making<'a> {
             path: Path::new(&called),
             bytes,
             is_large: size > 1 << 20,
-            scan: None,
+            max_findings: self.effort.max_findings,
             payload: (content == Content::Rdb).then_some(payload),
             attributes: Attributes { access: Access { gid, ..Access::PRIVATE }, uid, modified_ns: now },
             origin: Origin { device: 0, inode: 0, changed_ns: None, index: 0, seen_bytes: 0, cut: None },
         };
-        let (passed, inside) = self.to.store(file, self.effort)?;
+        let passed = self.to.store(file, self.effort)?;
         if let Some(file) = self.to.files.last_mut() {
             file.source.seen_bytes = passed.bytes;
         }
-        Ok(inside)
+        Ok(passed.seen)
     }
 
     pub(super) fn finish(mut self, about: crate::redis::About) -> Result<Created> {

@@ -86,8 +86,7 @@ fn headers(report: &Report) -> Vec<Header> {
 fn read(store: &Store, prefix: &str, key: &str, effort: Effort<'_>) -> Result<Option<Found>> {
     let Some(dumped) = store.dump(&[key.to_owned()])?.pop().flatten() else { return Ok(None) };
     let payload = Payload { key: Some(key), db: 0, prefix };
-    let failed = |error| Error::cannot_read(Path::new(key), 0, &error);
-    Ok(look(payload, key, &mut &*dumped.payload, effort)?.map_err(failed)?.found.pop())
+    Ok(look(payload, key, &dumped.payload, effort.max_findings)?.found.pop())
 }
 
 /// The groups that the backup lists, stream by stream.

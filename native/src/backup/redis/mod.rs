@@ -25,7 +25,7 @@ mod swap;
 use std::time::Duration;
 
 pub use cut::CutEntries;
-pub(super) use look::{Payload, Streams, look};
+pub(super) use look::{Payload, Streams};
 pub use losses::Losses;
 pub use scratch::Trial;
 

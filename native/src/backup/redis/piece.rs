@@ -1,17 +1,16 @@
 //! One stream of a backup, as it is sent to a server: read once more, and compared with the manifest once more.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::PathBuf;
 
 use papyra_core::manifest::{Content, StoredFile, StoredStream};
 use papyra_core::redis::{Limits, RdbReader, Visitor, dump_version, seal_dump};
+use papyra_core::verification;
 
 use super::look::{Found, Payload, look};
 use crate::archive;
 use crate::backup::Backup;
-use crate::backup::stored::unpacked;
 use crate::error::{Code, Error, Result, show};
-use crate::reading::Effort;
 
 /// Pending entries and consumers of one group that can be told one by one.
 pub(super) const LISTED: usize = 20_000_000;
@@ -52,17 +51,15 @@ impl<'a> Piece<'a> {
         } else {
             let mut file = backup.files.read(&stored.stored)?;
             let most = stored.bytes.saturating_add(1);
-            let read = match unpacked(stored.compression) {
+            let read = match verification::format(stored.compression) {
                 None => (&mut file).take(most).read_to_end(&mut bytes),
                 Some(format) => archive::unpack(format, &mut file).take(most).read_to_end(&mut bytes),
             };
             read.map_err(|error| file.failed(&path, 0, &error))?;
         }
         seal_for_the_oldest(&mut bytes, found.version);
-        let failed = |error: io::Error| Error::cannot_read(&path, 0, &error);
         let payload = Payload { key: Some(&stream.key), db: 0, prefix: "papyra" };
-        let effort = Effort { threads: 1, max_findings: 0, progress: &|_| {} };
-        let seen = look(payload, &stored.path, &mut &*bytes, effort)?.map_err(failed)?;
+        let seen = look(payload, &stored.path, &bytes, 0)?;
         let same = |again: &Found| again.facts == stream.facts && again.entries_sha256 == stream.entries_sha256;
         if seen.damage.is_none() && seen.found.len() == 1 && seen.found.iter().all(same) {
             return Ok(Piece::Whole(bytes));
