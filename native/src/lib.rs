@@ -22,4 +22,3 @@ pub mod records;
 pub mod recover;
 pub mod redis;
 pub mod source;
-pub mod target;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use papyra_core::folder::PassedOver;
-use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Source};
+use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::summary::Summary;
 
@@ -27,7 +27,7 @@ use crate::error::{Code, Error, Result, show};
 use crate::history::{self, History, Part};
 use crate::reading::Effort;
 use crate::recover::rejects;
-use crate::target::Target;
+use crate::source::Source;
 
 /// How often files that change under the copy are pinned anew.
 const TRIES: usize = 3;
@@ -77,14 +77,12 @@ pub struct Created {
 pub type Marks = Vec<(PathBuf, Option<(u64, u64, u64, (i64, i64))>)>;
 
 /// The marks of logs; `None` of what has none.
-pub fn marks(target: &Target) -> Result<Option<Marks>> {
-    let histories = match target {
-        Target::History(history) => std::slice::from_ref(history),
-        Target::Folder(logs) => &logs.histories,
-        _ => return Ok(None),
-    };
+pub fn marks(source: &Source) -> Result<Option<Marks>> {
+    if !matches!(source, Source::History(_) | Source::Folder(_)) {
+        return Ok(None);
+    }
     let mut marks = Vec::new();
-    for history in histories {
+    for history in source.histories() {
         for member in history.set()?.members {
             let stat = match history.place(&member.name)? {
                 Some((folder, name)) => folder.stat(name)?,
@@ -98,7 +96,7 @@ pub fn marks(target: &Target) -> Result<Option<Marks>> {
 }
 
 /// Backs up what `find` leads to.
-pub fn create(find: &dyn Fn() -> Result<Target>, options: &Options, effort: Effort<'_>) -> Result<Created> {
+pub fn create(find: &dyn Fn() -> Result<Source>, options: &Options, effort: Effort<'_>) -> Result<Created> {
     if let Some(name) = options.name.as_ref().filter(|name| !manifest::is_name(name)) {
         let name = papyra_core::escape::escape(name.as_bytes());
         return Err(Error::new(Code::Usage, format!("{name} cannot be a backup's name: use letters, digits and -")));
@@ -130,7 +128,7 @@ struct Making<'a> {
 impl<'a> Making<'a> {
     fn begin(
         backups: &'a Backups,
-        find: &dyn Fn() -> Result<Target>,
+        find: &dyn Fn() -> Result<Source>,
         options: &'a Options,
         effort: Effort<'a>,
     ) -> Result<Making<'a>> {
@@ -168,7 +166,7 @@ impl<'a> Making<'a> {
         let stat = self.snapshot.folder.stat_self()?;
         let folder = self.snapshot.folder.path();
         let folder = sys::canonical(folder).unwrap_or_else(|_| folder.to_owned());
-        let source = Source {
+        let source = manifest::Source {
             folder: papyra_core::name::text(folder.as_os_str().as_encoded_bytes()),
             path: None,
             mode: stat.mode & 0o7777,

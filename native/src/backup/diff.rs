@@ -21,7 +21,7 @@ use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
 use crate::records;
-use crate::target::Target;
+use crate::source::Source;
 
 /// Records that are handed over at a time, and how often one side may be ahead of the other.
 const BATCH: usize = 1024;
@@ -120,19 +120,19 @@ impl Side {
             }
             return Ok(Side::Backup(Box::new(backup)));
         }
-        let target = Target::at(path, Choice::Auto, None).map_err(|error| {
+        let source = Source::at(path, Choice::Auto, None).map_err(|error| {
             let holds_backups =
                 Folder::open(path).and_then(|folder| names(&folder)).is_ok_and(|names| !names.is_empty());
             Backup::open(path).err().filter(|_| holds_backups).unwrap_or(error)
         });
-        match target? {
-            Target::History(history) => Ok(Side::Logs(vec![history])),
-            Target::Folder(logs) => match logs.left_out() {
+        match source? {
+            Source::History(history) => Ok(Side::Logs(vec![history])),
+            Source::Folder(logs) => match logs.left_out() {
                 Some(left) => Err(no_logs(path, &left_out(&left))),
                 None => Ok(Side::Logs(logs.histories)),
             },
-            Target::Archive(..) | Target::Stream(_) => Err(no_logs(path, "unpack it, or save it to a file first")),
-            Target::Backup(_) | Target::Redis(_) => Err(no_logs(path, holds_streams())),
+            Source::Packed(..) | Source::Pipe(_) => Err(no_logs(path, "unpack it, or save it to a file first")),
+            Source::Redis(..) | Source::Server(_) => Err(no_logs(path, holds_streams())),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::archive::Format;
 use crate::disk::{Folder, Identity, Lock, file_name, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Listing, leftovers};
-use crate::target::{Target, refuse_stream};
+use crate::source::{Source, refuse_stream};
 
 /// A temporary of Papyra's that was written to so recently belongs to a compaction or recovery under way.
 const FRESH: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ enum Unsettled {
 }
 
 /// Pins what `find` leads to, waiting at most `patience` for others.
-pub(super) fn take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Result<Snapshot> {
+pub(super) fn take(find: &dyn Fn() -> Result<Source>, patience: Duration) -> Result<Snapshot> {
     allow_many_files();
     let begun = sys::now();
     let elapsed = || Duration::from_millis((sys::now() - begun).max(0).unsigned_abs());
@@ -90,7 +90,7 @@ fn allow_many_files() {
     _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-fn try_take(find: &dyn Fn() -> Result<Target>, patience: Duration) -> Result<(Snapshot, Option<Unsettled>)> {
+fn try_take(find: &dyn Fn() -> Result<Source>, patience: Duration) -> Result<(Snapshot, Option<Unsettled>)> {
     let found = Found::of(find()?)?;
     let _locks = lock(&found.histories, patience)?;
     let mut histories = Vec::new();
@@ -135,23 +135,23 @@ struct Found {
 }
 
 impl Found {
-    fn of(target: Target) -> Result<Found> {
-        let left_out = target.passed_over()?.into_iter();
+    fn of(source: Source) -> Result<Found> {
+        let left_out = source.passed_over()?.into_iter();
         let left_out: Vec<LeftOut> = left_out.map(|PassedOver { path, reason }| LeftOut { path, reason }).collect();
-        let mut found = match target {
-            Target::History(history) => Found {
+        let mut found = match source {
+            Source::History(history) => Found {
                 folder: Folder::open(history.folder.path())?,
                 histories: vec![history],
                 archives: Vec::new(),
                 left_out,
                 unread: Vec::new(),
             },
-            Target::Archive(path, format) => {
+            Source::Packed(path, format) => {
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
                 let folder = Folder::open(parent.unwrap_or(std::path::Path::new(".")))?;
                 Found { folder, histories: Vec::new(), archives: vec![(path, format)], left_out, unread: Vec::new() }
             }
-            Target::Folder(logs) => {
+            Source::Folder(logs) => {
                 if logs.histories.is_empty()
                     && logs.archives.is_empty()
                     && let Some(several) = logs.several_backups()
@@ -177,8 +177,8 @@ impl Found {
                     unread: logs.unread,
                 }
             }
-            Target::Stream(path) => return Err(refuse_stream(&path, "back up")),
-            Target::Redis(_) | Target::Backup(_) => {
+            Source::Pipe(path) => return Err(refuse_stream(&path, "back up")),
+            Source::Server(_) | Source::Redis(..) => {
                 let text = "backups are made of logs: `redis-cli --rdb FILE` saves a server's dump, and a dump is copied as it is";
                 return Err(Error::new(Code::Usage, text));
             }

@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         items.extend(redis::checklist::check(&settings.open_store()?, limits)?);
     } else {
         path = Some(settings.path()?.to_owned());
-        bytes = settings.target().ok().and_then(|target| target.size());
+        bytes = settings.source().ok().and_then(|source| source.size());
     }
     let wanted = Wanted {
         path,

@@ -12,7 +12,7 @@ use crate::compact;
 use crate::error::{Code, Error, Result, show};
 use crate::redis;
 use crate::redis::compact::{Trim, Trimmed};
-use crate::target::Target;
+use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -61,9 +61,9 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         oldest: args.max_age.map(|age| now - age),
         max_total_bytes: args.max_total_bytes,
     };
-    let target = settings.target()?;
-    if let Target::Redis(store) = &target {
-        let progress = Progress::over(args.common.output.quiet, &target, 1);
+    let source = settings.source()?;
+    if let Source::Server(store) = &source {
+        let progress = Progress::over(args.common.output.quiet, &source, 1);
         let trimmed = redis::compact::compact(store, policy_of(args)?, settings.effort(&progress))?;
         drop(progress);
         print_trimmed(&trimmed, out)?;
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     let mut outcomes = Vec::new();
     let each = || -> Result<()> {
-        for history in settings.histories(target, Change::Compact)? {
+        for history in settings.histories(source, Change::Compact)? {
             let progress = Progress::new(args.common.output.quiet, None);
             let outcome =
                 compact::compact(&history, policy, now, args.dry_run, args.at_rest, settings.effort(&progress))?;

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::recover::Options;
 use crate::recover::aof::After;
 use crate::redis::Role;
-use crate::target::Target;
+use crate::source::Source;
 
 /// What to do about anomalies, by Papyra's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -124,7 +124,7 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
     match &end {
         End::NothingYet => {
             out.info("Persistence is healthy");
-            out.detail(&format!("there is no log at {} yet: nothing was checked", settings.source()?));
+            out.detail(&format!("there is no log at {} yet: nothing was checked", settings.called()?));
         }
         End::Healthy(report) => {
             out.info("Persistence is healthy");
@@ -150,7 +150,7 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
 }
 
 fn decide(args: &Args, settings: &Settings) -> Result<End> {
-    settings.source()?;
+    settings.called()?;
     let options = Options {
         quarantine_dir: settings.quarantine_dir.clone(),
         at_rest: args.at_rest,
@@ -162,24 +162,24 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
     if settings.is_not_there_yet() {
         return Ok(End::NothingYet);
     }
-    let target = settings.target()?;
-    if let Target::Redis(store) = &target
+    let source = settings.source()?;
+    if let Source::Server(store) = &source
         && store.is_empty()?
     {
         return Ok(End::NothingYet);
     }
-    let progress = Progress::over(args.common.output.quiet, &target, 1);
+    let progress = Progress::over(args.common.output.quiet, &source, 1);
     let effort = settings.effort(&progress);
-    let before = scan::report(&target, settings, effort)?;
+    let before = scan::report(&source, settings, effort)?;
     let clean = scan::verdict(&before) == Verdict::Fine;
-    let advice = scan::advice(&target, &before, settings)?;
+    let advice = scan::advice(&source, &before, settings)?;
     Ok(match args.mode {
         _ if clean => End::Healthy(before),
         Mode::Ignore | Mode::ScanOnly => End::Passed(before, advice),
         Mode::FailOnAnomaly => End::Failed(before, advice),
         Mode::Recover => {
-            recover::each(settings, target, &options, After::default(), None, effort, |_| ())?;
-            let after = scan::report(&settings.target()?, settings, effort)?;
+            recover::each(settings, source, &options, After::default(), None, effort, |_| ())?;
+            let after = scan::report(&settings.source()?, settings, effort)?;
             if scan::verdict(&after) == Verdict::Fine { End::Recovered(after) } else { End::Remain(after) }
         }
     })

@@ -271,9 +271,9 @@ impl<'a> Search<'a> {
     fn every(&self, mut show: impl FnMut(Line) -> Flow) -> Result<u64> {
         let settings = Settings::of(&self.filters.common, None)?;
         let progress = Progress::new(true, None);
-        let target = settings.target()?;
-        settings.must_hold_records(&target, "list records of")?;
-        target.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
+        let source = settings.source()?;
+        settings.must_hold_records(&source, "list records of")?;
+        source.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
             let (facts, span) = (found.record.facts, found.record.span);
             if !self.wants(&facts) {
                 return Ok(Flow::Continue(()));

@@ -16,7 +16,7 @@ use super::shown;
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
 use crate::offline::entries::Streams;
-use crate::target::Target;
+use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -133,13 +133,13 @@ impl Streams for Gatherer<'_> {
 
 fn gather(args: &Args, out: &mut Out) -> Result<GroupsFile> {
     let settings = Settings::of(&args.common, None)?;
-    let target = settings.target()?;
+    let source = settings.source()?;
     let mut gatherer =
         Gatherer { only: args.group.as_deref(), open: None, streams: Vec::new(), cut: Vec::new(), unlisted: 0 };
-    let size = if let Target::Backup(backup) = &target { Some(backup.size()) } else { None };
+    let size = if let Source::Redis(_, backup) = &source { Some(backup.size()) } else { None };
     let progress = Progress::new(args.common.output.quiet, size);
     let damage =
-        target.each_stream(&settings.scope()?, settings.effort(&progress), &mut gatherer)?.ok_or_else(|| {
+        source.each_stream(&settings.scope()?, settings.effort(&progress), &mut gatherer)?.ok_or_else(|| {
             let text =
                 "groups and pending entries are listed of Redis backups; of a server: `papyra redis groups list`";
             Error::new(Code::Usage, text)

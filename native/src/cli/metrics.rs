@@ -38,9 +38,9 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
         What::Persistence(args) => args,
     };
     let settings = Settings::of(&args.common, None)?;
-    let target = settings.target()?;
-    let progress = Progress::over(args.common.output.quiet, &target, 1);
-    let report = scan::report(&target, &settings, settings.effort(&progress))?;
+    let source = settings.source()?;
+    let progress = Progress::over(args.common.output.quiet, &source, 1);
+    let report = scan::report(&source, &settings, settings.effort(&progress))?;
     drop(progress);
     if args.prometheus {
         prometheus(&report, out);

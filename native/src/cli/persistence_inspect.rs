@@ -11,7 +11,7 @@ use super::verdict::Verdict;
 use super::{consumer_groups, metrics};
 use crate::error::Result;
 use crate::redis::groups::StreamReport;
-use crate::target::Target;
+use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -37,12 +37,12 @@ pub(super) struct Inspected {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
-    let target = settings.target()?;
-    let progress = Progress::over(args.common.output.quiet, &target, 1);
-    let report = scan::report(&target, &settings, settings.effort(&progress))?;
+    let source = settings.source()?;
+    let progress = Progress::over(args.common.output.quiet, &source, 1);
+    let report = scan::report(&source, &settings, settings.effort(&progress))?;
     drop(progress);
-    let streams = match &target {
-        Target::Redis(store) => store.groups(false)?.streams,
+    let streams = match &source {
+        Source::Server(store) => store.groups(false)?.streams,
         _ => Vec::new(),
     };
     if out.format() == Format::Json {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::target::Target;
+use crate::source::Source;
 
 /// Counts bytes or entries for a bar.
 pub(super) struct Progress {
@@ -24,10 +24,10 @@ impl Progress {
         Progress::with(quiet, total, template)
     }
 
-    /// A bar for going through a target so many times: over a server's entries, or over a file's bytes.
-    pub(super) fn over(quiet: bool, target: &Target, times: u64) -> Progress {
-        let Target::Redis(store) = target else {
-            return Progress::new(quiet, target.size().map(|size| size * times));
+    /// A bar for going through a source so many times: over a server's entries, or over a file's bytes.
+    pub(super) fn over(quiet: bool, source: &Source, times: u64) -> Progress {
+        let Source::Server(store) = source else {
+            return Progress::new(quiet, source.size().map(|size| size * times));
         };
         let total = store.length().map(|entries| entries * times);
         let template = match total {

@@ -18,7 +18,7 @@ use crate::reading::Effort;
 use crate::recover::aof::After;
 use crate::recover::{self, Mode, Options, Outcome};
 use crate::redis;
-use crate::target::Target;
+use crate::source::Source;
 
 /// Recovery modes, by Papyra's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -106,26 +106,26 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         at_rest: args.at_rest,
     };
     check(&settings, &options)?;
-    let target = settings.target()?;
+    let source = settings.source()?;
     if !args.common.output.quiet {
-        shown::name_passed_over(&target.passed_over()?);
+        shown::name_passed_over(&source.passed_over()?);
     }
     // A server's streams are gone through three times: to see, to mend, to see again.
-    let progress = match &target {
-        Target::Redis(_) => Progress::over(args.common.output.quiet, &target, 3),
+    let progress = match &source {
+        Source::Server(_) => Progress::over(args.common.output.quiet, &source, 3),
         _ => Progress::new(args.common.output.quiet, None),
     };
     let after = After { keep: args.keep_later, truncate: args.truncate };
-    if !matches!(target, Target::Backup(_)) && (after.keep || after.truncate) {
+    if !matches!(source, Source::Redis(..)) && (after.keep || after.truncate) {
         let text = "--keep-later and --truncate are for append-only files: leave them out";
         return Err(Error::new(Code::Usage, text));
     }
-    if args.to.is_some() && !matches!(target, Target::Archive(..)) {
+    if args.to.is_some() && !matches!(source, Source::Packed(..)) {
         return Err(Error::new(Code::Usage, "--to is for compressed logs: others are recovered where they are"));
     }
     let mut outcomes = Vec::new();
     let rejects_dir = args.rejects_dir.as_deref();
-    if let (Target::Archive(path, format), Some(to)) = (&target, &args.to) {
+    if let (Source::Packed(path, format), Some(to)) = (&source, &args.to) {
         let outcome = recover::packed::recover_to(path, *format, to, &options, settings.effort(&progress))?;
         drop(progress);
         match out.format() {
@@ -134,7 +134,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
         return Ok(if outcome.remains() { Verdict::Remain } else { Verdict::Fine });
     }
-    let done = each(&settings, target, &options, after, rejects_dir, settings.effort(&progress), |outcome| {
+    let done = each(&settings, source, &options, after, rejects_dir, settings.effort(&progress), |outcome| {
         if out.format() == Format::Text {
             print(&outcome, out);
         }
@@ -155,32 +155,32 @@ pub(super) fn check(settings: &Settings, options: &Options) -> Result<()> {
     if settings.is_redis() && !options.discard_rejects { Ok(()) } else { options.check() }
 }
 
-/// Recovers whatever the target is, and shows each outcome as soon as it is there.
+/// Recovers whatever the source is, and shows each outcome as soon as it is there.
 pub(super) fn each(
     settings: &Settings,
-    target: Target,
+    source: Source,
     options: &Options,
     after: After,
     rejects_dir: Option<&Path>,
     effort: Effort<'_>,
     mut show: impl FnMut(Outcome),
 ) -> Result<()> {
-    if let Target::Redis(store) = &target {
+    if let Source::Server(store) = &source {
         show(redis::recover::recover(store, options, rejects_dir, effort)?);
         return Ok(());
     }
-    if let Target::Backup(backup) = &target {
+    if let Source::Redis(_, backup) = &source {
         show(recover::aof::recover(backup, options, after, &settings.scope()?, effort)?);
         return Ok(());
     }
-    let unread = match &target {
-        Target::Folder(logs) if !logs.unread.is_empty() => {
+    let unread = match &source {
+        Source::Folder(logs) if !logs.unread.is_empty() => {
             Some(Report::new(TOOL, logs.backend, logs.unread_reports().collect(), false))
         }
         _ => None,
     };
     let mut failed = None;
-    for history in settings.histories(target, Change::Recover)? {
+    for history in settings.histories(source, Change::Recover)? {
         match recover::recover(&history, options, effort) {
             Ok(outcome) => show(outcome),
             // The others are recovered all the same.

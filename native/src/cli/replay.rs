@@ -8,7 +8,7 @@ use super::settings::{Common, Settings};
 use super::verdict::Verdict;
 use super::when::Period;
 use crate::error::Result;
-use crate::target::Target;
+use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,9 +23,9 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let progress = Progress::new(true, None);
     let within = args.period.within();
-    let target = settings.target()?;
-    settings.must_hold_records(&target, "replay")?;
-    let damaged = target.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
+    let source = settings.source()?;
+    settings.must_hold_records(&source, "replay")?;
+    let damaged = source.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
         if !within.holds(found.record.facts.timestamp) {
             return Ok(Flow::Continue(()));
         }
@@ -39,8 +39,8 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     })?;
     within.end()?;
     if damaged > 0 && !args.common.output.quiet {
-        let text = match target {
-            Target::Redis(_) | Target::Backup(_) => counted(damaged, "damaged entry", "damaged entries"),
+        let text = match source {
+            Source::Server(_) | Source::Redis(..) => counted(damaged, "damaged entry", "damaged entries"),
             _ => counted(damaged, "damaged line", "damaged lines") + "; intact records in them are printed",
         };
         out.message(&format!("passed over: {text}"));

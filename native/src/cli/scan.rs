@@ -24,7 +24,7 @@ use crate::offline::{self, Backup};
 use crate::reading::{self, Effort};
 use crate::redis;
 use crate::source;
-use crate::target::Target;
+use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     if let Some(damage) = args.follow {
         if settings.is_redis() || !disk::stat(settings.path()?).is_ok_and(|stat| stat.is_file()) {
-            let text = format!("--follow is for a log in a file; {} is not one", settings.source()?);
+            let text = format!("--follow is for a log in a file; {} is not one", settings.called()?);
             return Err(Error::new(Code::Usage, text));
         }
         return follow::run(settings.path()?, damage, out);
@@ -49,9 +49,9 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     if out.is_lines() {
         return Err(out::no_lines());
     }
-    let target = settings.target()?;
-    let progress = Progress::over(args.common.output.quiet, &target, 1);
-    let (report, beyond) = report_as_far(&target, &settings, settings.effort(&progress))?;
+    let source = settings.source()?;
+    let progress = Progress::over(args.common.output.quiet, &source, 1);
+    let (report, beyond) = report_as_far(&source, &settings, settings.effort(&progress))?;
     drop(progress);
     if let Some(error) = beyond {
         // What comes before it is told to people all the same; it is not a verdict on the whole.
@@ -68,21 +68,21 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     match out.format() {
         Format::Json => out.json(&report)?,
         Format::Text => {
-            shown::print(&report, advice(&target, &report, &settings)?.as_deref(), out);
+            shown::print(&report, advice(&source, &report, &settings)?.as_deref(), out);
         }
     }
     Ok(verdict(&report))
 }
 
-/// The command that would mend what a scan of the target found.
-pub(super) fn advice(target: &Target, report: &Report, settings: &Settings) -> Result<Option<String>> {
-    Ok(match target {
-        Target::History(_) | Target::Folder(_) | Target::Redis(_) => Some(settings.command()?),
-        Target::Backup(_) => match Remedy::of(&report.files) {
+/// The command that would mend what a scan of the source found.
+pub(super) fn advice(source: &Source, report: &Report, settings: &Settings) -> Result<Option<String>> {
+    Ok(match source {
+        Source::History(_) | Source::Folder(_) | Source::Server(_) => Some(settings.command()?),
+        Source::Redis(..) => match Remedy::of(&report.files) {
             Remedy::Recover => Some(settings.command()?),
-            Remedy::Export => Some(format!("papyra redis export --path {} --to FOLDER", settings.source()?)),
+            Remedy::Export => Some(format!("papyra redis export --path {} --to FOLDER", settings.called()?)),
         },
-        Target::Archive(..) | Target::Stream(_) => None,
+        Source::Packed(..) | Source::Pipe(_) => None,
     })
 }
 
@@ -90,26 +90,26 @@ pub(super) fn verdict(report: &Report) -> Verdict {
     if report.verdict == ReportVerdict::Clean { Verdict::Fine } else { Verdict::Anomalies }
 }
 
-/// Scans whatever the target is.
-pub(super) fn report(target: &Target, settings: &Settings, effort: Effort<'_>) -> Result<Report> {
-    let (report, beyond) = report_as_far(target, settings, effort)?;
+/// Scans whatever the source is.
+pub(super) fn report(source: &Source, settings: &Settings, effort: Effort<'_>) -> Result<Report> {
+    let (report, beyond) = report_as_far(source, settings, effort)?;
     beyond.map_or(Ok(report), Err)
 }
 
-/// Scans whatever the target is, as far as it can be read, and tells what lies beyond.
-fn report_as_far(target: &Target, settings: &Settings, effort: Effort<'_>) -> Result<(Report, Option<Error>)> {
+/// Scans whatever the source is, as far as it can be read, and tells what lies beyond.
+fn report_as_far(source: &Source, settings: &Settings, effort: Effort<'_>) -> Result<(Report, Option<Error>)> {
     let mut beyond = None;
-    let (backend, files) = match target {
-        Target::History(history) => (history.backend, history.scan(effort)?),
-        Target::Archive(path, format) => of_one(archive_report(path, *format, settings, effort)?),
-        Target::Stream(path) => of_one(stream_report(path, settings, effort)?),
-        Target::Redis(store) => (Backend::Redis, redis::scan::scan(store, effort)?),
-        Target::Backup(backup) => {
+    let (backend, files) = match source {
+        Source::History(history) => (history.backend, history.scan(effort)?),
+        Source::Packed(path, format) => of_one(archive_report(path, *format, settings, effort)?),
+        Source::Pipe(path) => of_one(stream_report(path, settings, effort)?),
+        Source::Server(store) => (Backend::Redis, redis::scan::scan(store, effort)?),
+        Source::Redis(_, backup) => {
             let (files, rest) = offline::scan::scan_as_far(backup, &settings.scope()?, effort)?;
             beyond = rest;
             (Backend::Redis, files)
         }
-        Target::Folder(logs) => {
+        Source::Folder(logs) => {
             let mut files = Vec::new();
             for history in &logs.histories {
                 match history.scan(effort) {
@@ -140,8 +140,8 @@ fn report_as_far(target: &Target, settings: &Settings, effort: Effort<'_>) -> Re
             (logs.backend, files)
         }
     };
-    let passed_over = target.passed_over()?;
-    let loaded = if let Target::Folder(logs) = target { logs.loaded.clone() } else { None };
+    let passed_over = source.passed_over()?;
+    let loaded = if let Source::Folder(logs) = source { logs.loaded.clone() } else { None };
     let report = Report { passed_over, loaded, ..Report::new(TOOL, backend, files, settings.strict) };
     if beyond.is_none() {
         nothing_checked(&report, settings)?;
@@ -180,7 +180,7 @@ fn nothing_checked(report: &Report, settings: &Settings) -> Result<()> {
     let text = format!(
         "nothing was checked: {} holds no stream {}:{}:events, …:audits or …:dead_letters, but {holds}{unknown}; check --prefix and \
          --system-id",
-        settings.source()?,
+        settings.called()?,
         part(&scope.prefix),
         part(&scope.system_id)
     );

@@ -21,7 +21,7 @@ use crate::history::{Choice, History};
 use crate::reading::Effort;
 use crate::recover;
 use crate::redis::{self, Role, Store};
-use crate::target::{Logs, Target, refuse_stream};
+use crate::source::{Logs, Source, refuse_stream};
 
 /// Flags that every verb on stored data takes.
 #[derive(Debug, Args)]
@@ -167,7 +167,7 @@ impl Settings {
     }
 
     /// Whether there is anything to work on, and what it is called.
-    pub(super) fn source(&self) -> Result<String> {
+    pub(super) fn called(&self) -> Result<String> {
         match &self.redis {
             Some(redis) => Ok(redis.called()),
             None => self.path().map(show),
@@ -249,11 +249,11 @@ impl Settings {
     }
 
     /// What the path leads to.
-    pub(super) fn target(&self) -> Result<Target> {
+    pub(super) fn source(&self) -> Result<Source> {
         if self.is_redis() {
-            return Ok(Target::Redis(Box::new(self.open_store()?)));
+            return Ok(Source::Server(Box::new(self.open_store()?)));
         }
-        Target::at(self.path()?, self.choice, self.max_files)
+        Source::at(self.path()?, self.choice, self.max_files)
     }
 
     /// The server to work on.
@@ -262,19 +262,19 @@ impl Settings {
         redis.ok_or_else(|| Error::new(Code::Usage, "a server is needed: --backend redis")).and_then(Store::open)
     }
 
-    /// Refuses a target without records to `verb`, and says what of a folder will not be read.
-    pub(super) fn must_hold_records(&self, target: &Target, verb: &str) -> Result<()> {
-        match target {
+    /// Refuses a source without records to `verb`, and says what of a folder will not be read.
+    pub(super) fn must_hold_records(&self, source: &Source, verb: &str) -> Result<()> {
+        match source {
             // What is left of it was renamed or compressed by another tool.
-            Target::History(history) if history.set()?.is_empty() => {
+            Source::History(history) if history.set()?.is_empty() => {
                 Err(Error::cannot_open(&history.path(), std::io::Error::from(std::io::ErrorKind::NotFound)))
             }
-            Target::Folder(logs) if logs.histories.is_empty() && logs.archives.is_empty() && logs.unread.is_empty() => {
+            Source::Folder(logs) if logs.histories.is_empty() && logs.archives.is_empty() && logs.unread.is_empty() => {
                 let text =
                     format!("cannot {verb} {}: it holds no log; name Redis backups one by one", show(self.path()?));
                 Err(Error::new(Code::Usage, text))
             }
-            Target::Folder(logs) => {
+            Source::Folder(logs) => {
                 tell_left_out(verb, &logs.redis_backups(), "name Redis backups one by one");
                 tell_unread(logs);
                 Ok(())
@@ -283,21 +283,21 @@ impl Settings {
         }
     }
 
-    /// The histories of a target, for verbs that write.
-    pub(super) fn histories(&self, target: Target, change: Change) -> Result<Vec<History>> {
+    /// The histories of a source, for verbs that write.
+    pub(super) fn histories(&self, source: Source, change: Change) -> Result<Vec<History>> {
         let verb = change.verb();
         let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
-        match target {
+        match source {
             // What is left of it was renamed or compressed by another tool.
-            Target::History(history) if change == Change::Compact && history.set()?.is_empty() => {
+            Source::History(history) if change == Change::Compact && history.set()?.is_empty() => {
                 Err(Error::cannot_open(&history.path(), std::io::Error::from(std::io::ErrorKind::NotFound)))
             }
-            Target::History(history) => Ok(vec![history]),
-            Target::Folder(logs) if logs.histories.is_empty() && logs.unread.is_empty() => no(
+            Source::History(history) => Ok(vec![history]),
+            Source::Folder(logs) if logs.histories.is_empty() && logs.unread.is_empty() => no(
                 show(self.path()?),
                 "it holds no plain log; unpack compressed ones, and name Redis backups one by one",
             ),
-            Target::Folder(logs) => {
+            Source::Folder(logs) => {
                 tell_left_out(
                     verb,
                     &logs.left_out().unwrap_or_default(),
@@ -306,7 +306,7 @@ impl Settings {
                 tell_unread(&logs);
                 Ok(logs.histories)
             }
-            Target::Archive(path, format) => {
+            Source::Packed(path, format) => {
                 let advice = if change == Change::Recover {
                     "unpack it first, or name a file for what can be unpacked with --to"
                 } else {
@@ -314,12 +314,12 @@ impl Settings {
                 };
                 no(format!("{}, which is {} data", show(&path), format.name()), advice)
             }
-            Target::Stream(path) => Err(refuse_stream(&path, verb)),
-            Target::Backup(_) => no(
+            Source::Pipe(path) => Err(refuse_stream(&path, verb)),
+            Source::Redis(..) => no(
                 format!("{}, which is a Redis backup", show(self.path()?)),
                 "`papyra redis export` writes its streams as logs",
             ),
-            Target::Redis(store) => no(format!("the streams at {}", store.settings.location), "they are not files"),
+            Source::Server(store) => no(format!("the streams at {}", store.settings.location), "they are not files"),
         }
     }
 
@@ -340,7 +340,7 @@ impl Settings {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         disk::is_absent(path)
             && disk::is_folder(parent)
-            && matches!(self.target(), Err(error) if error.code == Code::NoInput)
+            && matches!(self.source(), Err(error) if error.code == Code::NoInput)
     }
 }
 

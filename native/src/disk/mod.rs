@@ -33,7 +33,7 @@ mod tests {
         "cli/schemas.rs",
         "cli/meta.rs",
         "cli/inspector.rs",
-        "source.rs",
+        "source/once.rs",
         "cli/redis/groups.rs",
         "redis/wire.rs",
         "backup/prometheus.rs",

@@ -168,8 +168,8 @@ fn create(args: &Args, settings: &Settings) -> Result<Created> {
         link: args.link,
         patience: Duration::from_secs(args.wait),
     };
-    let progress = Progress::new(args.common.output.quiet, settings.target()?.size());
-    create::create(&|| settings.target(), &options, settings.effort(&progress))
+    let progress = Progress::new(args.common.output.quiet, settings.source()?.size());
+    create::create(&|| settings.source(), &options, settings.effort(&progress))
 }
 
 fn figures(created: &Created) -> Figures {

@@ -19,7 +19,7 @@ use crate::error::{Result, show};
 use crate::history::Choice;
 use crate::offline;
 use crate::reading::Effort;
-use crate::target::Target;
+use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -66,8 +66,8 @@ pub(super) fn plain(path: &Path) -> Result<Option<offline::Backup>> {
     if disk::exists(&path.join(manifest::NAME)) || !disk::exists(path) {
         return Ok(None);
     }
-    match Target::at(path, Choice::Auto, None) {
-        Ok(Target::Backup(plain)) => Ok(Some(plain)),
+    match Source::at(path, Choice::Auto, None) {
+        Ok(Source::Redis(_, plain)) => Ok(Some(plain)),
         _ => Ok(None),
     }
 }

@@ -134,7 +134,7 @@ fn must_be_repository(to: &Path) -> Result<()> {
 /// Makes a backup, if anything has changed since the last one.
 fn round(settings: &Settings, seen: &mut Option<Marks>, make: &dyn Fn() -> Result<Created>) -> Result<Option<Created>> {
     // A server tells what it holds no faster than it gives it.
-    let now = if settings.is_redis() { None } else { marks(&settings.target()?)? };
+    let now = if settings.is_redis() { None } else { marks(&settings.source()?)? };
     if now.is_some() && *seen == now {
         return Ok(None);
     }

@@ -10,7 +10,7 @@ use crate::cli::settings::{Common, Format, Settings};
 use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
 use crate::offline::export::export;
-use crate::target::Target;
+use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -24,16 +24,16 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
-    let target = settings.target()?;
-    if let Target::Folder(logs) = &target
+    let source = settings.source()?;
+    if let Source::Folder(logs) = &source
         && let Some(several) = logs.several_backups()
     {
         return Err(Error::new(Code::Usage, several));
     }
-    let Target::Backup(backup) = target else {
+    let Source::Redis(_, backup) = source else {
         let text = format!(
             "{} is not a Redis backup: name a dump, a DUMP payload, an append-only file or the folder of them",
-            settings.source()?
+            settings.called()?
         );
         return Err(Error::new(Code::Usage, text));
     };

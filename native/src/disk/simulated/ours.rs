@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::history::{Choice, History};
 use crate::reading::Effort;
 use crate::recover::{self, Mode, Options, Outcome};
-use crate::target::Target;
+use crate::source::Source;
 
 /// A command.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +107,7 @@ fn backed_up(log: &Path, max_files: Option<u32>, number: u64) -> Result<Exit, Er
         link: number.is_multiple_of(2),
         patience: Duration::from_millis(100),
     };
-    let find = || open(log, max_files).map(Target::History);
+    let find = || open(log, max_files).map(Source::History);
     let created = create::create(&find, &options, effort())?;
     Ok(Exit { code: 0, repaired: Vec::new(), said: created.warnings.join("; ") })
 }

@@ -1,7 +1,5 @@
-//! The records and the streams of whatever a path leads to: what is listed, searched and replayed is read here, wherever it
-//! lies.
-//!
-//! What a path leads to is found in [`crate::target`]; what is done with the records is decided by the verbs.
+//! The records and the streams of a source: what is listed, searched and replayed is read here. What is done with them is
+//! decided by the verbs.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -13,6 +11,8 @@ use papyra_core::record::RecordFacts;
 use papyra_core::redis::{Entry, PapyraKey, RecordCheck, Scope, push_line};
 use papyra_core::scan::{Flow, Record};
 
+use super::once::{stream, unpacked};
+use super::{Logs, Source};
 use crate::archive::{self, Format};
 use crate::disk;
 use crate::error::{Code, Error, Result};
@@ -22,12 +22,11 @@ use crate::offline::packed::{self, Holds};
 use crate::reading::Effort;
 use crate::records::{self, Found};
 use crate::redis;
-use crate::target::{Logs, Target, nothing_came};
 
 /// Takes a record, and says whether to go on.
 pub type Each<'a> = &'a mut dyn FnMut(&Found<'_>) -> io::Result<Flow>;
 
-impl Target {
+impl Source {
     /// Goes through the records that recovery would keep: of a log or a set oldest first, of a folder log after log, by name;
     /// of its Redis backups none. Returns how many anomalies were passed over.
     ///
@@ -36,18 +35,18 @@ impl Target {
     pub fn each_record(&self, scope: impl Fn() -> Result<Scope>, effort: Effort<'_>, each: Each<'_>) -> Result<u64> {
         let mut walk = Walk { scope: &scope, effort, each, stopped: false, passed_over: 0 };
         match self {
-            Target::History(history) => walk.history(history)?,
-            Target::Folder(logs) => walk.folder(logs)?,
-            Target::Archive(path, format) => walk.packed(path, *format)?,
-            Target::Stream(path) => {
+            Source::History(history) => walk.history(history)?,
+            Source::Folder(logs) => walk.folder(logs)?,
+            Source::Packed(path, format) => walk.packed(path, *format)?,
+            Source::Pipe(path) => {
                 let (format, input) = stream(path)?;
                 walk.content(path, format, input)?;
             }
-            Target::Backup(backup) => {
+            Source::Redis(_, backup) => {
                 let (scope, effort) = ((walk.scope)()?, walk.effort);
                 walk.streams(|to| entries::each(backup, &scope, effort, to))?;
             }
-            Target::Redis(store) => {
+            Source::Server(store) => {
                 let bad = redis::scan::each_record(store, |facts, bytes| {
                     let flow = walk.hand_on(facts, bytes);
                     flow.map(|flow| flow.is_continue()).map_err(|error| Error::new(Code::Io, error.to_string()))
@@ -62,48 +61,21 @@ impl Target {
     /// `None` where there is no Redis backup.
     pub fn each_stream(&self, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<Option<u64>> {
         let (path, input): (&Path, Box<dyn Read>) = match self {
-            Target::Backup(backup) => return entries::each(backup, scope, effort, to).map(Some),
-            Target::Archive(path, format) => {
+            Source::Redis(_, backup) => return entries::each(backup, scope, effort, to).map(Some),
+            Source::Packed(path, format) => {
                 let file = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
                 (path, Box::new(archive::unpack(*format, file)))
             }
-            Target::Stream(path) => {
+            Source::Pipe(path) => {
                 let (format, input) = stream(path)?;
                 (path, unpacked(format, input))
             }
-            Target::History(_) | Target::Folder(_) | Target::Redis(_) => return Ok(None),
+            Source::History(_) | Source::Folder(_) | Source::Server(_) => return Ok(None),
         };
         match packed::look(path, input)? {
             Holds::Dump(input) => packed::each(path, input, scope, effort, to).map(Some),
             Holds::Other(_) => Ok(None),
         }
-    }
-}
-
-/// What comes on standard input or in a pipe, and whether that is compressed.
-///
-/// # Errors
-/// Nothing comes.
-pub(crate) fn stream(path: &Path) -> Result<(Option<Format>, impl Read + use<>)> {
-    let mut input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(path).map_err(|error| Error::cannot_open(path, error))?)
-    };
-    // A pipe gives as little at a time as it likes.
-    let mut head = Vec::new();
-    let most = Format::HEAD as u64;
-    input.by_ref().take(most).read_to_end(&mut head).map_err(|error| Error::cannot_read(path, 0, &error))?;
-    if head.is_empty() {
-        return Err(nothing_came(path));
-    }
-    Ok((Format::of(&head), io::Cursor::new(head).chain(input)))
-}
-
-fn unpacked<'a>(format: Option<Format>, input: impl Read + 'a) -> Box<dyn Read + 'a> {
-    match format {
-        Some(format) => Box::new(archive::unpack(format, input)),
-        None => Box::new(input),
     }
 }
 

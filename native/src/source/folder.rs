@@ -1,6 +1,4 @@
-//! What a path on the command line leads to: a log, a set, a compressed log, a Redis backup, a pipe, or a folder of these.
-//!
-//! Here the bytes are fetched; what they and the names say is decided in [`papyra_core::folder`].
+//! A folder with logs in it. Here the bytes are fetched; what they and the names say is decided in [`papyra_core::folder`].
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,34 +6,16 @@ use std::path::{Path, PathBuf};
 use papyra_core::escape::escape;
 use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, START, Survey};
 use papyra_core::report::{Backend, FileReport};
-use papyra_core::sniff;
 
+use super::found::Found;
 use crate::archive::{self, Format};
-use crate::disk::{self, File, Folder, os};
+use crate::disk::{File, Folder, os};
 use crate::error::{Code, Error, Result, reason, show};
 use crate::history::{Choice, History};
 use crate::offline::{AofSet, Backup};
-use crate::redis::Store;
 
 /// How often a folder is read again while its files change names.
 const TRIES: usize = 10;
-
-/// What a path leads to.
-#[derive(Debug)]
-pub enum Target {
-    /// A log or a rotation set.
-    History(History),
-    /// A compressed log.
-    Archive(PathBuf, Format),
-    /// A pipe, or `-` for standard input.
-    Stream(PathBuf),
-    /// A folder with logs in it.
-    Folder(Logs),
-    /// A Redis backup.
-    Backup(Backup),
-    /// Streams of a server.
-    Redis(Box<Store>),
-}
 
 /// What a folder holds.
 #[derive(Debug)]
@@ -58,154 +38,6 @@ pub struct Logs {
     pub backend: Backend,
     /// The size of the logs, in bytes.
     pub bytes: u64,
-}
-
-impl Target {
-    /// Finds out what `path` is.
-    pub fn at(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Target> {
-        if path == Path::new("-") {
-            return Ok(Target::Stream(path.into()));
-        }
-        let history = || History::open(path, choice, max_files);
-        let file = match look(path) {
-            // A set may be without its active file, for good or while a writer rotates.
-            Found::Nothing => return history().map(Target::History),
-            Found::File(file) => file,
-            Found::Entry(Entry::Folder(_)) => {
-                let mut logs = Logs::in_folder(path, choice, max_files)?;
-                let alone = logs.histories.is_empty() && logs.archives.is_empty() && logs.unread.is_empty();
-                return Ok(match if alone && logs.backups.len() == 1 { logs.backups.pop() } else { None } {
-                    Some(backup) => Target::Backup(backup),
-                    None => Target::Folder(logs),
-                });
-            }
-            // What a shell makes of `<(command)`.
-            Found::Entry(Entry::Special(_)) if path.starts_with("/dev/fd") || path.starts_with("/proc") => {
-                return Ok(Target::Stream(path.into()));
-            }
-            Found::Entry(Entry::Special(_)) if path == Path::new("/dev/stdin") => {
-                return Ok(Target::Stream(path.into()));
-            }
-            Found::Entry(Entry::Special(what)) => return closed(path, what, history()),
-            Found::Entry(Entry::Closed(why)) => return closed(path, &why, history()),
-        };
-        let failed = |error: io::Error| Error::cannot_open(path, error);
-        if let Some(format) = archive::of_file(&file).map_err(failed)? {
-            return match sniff::sniff(&archive::head(format, &file)) {
-                looks if looks.is_archive() => Err(unpack_first(path, looks.packed(format))),
-                _ => Ok(Target::Archive(path.into(), format)),
-            };
-        }
-        let mut start = [0; sniff::HEAD];
-        let read = file.read_at(&mut start, 0).map_err(failed)?;
-        let looks = sniff::sniff(&start[..read]);
-        if looks.is_archive() {
-            return Err(unpack_first(path, looks));
-        }
-        match Backup::of(&file, path, true)? {
-            Some(backup) => Ok(Target::Backup(backup)),
-            None => history().map(Target::History),
-        }
-    }
-}
-
-impl Target {
-    /// What lies beside what is read, or in the folder, and is passed over.
-    pub fn passed_over(&self) -> Result<Vec<PassedOver>> {
-        match self {
-            Target::Folder(logs) => Ok(logs.passed_over.clone()),
-            Target::History(history) => history.passed_over(),
-            Target::Archive(..) | Target::Stream(_) | Target::Backup(_) | Target::Redis(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// The bytes that a scan of the target will read.
-    pub fn size(&self) -> Option<u64> {
-        let of = |history: &History| -> u64 {
-            let members = history.set().map(|set| set.members).unwrap_or_default();
-            let sizes = members.iter().filter_map(|member| disk::stat(&history.folder.join(&member.name)).ok());
-            sizes.map(|stat| stat.size).sum()
-        };
-        match self {
-            Target::History(history) => Some(of(history)),
-            Target::Backup(backup) => Some(backup.size()),
-            Target::Folder(logs) if logs.archives.is_empty() => Some(logs.bytes),
-            _ => None,
-        }
-    }
-}
-
-/// The set whose active file cannot be read, if there is more of it.
-fn closed(path: &Path, why: &str, history: Result<History>) -> Result<Target> {
-    match history {
-        Ok(history) if history.backend == Backend::Rotating => Ok(Target::History(history)),
-        _ => Err(Error::new(Code::NoInput, format!("cannot read {}: it is {why}; nothing was read", show(path)))),
-    }
-}
-
-fn unpack_first(path: &Path, looks: sniff::Looks) -> Error {
-    let what = looks.passed_over(&papyra_core::name::text(path.as_os_str().as_encoded_bytes()));
-    Error::new(Code::Data, format!("{} is {what}; nothing was read", show(path)))
-}
-
-/// Why what comes in a pipe cannot be worked on, when it has to be a file.
-pub(crate) fn refuse_stream(path: &Path, verb: &str) -> Error {
-    let mut first = [0];
-    let is_empty = path == Path::new("-") && matches!(io::stdin().lock().read(&mut first), Ok(0));
-    if is_empty {
-        return nothing_came(path);
-    }
-    Error::new(Code::Usage, format!("cannot {verb} the stream {}: save it to a file first", show(path)))
-}
-
-/// A pipe that ended before its first byte: the command that should have filled it failed.
-pub(crate) fn nothing_came(path: &Path) -> Error {
-    let what = if path == Path::new("-") { "standard input".into() } else { show(path) };
-    let text = format!("nothing came on {what}: did the command before it fail? Nothing was read");
-    Error::new(Code::NoInput, text)
-}
-
-/// What is found at a path.
-enum Found {
-    Nothing,
-    File(File),
-    Entry(Entry),
-}
-
-/// Opens what is at `path`, links followed, without waiting for anybody.
-fn look(path: &Path) -> Found {
-    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    let closed = |error: &io::Error| {
-        let why = match disk::link(path) {
-            Some(target) if is_gone(error) => format!("a link to {}, which does not exist", show(&target)),
-            Some(target) => format!("a link to {}: {}", show(&target), reason(error)),
-            None => format!("a file that cannot be opened: {}", reason(error)),
-        };
-        Found::Entry(Entry::Closed(why))
-    };
-    let stat = match disk::stat(path) {
-        Err(error) if is_gone(&error) && disk::link(path).is_none() => return Found::Nothing,
-        Err(error) => return closed(&error),
-        Ok(stat) => stat,
-    };
-    if stat.is_folder() {
-        return Found::Entry(Entry::Folder(Vec::new()));
-    }
-    if !stat.is_file() {
-        return Found::Entry(match () {
-            () if stat.is_pipe() => Entry::Special("a named pipe"),
-            () if stat.is_socket() => Entry::Special("a socket"),
-            () if stat.is_null_device() => {
-                Entry::Closed("/dev/null, which keeps nothing of what is written to it".into())
-            }
-            () => Entry::Special("a device"),
-        });
-    }
-    match disk::open(path) {
-        Ok(file) => Found::File(file),
-        Err(error) if is_gone(&error) => Found::Nothing,
-        Err(error) => closed(&error),
-    }
 }
 
 impl Logs {
@@ -242,7 +74,7 @@ impl Logs {
     }
 
     /// Looks again when a name vanished on the way, as it does when a writer rotates.
-    fn in_folder(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Logs> {
+    pub(super) fn in_folder(path: &Path, choice: Choice, max_files: Option<u32>) -> Result<Logs> {
         let folder = Folder::open(path)?;
         let mut tries = 1;
         loop {
@@ -324,7 +156,7 @@ fn survey(folder: &Folder, names: Vec<String>) -> Result<Survey> {
     let asked: Vec<(usize, PathBuf)> = survey.names().map(|(at, name)| (at, folder.path().join(os(name)))).collect();
     let mut start = vec![0; START];
     for (at, path) in asked {
-        match look(&path) {
+        match Found::at(&path) {
             Found::Nothing => {}
             Found::Entry(Entry::Folder(_)) => {
                 let names = Folder::open(&path).and_then(|folder| folder.names());
