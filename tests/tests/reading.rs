@@ -3,6 +3,10 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
+use papyra::history::Choice;
+use papyra::reading::Effort;
+use papyra::source::Source;
+use papyra_core::redis::Scope;
 use papyra_tests::redis::{Redis, event};
 use papyra_tests::{Run, Workshop, logs, run};
 
@@ -139,5 +143,18 @@ fn a_server_is_read_as_the_log_of_its_records_is() {
         if verb == "persistence replay" || verb.starts_with("inspect") && code == 0 {
             assert_eq!(live.stdout, shop.papyra(&format!("{verb} --path log")).must_exit(0).stdout, "{verb}");
         }
+    }
+}
+
+#[test]
+fn the_library_scans_what_it_opens_as_the_command_does() {
+    let shop = shop();
+    let effort = Effort { threads: 2, max_findings: 1_000, progress: &|_| {} };
+    for path in [&LOGS[..], &BACKUPS[..]].concat().into_iter().filter(|source| !source.starts_with('<')) {
+        let source = Source::at(&shop.path(path), Choice::Auto, None).expect(path);
+        let found = source.scan(&|| Ok(Scope::default()), effort, false).expect(path);
+        assert!(found.beyond.is_none() && found.nothing_checked().is_none(), "{path}");
+        let report = serde_json::to_string_pretty(&found.report).expect("JSON") + "\n";
+        assert_eq!(report, shop.papyra(&format!("persistence scan --format json --path {path}")).stdout, "{path}");
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use papyra_core::diff::{Diff, Item, LogDiff, Spot, compare, holds_streams, left_out, pairs};
+use papyra_core::diff::{Diff, Item, LogDiff, Spot, compare, holds_streams, pairs};
 use papyra_core::manifest::{Content, StoredFile};
 use papyra_core::scan::{Flow, Record};
 use papyra_core::verification;
@@ -21,7 +21,7 @@ use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
 use crate::reading::Effort;
 use crate::records;
-use crate::source::Source;
+use crate::source::{Source, Task};
 
 /// Records that are handed over at a time, and how often one side may be ahead of the other.
 const BATCH: usize = 1024;
@@ -125,15 +125,9 @@ impl Side {
                 Folder::open(path).and_then(|folder| names(&folder)).is_ok_and(|names| !names.is_empty());
             Backup::open(path).err().filter(|_| holds_backups).unwrap_or(error)
         });
-        match source? {
-            Source::History(history) => Ok(Side::Logs(vec![history])),
-            Source::Folder(logs) => match logs.left_out() {
-                Some(left) => Err(no_logs(path, &left_out(&left))),
-                None => Ok(Side::Logs(logs.histories)),
-            },
-            Source::Packed(..) | Source::Pipe(_) => Err(no_logs(path, "unpack it, or save it to a file first")),
-            Source::Redis(..) | Source::Server(_) => Err(no_logs(path, holds_streams())),
-        }
+        let source = source?;
+        source.must_allow(Task::Compare)?;
+        Ok(Side::Logs(source.histories().to_vec()))
     }
 
     /// The names of the logs in it.

@@ -18,7 +18,7 @@ use crate::archive::Format;
 use crate::disk::{Folder, Identity, Lock, file_name, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Listing, leftovers};
-use crate::source::{Source, refuse_stream};
+use crate::source::{Source, Task};
 
 /// A temporary of Papyra's that was written to so recently belongs to a compaction or recovery under way.
 const FRESH: Duration = Duration::from_secs(30);
@@ -136,6 +136,7 @@ struct Found {
 
 impl Found {
     fn of(source: Source) -> Result<Found> {
+        source.must_allow(Task::BackUp)?;
         let left_out = source.passed_over()?.into_iter();
         let left_out: Vec<LeftOut> = left_out.map(|PassedOver { path, reason }| LeftOut { path, reason }).collect();
         let mut found = match source {
@@ -152,16 +153,6 @@ impl Found {
                 Found { folder, histories: Vec::new(), archives: vec![(path, format)], left_out, unread: Vec::new() }
             }
             Source::Folder(logs) => {
-                if logs.histories.is_empty()
-                    && logs.archives.is_empty()
-                    && let Some(several) = logs.several_backups()
-                {
-                    return Err(Error::new(Code::Usage, several));
-                }
-                if logs.histories.is_empty() && logs.archives.is_empty() {
-                    let text = format!("no log in {} can be read", show(logs.folder.path()));
-                    return Err(Error::new(Code::NoInput, text));
-                }
                 let redis = logs.backups.iter().map(|backup| {
                     let path = backup.path();
                     let path = path.strip_prefix(logs.folder.path()).unwrap_or(&path);
@@ -177,11 +168,7 @@ impl Found {
                     unread: logs.unread,
                 }
             }
-            Source::Pipe(path) => return Err(refuse_stream(&path, "back up")),
-            Source::Server(_) | Source::Redis(..) => {
-                let text = "backups are made of logs: `redis-cli --rdb FILE` saves a server's dump, and a dump is copied as it is";
-                return Err(Error::new(Code::Usage, text));
-            }
+            other => return Err(other.refusal(Task::BackUp)),
         };
         found.histories.sort_by(|a, b| a.base.cmp(&b.base));
         Ok(found)

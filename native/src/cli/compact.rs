@@ -5,14 +5,14 @@ use papyra_core::retention::Retention;
 
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
-use super::settings::{Change, Common, Format, Settings};
+use super::settings::{Common, Format, Settings, begin};
 use super::verdict::Verdict;
 use super::when::seconds;
 use crate::compact;
 use crate::error::{Code, Error, Result, show};
 use crate::redis;
 use crate::redis::compact::{Trim, Trimmed};
-use crate::source::Source;
+use crate::source::{Source, Task};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -73,11 +73,12 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         return Err(Error::new(Code::Usage, "--approx, --exact and --force are for --backend redis"));
     }
     let mut outcomes = Vec::new();
-    let each = || -> Result<()> {
-        for history in settings.histories(source, Change::Compact)? {
+    let mut each = || -> Result<()> {
+        begin(Task::Compact, &source)?;
+        for history in source.histories() {
             let progress = Progress::new(args.common.output.quiet, None);
             let outcome =
-                compact::compact(&history, policy, now, args.dry_run, args.at_rest, settings.effort(&progress))?;
+                compact::compact(history, policy, now, args.dry_run, args.at_rest, settings.effort(&progress))?;
             drop(progress);
             if out.format() == Format::Text {
                 print(&outcome, out);

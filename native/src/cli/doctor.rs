@@ -178,7 +178,7 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         Mode::Ignore | Mode::ScanOnly => End::Passed(before, advice),
         Mode::FailOnAnomaly => End::Failed(before, advice),
         Mode::Recover => {
-            recover::each(settings, source, &options, After::default(), None, effort, |_| ())?;
+            recover::each(settings, &source, &options, After::default(), None, effort, |_| ())?;
             let after = scan::report(&settings.source()?, settings, effort)?;
             if scan::verdict(&after) == Verdict::Fine { End::Recovered(after) } else { End::Remain(after) }
         }

@@ -12,11 +12,12 @@ use serde_json::json;
 use super::inspect_groups;
 use super::out::{self, Out};
 use super::progress::Progress;
-use super::settings::{Common, Format, Settings};
+use super::settings::{Common, Format, Settings, begin};
 use super::shown;
 use super::verdict::Verdict;
 use super::when::{Period, Within};
 use crate::error::{Code, Error, Result};
+use crate::source::Task;
 
 /// A longer record is shown by its place and length only.
 const SHOWN: u64 = 16 << 20;
@@ -272,7 +273,7 @@ impl<'a> Search<'a> {
         let settings = Settings::of(&self.filters.common, None)?;
         let progress = Progress::new(true, None);
         let source = settings.source()?;
-        settings.must_hold_records(&source, "list records of")?;
+        begin(Task::List, &source)?;
         source.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
             let (facts, span) = (found.record.facts, found.record.span);
             if !self.wants(&facts) {

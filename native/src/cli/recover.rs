@@ -9,7 +9,7 @@ use papyra_core::report::{Backend, Report};
 
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
-use super::settings::{Change, Common, Format, Settings};
+use super::settings::{Common, Format, Settings, begin};
 use super::shown;
 use super::verdict::Verdict;
 use crate::TOOL;
@@ -18,7 +18,7 @@ use crate::reading::Effort;
 use crate::recover::aof::After;
 use crate::recover::{self, Mode, Options, Outcome};
 use crate::redis;
-use crate::source::Source;
+use crate::source::{Source, Task};
 
 /// Recovery modes, by Papyra's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -134,7 +134,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
         return Ok(if outcome.remains() { Verdict::Remain } else { Verdict::Fine });
     }
-    let done = each(&settings, source, &options, after, rejects_dir, settings.effort(&progress), |outcome| {
+    let done = each(&settings, &source, &options, after, rejects_dir, settings.effort(&progress), |outcome| {
         if out.format() == Format::Text {
             print(&outcome, out);
         }
@@ -158,30 +158,31 @@ pub(super) fn check(settings: &Settings, options: &Options) -> Result<()> {
 /// Recovers whatever the source is, and shows each outcome as soon as it is there.
 pub(super) fn each(
     settings: &Settings,
-    source: Source,
+    source: &Source,
     options: &Options,
     after: After,
     rejects_dir: Option<&Path>,
     effort: Effort<'_>,
     mut show: impl FnMut(Outcome),
 ) -> Result<()> {
-    if let Source::Server(store) = &source {
+    if let Source::Server(store) = source {
         show(redis::recover::recover(store, options, rejects_dir, effort)?);
         return Ok(());
     }
-    if let Source::Redis(_, backup) = &source {
+    if let Source::Redis(_, backup) = source {
         show(recover::aof::recover(backup, options, after, &settings.scope()?, effort)?);
         return Ok(());
     }
-    let unread = match &source {
+    let unread = match source {
         Source::Folder(logs) if !logs.unread.is_empty() => {
             Some(Report::new(TOOL, logs.backend, logs.unread_reports().collect(), false))
         }
         _ => None,
     };
     let mut failed = None;
-    for history in settings.histories(source, Change::Recover)? {
-        match recover::recover(&history, options, effort) {
+    begin(Task::Recover, source)?;
+    for history in source.histories() {
+        match recover::recover(history, options, effort) {
             Ok(outcome) => show(outcome),
             // The others are recovered all the same.
             Err(error) => {

@@ -4,11 +4,11 @@ use papyra_core::scan::Flow;
 
 use super::out::{Out, counted};
 use super::progress::Progress;
-use super::settings::{Common, Settings};
+use super::settings::{Common, Settings, begin};
 use super::verdict::Verdict;
 use super::when::Period;
 use crate::error::Result;
-use crate::source::Source;
+use crate::source::{Source, Task};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let progress = Progress::new(true, None);
     let within = args.period.within();
     let source = settings.source()?;
-    settings.must_hold_records(&source, "replay")?;
+    begin(Task::Replay, &source)?;
     let damaged = source.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
         if !within.holds(found.record.facts.timestamp) {
             return Ok(Flow::Continue(()));

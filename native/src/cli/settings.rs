@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser};
-use papyra_core::escape::escape;
 use papyra_core::manifest::is_label;
 use papyra_core::redis::Scope;
 
@@ -17,11 +16,11 @@ use crate::backup::repository;
 use crate::backup::series::{Filing, Wanted, source_of};
 use crate::disk;
 use crate::error::{Code, Error, Result, show};
-use crate::history::{Choice, History};
+use crate::history::Choice;
 use crate::reading::Effort;
 use crate::recover;
 use crate::redis::{self, Role, Store};
-use crate::source::{Logs, Source, refuse_stream};
+use crate::source::{Source, Task};
 
 /// Flags that every verb on stored data takes.
 #[derive(Debug, Args)]
@@ -79,22 +78,6 @@ pub(super) struct SeriesFlags {
 /// Reads the name of a series, or a tag.
 pub(super) fn label(text: &str) -> std::result::Result<String, String> {
     if is_label(text) { Ok(text.into()) } else { Err("must be text without control characters".into()) }
-}
-
-/// What a verb that writes does to logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    Recover,
-    Compact,
-}
-
-impl Change {
-    fn verb(self) -> &'static str {
-        match self {
-            Change::Recover => "recover",
-            Change::Compact => "compact",
-        }
-    }
 }
 
 /// The settings in force.
@@ -262,67 +245,6 @@ impl Settings {
         redis.ok_or_else(|| Error::new(Code::Usage, "a server is needed: --backend redis")).and_then(Store::open)
     }
 
-    /// Refuses a source without records to `verb`, and says what of a folder will not be read.
-    pub(super) fn must_hold_records(&self, source: &Source, verb: &str) -> Result<()> {
-        match source {
-            // What is left of it was renamed or compressed by another tool.
-            Source::History(history) if history.set()?.is_empty() => {
-                Err(Error::cannot_open(&history.path(), std::io::Error::from(std::io::ErrorKind::NotFound)))
-            }
-            Source::Folder(logs) if logs.histories.is_empty() && logs.archives.is_empty() && logs.unread.is_empty() => {
-                let text =
-                    format!("cannot {verb} {}: it holds no log; name Redis backups one by one", show(self.path()?));
-                Err(Error::new(Code::Usage, text))
-            }
-            Source::Folder(logs) => {
-                tell_left_out(verb, &logs.redis_backups(), "name Redis backups one by one");
-                tell_unread(logs);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The histories of a source, for verbs that write.
-    pub(super) fn histories(&self, source: Source, change: Change) -> Result<Vec<History>> {
-        let verb = change.verb();
-        let no = |what: String, advice: &str| Err(Error::new(Code::Usage, format!("cannot {verb} {what}: {advice}")));
-        match source {
-            // What is left of it was renamed or compressed by another tool.
-            Source::History(history) if change == Change::Compact && history.set()?.is_empty() => {
-                Err(Error::cannot_open(&history.path(), std::io::Error::from(std::io::ErrorKind::NotFound)))
-            }
-            Source::History(history) => Ok(vec![history]),
-            Source::Folder(logs) if logs.histories.is_empty() && logs.unread.is_empty() => no(
-                show(self.path()?),
-                "it holds no plain log; unpack compressed ones, and name Redis backups one by one",
-            ),
-            Source::Folder(logs) => {
-                tell_left_out(
-                    verb,
-                    &logs.left_out().unwrap_or_default(),
-                    "name Redis backups one by one, unpack compressed logs",
-                );
-                tell_unread(&logs);
-                Ok(logs.histories)
-            }
-            Source::Packed(path, format) => {
-                let advice = if change == Change::Recover {
-                    "unpack it first, or name a file for what can be unpacked with --to"
-                } else {
-                    "unpack it first"
-                };
-                no(format!("{}, which is {} data", show(&path), format.name()), advice)
-            }
-            Source::Pipe(path) => Err(refuse_stream(&path, verb)),
-            Source::Redis(..) => no(
-                format!("{}, which is a Redis backup", show(self.path()?)),
-                "`papyra redis export` writes its streams as logs",
-            ),
-            Source::Server(store) => no(format!("the streams at {}", store.settings.location), "they are not files"),
-        }
-    }
-
     /// Which streams of a backup are meant.
     pub(super) fn scope(&self) -> Result<Scope> {
         let text = "one system at a time in a backup: name one with --system-id, or none for all";
@@ -344,17 +266,11 @@ impl Settings {
     }
 }
 
-fn tell_left_out(verb: &str, names: &[String], advice: &str) {
-    if !names.is_empty() {
-        let names: Vec<String> = names.iter().map(|name| escape(name.as_bytes())).collect();
-        out::message(&format!("this does not {verb} {}: {advice}", names.join(", ")));
-    }
-}
-
-fn tell_unread(logs: &Logs) {
-    for unread in &logs.unread {
-        out::message(&format!("cannot be read: {unread}"));
-    }
+/// Refuses what cannot be done with a source, and tells which files of a folder it is not done with.
+pub(super) fn begin(task: Task, source: &Source) -> Result<()> {
+    source.must_allow(task)?;
+    source.not_done(task).iter().for_each(|text| out::message(text));
+    Ok(())
 }
 
 /// No folder of backups is named anywhere.

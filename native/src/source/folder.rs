@@ -3,7 +3,6 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use papyra_core::escape::escape;
 use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, START, Survey};
 use papyra_core::report::{Backend, FileReport};
 
@@ -41,6 +40,11 @@ pub struct Logs {
 }
 
 impl Logs {
+    /// Whether there is a log in it, compressed or not.
+    pub fn has_logs(&self) -> bool {
+        !self.histories.is_empty() || !self.archives.is_empty()
+    }
+
     /// What is stored here and is no plain log, by name; `None` when all of it is plain logs.
     pub fn left_out(&self) -> Option<Vec<String>> {
         let archives = self.archives.iter().map(|(path, _)| self.name_of(path));
@@ -56,16 +60,6 @@ impl Logs {
     fn name_of(&self, path: &Path) -> String {
         let here = path.strip_prefix(self.folder.path()).unwrap_or(path);
         papyra_core::name::text(here.as_os_str().as_encoded_bytes())
-    }
-
-    /// What to say where one Redis backup is wanted, and the folder holds several.
-    pub fn several_backups(&self) -> Option<String> {
-        let names: Vec<String> = self.left_out()?.iter().map(|name| escape(name.as_bytes())).collect();
-        let loaded =
-            self.loaded.as_deref().map(|loaded| format!(" ({})", escape(loaded.as_bytes()))).unwrap_or_default();
-        let text =
-            format!("{} holds {}{loaded}: name one of them with --path", show(self.folder.path()), names.join(", "));
-        (self.backups.len() > 1).then_some(text)
     }
 
     /// The reports on what could not be read.

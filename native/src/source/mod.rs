@@ -5,17 +5,21 @@ mod folder;
 mod found;
 mod once;
 mod records;
+mod scan;
+mod task;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use papyra_core::folder::{Entry, PassedOver};
+use papyra_core::manifest;
 use papyra_core::report::Backend;
 use papyra_core::sniff;
 
 pub use folder::Logs;
-pub(crate) use once::{refuse_stream, stream};
 pub use records::Each;
+pub use scan::{NothingChecked, Scanned};
+pub use task::Task;
 
 use crate::archive::{self, Format};
 use crate::disk;
@@ -59,7 +63,7 @@ impl Source {
             Found::File(file) => file,
             Found::Entry(Entry::Folder(_)) => {
                 let mut logs = Logs::in_folder(path, choice, max_files)?;
-                let alone = logs.histories.is_empty() && logs.archives.is_empty() && logs.unread.is_empty();
+                let alone = !logs.has_logs() && logs.unread.is_empty();
                 return Ok(match if alone && logs.backups.len() == 1 { logs.backups.pop() } else { None } {
                     Some(backup) => Source::Redis(path.into(), backup),
                     None => Source::Folder(logs),
@@ -135,6 +139,18 @@ impl Source {
             Source::Folder(logs) if logs.archives.is_empty() => Some(logs.bytes),
             _ => None,
         }
+    }
+}
+
+/// What a Redis server wrote by itself at `path`, where it is no backup of ours: a backup can be made of it, and it can be restored
+/// and drilled without one.
+pub fn redis_files(path: &Path) -> Option<Backup> {
+    if disk::exists(&path.join(manifest::NAME)) || !disk::exists(path) {
+        return None;
+    }
+    match Source::at(path, Choice::Auto, None) {
+        Ok(Source::Redis(_, files)) => Some(files),
+        _ => None,
     }
 }
 

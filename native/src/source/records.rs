@@ -11,10 +11,9 @@ use papyra_core::record::RecordFacts;
 use papyra_core::redis::{Entry, PapyraKey, RecordCheck, Scope, push_line};
 use papyra_core::scan::{Flow, Record};
 
-use super::once::{stream, unpacked};
+use super::once::Once;
 use super::{Logs, Source};
-use crate::archive::{self, Format};
-use crate::disk;
+use crate::archive::Format;
 use crate::error::{Code, Error, Result};
 use crate::history::History;
 use crate::offline::entries::{self, Streams};
@@ -37,11 +36,8 @@ impl Source {
         match self {
             Source::History(history) => walk.history(history)?,
             Source::Folder(logs) => walk.folder(logs)?,
-            Source::Packed(path, format) => walk.packed(path, *format)?,
-            Source::Pipe(path) => {
-                let (format, input) = stream(path)?;
-                walk.content(path, format, input)?;
-            }
+            Source::Packed(path, format) => walk.once(path, Once::packed(path, *format)?)?,
+            Source::Pipe(path) => walk.once(path, Once::pipe(path)?)?,
             Source::Redis(_, backup) => {
                 let (scope, effort) = ((walk.scope)()?, walk.effort);
                 walk.streams(|to| entries::each(backup, &scope, effort, to))?;
@@ -60,19 +56,13 @@ impl Source {
     /// Goes through Papyra's streams of a Redis backup, be it compressed or in a pipe. Returns how many things are wrong;
     /// `None` where there is no Redis backup.
     pub fn each_stream(&self, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<Option<u64>> {
-        let (path, input): (&Path, Box<dyn Read>) = match self {
+        let (path, once) = match self {
             Source::Redis(_, backup) => return entries::each(backup, scope, effort, to).map(Some),
-            Source::Packed(path, format) => {
-                let file = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
-                (path, Box::new(archive::unpack(*format, file)))
-            }
-            Source::Pipe(path) => {
-                let (format, input) = stream(path)?;
-                (path, unpacked(format, input))
-            }
+            Source::Packed(path, format) => (path, Once::packed(path, *format)?),
+            Source::Pipe(path) => (path, Once::pipe(path)?),
             Source::History(_) | Source::Folder(_) | Source::Server(_) => return Ok(None),
         };
-        match packed::look(path, input)? {
+        match once.holds()? {
             Holds::Dump(input) => packed::each(path, input, scope, effort, to).map(Some),
             Holds::Other(_) => Ok(None),
         }
@@ -111,7 +101,7 @@ impl Walk<'_> {
         for (_, log) in all {
             match log {
                 Log::Plain(history) => self.history(history)?,
-                Log::Packed(path, format) => self.packed(path, format)?,
+                Log::Packed(path, format) => self.once(path, Once::packed(path, format)?)?,
             }
             if self.stopped {
                 break;
@@ -120,14 +110,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn packed(&mut self, path: &Path, format: Format) -> Result<()> {
-        let file = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
-        self.content(path, Some(format), file)
-    }
-
-    /// What can be read once only.
-    fn content(&mut self, path: &Path, format: Option<Format>, input: impl Read) -> Result<()> {
-        match packed::look(path, unpacked(format, input))? {
+    fn once(&mut self, path: &Path, once: Once<'_>) -> Result<()> {
+        match once.holds()? {
             Holds::Dump(input) => {
                 let (scope, effort) = ((self.scope)()?, self.effort);
                 self.streams(|to| packed::each(path, input, &scope, effort, to))

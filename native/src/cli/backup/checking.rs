@@ -15,7 +15,9 @@ use crate::cli::settings::{Format, SeriesFlags, Settings, no_backups};
 use crate::cli::settings_file::Config;
 use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
+use crate::offline;
 use crate::reading::Effort;
+use crate::source::redis_files;
 
 /// Which backup.
 #[derive(Debug, clap::Args)]
@@ -99,9 +101,9 @@ impl Checking {
         Ok(if figures(&done).good { Verdict::Fine } else { Verdict::Anomalies })
     }
 
-    /// What was named, if anything was.
-    pub(super) fn named(&self) -> Option<&Path> {
-        self.which.backup.as_deref()
+    /// What was named, where a Redis server wrote it by itself.
+    pub(super) fn redis_files(&self) -> Option<(&Path, offline::Backup)> {
+        self.which.redis_files()
     }
 
     /// The folder of backups that is meant.
@@ -116,9 +118,10 @@ impl Checking {
 }
 
 impl Which {
-    /// What was named, if anything was.
-    pub(super) fn named(&self) -> Option<&Path> {
-        self.backup.as_deref()
+    /// What was named, where a Redis server wrote it by itself.
+    pub(super) fn redis_files(&self) -> Option<(&Path, offline::Backup)> {
+        let path = self.backup.as_deref()?;
+        Some((path, redis_files(path)?))
     }
 
     /// Which series is meant.

@@ -10,7 +10,6 @@ use papyra_core::manifest::{self, Compression};
 use papyra_core::report::Verdict as ReportVerdict;
 use serde::Serialize;
 
-use super::drill::plain;
 use super::every::{self, Place};
 use super::reading::tell;
 use super::words::{command, describe_stream, pace};
@@ -25,6 +24,7 @@ use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
 use crate::offline;
 use crate::redis::Role;
+use crate::source::redis_files;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Compress {
@@ -153,7 +153,7 @@ fn create(args: &Args, settings: &Settings) -> Result<Created> {
     if args.method.is_some() || args.rdb.is_some() {
         return Err(Error::new(Code::Usage, "--method and --rdb are for --backend redis"));
     }
-    if let Some(of) = settings.path().ok().map(plain).transpose()?.flatten() {
+    if let Some(of) = settings.path().ok().and_then(redis_files) {
         return of_redis_files(args, settings, &of, compression);
     }
     let options = Options {

@@ -1,8 +1,7 @@
 //! `papyra backup drill`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use papyra_core::manifest;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::{Checking, print_not_recorded};
@@ -14,12 +13,8 @@ use crate::backup::redis::Trial;
 use crate::backup::redis::drill::load;
 use crate::cli::out::{self, Out};
 use crate::cli::verdict::Verdict;
-use crate::disk;
 use crate::error::{Result, show};
-use crate::history::Choice;
-use crate::offline;
 use crate::reading::Effort;
-use crate::source::Source;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -38,12 +33,10 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let trial = Trial { scratch: &scratch, program: args.redis_server.as_deref() };
-    if let Some(path) = args.checking.named()
-        && let Some(plain) = plain(path)?
-    {
-        let attempt = |effort: Effort<'_>| load(&plain, path, trial, effort);
+    if let Some((path, files)) = args.checking.redis_files() {
+        let attempt = |effort: Effort<'_>| load(&files, path, trial, effort);
         let print = |done: &Drill, out: &mut Out| print(None, done, out);
-        return args.checking.show(Operation::Drill, out, plain.size(), attempt, figures, print);
+        return args.checking.show(Operation::Drill, out, files.size(), attempt, figures, print);
     }
     let check = |backup: &Backup, effort: Effort<'_>| drill::drill(backup, trial, effort);
     let print = |backup: &Backup, done: &Drill, out: &mut Out| print(Some(backup), done, out);
@@ -58,17 +51,6 @@ fn figures(done: &Drill) -> Figures {
         bytes: done.bytes,
         created: done.created.parse().ok(),
         good: done.is_good(),
-    }
-}
-
-/// A file or folder of Redis' own, and no backup of ours.
-pub(super) fn plain(path: &Path) -> Result<Option<offline::Backup>> {
-    if disk::exists(&path.join(manifest::NAME)) || !disk::exists(path) {
-        return Ok(None);
-    }
-    match Source::at(path, Choice::Auto, None) {
-        Ok(Source::Redis(_, plain)) => Ok(Some(plain)),
-        _ => Ok(None),
     }
 }
 

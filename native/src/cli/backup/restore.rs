@@ -8,7 +8,6 @@ use papyra_core::redis::StreamId;
 use papyra_core::report::Verdict as ReportVerdict;
 
 use super::checking::{Which, from_future};
-use super::drill::plain;
 use super::reading::Reading;
 use super::words::{describe, describe_stream, pace, source};
 use crate::backup::Backup;
@@ -80,14 +79,11 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let config = &args.reading.config;
     let file = config.file()?;
     let wanted = args.which.wanted(config)?;
-    let redis_file = match args.which.named().filter(|_| args.to.is_none()) {
-        Some(path) => plain(path)?.map(|of| (of, path)),
-        None => None,
-    };
+    let redis_files = if args.to.is_none() { args.which.redis_files() } else { None };
     let (mut temporary, mut opened, mut warnings) = (None, None, Vec::new());
-    let backup: &Backup = match &redis_file {
+    let backup: &Backup = match &redis_files {
         // What a server wrote by itself is made a backup of first.
-        Some((of, path)) => {
+        Some((path, of)) => {
             let (settings, named) = args.redis.destination(config.file()?.redis)?;
             let which = plain_files::Which { prefix: named.prefix, systems: named.systems, db: settings.db() };
             let progress = args.reading.progress(of.size());
@@ -126,7 +122,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
     };
     drop(progress);
-    if let Some((_, path)) = &redis_file {
+    if let Some((path, _)) = &redis_files {
         done.backup = path.to_path_buf();
         done.notes.append(&mut warnings);
     }

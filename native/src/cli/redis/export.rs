@@ -8,9 +8,9 @@ use crate::cli::out::{Out, anomalies, counted};
 use crate::cli::progress::Progress;
 use crate::cli::settings::{Common, Format, Settings};
 use crate::cli::verdict::Verdict;
-use crate::error::{Code, Error, Result, show};
+use crate::error::{Result, show};
 use crate::offline::export::export;
-use crate::source::Source;
+use crate::source::{Source, Task};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -25,18 +25,7 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let source = settings.source()?;
-    if let Source::Folder(logs) = &source
-        && let Some(several) = logs.several_backups()
-    {
-        return Err(Error::new(Code::Usage, several));
-    }
-    let Source::Redis(_, backup) = source else {
-        let text = format!(
-            "{} is not a Redis backup: name a dump, a DUMP payload, an append-only file or the folder of them",
-            settings.called()?
-        );
-        return Err(Error::new(Code::Usage, text));
-    };
+    let Source::Redis(_, backup) = source else { return Err(source.refusal(Task::Export)) };
     let progress = Progress::new(args.common.output.quiet, Some(backup.size()));
     let done = export(&backup, &args.to, &settings.scope()?, settings.effort(&progress))?;
     drop(progress);
