@@ -8,20 +8,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::backup::list::{Entry, all_readable, list};
-use crate::backup::{Attestation, Attested, remote, series};
+use crate::backup::{Attestation, Attested, Location, series};
 use crate::disk::{self, Access, Folder};
-use crate::error::{Code, show};
+use crate::error::{Code, Result, show};
 use crate::figures::{bytes, duration};
 
 /// What to check, and what is too old. Ages are in seconds.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Wanted {
     /// The log, a set's name, or the folder of logs; none of a server's.
     pub path: Option<PathBuf>,
     /// The quarantine folder, if one is configured.
     pub quarantine_dir: Option<PathBuf>,
-    /// The folder of backups, if one is configured.
-    pub backups: Option<PathBuf>,
+    /// Where backups lie, if that is configured; `Err` where it cannot be understood.
+    pub backups: Option<Result<Location>>,
     /// Which series of them is checked.
     pub series: series::Wanted,
     /// How many bytes the next backup needs.
@@ -68,17 +68,25 @@ pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
     if let Some(path) = &wanted.path {
         items.extend([log_folder(path), quarantine(wanted)]);
     }
-    let Some(backups) = &wanted.backups else {
-        let advice = "name it with --backups, PAPYRA_BACKUPS or backups in papyra.toml";
-        items.push(Item::failed("backups", "no folder of backups is configured".into(), advice));
-        return items;
+    const UNREAD: &str = "until it can be read, nobody knows what is there";
+    let backups = match &wanted.backups {
+        Some(Ok(backups)) => backups,
+        Some(Err(error)) => {
+            items.push(Item::failed("backups", error.to_string(), UNREAD));
+            return items;
+        }
+        None => {
+            let advice = "name it with --backups, PAPYRA_BACKUPS or backups in papyra.toml";
+            items.push(Item::failed("backups", "no folder of backups is configured".into(), advice));
+            return items;
+        }
     };
     let mut entries = match list(backups, now) {
         Ok(entries) => entries,
         Err(error) => {
             let advice = match error.code {
-                Code::NoInput => format!("papyra backup create --to {} makes the first one", show(backups)),
-                _ => "until it can be read, nobody knows what is there".into(),
+                Code::NoInput => format!("papyra backup create --to {backups} makes the first one"),
+                _ => UNREAD.into(),
             };
             items.push(Item::failed("backups", error.to_string(), advice));
             return items;
@@ -160,12 +168,12 @@ fn newest(entries: &[Entry], wanted: &Wanted) -> Item {
     if age <= wanted.backup_age { Item::passed(check, detail) } else { Item::failed(check, detail, advice) }
 }
 
-fn attested(entries: &[Entry], what: Attested, limit: f64, now: Timestamp, backups: &Path) -> Item {
+fn attested(entries: &[Entry], what: Attested, limit: f64, now: Timestamp, backups: &Location) -> Item {
     let (check, verb, of): (_, _, fn(&Entry) -> Option<&Attestation>) = match what {
         Attested::Verified => ("last verification", "verify", |entry| entry.verified.as_ref()),
         Attested::Drilled => ("last drill", "drill", |entry| entry.drilled.as_ref()),
     };
-    let advice = format!("papyra backup {verb} --latest {}", crate::recover::quoted(backups));
+    let advice = format!("papyra backup {verb} --latest {}", crate::recover::quoted(backups.path()));
     let there = entries.iter().filter(|entry| !entry.from_future);
     let last = there.filter_map(|entry| Some((of(entry)?, entry))).max_by_key(|(record, _)| record.when());
     let Some((record, entry)) = last else {
@@ -184,7 +192,8 @@ fn attested(entries: &[Entry], what: Attested, limit: f64, now: Timestamp, backu
     if age <= limit { Item::passed(check, detail) } else { Item::failed(check, detail, advice) }
 }
 
-fn room(backups: &Path, wanted: &Wanted) -> Option<Item> {
+fn room(backups: &Location, wanted: &Wanted) -> Option<Item> {
+    let Location::Folder(backups) = backups else { return None };
     let (free, needed) = (Folder::open(backups).ok()?.free_bytes()?, wanted.bytes?);
     let detail = format!("{} are free in {}, the next backup needs {}", bytes(free), show(backups), bytes(needed));
     Some(if free >= needed {
@@ -195,10 +204,10 @@ fn room(backups: &Path, wanted: &Wanted) -> Option<Item> {
 }
 
 /// A disk that dies takes along what is on it.
-fn elsewhere(backups: &Path, wanted: &Wanted) -> Option<Item> {
-    if remote::is_remote(backups) {
+fn elsewhere(backups: &Location, wanted: &Wanted) -> Option<Item> {
+    let Location::Folder(backups) = backups else {
         return Some(Item::passed("another disk", "the backups are in an object store".into()));
-    }
+    };
     let device = |path: &Path| Some(Folder::open(path).ok()?.identity().ok()?.0);
     let same = device(backups)? == device(folder_of(wanted.path.as_ref()?))?;
     let check = "another disk";

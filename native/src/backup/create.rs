@@ -13,6 +13,7 @@ use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::summary::Summary;
 
+use super::Location;
 use super::access::Access;
 use super::cut::{Stretch, identity, line_end, settled_end};
 use super::guard::{self, Backups};
@@ -36,7 +37,7 @@ const TRIES: usize = 3;
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The folder that holds the backups.
-    pub to: PathBuf,
+    pub to: Location,
     /// The backup's name; by default one with the time in it.
     pub name: Option<String>,
     /// What it is filed under.
@@ -104,8 +105,7 @@ pub fn create(find: &dyn Fn() -> Result<Source>, options: &Options, effort: Effo
     find()?;
     let backups = guard::for_backups(&options.to)?;
     if options.link && matches!(backups, Backups::Repository(_)) {
-        let text =
-            format!("{} is a repository, which stores once what backups share: leave --link out", show(&options.to));
+        let text = format!("{} is a repository, which stores once what backups share: leave --link out", options.to);
         return Err(Error::new(Code::Usage, text));
     }
     let mut tries = 1;

@@ -13,7 +13,7 @@ use papyra_core::verification;
 use sha2::{Digest, Sha256};
 
 use super::pass::Hashed;
-use super::{Backup, is_backup, names, remote, repository};
+use super::{Backup, Location, is_backup, names, repository};
 use crate::TOOL;
 use crate::archive::{self, Format};
 use crate::disk::Folder;
@@ -29,30 +29,30 @@ const AHEAD: usize = 8;
 
 /// Compares two sides, each a backup, a log, a rotation set or a folder of logs. Of each log at most `most` changes are
 /// listed.
-pub fn diff(old: &Path, new: &Path, most: usize, effort: Effort<'_>) -> Result<Diff> {
+pub fn diff(old: &Location, new: &Location, most: usize, effort: Effort<'_>) -> Result<Diff> {
     let (before, after) = (Side::open(old)?.logs(), Side::open(new)?.logs());
     let mut logs = Vec::new();
     for (old_log, new_log) in pairs(before, after) {
         logs.push(one(old, old_log, new, new_log, most, effort)?);
     }
     let name = |path: &Path| papyra_core::name::text(path.as_os_str().as_encoded_bytes());
-    Ok(Diff::new(TOOL, name(old), name(new), logs))
+    Ok(Diff::new(TOOL, name(old.path()), name(new.path()), logs))
 }
 
 /// Compares one log.
 fn one(
-    old: &Path,
+    old: &Location,
     old_log: Option<String>,
-    new: &Path,
+    new: &Location,
     new_log: Option<String>,
     most: usize,
     effort: Effort<'_>,
 ) -> Result<LogDiff> {
     std::thread::scope(|scope| {
-        let side = |path, log: &Option<String>| {
+        let side = |at, log: &Option<String>| {
             let (to, from) = sync_channel(AHEAD);
             let log = log.clone();
-            (scope.spawn(move || read(path, log.as_deref(), to, effort)), Batches::new(from))
+            (scope.spawn(move || read(at, log.as_deref(), to, effort)), Batches::new(from))
         };
         let (old_side, mut old_records) = side(old, &old_log);
         let (new_side, mut new_records) = side(new, &new_log);
@@ -89,10 +89,10 @@ impl Batches {
 }
 
 /// Reads the records of a log to their end; returns the names of its files.
-fn read(path: &Path, log: Option<&str>, to: SyncSender<Vec<Item<Spot>>>, effort: Effort<'_>) -> Result<Vec<String>> {
+fn read(at: &Location, log: Option<&str>, to: SyncSender<Vec<Item<Spot>>>, effort: Effort<'_>) -> Result<Vec<String>> {
     let Some(log) = log else { return Ok(Vec::new()) };
     let mut batch = Vec::with_capacity(BATCH);
-    let names = Side::open(path)?.each(log, effort, &mut |item| {
+    let names = Side::open(at)?.each(log, effort, &mut |item| {
         batch.push(item);
         if batch.len() == BATCH {
             // Nobody stops listening before the end.
@@ -110,24 +110,31 @@ enum Side {
 }
 
 impl Side {
-    fn open(path: &Path) -> Result<Side> {
-        remote::refuse_lookalike(path)?;
-        let is_stored = remote::is_remote(path) || repository::is_repository(path)?;
-        if is_stored || Folder::open(path).is_ok_and(|folder| is_backup(&folder).unwrap_or(false)) {
-            let backup = Backup::open(path)?;
-            if backup.manifest.source.redis.is_some() {
-                return Err(no_logs(path, holds_streams()));
-            }
-            return Ok(Side::Backup(Box::new(backup)));
+    fn open(location: &Location) -> Result<Side> {
+        let path = match location {
+            Location::Folder(path) if !repository::is_repository(location)? => path,
+            _ => return Side::of_backup(location),
+        };
+        let folder = Folder::open(path);
+        if folder.as_ref().is_ok_and(|folder| is_backup(folder).unwrap_or(false)) {
+            return Side::of_backup(location);
         }
         let source = Source::at(path, Choice::Auto, None).map_err(|error| {
-            let holds_backups =
-                Folder::open(path).and_then(|folder| names(&folder)).is_ok_and(|names| !names.is_empty());
-            Backup::open(path).err().filter(|_| holds_backups).unwrap_or(error)
+            let holds_backups = folder.and_then(|folder| names(&folder)).is_ok_and(|names| !names.is_empty());
+            Backup::open(location).err().filter(|_| holds_backups).unwrap_or(error)
         });
         let source = source?;
         source.must_allow(Task::Compare)?;
         Ok(Side::Logs(source.histories().to_vec()))
+    }
+
+    fn of_backup(location: &Location) -> Result<Side> {
+        let backup = Backup::open(location)?;
+        if backup.manifest.source.redis.is_some() {
+            let text = format!("cannot compare {location}: {}", holds_streams());
+            return Err(Error::new(Code::Usage, text));
+        }
+        Ok(Side::Backup(Box::new(backup)))
     }
 
     /// The names of the logs in it.
@@ -178,10 +185,6 @@ impl Side {
         }
         Ok(names)
     }
-}
-
-fn no_logs(path: &Path, why: &str) -> Error {
-    Error::new(Code::Usage, format!("cannot compare {}: {why}", show(path)))
 }
 
 /// Hands on the records of a stored file, which is to be `what`. Damage is an error: it is no change of the history.

@@ -46,6 +46,11 @@ pub trait Files: Debug + Send + Sync {
     /// What it is called.
     fn path(&self) -> &Path;
 
+    /// Whether it lies in an object store.
+    fn is_far(&self) -> bool {
+        false
+    }
+
     /// The names of files and folders directly inside, in no order.
     fn names(&self) -> Result<Vec<String>>;
 

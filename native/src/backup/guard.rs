@@ -9,7 +9,7 @@ use papyra_core::escape::escape;
 use super::list::{Entry, entries};
 use super::repository::Site;
 use super::series::{Wanted, host};
-use super::{Backup, is_whole, remote, repository};
+use super::{Backup, Location, is_whole, remote, repository};
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::recover::quoted;
@@ -23,7 +23,7 @@ pub(super) fn keep_out_of_backups(backup: &Backup, to: &Path) -> Result<()> {
     refuse_inside(to)?;
     let Ok(target) = Folder::open(to) else { return Ok(()) };
     let mut held = None;
-    if !remote::is_remote(&backup.path) {
+    if !backup.files.is_far() {
         let identity = target.identity()?;
         let is_target = |path: &&Path| Folder::open(path).and_then(|folder| folder.identity()).ok() == Some(identity);
         held = backup.path.ancestors().find(is_target).map(|_| backup.path.clone());
@@ -68,11 +68,14 @@ impl Backups {
 }
 
 /// Where backups are to go: a repository, or a folder, made if it is not there. It does not lie in a repository.
-pub(super) fn for_backups(to: &Path) -> Result<Backups> {
-    remote::refuse_lookalike(to)?;
-    if remote::is_remote(to) {
-        return repository::site_at(to)?.map(Backups::Repository).ok_or_else(|| remote::no_repository(to));
-    }
+pub(super) fn for_backups(location: &Location) -> Result<Backups> {
+    let to = match location {
+        Location::Folder(to) => to,
+        Location::Store(prefix) => {
+            let site = repository::site_at(location)?;
+            return site.map(Backups::Repository).ok_or_else(|| remote::no_repository(prefix));
+        }
+    };
     let absolute = std::path::absolute(to).map_err(|error| Error::cannot_open(to, error))?;
     let Some(inside) = absolute.ancestors().skip(1).find(|path| repository::folder_of(path).is_some()) else {
         let folder = Folder::create(to)?;

@@ -1,7 +1,7 @@
 //! The backups in a folder, as their manifests, the records beside them, and names and sizes of their files tell; no
 //! stored log is read, and far away no manifest where a snapshot notes what it says.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::brief::Brief;
 use super::files::side_by_side;
-use super::{Attestation, Attested, Backup, Files, at, attest, is_from_future, is_unreachable, names};
+use super::{Attestation, Attested, Backup, Files, Location, at, attest, is_from_future, is_unreachable, names};
 use crate::error::{Code, Error, Result, show};
 
 /// A backup in a list.
@@ -191,12 +191,12 @@ impl Entry {
 }
 
 /// The backups in a folder, oldest first; those that cannot be read come first of all.
-pub fn list(backups: &Path, now: Timestamp) -> Result<Vec<Entry>> {
+pub fn list(backups: &Location, now: Timestamp) -> Result<Vec<Entry>> {
     entries(&*at(backups)?, now)
 }
 
 /// The same of a folder that is open.
-pub(super) fn entries(folder: &dyn Files, now: Timestamp) -> Result<Vec<Entry>> {
+pub fn entries(folder: &dyn Files, now: Timestamp) -> Result<Vec<Entry>> {
     sorted(folder, now, Depth::Noted)
 }
 

@@ -17,6 +17,7 @@ mod folder;
 mod guard;
 mod hidden;
 pub mod list;
+mod location;
 mod look_in;
 mod moments;
 mod pass;
@@ -57,6 +58,7 @@ pub use attest::{Attestation, Attested};
 pub use files::Files;
 use files::{Look, is_unreachable, side_by_side};
 use hidden::{UNFINISHED, clear_leftovers, host_mark};
+pub use location::{Location, Prefix};
 use moments::{is_from_future, rfc3339, seconds_since};
 
 /// A backup, open for reading; while it is, nobody prunes it where that can be helped.
@@ -74,14 +76,14 @@ pub struct Backup {
 }
 
 impl Backup {
-    /// Opens the backup at `path`. A manifest that is damaged, or that leads out of the backup, is refused.
-    pub fn open(path: &Path) -> Result<Backup> {
-        remote::refuse_lookalike(path)?;
-        if remote::is_remote(path) || repository::is_repository(path)? {
-            return Backup::of(at(path)?);
+    /// Opens the backup there. A manifest that is damaged, or that leads out of the backup, is refused.
+    pub fn open(location: &Location) -> Result<Backup> {
+        match location {
+            Location::Folder(path) if !repository::is_repository(location)? => {
+                Backup::of(at(&Location::Folder(disk::canonical(path)?))?)
+            }
+            _ => Backup::of(at(location)?),
         }
-        let path = disk::canonical(path)?;
-        Backup::of(at(&path)?)
     }
 
     /// Opens the backup that lies there.
@@ -163,13 +165,12 @@ fn whole(files: &dyn Files, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens the folder or repository of that name, or the backup in one.
-pub fn at(path: &Path) -> Result<Box<dyn Files>> {
-    remote::refuse_lookalike(path)?;
-    match repository::find(path)? {
-        Some(found) => Ok(found),
-        None if remote::is_remote(path) => Err(remote::no_repository(path)),
-        None => Ok(Box::new(Folder::open(path)?)),
+/// Opens the folder or repository there, or the backup in one.
+pub fn at(location: &Location) -> Result<Box<dyn Files>> {
+    match (repository::find(location)?, location) {
+        (Some(found), _) => Ok(found),
+        (None, Location::Store(prefix)) => Err(remote::no_repository(prefix)),
+        (None, Location::Folder(path)) => Ok(Box::new(Folder::open(path)?)),
     }
 }
 
@@ -214,14 +215,14 @@ fn is_whole(folder: &Folder) -> bool {
     [manifest::SUMS, manifest::NAME].iter().all(|name| matches!(folder.size(name), Ok(Some(_))))
 }
 
-fn no_backups(backups: &Path) -> Error {
+fn no_backups(backups: &Location) -> Error {
     if is_itself_a_backup(backups) {
-        let text = format!("{} is a backup itself: name the folder that it lies in", show(backups));
+        let text = format!("{backups} is a backup itself: name the folder that it lies in");
         return Error::new(Code::NoInput, text);
     }
-    Error::new(Code::NoInput, format!("there is no backup in {}: papyra backup create makes one", show(backups)))
+    Error::new(Code::NoInput, format!("there is no backup in {backups}: papyra backup create makes one"))
 }
 
-fn is_itself_a_backup(path: &Path) -> bool {
-    at(path).is_ok_and(|files| matches!(files.size(manifest::SUMS), Ok(Some(_))))
+fn is_itself_a_backup(location: &Location) -> bool {
+    at(location).is_ok_and(|files| matches!(files.size(manifest::SUMS), Ok(Some(_))))
 }

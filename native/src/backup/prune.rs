@@ -5,7 +5,6 @@
 //! of one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -15,7 +14,7 @@ use serde::Serialize;
 use super::list::{Entry, all_readable, entries_opened};
 use super::series::unknown;
 use super::verify::foreign;
-use super::{Backup, Files, at, is_itself_a_backup, no_backups};
+use super::{Backup, Files, Location, at, is_itself_a_backup, no_backups};
 use crate::error::{Code, Error, Result};
 
 /// Which backups of a series to keep.
@@ -70,7 +69,13 @@ pub struct Decision {
 /// backup that cannot be removed says why, and the others go all the same.
 ///
 /// Fails, and removes nothing, when one of them cannot be read.
-pub fn prune(backups: &Path, series: Option<&str>, keep: &Keep, apply: bool, now: Timestamp) -> Result<Vec<Decision>> {
+pub fn prune(
+    backups: &Location,
+    series: Option<&str>,
+    keep: &Keep,
+    apply: bool,
+    now: Timestamp,
+) -> Result<Vec<Decision>> {
     let folder = at(backups)?;
     // What is decided on is what is there when it is removed: nobody adds or removes a backup meanwhile.
     let _names = if apply { folder.tidy()? } else { None };

@@ -2,7 +2,7 @@
 //! a verb means, is decided here and nowhere else; [`papyra_core::manifest`] says which one a backup belongs to.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
@@ -10,7 +10,7 @@ use papyra_core::manifest::derived;
 
 pub use super::hidden::host;
 use super::list::{Entry, all_readable, list as list_of};
-use super::no_backups;
+use super::{Location, no_backups};
 use crate::disk;
 use crate::error::{Code, Error, Result, show};
 
@@ -102,7 +102,7 @@ impl Wanted {
     }
 
     /// The series that is meant among the backups in a folder.
-    pub fn among(&self, entries: &[Entry], backups: &Path) -> Result<String> {
+    pub fn among(&self, entries: &[Entry], backups: &Location) -> Result<String> {
         let known = |of: &dyn Fn(&&Entry) -> bool| -> BTreeSet<&str> {
             let there = entries.iter();
             there.filter(of).filter_map(|entry| entry.series.as_deref()).collect()
@@ -123,8 +123,7 @@ impl Wanted {
             (None, _) => Err(none(&meant, &all, backups)),
             (Some(_), Some(_)) => {
                 let text = format!(
-                    "{} holds backups{meant} in several series; name one with --series or PAPYRA_SERIES: {}",
-                    show(backups),
+                    "{backups} holds backups{meant} in several series; name one with --series or PAPYRA_SERIES: {}",
                     list(&found)
                 );
                 Err(Error::new(Code::Usage, text))
@@ -134,7 +133,7 @@ impl Wanted {
 }
 
 /// The newest backup of the series that is meant, or the newest that is not later than `until`.
-pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Timestamp) -> Result<PathBuf> {
+pub fn latest(backups: &Location, wanted: &Wanted, until: Option<Timestamp>, now: Timestamp) -> Result<Location> {
     let entries = list_of(backups, now)?;
     let unknown = entries.iter().filter(|entry| entry.series.is_none());
     all_readable(unknown, "nobody knows which backup is the newest: name the one that is meant")?;
@@ -144,7 +143,10 @@ pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Ti
     let of_series: Vec<&Entry> = of_series.collect();
     let in_time = |entry: &&&Entry| !entry.from_future && until.is_none_or(|until| entry.time <= Some(until));
     if let Some(found) = of_series.iter().find(in_time) {
-        return Ok(found.path.clone());
+        return Ok(match backups {
+            Location::Folder(_) => Location::Folder(found.path.clone()),
+            Location::Store(_) => backups.join(&found.name),
+        });
     }
     let series = escape(series.as_bytes());
     let text = match (of_series.last(), until) {
@@ -163,16 +165,16 @@ pub fn latest(backups: &Path, wanted: &Wanted, until: Option<Timestamp>, now: Ti
 }
 
 /// What to say when there is no backup of what is meant: `of` tells it, and `all` are the series that there are.
-fn none(of: &str, all: &BTreeSet<&str>, backups: &Path) -> Error {
+fn none(of: &str, all: &BTreeSet<&str>, backups: &Location) -> Error {
     if all.is_empty() {
         return no_backups(backups);
     }
-    let text = format!("there is no backup{of} in {}; name a series with --series: {}", show(backups), list(all));
+    let text = format!("there is no backup{of} in {backups}; name a series with --series: {}", list(all));
     Error::new(Code::NoInput, text)
 }
 
 /// The same of a series that was named.
-pub(super) fn unknown(series: &str, all: &BTreeSet<&str>, backups: &Path) -> Error {
+pub(super) fn unknown(series: &str, all: &BTreeSet<&str>, backups: &Location) -> Error {
     none(&of(series), all, backups)
 }
 

@@ -10,12 +10,12 @@ use papyra_core::verification::{self, Inside, streams};
 
 pub use papyra_core::verification::Damage;
 
+use super::Backup;
 use super::access::Access;
 use super::files::Look;
 use super::pass::{BLOCK, Hashed, Task, pass};
 use super::redis::Streams;
 use super::writing::Sparse;
-use super::{Backup, remote};
 use crate::archive;
 use crate::error::{Error, Result};
 use crate::reading::Effort;
@@ -113,7 +113,7 @@ fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Ef
         failed: passed.read_error.or_else(|| rest.err()).map(|error| error.to_string()),
         summary: Some(&passed.summary),
     };
-    let (mut damage, streams) = read.judge(&backup.manifest, file, passed.seen, remote::is_remote(&backup.path));
+    let (mut damage, streams) = read.judge(&backup.manifest, file, passed.seen, backup.files.is_far());
     if let (Some(damage), Some(why)) = (&mut damage, opened.damage()) {
         damage.detail = format!("{why}; {}", damage.detail);
     }

@@ -15,7 +15,7 @@ pub use super::sample::Unread;
 use super::sample::sample;
 use super::series::unknown;
 use super::stored::{Damage, read_back};
-use super::{Attested, Backup, Files, at, is_unreachable, names, no_backups, seconds_since};
+use super::{Attested, Backup, Files, Location, at, is_unreachable, names, no_backups, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::Effort;
@@ -139,13 +139,18 @@ impl Verifications {
 }
 
 /// Verifies all backups in a folder, or those of one series.
-pub fn verify_all(folder: &Path, series: Option<&str>, extent: Extent, effort: Effort<'_>) -> Result<Verifications> {
+pub fn verify_all(
+    folder: &Location,
+    series: Option<&str>,
+    extent: Extent,
+    effort: Effort<'_>,
+) -> Result<Verifications> {
     let begun = Instant::now();
     let names = names(&*at(folder)?)?;
     let (mut backups, mut failed, mut first, mut seen) = (Vec::new(), Vec::new(), None, Seen::new());
     let mut all = BTreeSet::new();
-    for path in names.into_iter().map(|name| folder.join(name)) {
-        let opened = Backup::open(&path);
+    for location in names.into_iter().map(|name| folder.join(&name)) {
+        let opened = Backup::open(&location);
         if let Ok(backup) = &opened {
             let of = backup.manifest.series();
             let is_other = series.is_some_and(|series| of != series);
@@ -158,7 +163,7 @@ pub fn verify_all(folder: &Path, series: Option<&str>, extent: Extent, effort: E
             Ok(done) => backups.push(done),
             Err(error) if is_unreachable(&error) => return Err(error),
             Err(error) => {
-                failed.push(Failed { backup: path, why: error.to_string() });
+                failed.push(Failed { backup: location.path().to_owned(), why: error.to_string() });
                 first.get_or_insert(error);
             }
         }
@@ -167,7 +172,7 @@ pub fn verify_all(folder: &Path, series: Option<&str>, extent: Extent, effort: E
         let all: BTreeSet<&str> = all.iter().map(String::as_str).collect();
         return Err(series.map_or_else(|| no_backups(folder), |series| unknown(series, &all, folder)));
     }
-    let (bytes, folder) = (backups.iter().map(|done| done.bytes).sum(), folder.to_owned());
+    let (bytes, folder) = (backups.iter().map(|done| done.bytes).sum(), folder.path().to_owned());
     let (tool, seconds) = (TOOL, seconds_since(begun));
     Ok(Verifications { schema: "papyra.verifications/1", tool, folder, bytes, seconds, backups, failed, error: first })
 }

@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         quarantine_dir: settings.quarantine_dir.clone(),
         backups: match settings.backups(args.backups.as_ref()) {
             Err(error) if error.code == Code::Config => None,
-            found => Some(found?),
+            found => Some(found),
         },
         series: settings.wanted(args.series.as_ref())?,
         bytes,

@@ -17,7 +17,7 @@ use super::backup::folder_of_backups;
 use super::out::{Out, called};
 use super::settings_file::Config;
 use super::verdict::Verdict;
-use crate::backup::{self, list, remote, repository};
+use crate::backup::{self, Location, list, repository};
 use crate::error::{Code, Error, Result};
 
 /// By this variable the script tells the command that it is to complete.
@@ -65,37 +65,39 @@ fn with_candidates(cli: Command) -> Command {
 }
 
 /// The place of backups that environment and settings name, if it can be read at once.
-fn place() -> Option<PathBuf> {
+fn place() -> Option<Location> {
     #[derive(Debug, Parser)]
     struct Environment {
         #[command(flatten)]
         config: Config,
     }
     let config = Environment::try_parse_from(["papyra"]).ok()?.config;
-    folder_of_backups(None, &config).ok().filter(|place| !remote::is_remote(place))
+    folder_of_backups(None, &config).ok().filter(|place| matches!(place, Location::Folder(_)))
 }
 
 /// Files and folders that begin so, or the backups of the repository that was typed; where nothing was typed, those of the usual
 /// place too.
 fn paths(current: &OsStr) -> Vec<CompletionCandidate> {
     let typed = current.to_string_lossy();
-    let names = |place: &Path| names_in(place).into_iter().map(|name| place.join(name)).collect::<Vec<_>>();
-    let repository = typed.rsplit_once('/').map(|(folder, _)| PathBuf::from(folder));
-    if let Some(repository) = repository.filter(|folder| is_repository(folder)) {
+    let names = |place: &Location| -> Vec<PathBuf> {
+        names_in(place).into_iter().map(|name| place.path().join(name)).collect()
+    };
+    let repository = typed.rsplit_once('/').and_then(|(folder, _)| Location::parse(Path::new(folder)).ok());
+    if let Some(repository) = repository.filter(is_repository) {
         let mut paths = names(&repository);
         paths.retain(|path| path.to_string_lossy().starts_with(&*typed));
         return paths.into_iter().map(CompletionCandidate::new).collect();
     }
     let usual = place().filter(|_| typed.is_empty());
-    let backups = usual.iter().flat_map(|place| names(place)).map(CompletionCandidate::new);
+    let backups = usual.iter().flat_map(names).map(CompletionCandidate::new);
     backups.chain(PathCompleter::any().complete(current)).collect()
 }
 
-fn is_repository(folder: &Path) -> bool {
-    !remote::is_remote(folder) && repository::is_repository(folder).unwrap_or(false)
+fn is_repository(place: &Location) -> bool {
+    matches!(place, Location::Folder(_)) && repository::is_repository(place).unwrap_or(false)
 }
 
-fn names_in(place: &Path) -> Vec<String> {
+fn names_in(place: &Location) -> Vec<String> {
     let mut names = backup::at(place).and_then(|files| files.names()).unwrap_or_default();
     names.retain(|name| is_name(name));
     names.sort();

@@ -12,8 +12,8 @@ use super::progress::Progress;
 use super::redis_flags::RedisFlags;
 pub(super) use super::settings_file::Backend;
 use super::settings_file::Config;
-use crate::backup::repository;
 use crate::backup::series::{Filing, Wanted, source_of};
+use crate::backup::{Location, repository};
 use crate::disk;
 use crate::error::{Code, Error, Result, show};
 use crate::history::Choice;
@@ -224,11 +224,8 @@ impl Settings {
     }
 
     /// The folder of backups: the one that was named, else the settings file's, else restic's repository.
-    pub(super) fn backups(&self, named: Option<&PathBuf>) -> Result<PathBuf> {
-        match named.or(self.backups.as_ref()) {
-            Some(folder) => Ok(folder.clone()),
-            None => repository::named()?.ok_or_else(no_backups),
-        }
+    pub(super) fn backups(&self, named: Option<&PathBuf>) -> Result<Location> {
+        backups(named.or(self.backups.as_ref()))
     }
 
     /// What the path leads to.
@@ -273,9 +270,14 @@ pub(super) fn begin(task: Task, source: &Source) -> Result<()> {
     Ok(())
 }
 
-/// No folder of backups is named anywhere.
-pub(super) fn no_backups() -> Error {
-    let text =
-        "no folder of backups given: name it, set PAPYRA_BACKUPS, or write backups = \"FOLDER\" into papyra.toml";
-    Error::new(Code::Config, text)
+/// The place of backups that is named, else restic's repository.
+pub(super) fn backups(named: Option<&PathBuf>) -> Result<Location> {
+    match named {
+        Some(path) => Location::parse(path),
+        None => repository::named()?.ok_or_else(|| {
+            let text =
+                "no folder of backups given: name it, set PAPYRA_BACKUPS, or write backups = \"FOLDER\" into papyra.toml";
+            Error::new(Code::Config, text)
+        }),
+    }
 }

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::redis_flags::RedisFile;
-use crate::backup::remote;
+use crate::backup::Location;
 use crate::error::{Code, Error, Result, show};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,8 +80,9 @@ impl File {
         let mut file = File::parse(&text).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let RedisFile { tls_ca, tls_cert, tls_key, .. } = &mut file.redis;
-        let relatives = [&mut file.path, &mut file.quarantine_dir, &mut file.backups, tls_ca, tls_cert, tls_key];
-        for relative in relatives.into_iter().flatten().filter(|path| !remote::is_remote(path)) {
+        let backups = file.backups.as_mut().filter(|path| matches!(Location::parse(path), Ok(Location::Folder(_))));
+        let relatives = [&mut file.path, &mut file.quarantine_dir, tls_ca, tls_cert, tls_key];
+        for relative in relatives.into_iter().flatten().chain(backups) {
             *relative = folder.join(&*relative);
         }
         file.from = Some(path.to_owned());

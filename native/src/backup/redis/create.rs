@@ -14,6 +14,7 @@ use papyra_core::verification::Seen;
 use super::look::{Found, Payload, Streams, look};
 use super::{LARGEST, saved};
 use crate::TOOL;
+use crate::backup::Location;
 use crate::backup::access::Access;
 use crate::backup::create::Created;
 use crate::backup::guard::{self, Backups};
@@ -30,7 +31,7 @@ use crate::redis::{Naming, Store, Systems};
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The folder that holds the backups.
-    pub to: PathBuf,
+    pub to: Location,
     /// The backup's name; by default one with the time in it.
     pub name: Option<String>,
     /// What it is filed under.

@@ -4,7 +4,7 @@
 //! An append-only file is replayed, and each stream is stored as the payload that DUMP would give.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use papyra_core::escape::escape;
 use papyra_core::manifest::{Compression, Method};
@@ -12,11 +12,11 @@ use papyra_core::redis::{Entry, Flow, Group, PapyraKey, PayloadBuilder, Scope, S
 use papyra_core::report::FileReport;
 
 use super::create::{Making, Of, Options};
-use crate::backup::Backup;
 use crate::backup::create::Created;
 use crate::backup::drilled::Scratch;
 use crate::backup::guard;
 use crate::backup::series::Filing;
+use crate::backup::{Backup, Location};
 use crate::disk::sys;
 use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::{Streams, each};
@@ -39,7 +39,7 @@ pub struct Which {
 #[derive(Debug, Clone)]
 pub struct Storing {
     /// The folder that holds the backups.
-    pub to: PathBuf,
+    pub to: Location,
     /// The backup's name; by default one with the time in it.
     pub name: Option<String>,
     /// What it is filed under.
@@ -115,7 +115,7 @@ pub struct Temporary {
 /// Makes a backup of such files for a restore.
 pub fn temporary(of: &offline::Backup, path: &Path, which: &Which, effort: Effort<'_>) -> Result<Temporary> {
     let (scratch, folder) = Scratch::new(&std::env::temp_dir())?;
-    let to = folder.path().to_owned();
+    let to = Location::Folder(folder.path().to_owned());
     let storing = Storing {
         to,
         name: Some("plain".into()),
@@ -123,7 +123,11 @@ pub fn temporary(of: &offline::Backup, path: &Path, which: &Which, effort: Effor
         compression: Compression::None,
     };
     let created = create(of, path, which, &storing, effort)?;
-    Ok(Temporary { backup: Backup::open(&created.path)?, warnings: created.warnings, _scratch: scratch })
+    Ok(Temporary {
+        backup: Backup::open(&Location::Folder(created.path))?,
+        warnings: created.warnings,
+        _scratch: scratch,
+    })
 }
 
 fn damaged(path: &Path) -> Error {

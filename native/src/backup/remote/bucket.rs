@@ -12,7 +12,7 @@ use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 
 use super::connection::Connection;
 use super::fault::{fault, is_passing};
-use super::location::Location;
+use crate::backup::location::Prefix;
 use crate::backup::repository::{Site, Tops};
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
@@ -36,17 +36,17 @@ const LONGEST: usize = 50_000_000;
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
     connection: Connection,
-    location: Location,
+    location: Prefix,
 }
 
 impl Bucket {
     /// Makes ready; whether it can be reached shows with the first request.
-    pub(super) fn at(location: Location) -> Result<Bucket> {
+    pub(super) fn at(location: Prefix) -> Result<Bucket> {
         Ok(Bucket { connection: Connection::to(&location)?, location })
     }
 
     fn key(&self, name: &str) -> Key {
-        name.split('/').fold(self.location.prefix.clone(), |key, part| key.join(part))
+        name.split('/').fold(self.location.key.clone(), |key, part| key.join(part))
     }
 
     fn fault(&self, what: &str, name: &str, failure: &object_store::Error) -> Error {
@@ -88,7 +88,7 @@ impl Site for Bucket {
     }
 
     fn tops(&self) -> Result<Tops> {
-        let prefix = Some(&self.location.prefix).filter(|prefix| !prefix.is_root());
+        let prefix = Some(&self.location.key).filter(|prefix| !prefix.is_root());
         let list = self.connection.wait(self.connection.store.list_with_delimiter(prefix));
         let list = list.map_err(|failure| self.fault("list", "", &failure))?;
         let name = |key: &Key| key.filename().map(str::to_owned);

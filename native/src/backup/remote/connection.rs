@@ -14,8 +14,8 @@ use papyra_core::escape::escape;
 use tokio::runtime::Runtime;
 
 use super::connector::Connector;
-use super::location::{Location, Scheme};
 use super::profile::{Keys, Profile, is_key, variable};
+use crate::backup::location::{Prefix, Scheme};
 use crate::error::{Code, Error, Result};
 
 /// How often a request is tried again, and until when.
@@ -49,7 +49,7 @@ const OTHER_NAMES: [(&str, &str); 9] = [
 
 impl Connection {
     /// Makes ready for a bucket; nothing is sent yet.
-    pub(super) fn to(location: &Location) -> Result<Connection> {
+    pub(super) fn to(location: &Prefix) -> Result<Connection> {
         type Known = (Scheme, String, Option<String>);
         static OPEN: OnceLock<Mutex<HashMap<Known, Connection>>> = OnceLock::new();
         let mut open = OPEN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +81,7 @@ fn wrong(name: &str, why: &str) -> Error {
     Error::new(Code::Config, format!("{name} is wrong: {why}"))
 }
 
-fn store(location: &Location) -> Result<Arc<dyn ObjectStore>> {
+fn store(location: &Prefix) -> Result<Arc<dyn ObjectStore>> {
     let retry = RetryConfig { max_retries: RETRIES.0, retry_timeout: RETRIES.1, ..RetryConfig::default() };
     match location.scheme {
         Scheme::S3 => s3(location, retry),
@@ -133,7 +133,7 @@ fn store(location: &Location) -> Result<Arc<dyn ObjectStore>> {
     }
 }
 
-fn s3(location: &Location, retry: RetryConfig) -> Result<Arc<dyn ObjectStore>> {
+fn s3(location: &Prefix, retry: RetryConfig) -> Result<Arc<dyn ObjectStore>> {
     let mut settings = settings("AWS_", &[])?;
     let has = |settings: &Settings, name: &str| settings.iter().any(|(given, _)| given == name);
     let mut keys = None;
@@ -236,7 +236,7 @@ fn known<Key: std::str::FromStr>(settings: &Settings) -> impl Iterator<Item = (K
 
 /// Builds a store; when that fails, the setting is named without which it would not.
 fn built<Store: ObjectStore>(
-    location: &Location,
+    location: &Prefix,
     settings: Settings,
     build: impl Fn(&Settings) -> object_store::Result<Store>,
 ) -> Result<Arc<dyn ObjectStore>> {

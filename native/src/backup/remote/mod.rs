@@ -1,49 +1,47 @@
-//! Object stores, which hold repositories: where they are (`location`), how they are reached (`connection`,
+//! Object stores, which hold repositories: how they are reached (`connection`,
 //! `connector`, `profile`), the files of a repository there (`bucket`), and what failures mean (`fault`).
 
 mod bucket;
 mod connection;
 mod connector;
 mod fault;
-mod location;
 mod profile;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use papyra_core::manifest;
 
+use super::location::Prefix;
 use super::repository::Site;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, show};
 use crate::recover::quoted;
-pub use location::{Location, called, is_remote, of_restic, refuse_lookalike};
 
 /// In how many folders plain backups are looked for.
 const LOOKS: usize = 8;
 
-/// The place at a location, for a repository.
-pub(super) fn site(location: &Location) -> Result<Arc<dyn Site>> {
+/// A place for a repository.
+pub(super) fn site(location: &Prefix) -> Result<Arc<dyn Site>> {
     Ok(Arc::new(bucket::Bucket::at(location.clone())?))
 }
 
 /// Why nothing can be done at a place where no repository is.
-pub(super) fn no_repository(path: &Path) -> Error {
-    let place = quoted(path);
-    let text = match holds_plain_backups(path) {
+pub(super) fn no_repository(at: &Prefix) -> Error {
+    let place = quoted(&at.path);
+    let text = match holds_plain_backups(at) {
         Err(error) => return error,
         Ok(true) => format!(
             "{} holds plain backups, as papyra made them there before repositories: aws s3 cp --recursive {place} FOLDER \
              fetches them, and papyra reads them in that folder; papyra backup init makes a repository under another prefix",
-            called(path)
+            show(&at.path)
         ),
-        Ok(false) => format!("there is no repository at {}: papyra backup init {place} makes one", called(path)),
+        Ok(false) => format!("there is no repository at {}: papyra backup init {place} makes one", show(&at.path)),
     };
     Error::new(Code::NoInput, text)
 }
 
 /// Whether a prefix holds plain backups, or is one.
-fn holds_plain_backups(path: &Path) -> Result<bool> {
-    let site = site(&Location::parse(path)?)?;
+fn holds_plain_backups(at: &Prefix) -> Result<bool> {
+    let site = site(at)?;
     let tops = site.tops()?;
     if tops.names.iter().any(|name| [manifest::NAME, manifest::SUMS].contains(&&**name)) {
         return Ok(true);

@@ -1,4 +1,4 @@
-//! Where a path leads: to a repository, to the name of a backup in one, or to neither; and making a repository where none
+//! Where a location leads: to a repository, to the name of a backup in one, or to neither; and making a repository where none
 //! is. What is in one that is open lives in [`super`].
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use super::site::{Site, UNDER_WAY};
 use super::store::{Store, Trust};
 use super::{CONFIG, PATIENCE, Repository, options, secret};
 use crate::backup::files::Files;
-use crate::backup::remote::{self, Location};
+use crate::backup::location::{Location, Prefix, of_restic};
+use crate::backup::remote;
 use crate::disk::{self, Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 
@@ -29,10 +30,11 @@ pub(in crate::backup) fn is_one(folder: &Folder) -> bool {
 /// Where a path leads: a repository, and the name of a backup in it, if it leads to one.
 type Led = (Arc<dyn Site>, Option<String>);
 
-fn led(path: &Path) -> Result<Option<Led>> {
-    if remote::is_remote(path) {
-        return led_far(path);
-    }
+fn led(location: &Location) -> Result<Option<Led>> {
+    let path = match location {
+        Location::Folder(path) => path,
+        Location::Store(prefix) => return led_far(prefix),
+    };
     if let Some(folder) = folder_of(path) {
         return Ok(Some((Arc::new(folder), None)));
     }
@@ -43,13 +45,12 @@ fn led(path: &Path) -> Result<Option<Led>> {
     Ok(folder.map(|folder| (Arc::new(folder) as _, Some(name))))
 }
 
-fn led_far(path: &Path) -> Result<Option<Led>> {
-    let location = Location::parse(path)?;
-    let site = remote::site(&location)?;
+fn led_far(prefix: &Prefix) -> Result<Option<Led>> {
+    let site = remote::site(prefix)?;
     if site.size(CONFIG)?.is_some() {
         return Ok(Some((site, None)));
     }
-    if let Some((outer, name)) = location.split().filter(|(_, name)| manifest::is_name(name)) {
+    if let Some((outer, name)) = prefix.split().filter(|(_, name)| manifest::is_name(name)) {
         let outer = remote::site(&outer)?;
         if outer.size(CONFIG)?.is_some() {
             return Ok(Some((outer, Some(name))));
@@ -60,18 +61,18 @@ fn led_far(path: &Path) -> Result<Option<Led>> {
 }
 
 /// Whether a path is a repository, or a name in one. `Err` says that nobody could look.
-pub fn is_repository(path: &Path) -> Result<bool> {
-    Ok(led(path)?.is_some())
+pub fn is_repository(location: &Location) -> Result<bool> {
+    Ok(led(location)?.is_some())
 }
 
 /// The repository that lies there, if one does.
-pub(in crate::backup) fn site_at(path: &Path) -> Result<Option<Arc<dyn Site>>> {
-    Ok(led(path)?.filter(|(_, name)| name.is_none()).map(|(site, _)| site))
+pub(in crate::backup) fn site_at(location: &Location) -> Result<Option<Arc<dyn Site>>> {
+    Ok(led(location)?.filter(|(_, name)| name.is_none()).map(|(site, _)| site))
 }
 
 /// The repository, or the backup in one, that a path leads to; `None` when it leads to no repository.
-pub(in crate::backup) fn find(path: &Path) -> Result<Option<Box<dyn Files>>> {
-    let Some((site, name)) = led(path)? else { return Ok(None) };
+pub(in crate::backup) fn find(location: &Location) -> Result<Option<Box<dyn Files>>> {
+    let Some((site, name)) = led(location)? else { return Ok(None) };
     let Some(name) = name else {
         return Ok(Some(Box::new(Root(Arc::new(Repository::open(site, Trust::Kept)?)))));
     };
@@ -81,26 +82,27 @@ pub(in crate::backup) fn find(path: &Path) -> Result<Option<Box<dyn Files>>> {
 }
 
 /// The repository that restic's own variable names.
-pub fn named() -> Result<Option<PathBuf>> {
+pub fn named() -> Result<Option<Location>> {
     let Some(named) = std::env::var_os("RESTIC_REPOSITORY").filter(|value| !value.is_empty()) else { return Ok(None) };
-    named.to_str().map_or_else(|| Ok(PathBuf::from(&named)), remote::of_restic).map(Some)
+    let path = named.to_str().map_or_else(|| Ok(PathBuf::from(&named)), of_restic)?;
+    Location::parse(&path).map(Some)
 }
 
 /// Makes a repository in a folder or under a prefix, which must be empty.
-pub fn init(path: &Path) -> Result<PathBuf> {
-    remote::refuse_lookalike(path)?;
-    let is_already =
-        |path: &Path| Error::new(Code::CannotCreate, format!("{} is a repository already", remote::called(path)));
-    if remote::is_remote(path) {
-        let site = remote::site(&Location::parse(path)?)?;
-        if site.size(CONFIG)?.is_some() {
-            return Err(is_already(path));
+pub fn init(location: &Location) -> Result<PathBuf> {
+    let is_already = || Error::new(Code::CannotCreate, format!("{location} is a repository already"));
+    let path = match location {
+        Location::Folder(path) => path,
+        Location::Store(prefix) => {
+            let site = remote::site(prefix)?;
+            if site.size(CONFIG)?.is_some() {
+                return Err(is_already());
+            }
+            return begin(site, &secret::password(&prefix.path)?);
         }
-        let password = secret::password(path)?;
-        return begin(site, &password);
-    }
+    };
     if folder_of(path).is_some_and(|folder| folder.tops().is_ok_and(|tops| tops.has_config)) {
-        return Err(is_already(path));
+        return Err(is_already());
     }
     let credentials = secret::password(path)?;
     let folder = Folder::create(path)?;

@@ -68,6 +68,10 @@ impl Files for Root {
         &self.0.path
     }
 
+    fn is_far(&self) -> bool {
+        self.0.store.site.folder().is_none()
+    }
+
     fn names(&self) -> Result<Vec<String>> {
         Ok(self.0.backups()?.into_keys().collect())
     }

@@ -92,6 +92,10 @@ impl Files for Snapshot {
         &self.path
     }
 
+    fn is_far(&self) -> bool {
+        self.repository.store.site.folder().is_none()
+    }
+
     fn names(&self) -> Result<Vec<String>> {
         Ok(self.nodes.keys().cloned().collect())
     }

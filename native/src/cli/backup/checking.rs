@@ -6,12 +6,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::reading::{Reading, tell};
-use crate::backup::Backup;
 use crate::backup::prometheus::{Figures, Operation};
-use crate::backup::repository;
 use crate::backup::series::{Wanted, latest};
+use crate::backup::{Backup, Location};
 use crate::cli::out::Out;
-use crate::cli::settings::{Format, SeriesFlags, Settings, no_backups};
+use crate::cli::settings::{Format, SeriesFlags, Settings, backups};
 use crate::cli::settings_file::Config;
 use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
@@ -107,7 +106,7 @@ impl Checking {
     }
 
     /// The folder of backups that is meant.
-    pub(super) fn folder(&self) -> Result<PathBuf> {
+    pub(super) fn folder(&self) -> Result<Location> {
         folder_of_backups(self.which.backup.as_ref(), &self.reading.config)
     }
 
@@ -131,12 +130,15 @@ impl Which {
 
     /// The backup that was named, or the newest one of the series that is meant, no later than `until`.
     pub(super) fn open(&self, config: &Config, until: Option<Timestamp>) -> Result<Backup> {
-        let newest = |folder: &Path| latest(folder, &self.wanted(config)?, until, Timestamp::now());
+        let newest = |folder: &Location| latest(folder, &self.wanted(config)?, until, Timestamp::now());
         match (&self.backup, &self.latest) {
-            (Some(backup), _) => Backup::open(backup).map_err(|error| match newest(backup) {
-                Ok(newest) => error.and(&format!("the newest is {}: --latest takes it", show(&newest))),
-                Err(_) => error,
-            }),
+            (Some(backup), _) => {
+                let backup = Location::parse(backup)?;
+                Backup::open(&backup).map_err(|error| match newest(&backup) {
+                    Ok(newest) => error.and(&format!("the newest is {newest}: --latest takes it")),
+                    Err(_) => error,
+                })
+            }
             (None, Some(folder)) => Backup::open(&newest(&folder_of_backups(folder.as_ref(), config)?)?),
             (None, None) => Err(Error::new(Code::Usage, "name a backup, or the folder of backups with --latest")),
         }
@@ -145,14 +147,11 @@ impl Which {
 
 /// The folder of backups: the one that was named, else the environment's, else the settings file's, else restic's
 /// repository.
-pub(in crate::cli) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Result<PathBuf> {
+pub(in crate::cli) fn folder_of_backups(named: Option<&PathBuf>, config: &Config) -> Result<Location> {
     let variable = || std::env::var_os("PAPYRA_BACKUPS").filter(|value| !value.is_empty()).map(PathBuf::from);
     match named.cloned().or_else(variable) {
-        Some(folder) => Ok(folder),
-        None => match config.file()?.backups {
-            Some(folder) => Ok(folder),
-            None => repository::named()?.ok_or_else(no_backups),
-        },
+        Some(folder) => Location::parse(&folder),
+        None => backups(config.file()?.backups.as_ref()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use papyra_core::diff::LogDiff;
 
 use super::reading::Reading;
+use crate::backup::Location;
 use crate::backup::diff::diff;
 use crate::cli::out::{Out, thousands};
 use crate::cli::settings::Format;
@@ -27,7 +28,8 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let progress = args.reading.progress(0);
-    let found = diff(&args.old, &args.new, args.reading.max_findings, args.reading.effort(&progress))?;
+    let (old, new) = (Location::parse(&args.old)?, Location::parse(&args.new)?);
+    let found = diff(&old, &new, args.reading.max_findings, args.reading.effort(&progress))?;
     drop(progress);
     match out.format() {
         Format::Json => out.json(&found)?,

@@ -1,6 +1,6 @@
 //! `papyra backup create --every`: stays, and makes a backup whenever something was appended.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,12 +12,12 @@ use signal_hook::flag;
 use super::prune::KeepFlags;
 use crate::backup::create::{Created, Marks, marks};
 use crate::backup::prune::prune;
-use crate::backup::{remember, remote, repository};
+use crate::backup::{Location, remember, repository};
 use crate::cli::out::{self, Out, counted};
 use crate::cli::settings::Settings;
 use crate::cli::verdict::Verdict;
 use crate::cli::when::seconds;
-use crate::error::{Code, Error, Result, show};
+use crate::error::{Code, Error, Result};
 
 /// How often backups are thinned out.
 const THINNING: Duration = Duration::from_secs(3600);
@@ -60,7 +60,7 @@ impl Flags {
 
 /// What is backed up, and where to.
 pub(super) struct Place<'a> {
-    pub(super) to: &'a Path,
+    pub(super) to: &'a Location,
     pub(super) series: &'a str,
     pub(super) settings: &'a Settings,
 }
@@ -122,12 +122,11 @@ pub(super) fn stay(
 }
 
 /// Fails when the place is not a repository. One that is away for a while must not become a folder of plain backups.
-fn must_be_repository(to: &Path) -> Result<()> {
-    remote::refuse_lookalike(to)?;
+fn must_be_repository(to: &Location) -> Result<()> {
     if repository::is_repository(to)? {
         return Ok(());
     }
-    let text = format!("{} is not a repository, and --every needs one: papyra backup init makes it", show(to));
+    let text = format!("{to} is not a repository, and --every needs one: papyra backup init makes it");
     Err(Error::new(Code::NoInput, text))
 }
 
@@ -144,7 +143,7 @@ fn round(settings: &Settings, seen: &mut Option<Marks>, make: &dyn Fn() -> Resul
 }
 
 /// Removes what the policy does not keep; when that fails, it is tried again an hour later.
-fn thin_out(flags: &Flags, to: &Path, series: &str) {
+fn thin_out(flags: &Flags, to: &Location, series: &str) {
     let keep = flags.keep.keep();
     if keep.is_empty() {
         return;

@@ -1,7 +1,7 @@
 //! `papyra backup list`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::checking::folder_of_backups;
 use super::words::command;
-use crate::backup::Backup;
-use crate::backup::list::{Entry, all_readable, list};
+use crate::backup::list::{self, Entry, all_readable, list};
+use crate::backup::{Backup, Location};
 use crate::cli::out::{self, Out, counted, duration};
 use crate::cli::settings::{Format, Output, label};
 use crate::cli::settings_file::Config;
@@ -86,13 +86,13 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
 }
 
 /// The backups in the folder; the one alone, where the folder is a backup itself.
-fn entries(folder: &Path) -> Result<Vec<Entry>> {
+fn entries(folder: &Location) -> Result<Vec<Entry>> {
     let entries = list(folder, Timestamp::now())?;
     if entries.is_empty()
         && let Ok(backup) = Backup::open(folder)
-        && let (Some(parent), Some(name)) = (backup.path.parent(), backup.path.file_name())
+        && let (Ok(parent), Some(name)) = (backup.files.parent(), backup.path.file_name())
     {
-        let mut beside = list(parent, Timestamp::now())?;
+        let mut beside = list::entries(&*parent, Timestamp::now())?;
         beside.retain(|entry| *entry.name == *name);
         return Ok(beside);
     }

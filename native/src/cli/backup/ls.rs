@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::checking::Which;
 use super::words::describe;
-use crate::backup::Backup;
+use crate::backup::{Backup, Location};
 use crate::cli::out::{self, Out};
 use crate::cli::settings::{Format, Output};
 use crate::cli::settings_file::Config;
@@ -70,7 +70,7 @@ pub(in crate::cli) struct CatArgs {
 }
 
 pub(super) fn cat(args: &CatArgs, out: &mut Out) -> Result<Verdict> {
-    let backup = Backup::open(&args.backup)?;
+    let backup = Backup::open(&Location::parse(&args.backup)?)?;
     backup.write_file(backup.file(&args.file)?, &mut Raw(out))?;
     Ok(Verdict::Fine)
 }

@@ -10,12 +10,11 @@ use papyra_core::report::Verdict as ReportVerdict;
 use super::checking::{Which, from_future};
 use super::reading::Reading;
 use super::words::{describe, describe_stream, pace, source};
-use crate::backup::Backup;
 use crate::backup::redis::plain as plain_files;
 use crate::backup::redis::{CutEntries, restore as streams};
-use crate::backup::remote;
 use crate::backup::restore::{self, Options, Restored};
 use crate::backup::until::{CutOff, Until};
+use crate::backup::{Backup, Location};
 use crate::cli::out::{self, Out, counted, thousands};
 use crate::cli::redis_flags::RedisFlags;
 use crate::cli::settings::{Backend, Format};
@@ -71,11 +70,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
-    args.to.as_deref().map_or(Ok(()), remote::refuse_lookalike)?;
-    if let Some(to) = args.to.as_ref().filter(|to| remote::is_remote(to)) {
-        let text = format!("{} is not a folder: a restore writes files that Papyra can use", remote::called(to));
-        return Err(Error::new(Code::Usage, text));
-    }
+    args.to.as_deref().map_or(Ok(()), Location::must_be_folder)?;
     let config = &args.reading.config;
     let file = config.file()?;
     let wanted = args.which.wanted(config)?;

@@ -7,6 +7,7 @@ use papyra_core::manifest::Compression;
 use papyra_core::retention::Retention;
 
 use super::books::BACKUPS;
+use crate::backup::Location;
 use crate::backup::create;
 use crate::backup::series::Filing;
 use crate::compact;
@@ -96,7 +97,7 @@ fn backed_up(log: &Path, max_files: Option<u32>, number: u64) -> Result<Exit, Er
     let filing =
         Filing { series: "s".into(), is_derived: false, host: "h".into(), source: "log".into(), tags: Vec::new() };
     let options = create::Options {
-        to: BACKUPS.into(),
+        to: Location::Folder(BACKUPS.into()),
         name: Some(backup_name(number)),
         filing,
         compression: Compression::None,

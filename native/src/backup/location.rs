@@ -1,11 +1,12 @@
 //! Where backups lie, as it is written: `s3://BUCKET/PREFIX`, `gs://…` and `az://…` are places in object stores, so are
 //! restic's spellings of them where restic's own variable has them, and all else that is no lookalike is a folder.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use object_store::path::Path as Key;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, show};
 
 /// Whose object store it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,18 +19,27 @@ pub enum Scheme {
     Azure,
 }
 
+/// Where backups lie, or one of them does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// In a folder of this machine.
+    Folder(PathBuf),
+    /// In an object store.
+    Store(Prefix),
+}
+
 /// A place in an object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
+pub struct Prefix {
     /// Whose it is.
     pub scheme: Scheme,
     /// The bucket, or Azure's container.
     pub bucket: String,
     /// What begins the keys; empty for all of the bucket.
-    pub prefix: Key,
+    pub key: Key,
     /// Where it is reached, when the location itself says so: `https://HOST`.
     pub endpoint: Option<String>,
-    /// As it was written, without slashes at its end.
+    /// As it was written, without slashes at its end. It holds no credentials.
     pub path: PathBuf,
 }
 
@@ -46,39 +56,14 @@ const BEGINNINGS: [(&str, Scheme); 5] = [
 const SCHEMES: [&str; 14] =
     ["s3", "gs", "gcs", "az", "azure", "abfs", "b2", "sftp", "rest", "rclone", "swift", "opendal", "http", "https"];
 
-/// Whether this is the name of a bucket, or of something in one.
-pub fn is_remote(path: &Path) -> bool {
-    beginning(path).is_some()
-}
-
 fn beginning(path: &Path) -> Option<(&'static str, Scheme)> {
     let bytes = path.as_os_str().as_encoded_bytes();
     BEGINNINGS.into_iter().find(|(beginning, _)| bytes.starts_with(beginning.as_bytes()))
 }
 
-/// Fails when a path only looks like a place in an object store or on a server: it must not become a folder of that name.
-pub fn refuse_lookalike(path: &Path) -> Result<()> {
-    if is_remote(path) {
-        return Ok(());
-    }
-    let text = path.to_string_lossy();
-    let Some((scheme, rest)) = text.split_once(':') else { return Ok(()) };
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    if !(known || is_word(scheme) && rest.starts_with("//")) {
-        return Ok(());
-    }
-    let text = format!(
-        "{} is not a place for backups that papyra knows: name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or \
-         az://CONTAINER/PREFIX; if a folder is called so, write ./ before it",
-        called(path)
-    );
-    Err(Error::new(Code::Usage, text))
-}
-
-/// What messages call it: without credentials, should somebody have written some into it.
-pub fn called(path: &Path) -> String {
-    let text = crate::error::show(path);
+/// What messages call what is refused: without credentials, should somebody have written some into it.
+fn called(path: &Path) -> String {
+    let text = show(path);
     match text.split_once('@') {
         Some((before, place)) => format!("{}://…@{place}", before.split(':').next().unwrap_or_default()),
         None => text,
@@ -86,7 +71,7 @@ pub fn called(path: &Path) -> String {
 }
 
 /// The location that restic writes so in `RESTIC_REPOSITORY`; a folder stays what it is.
-pub fn of_restic(text: &str) -> Result<PathBuf> {
+pub(super) fn of_restic(text: &str) -> Result<PathBuf> {
     let (scheme, rest) = text.split_once(':').unwrap_or(("local", text));
     let bucket = |scheme: &str| {
         let (bucket, prefix) = rest.split_once(':').unwrap_or((rest, ""));
@@ -121,13 +106,68 @@ pub fn of_restic(text: &str) -> Result<PathBuf> {
 }
 
 impl Location {
-    /// Reads what [`is_remote`] knows.
+    /// Reads what somebody wrote.
+    ///
+    /// # Errors
+    /// It only looks like a place in an object store or on a server: it must not become a folder of that name. Or it is such a
+    /// place, and no valid one.
     pub fn parse(path: &Path) -> Result<Location> {
+        if let Some(beginning) = beginning(path) {
+            return Prefix::parse(path, beginning).map(Location::Store);
+        }
+        let text = path.to_string_lossy();
+        let Some((scheme, rest)) = text.split_once(':') else { return Ok(Location::Folder(path.into())) };
+        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        if !(known || is_word(scheme) && rest.starts_with("//")) {
+            return Ok(Location::Folder(path.into()));
+        }
+        let text = format!(
+            "{} is not a place for backups that papyra knows: name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or \
+             az://CONTAINER/PREFIX; if a folder is called so, write ./ before it",
+            called(path)
+        );
+        Err(Error::new(Code::Usage, text))
+    }
+
+    /// Fails where what somebody wrote is no folder: a restore writes into one.
+    pub fn must_be_folder(path: &Path) -> Result<()> {
+        if beginning(path).is_none() {
+            return Location::parse(path).map(drop);
+        }
+        let text = format!("{} is not a folder: a restore writes files that Papyra can use", called(path));
+        Err(Error::new(Code::Usage, text))
+    }
+
+    /// As it is written.
+    pub fn path(&self) -> &Path {
+        match self {
+            Location::Folder(path) => path,
+            Location::Store(prefix) => &prefix.path,
+        }
+    }
+
+    /// The place of that name in it.
+    pub fn join(&self, name: &str) -> Location {
+        match self {
+            Location::Folder(path) => Location::Folder(path.join(name)),
+            Location::Store(prefix) => Location::Store(prefix.join(name)),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&show(self.path()))
+    }
+}
+
+impl Prefix {
+    fn parse(path: &Path, (begin, scheme): (&str, Scheme)) -> Result<Prefix> {
         let wrong = |why: &str| Error::new(Code::Usage, format!("{} is not a valid location: {why}", called(path)));
         let form = "the form is s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX, and credentials come from \
                     the environment";
         let text = path.to_str().ok_or_else(|| wrong("it is not UTF-8"))?.trim_end_matches('/');
-        let (begin, scheme) = beginning(path).ok_or_else(|| wrong(form))?;
         let mut rest = text.strip_prefix(begin).ok_or_else(|| wrong(form))?;
         let mut endpoint = None;
         if begin.contains("http") {
@@ -148,18 +188,23 @@ impl Location {
         if prefix.starts_with('/') {
             return Err(wrong(wrong_part));
         }
-        let prefix = Key::parse(prefix).map_err(|_| wrong(wrong_part))?;
-        Ok(Location { scheme, bucket: bucket.to_owned(), prefix, endpoint, path: text.into() })
+        let key = Key::parse(prefix).map_err(|_| wrong(wrong_part))?;
+        Ok(Prefix { scheme, bucket: bucket.to_owned(), key, endpoint, path: text.into() })
     }
 
-    /// The location that this one lies in, and its own name; `None` when it is all of a bucket.
-    pub fn split(&self) -> Option<(Location, String)> {
-        let name = self.prefix.filename()?.to_owned();
+    /// The place of that name in it.
+    pub fn join(&self, name: &str) -> Prefix {
+        Prefix { key: self.key.clone().join(name), path: self.path.join(name), ..self.clone() }
+    }
+
+    /// The place that this one lies in, and its own name; `None` when it is all of a bucket.
+    pub fn split(&self) -> Option<(Prefix, String)> {
+        let name = self.key.filename()?.to_owned();
         let text = self.path.to_str()?;
         let path = text.get(..text.len().checked_sub(name.len() + 1)?)?.into();
-        let parts: Vec<_> = self.prefix.parts().collect();
-        let prefix = Key::from_iter(parts[..parts.len() - 1].iter().cloned());
-        Some((Location { prefix, path, ..self.clone() }, name))
+        let parts: Vec<_> = self.key.parts().collect();
+        let key = Key::from_iter(parts[..parts.len() - 1].iter().cloned());
+        Some((Prefix { key, path, ..self.clone() }, name))
     }
 
     /// The bucket, as messages name it.
@@ -177,8 +222,19 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Option<(Scheme, String, String, Option<String>)> {
-        let found = Location::parse(Path::new(text)).ok()?;
-        Some((found.scheme, found.bucket, found.prefix.to_string(), found.endpoint))
+        let found = prefix(text)?;
+        Some((found.scheme, found.bucket, found.key.to_string(), found.endpoint))
+    }
+
+    fn prefix(text: &str) -> Option<Prefix> {
+        match Location::parse(Path::new(text)) {
+            Ok(Location::Store(prefix)) => Some(prefix),
+            _ => None,
+        }
+    }
+
+    fn is_folder(text: &str) -> bool {
+        Location::parse(Path::new(text)).is_ok_and(|location| location == Location::Folder(text.into()))
     }
 
     #[test]
@@ -207,9 +263,9 @@ mod tests {
             "az:///",
             "s3://../x",
         ] {
-            assert_eq!(parsed(wrong), None, "{wrong}");
+            assert!(Location::parse(Path::new(wrong)).is_err(), "{wrong}");
         }
-        assert!(Location::parse(Path::new("/folder")).is_err());
+        assert!(is_folder("/folder"));
     }
 
     #[test]
@@ -217,13 +273,13 @@ mod tests {
         for alike in
             ["s3:/b/x", "S3://b/x", "s3:b/x", "GS://b", "azure:c:/p", "gs:b:/p", "b2:x", "foo://x", "sftp:h:/x"]
         {
-            assert!(!is_remote(Path::new(alike)) && refuse_lookalike(Path::new(alike)).is_err(), "{alike}");
+            assert!(Location::parse(Path::new(alike)).is_err(), "{alike}");
         }
         for folder in ["x", "./s3:/b", "a:b", "/s3://x", "papyra:orders", "C:x", "s3x/y"] {
-            assert!(refuse_lookalike(Path::new(folder)).is_ok(), "{folder}");
+            assert!(is_folder(folder), "{folder}");
         }
         for remote in ["s3://b/x", "gs://b", "az://c/p", "s3:https://h/b/x"] {
-            assert!(is_remote(Path::new(remote)) && refuse_lookalike(Path::new(remote)).is_ok(), "{remote}");
+            assert!(prefix(remote).is_some(), "{remote}");
         }
     }
 
@@ -244,7 +300,7 @@ mod tests {
             ("repo", "repo"),
         ] {
             assert_eq!(of_restic(restic).ok(), Some(PathBuf::from(ours)), "{restic}");
-            assert!(Location::parse(Path::new(ours)).is_ok() || !is_remote(Path::new(ours)), "{ours}");
+            assert!(Location::parse(Path::new(ours)).is_ok(), "{ours}");
         }
         for elsewhere in ["b2:x", "rest:https://h/", "sftp:h:/x", "rclone:x:y", "swift:c:/p"] {
             assert_eq!(of_restic(elsewhere).err().map(|error| error.code), Some(Code::Usage), "{elsewhere}");
@@ -253,11 +309,12 @@ mod tests {
 
     #[test]
     fn what_a_location_lies_in_is_the_rest_of_its_name() {
-        let split = |text| Location::parse(Path::new(text)).ok().and_then(|location| location.split());
+        let split = |text| prefix(text).and_then(|prefix| prefix.split());
         let (outer, name) = split("s3://b/deep/er/one").expect("two parts");
-        assert_eq!((outer, &*name), (Location::parse(Path::new("s3://b/deep/er")).expect("valid"), "one"));
+        assert_eq!((&outer, &*name), (&prefix("s3://b/deep/er").expect("valid"), "one"));
+        assert_eq!(outer.join("one"), prefix("s3://b/deep/er/one").expect("valid"));
         let (outer, name) = split("s3:http://h:1/b/one").expect("two parts");
-        assert_eq!((outer.path.to_str(), outer.prefix.is_root(), &*name), (Some("s3:http://h:1/b"), true, "one"));
+        assert_eq!((outer.path.to_str(), outer.key.is_root(), &*name), (Some("s3:http://h:1/b"), true, "one"));
         assert!(split("gs://b").is_none());
     }
 }
