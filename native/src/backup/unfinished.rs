@@ -170,13 +170,14 @@ impl<'a> Unfinished<'a> {
                 (Output::Blobs(file), _) => Box::new(file),
                 (Output::File(file), _) => Box::new(file),
             };
+            let threads = if is_large { effort.threads } else { 1 };
             let mut task = Task {
                 source: bytes,
                 copy: None,
                 inside: Inside::new(content, payload, name, max_findings),
                 max_findings,
                 block: BLOCK as u64,
-                threads: effort.threads > 1 && is_large,
+                threads: threads > 1,
                 progress: effort.progress,
             };
             match verification::format(compression) {
@@ -185,7 +186,7 @@ impl<'a> Unfinished<'a> {
                     (pass(task), None)
                 }
                 Some(format) => {
-                    let mut packer = Packer::new(format, &mut *copy).map_err(not_written)?;
+                    let mut packer = Packer::new(format, threads, &mut *copy).map_err(not_written)?;
                     task.copy = Some(&mut packer);
                     (pass(task), Some(packer.finish()))
                 }
