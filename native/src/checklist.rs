@@ -68,7 +68,7 @@ pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
     if let Some(path) = &wanted.path {
         items.extend([log_folder(path), quarantine(wanted)]);
     }
-    const UNREAD: &str = "until it can be read, nobody knows what is there";
+    const UNREAD: &str = "until it can be read, it is unknown what is there";
     let backups = match &wanted.backups {
         Some(Ok(backups)) => backups,
         Some(Err(error)) => {

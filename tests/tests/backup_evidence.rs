@@ -122,7 +122,7 @@ fn of_two_files_both_the_damaged_and_the_unreadable_one_are_named() {
     command.args(["-e", "trace=read", "-e", "inject=read:error=EIO"]).arg(papyra_tests::binary());
     command.args(["backup", "verify", "--threads", "1", "b/one"]).current_dir(shop.path("."));
     let run = run(command, "verify").must_exit(2).must_say("- events.ndjson: ");
-    run.must_say("- rot.log: cannot be read, so that nothing is known of it");
+    run.must_say("- rot.log: cannot be read, so it is unknown whether it is intact");
 }
 
 #[test]

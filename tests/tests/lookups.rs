@@ -145,6 +145,8 @@ fn settings_come_from_flag_then_environment_then_file() {
 fn the_manual_is_printed() {
     let workshop = Workshop::default();
     workshop.papyra("man").must_exit(0).must_say(".TH").must_say("quarantine");
+    workshop.papyra("man --to share/man1").must_exit(0);
+    assert!(workshop.read("share/man1/papyra-backup-create.1").starts_with(b".ie"));
     workshop.papyra("--version").must_exit(0).must_say("papyra 0.1.0");
 }
 

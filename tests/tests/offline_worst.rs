@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use papyra::error::Code;
-use papyra::offline::{Backup, export, scan};
+use papyra::offline::{ServerFiles, export, scan};
 use papyra::reading::Effort;
 use papyra::recover::aof::{After, recover};
 use papyra::recover::{Mode, Options};
@@ -29,7 +29,7 @@ fn fixtures() -> Vec<(PathBuf, Vec<u8>)> {
 /// Everything that is done to a backup file; what the scan said, if it could look.
 fn everything(path: &Path, all: bool) -> Option<Vec<FileReport>> {
     let clear = |code: Code| assert!(matches!(code, Code::Data | Code::NoInput | Code::Usage), "{code:?}");
-    let backup = Backup::at(path, true).map_err(|error| clear(error.code)).ok()??;
+    let backup = ServerFiles::at(path, true).map_err(|error| clear(error.code)).ok()??;
     let report = scan::scan(&backup, &Scope::default(), EFFORT).map_err(|error| clear(error.code)).ok();
     if all {
         let out = path.with_file_name("out");

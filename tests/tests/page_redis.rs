@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use papyra::offline::{Backup, export::export, scan::scan};
+use papyra::offline::{ServerFiles, export::export, scan::scan};
 use papyra::reading::Effort;
 use papyra_core::redis::Scope;
 use papyra_core::report::{Backend, Report};
@@ -20,7 +20,7 @@ fn fixture(name: &str) -> Vec<u8> {
 fn command(folder: &Path, files: &Files<'_>) -> String {
     files.iter().for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes).expect("a writable folder"));
     let path = folder.join(files.last().expect("a file").0);
-    let backup = Backup::at(&path, true).expect("readable").expect("a Redis backup");
+    let backup = ServerFiles::at(&path, true).expect("readable").expect("a Redis backup");
     let effort = Effort { threads: 1, max_findings: Scanner::MAX_FINDINGS, progress: &|_| {} };
     match scan(&backup, &Scope::default(), effort) {
         Ok(files) => {
@@ -34,7 +34,7 @@ fn command(folder: &Path, files: &Files<'_>) -> String {
 
 /// The records that the command exports of a dump, as lines in the dump's order; nothing when it has none to export.
 fn exported(folder: &Path) -> Vec<u8> {
-    let backup = Backup::at(&folder.join("dump.rdb"), true).expect("readable").expect("a Redis backup");
+    let backup = ServerFiles::at(&folder.join("dump.rdb"), true).expect("readable").expect("a Redis backup");
     let effort = Effort { threads: 1, max_findings: Scanner::MAX_FINDINGS, progress: &|_| {} };
     let to = folder.join("exported");
     let logs = export(&backup, &to, &Scope::default(), effort).map(|export| export.logs).unwrap_or_default();

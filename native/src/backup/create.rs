@@ -15,13 +15,13 @@ use papyra_core::summary::Summary;
 
 use super::Location;
 use super::access::Access;
-use super::cut::{Stretch, identity, line_end, settled_end};
+use super::copy_end::{Stretch, identity, line_end, settled_end};
 use super::guard::{self, Backups};
-use super::pass::{BLOCK, Passed};
+use super::output::{nanoseconds, origin};
+use super::pipeline::{BLOCK, Passed};
 use super::series::Filing;
 use super::snapshot::{self, Archive, Snapshot};
 use super::unfinished::{About, Attributes, Finished, Incoming, Unfinished};
-use super::writing::{nanoseconds, origin};
 use crate::TOOL;
 use crate::disk::{name_of, sys};
 use crate::error::{Code, Error, Result, show};

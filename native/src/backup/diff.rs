@@ -12,7 +12,7 @@ use papyra_core::scan::{Flow, Record};
 use papyra_core::verification;
 use sha2::{Digest, Sha256};
 
-use super::pass::Hashed;
+use super::pipeline::Hashed;
 use super::{Backup, Location, is_backup, names, repository};
 use crate::TOOL;
 use crate::archive::{self, Format};

@@ -9,7 +9,7 @@ use papyra_core::verification::{self, Inside};
 
 pub use super::drilled::Drill;
 use super::drilled::Scratch;
-use super::pass::{BLOCK, Task, pass};
+use super::pipeline::{BLOCK, Task, run};
 use super::restore::fill;
 use super::{Backup, guard, redis, seconds_since};
 use crate::TOOL;
@@ -58,7 +58,7 @@ fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &m
             Some((inner, name)) => folder.existing_subfolder(inner)?.read(name)?,
         };
         let mut source = &opened;
-        let passed = pass(Task {
+        let passed = run(Task {
             source: &mut source,
             copy: None,
             inside: Inside::new(file.content, None, &file.path, effort.max_findings),

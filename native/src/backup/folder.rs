@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::attest::{forget, write_over};
+use super::evidence::{forget, write_over};
 use super::files::{Bytes, Files, Hold, Look};
 use super::hidden::{CONDEMNED, clear_leftovers};
 use crate::disk::{self, Folder, Lock};

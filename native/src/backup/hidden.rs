@@ -3,7 +3,7 @@
 use papyra_core::digest::sha256;
 use papyra_core::escape::escape;
 
-use super::attest::forget;
+use super::evidence::forget;
 use crate::disk::{Folder, Stat, sys};
 use crate::error::Result;
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::brief::Brief;
 use super::files::side_by_side;
-use super::{Attestation, Attested, Backup, Files, Location, at, attest, is_from_future, is_unreachable, names};
+use super::{Attestation, Attested, Backup, Files, Location, at, evidence, is_from_future, is_unreachable, names};
 use crate::error::{Code, Error, Result, show};
 
 /// A backup in a list.
@@ -170,7 +170,7 @@ impl Entry {
     /// Reads the records beside it.
     fn look_beside(&mut self, folder: &dyn Files, now: Timestamp) -> Result<()> {
         let mut notes = Vec::new();
-        let mut find = |what| attest::find(folder, &self.name, &self.manifest_sha256, what, &mut notes);
+        let mut find = |what| evidence::find(folder, &self.name, &self.manifest_sha256, what, &mut notes);
         (self.verified, self.drilled) = (find(Attested::Verified)?, find(Attested::Drilled)?);
         for record in [&mut self.verified, &mut self.drilled] {
             // A good one must not hide what is found after it.

@@ -5,25 +5,28 @@
 //! name. What is common to the steps lives here; words and exit codes live in the command line.
 
 mod access;
-mod attest;
 mod brief;
+mod contents;
+mod copy_end;
 pub mod create;
-mod cut;
 pub mod diff;
 pub mod drill;
 mod drilled;
+mod evidence;
 mod files;
 mod folder;
 mod guard;
 mod hidden;
+mod into_place;
 pub mod list;
 mod location;
-mod look_in;
 mod moments;
-mod pass;
-mod place;
+mod open_files;
+mod output;
+mod pipeline;
 pub mod prometheus;
 pub mod prune;
+pub mod read_back;
 pub mod redis;
 pub mod remote;
 pub mod repository;
@@ -33,14 +36,11 @@ mod sample;
 pub mod series;
 mod share;
 mod snapshot;
-pub mod stored;
 mod unchanged;
 mod under_way;
 mod unfinished;
 pub mod until;
 pub mod verify;
-mod writers;
-mod writing;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ use papyra_core::verification;
 use crate::disk::{self, Folder, Lock, file_name};
 use crate::error::{Code, Error, Result, show};
 
-pub use attest::{Attestation, Attested};
+pub use evidence::{Attestation, Attested};
 pub use files::Files;
 use files::{Look, is_unreachable, side_by_side};
 use hidden::{UNFINISHED, clear_leftovers, host_mark};
@@ -113,7 +113,7 @@ impl Backup {
     ) -> std::result::Result<PathBuf, String> {
         let beside = || Some((self.files.parent().ok()?, disk::name_of(&self.path)?));
         let (folder, name) = beside().ok_or("the folder that holds the backup cannot be opened")?;
-        attest::keep((&*folder, name), &self.manifest_sha256, what, seconds, intact, verdict)
+        evidence::keep((&*folder, name), &self.manifest_sha256, what, seconds, intact, verdict)
     }
 
     /// When it was made.
@@ -177,7 +177,7 @@ pub fn at(location: &Location) -> Result<Box<dyn Files>> {
 /// Replaces a small file in one step.
 pub fn remember(path: &Path, bytes: &[u8]) -> Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    attest::write_over(&Folder::open(parent)?, &file_name(path)?, bytes)
+    evidence::write_over(&Folder::open(parent)?, &file_name(path)?, bytes)
 }
 
 /// The backups in a folder: the names of the folders with a manifest in them, and of those that cannot be looked into,

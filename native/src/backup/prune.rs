@@ -81,10 +81,7 @@ pub fn prune(
     let _names = if apply { folder.tidy()? } else { None };
     let mut entries = entries_opened(&*folder, now)?;
     let is_meant = |entry: &&Entry| series.is_none() || entry.series.is_none() || entry.series.as_deref() == series;
-    all_readable(
-        entries.iter().filter(is_meant),
-        "nothing was removed, since nobody knows whether it would be needed",
-    )?;
+    all_readable(entries.iter().filter(is_meant), "nothing was removed, since it is unknown what is still needed")?;
     if let Some(series) = series {
         let all: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.series.as_deref()).collect();
         if !all.contains(series) {

@@ -1,6 +1,6 @@
 //! Restoring a backup: everything is verified while it is written to a hidden folder, and only then put in place.
 //!
-//! How it is put in place, and what a kill leaves, is told in `super::place`.
+//! How it is put in place, and what a kill leaves, is told in `super::into_place`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use papyra_core::report::{FileReport, Report};
 use papyra_core::verification;
 
 use super::access::Access;
-use super::place::{self, Place};
+use super::into_place::{self, Place};
+use super::open_files::Seen;
+use super::output::{Syncer, set_attributes};
+use super::read_back::{Damage, read_back};
 pub use super::restored::{Options, Restored, RestoredStream};
 use super::series::source_of;
-use super::stored::{Damage, read_back};
 use super::until::Cut;
-use super::writers::Seen;
-use super::writing::{Syncer, set_attributes};
 use super::{Backup, guard, seconds_since};
 use crate::TOOL;
 use crate::disk::{self, Folder, file_name};
@@ -61,7 +61,7 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
         })?),
     };
     let _target_lock = target.as_ref().map(|target| target.lock_within(PATIENCE)).transpose()?;
-    place::settle_leftovers(&parent, &name, target.as_ref(), &mut place)?;
+    into_place::settle_leftovers(&parent, &name, target.as_ref(), &mut place)?;
     refuse_occupied(target.as_ref(), options.replace)?;
     let seen = target.as_ref().map(Seen::of).transpose()?;
     let settled = place.replaced.len();
@@ -77,7 +77,7 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
         });
         seen.iter().zip(&target).try_for_each(|(seen, target)| seen.must_be_unchanged(target))
     };
-    place::put(&parent, &name, target.as_ref(), &backup.manifest_sha256, fill, &mut place)?;
+    into_place::put(&parent, &name, target.as_ref(), &backup.manifest_sha256, fill, &mut place)?;
     if let (Some(seen), Some(aside)) = (&seen, place.replaced.get(settled))
         && seen.has_changed(&Folder::open(aside)?)?
     {
@@ -130,7 +130,7 @@ fn resolved(to: &Path) -> Result<PathBuf> {
 
 fn refuse_occupied(target: Option<&Folder>, replace: bool) -> Result<()> {
     let Some(target) = target else { return Ok(()) };
-    let occupants = place::occupants(target)?;
+    let occupants = into_place::occupants(target)?;
     if occupants.is_empty() || replace {
         return Ok(());
     }

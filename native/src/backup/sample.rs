@@ -8,7 +8,7 @@ use papyra_core::manifest::{Compression, StoredFile};
 use serde::Serialize;
 
 use super::Backup;
-use super::stored::{Damage, read_back};
+use super::read_back::{Damage, read_back};
 use crate::error::{Code, Error, Result};
 use crate::reading::Effort;
 

@@ -136,7 +136,7 @@ impl Wanted {
 pub fn latest(backups: &Location, wanted: &Wanted, until: Option<Timestamp>, now: Timestamp) -> Result<Location> {
     let entries = list_of(backups, now)?;
     let unknown = entries.iter().filter(|entry| entry.series.is_none());
-    all_readable(unknown, "nobody knows which backup is the newest: name the one that is meant")?;
+    all_readable(unknown, "it is unknown which backup is the newest: name the one that is meant")?;
     let series = wanted.among(&entries, backups)?;
     let of_series =
         entries.iter().rev().filter(|entry| entry.series.as_ref() == Some(&series) && entry.problem.is_none());

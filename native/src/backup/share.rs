@@ -12,8 +12,8 @@ use papyra_core::summary::Summary;
 
 use super::Backup;
 use super::access::Access;
-use super::cut::Stretch;
-use super::pass::Hashed;
+use super::copy_end::Stretch;
+use super::pipeline::Hashed;
 use super::unchanged::{Known, known};
 use crate::disk::{File, Folder, Identity, Stat};
 use crate::error::{Error, Result, show};

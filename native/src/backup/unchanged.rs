@@ -8,7 +8,7 @@ use papyra_core::manifest::{Content, Manifest, StoredFile};
 use papyra_core::report::FileReport;
 use papyra_core::summary::Summary;
 
-use super::writing::nanoseconds;
+use super::output::nanoseconds;
 use crate::disk::Stat;
 
 /// A file that was changed so shortly before a backup may have been changed once more within the same tick of the clock.

@@ -7,8 +7,8 @@ use papyra_core::manifest::{Compression, StoredFile};
 use papyra_core::summary::Summary;
 
 use super::access::Access;
+use super::output::{Syncer, nanoseconds, origin, set_attributes};
 use super::share::{Last, Taken, Wanted};
-use super::writing::{Syncer, nanoseconds, origin, set_attributes};
 use super::{UNFINISHED, host_mark};
 use crate::disk::{File, Folder, Lock, Stat};
 use crate::error::{Error, Result};

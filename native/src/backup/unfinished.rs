@@ -18,13 +18,13 @@ use super::access::Access;
 use super::brief::Brief;
 use super::guard::Backups;
 use super::list::{Entry, entries};
-use super::pass::{BLOCK, Passed, Task, pass, sha256};
+use super::output::Packer;
+use super::pipeline::{BLOCK, Passed, Task, run, sha256};
 use super::redis::Payload;
 use super::repository::{packing, packing::Packing};
 use super::series::Filing;
 use super::share::Last;
 use super::under_way::{Hidden, PATIENCE, hidden};
-use super::writing::Packer;
 use super::{clear_leftovers, rfc3339};
 use crate::TOOL;
 use crate::disk::{File, sys};
@@ -183,12 +183,12 @@ impl<'a> Unfinished<'a> {
             match verification::format(compression) {
                 None => {
                     task.copy = Some(&mut *copy);
-                    (pass(task), None)
+                    (run(task), None)
                 }
                 Some(format) => {
                     let mut packer = Packer::new(format, threads, &mut *copy).map_err(not_written)?;
                     task.copy = Some(&mut packer);
-                    (pass(task), Some(packer.finish()))
+                    (run(task), Some(packer.finish()))
                 }
             }
         };

@@ -11,10 +11,10 @@ use papyra_core::summary::Summary;
 use papyra_core::verification;
 use serde::Serialize;
 
+use super::read_back::{Damage, read_back};
 pub use super::sample::Unread;
 use super::sample::sample;
 use super::series::unknown;
-use super::stored::{Damage, read_back};
 use super::{Attested, Backup, Files, Location, at, is_unreachable, names, no_backups, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};

@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ManArgs {
-    /// Write a page for each verb into this folder, instead of all of them to standard output
+    /// Write a page for each verb into this folder, which is created if need be, instead of all of them to standard output
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
 }
@@ -23,6 +23,9 @@ pub(super) fn man(args: &ManArgs, cli: Command, out: &mut Out) -> Result<Verdict
     root.build();
     let mut verbs = Vec::new();
     gather(&root, Vec::new(), &mut verbs);
+    if let Some(folder) = &args.to {
+        std::fs::create_dir_all(folder).map_err(|error| Error::cannot_create("create the folder", folder, error))?;
+    }
     for (path, command) in &verbs {
         let mut page = Vec::new();
         render(command, path, &verbs, &mut page)
@@ -163,6 +166,10 @@ mod tests {
         root.build();
         let mut verbs = Vec::new();
         gather(&root, Vec::new(), &mut verbs);
+        if let Some(folder) = &args.to {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Error::cannot_create("create the folder", folder, error))?;
+        }
         let names: Vec<String> = verbs.iter().map(|(path, _)| path.join("-")).collect();
         for (path, command) in &verbs {
             let mut page = Vec::new();

@@ -11,7 +11,7 @@ use papyra_core::redis::{
     StreamId, Survey, Untold, Visitor,
 };
 
-use super::{AofSet, Backup, aof, beyond, feed, open};
+use super::{AofSet, ServerFiles, aof, beyond, feed, open};
 use crate::archive::read_at;
 use crate::disk::File;
 use crate::error::{Error, Result};
@@ -36,13 +36,13 @@ pub trait Streams {
 }
 
 /// Hands on every stream of Papyra's; returns how many things are wrong.
-pub fn each(backup: &Backup, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
+pub fn each(backup: &ServerFiles, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
     match backup {
-        Backup::Rdb(path) => rdb(path, RdbReader::new(Limits::default()), scope, effort, to),
-        Backup::Dump(path) => {
+        ServerFiles::Rdb(path) => rdb(path, RdbReader::new(Limits::default()), scope, effort, to),
+        ServerFiles::Dump(path) => {
             rdb(path, RdbReader::dump(&super::scan::key_of(path), Limits::default()), scope, effort, to)
         }
-        Backup::Aof(set) => append_only(set, scope, effort, to),
+        ServerFiles::Aof(set) => append_only(set, scope, effort, to),
     }
 }
 

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use self::log::{StreamLog, Unfinished};
 
-use super::Backup;
+use super::ServerFiles;
 use super::entries::{self, Streams};
 use crate::TOOL;
 use crate::disk::Folder;
@@ -76,7 +76,7 @@ struct Writer<'a> {
 }
 
 /// Writes the streams of a backup to a folder, which must be empty or not there yet.
-pub fn export(backup: &Backup, to: &Path, scope: &Scope, effort: Effort<'_>) -> Result<Export> {
+pub fn export(backup: &ServerFiles, to: &Path, scope: &Scope, effort: Effort<'_>) -> Result<Export> {
     let folder = Folder::create(to)?;
     if !folder.names()?.is_empty() {
         let text = format!("{} is not empty, and nothing in it is written over: name another folder", show(to));

@@ -30,9 +30,9 @@ const BUFFERS: usize = 3;
 /// Bytes of a manifest that are read; what a server writes is a thousandth of it.
 const LARGEST_MANIFEST: u64 = 1 << 20;
 
-/// A Redis backup.
+/// What a Redis server wrote by itself.
 #[derive(Debug)]
-pub enum Backup {
+pub enum ServerFiles {
     /// An RDB file, or an old append-only file that begins with one.
     Rdb(PathBuf),
     /// A DUMP payload; its key is the file's name.
@@ -50,14 +50,14 @@ pub struct AofSet {
     pub names: Box<AofNames>,
 }
 
-impl Backup {
+impl ServerFiles {
     /// The backup that the file at `path` is. Among other files a payload is only taken for one when its checksum holds.
-    pub fn at(path: &Path, named: bool) -> Result<Option<Backup>> {
-        Backup::of(&disk::open(path).map_err(|error| Error::cannot_open(path, error))?, path, named)
+    pub fn at(path: &Path, named: bool) -> Result<Option<ServerFiles>> {
+        ServerFiles::of(&disk::open(path).map_err(|error| Error::cannot_open(path, error))?, path, named)
     }
 
     /// The same for a file that is open.
-    pub(crate) fn of(file: &File, path: &Path, named: bool) -> Result<Option<Backup>> {
+    pub(crate) fn of(file: &File, path: &Path, named: bool) -> Result<Option<ServerFiles>> {
         let failed = |error| Error::cannot_read(path, 0, &error);
         let size = file.size().map_err(failed)?;
         let mut start = [0; SNIFF_START];
@@ -65,20 +65,20 @@ impl Backup {
         let mut end = [0; SNIFF_END];
         let end_read = read_at(file, &mut end, size.saturating_sub(SNIFF_END as u64)).map_err(failed)?;
         Ok(match Seems::of(&name_of(path), &start[..read], &end[..end_read], size, named) {
-            Seems::Is(Format::Rdb) => Some(Backup::Rdb(path.into())),
-            Seems::Is(Format::Aof) => Some(Backup::Aof(AofSet::one(path))),
-            Seems::Is(Format::Manifest) => Some(Backup::Aof(AofSet::of_manifest(path)?)),
-            Seems::Is(Format::Dump) => Some(Backup::Dump(path.into())),
-            Seems::IfWhole if is_whole_dump(&disk::read(path)?) => Some(Backup::Dump(path.into())),
-            Seems::IfWhole | Seems::Other => AofSet::around(path)?.map(Backup::Aof),
+            Seems::Is(Format::Rdb) => Some(ServerFiles::Rdb(path.into())),
+            Seems::Is(Format::Aof) => Some(ServerFiles::Aof(AofSet::one(path))),
+            Seems::Is(Format::Manifest) => Some(ServerFiles::Aof(AofSet::of_manifest(path)?)),
+            Seems::Is(Format::Dump) => Some(ServerFiles::Dump(path.into())),
+            Seems::IfWhole if is_whole_dump(&disk::read(path)?) => Some(ServerFiles::Dump(path.into())),
+            Seems::IfWhole | Seems::Other => AofSet::around(path)?.map(ServerFiles::Aof),
         })
     }
 
     /// The file that it was told by.
     pub fn path(&self) -> PathBuf {
         match self {
-            Backup::Rdb(path) | Backup::Dump(path) => path.clone(),
-            Backup::Aof(set) => set.path(set.manifest.iter().chain(&set.files).next().map_or("", String::as_str)),
+            ServerFiles::Rdb(path) | ServerFiles::Dump(path) => path.clone(),
+            ServerFiles::Aof(set) => set.path(set.manifest.iter().chain(&set.files).next().map_or("", String::as_str)),
         }
     }
 
@@ -86,8 +86,8 @@ impl Backup {
     pub fn size(&self) -> u64 {
         let of = |path: &Path| disk::stat(path).map_or(0, |stat| stat.size);
         match self {
-            Backup::Rdb(path) | Backup::Dump(path) => of(path),
-            Backup::Aof(set) => set.paths().map(|path| of(&path)).sum(),
+            ServerFiles::Rdb(path) | ServerFiles::Dump(path) => of(path),
+            ServerFiles::Aof(set) => set.paths().map(|path| of(&path)).sum(),
         }
     }
 }

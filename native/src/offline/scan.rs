@@ -6,31 +6,33 @@ use papyra_core::manifest::{self, Manifest};
 use papyra_core::redis::{self, AofNames, BackupScan, Pass, Scope};
 use papyra_core::report::FileReport;
 
-use super::{Backup, beyond, feed, name_of, open};
+use super::{ServerFiles, beyond, feed, name_of, open};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::reading::Effort;
 
 /// Scans a backup, file by file.
-pub fn scan(backup: &Backup, scope: &Scope, effort: Effort<'_>) -> Result<Vec<FileReport>> {
+pub fn scan(backup: &ServerFiles, scope: &Scope, effort: Effort<'_>) -> Result<Vec<FileReport>> {
     let (files, beyond) = scan_as_far(backup, scope, effort)?;
     beyond.map_or(Ok(files), Err)
 }
 
 /// Scans a backup as far as it can be read, and tells what lies beyond: an intact file of a kind that is not known.
 pub(crate) fn scan_as_far(
-    backup: &Backup,
+    backup: &ServerFiles,
     scope: &Scope,
     effort: Effort<'_>,
 ) -> Result<(Vec<FileReport>, Option<Error>)> {
     let most = effort.max_findings;
     let (mut scan, paths): (BackupScan, Vec<PathBuf>) = match backup {
-        Backup::Rdb(path) => (BackupScan::rdb(&name_of(path), open(path)?.1, scope.clone(), most), vec![path.clone()]),
-        Backup::Dump(path) => (
+        ServerFiles::Rdb(path) => {
+            (BackupScan::rdb(&name_of(path), open(path)?.1, scope.clone(), most), vec![path.clone()])
+        }
+        ServerFiles::Dump(path) => (
             BackupScan::payload_of(&name_of(path), &key_of(path), open(path)?.1, scope.clone(), most),
             vec![path.clone()],
         ),
-        Backup::Aof(set) => {
+        ServerFiles::Aof(set) => {
             (BackupScan::aof(AofNames::clone(set), set.sizes()?, scope.clone(), most), set.paths().collect())
         }
     };

@@ -21,7 +21,7 @@ use crate::TOOL;
 use crate::disk::{Folder, sparse};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::is_append_only;
-use crate::offline::{AofSet, Backup, feed, open, scan, survey};
+use crate::offline::{AofSet, ServerFiles, feed, open, scan, survey};
 use crate::reading::Effort;
 
 /// What an operator decides about the commands after the damage.
@@ -34,15 +34,21 @@ pub struct After {
 }
 
 /// Recovers an append-only file or a folder of them.
-pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, effort: Effort<'_>) -> Result<Outcome> {
+pub fn recover(
+    backup: &ServerFiles,
+    options: &Options,
+    after: After,
+    scope: &Scope,
+    effort: Effort<'_>,
+) -> Result<Outcome> {
     let alone;
     let set = match backup {
-        Backup::Aof(set) => set,
-        Backup::Rdb(path) if is_append_only(path)? => {
+        ServerFiles::Aof(set) => set,
+        ServerFiles::Rdb(path) if is_append_only(path)? => {
             alone = AofSet::one(path);
             &alone
         }
-        Backup::Rdb(path) | Backup::Dump(path) => {
+        ServerFiles::Rdb(path) | ServerFiles::Dump(path) => {
             let text = format!(
                 "{} is a dump, and a dump is not repaired in place: `papyra redis export` salvages what is intact in it",
                 show(path)
@@ -93,7 +99,7 @@ pub fn recover(backup: &Backup, options: &Options, after: After, scope: &Scope, 
         repair(&folder, name, plan, &keeping, options.at_rest, scope, quiet, &mut outcome)?;
     }
     let again = match &set.manifest {
-        Some(manifest) => Backup::at(&set.folder.join(manifest), true)?,
+        Some(manifest) => ServerFiles::at(&set.folder.join(manifest), true)?,
         None => None,
     };
     let files = scan::scan(again.as_ref().unwrap_or(backup), scope, quiet)?;

@@ -9,9 +9,9 @@ use std::io;
 
 use rustix::io::Errno;
 
+use super::exchange::change_places;
 use super::journal::{Hidden, Mark};
-use super::late::{Late, has_any, lines_there};
-use super::places::change_places;
+use super::late_bytes::{Late, has_any, lines_there};
 use super::refusals::{changed, held_open, no_lease};
 use super::swap::{PATIENCE, append, is_left};
 use crate::disk::fault::Fault;

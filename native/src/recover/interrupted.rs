@@ -15,10 +15,10 @@ use papyra_core::scan::{Flow, Record};
 use super::journal::unfinished;
 use super::keeping::{Keeping, aside, owner_of};
 use super::meaning::{Meaning, meaning};
-use super::mend::Doing;
 use super::outcome::Outcome;
 use super::quarantine;
 use super::rejects::give_to;
+use super::repair::Doing;
 use super::swap::give_name;
 use crate::disk::fault::Fault;
 use crate::disk::{self, File, Stat, sparse, sys};
@@ -140,8 +140,8 @@ fn too_many(history: &History, name: &str) -> String {
 
 fn undecided(history: &History, name: &str) -> String {
     format!(
-        "{} was left by an interrupted compaction or recovery of Papyra's and holds records whose place is not certain any \
-         more: nothing was done with it. Compare the two (papyra backup diff); where its records are the older ones, stop the \
+        "{} was left by an interrupted compaction or recovery of Papyra's and holds records, and where they belong cannot be \
+         proven: nothing was changed. Compare the two (papyra backup diff); where its records are the older ones, stop the \
          writer, append the log to it, give it the log's name, and recover again",
         show(&history.folder.join(name))
     )

@@ -7,11 +7,11 @@
 
 use super::displaced::{PutBack, put_back, take_out};
 use super::emptied::{Emptied, restore_unless_empty};
+use super::exchange::change_places;
 use super::journal::{Hidden, Journal, Mark, emptied, unfinished};
 use super::keeping::{Keeping, aside};
-use super::late::{Late, insert};
+use super::late_bytes::{Late, insert};
 use super::outcome::Outcome;
-use super::places::change_places;
 use super::quarantine;
 use super::refusals::{changed, held_open};
 use super::swap::is_left;
@@ -209,8 +209,8 @@ fn unsettled(hidden: &Hidden<'_>, outcome: &mut Outcome) -> bool {
 
 fn unclear(folder: &Folder, hidden: &str, log: &str) -> String {
     format!(
-        "{} was left by an interrupted recovery and holds bytes of {} whose place is not certain any more: nothing was done \
-         with it; compare the two",
+        "{} was left by an interrupted recovery and holds bytes of {}, and where they belong cannot be proven: \
+         nothing was changed; compare the two",
         show(&folder.join(hidden)),
         show(&folder.join(log))
     )

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::exchange::change_places;
 use super::journal::{Journal, Mark, State, id, unfinished};
-use super::places::change_places;
 use super::refusals::{changed, mount_point, no_guarantee, no_lease, still_open, unsettled};
 use crate::disk::fault::{self, Fault};
 use crate::disk::{File, Folder, Lease, Leased, Rename, sparse, sys};

@@ -11,7 +11,7 @@ use crate::archive::{self, Format};
 use crate::disk::{File, Folder, os};
 use crate::error::{Code, Error, Result, reason, show};
 use crate::history::{Choice, History};
-use crate::offline::{AofSet, Backup};
+use crate::offline::{AofSet, ServerFiles};
 
 /// How often a folder is read again while its files change names.
 const TRIES: usize = 10;
@@ -26,7 +26,7 @@ pub struct Logs {
     /// Compressed logs, by name.
     pub archives: Vec<(PathBuf, Format)>,
     /// Redis backups, by name.
-    pub backups: Vec<Backup>,
+    pub backups: Vec<ServerFiles>,
     /// Where a log may be, and could not be read.
     pub unread: Vec<PassedOver>,
     /// What is not a log.
@@ -97,17 +97,17 @@ impl Logs {
         let names = std::sync::Arc::new(names);
         let backend = contents.backend();
         let at = |name: &str| folder.join(name);
-        let set = |names| Backup::Aof(AofSet { folder: folder.path().to_owned(), names });
+        let set = |names| ServerFiles::Aof(AofSet { folder: folder.path().to_owned(), names });
         let backups = contents.backups.into_iter().map(|backup| match backup {
-            RedisFiles::Rdb(name) => Backup::Rdb(at(&name)),
-            RedisFiles::Dump(name) => Backup::Dump(at(&name)),
+            RedisFiles::Rdb(name) => ServerFiles::Rdb(at(&name)),
+            RedisFiles::Dump(name) => ServerFiles::Dump(at(&name)),
             RedisFiles::Aof(names) => set(names),
         });
-        let mut backups: Vec<Backup> = backups.collect();
+        let mut backups: Vec<ServerFiles> = backups.collect();
         for name in &contents.append_only {
             backups.extend(Logs::in_folder(&at(name), choice, max_files)?.backups);
         }
-        let bytes = contents.logs.iter().map(|log| log.size).chain(backups.iter().map(Backup::size)).sum();
+        let bytes = contents.logs.iter().map(|log| log.size).chain(backups.iter().map(ServerFiles::size)).sum();
         let history = |log| History::listed(folder.clone(), log, names.clone(), max_files);
         Ok(Logs {
             histories: contents.logs.into_iter().map(history).collect(),

@@ -25,7 +25,7 @@ use crate::archive::{self, Format};
 use crate::disk;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
-use crate::offline::Backup;
+use crate::offline::ServerFiles;
 use crate::redis::Store;
 use found::Found;
 
@@ -39,7 +39,7 @@ pub enum Source {
     /// A pipe, or `-` for standard input.
     Pipe(PathBuf),
     /// A file that a Redis server wrote, or a folder of its append-only files, and the path that was named.
-    Redis(PathBuf, Backup),
+    Redis(PathBuf, ServerFiles),
     /// Streams of a server.
     Server(Box<Store>),
     /// A folder with such files in it.
@@ -92,7 +92,7 @@ impl Source {
         if looks.is_archive() {
             return Err(unpack_first(path, looks));
         }
-        match Backup::of(&file, path, true)? {
+        match ServerFiles::of(&file, path, true)? {
             Some(backup) => Ok(Source::Redis(path.into(), backup)),
             None => history().map(Source::History),
         }
@@ -144,7 +144,7 @@ impl Source {
 
 /// What a Redis server wrote by itself at `path`, where it is no backup of ours: a backup can be made of it, and it can be restored
 /// and drilled without one.
-pub fn redis_files(path: &Path) -> Option<Backup> {
+pub fn redis_files(path: &Path) -> Option<ServerFiles> {
     if disk::exists(&path.join(manifest::NAME)) || !disk::exists(path) {
         return None;
     }

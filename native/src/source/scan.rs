@@ -10,7 +10,7 @@ use super::once::Once;
 use super::{Logs, Source};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
-use crate::offline::{self, Backup};
+use crate::offline::{self, ServerFiles};
 use crate::reading::Effort;
 use crate::redis;
 
@@ -102,7 +102,7 @@ fn of_folder(logs: &Logs, scope: &dyn Fn() -> Result<Scope>, effort: Effort<'_>)
     for backup in &logs.backups {
         let mut scanned = offline::scan::scan(backup, &scope()?, effort)?;
         // Those in a folder of their own.
-        if let Backup::Aof(set) = backup
+        if let ServerFiles::Aof(set) = backup
             && let Ok(inner) = set.folder.strip_prefix(logs.folder.path())
             && !inner.as_os_str().is_empty()
         {

@@ -11,8 +11,8 @@ use papyra_core::redis::{GroupsFile, PapyraKey, StreamGroups, StreamKind};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::verification::Seen;
 
-use super::look::{Found, Payload, Streams, look};
-use super::{LARGEST, saved};
+use super::payload::{Found, Payload, Streams, look};
+use super::{LARGEST, bgsave};
 use crate::TOOL;
 use crate::backup::Location;
 use crate::backup::access::Access;
@@ -191,10 +191,10 @@ impl<'a> Making<'a> {
         }
         let seen = match &self.options.rdb {
             Some(path) => {
-                let (file, size, since) = saved::saved(store, path)?;
+                let (file, size, since) = bgsave::saved(store, path)?;
                 let seen = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &file, size)?;
                 if let Some(Ok(streams)) = &seen.streams {
-                    saved::is_the_one(streams.written, since, path)?;
+                    bgsave::is_the_one(streams.written, since, path)?;
                 }
                 seen
             }

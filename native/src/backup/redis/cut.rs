@@ -9,7 +9,7 @@ use redis::Cmd;
 use serde::Serialize;
 
 use super::WAITS;
-use super::piece::Piece;
+use super::outgoing::Outgoing;
 use crate::backup::until::{LEAST_UNIX, Until};
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
@@ -44,7 +44,7 @@ pub(super) struct Cut {
 
 impl Cut {
     /// Reads a stream for where it is to be cut.
-    pub(super) fn find(piece: &Piece<'_>, key: &str, until: Until) -> Result<Cut> {
+    pub(super) fn find(piece: &Outgoing<'_>, key: &str, until: Until) -> Result<Cut> {
         let (last, is_unix) = last_id(until)?;
         let mut finding =
             Finding { last, kept: Entries::default(), off: None, oldest: None, pending: 0, other_clock: false };
@@ -64,7 +64,7 @@ impl Cut {
     }
 
     /// Removes what is behind the cut from the stream that waits as `name`.
-    pub(super) fn apply(&self, store: &Store, name: &str, piece: &Piece<'_>) -> Result<()> {
+    pub(super) fn apply(&self, store: &Store, name: &str, piece: &Outgoing<'_>) -> Result<()> {
         if self.off.is_none() {
             return Ok(());
         }

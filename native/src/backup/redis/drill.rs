@@ -7,7 +7,7 @@ use std::time::Instant;
 use papyra_core::redis::{GroupsFile, Header, Scope, StreamGroups};
 use papyra_core::report::{Backend, Report};
 
-use super::look::{Found, Payload, look};
+use super::payload::{Found, Payload, look};
 use super::restore::{restore, source, systems};
 use super::scratch::{Server, Trial};
 use crate::TOOL;
@@ -102,7 +102,7 @@ fn groups(backup: &Backup) -> Result<Vec<StreamGroups>> {
 }
 
 /// Has a server load a copy of an RDB file or of append-only files, and times it.
-pub fn load(of: &offline::Backup, path: &Path, trial: Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
+pub fn load(of: &offline::ServerFiles, path: &Path, trial: Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
     let report = Report::new(TOOL, Backend::Redis, offline::scan::scan(of, &Scope::default(), effort)?, false);
     let mut done = Drill::new(path, of.size());
     done.created = disk::stat(path)
@@ -149,7 +149,7 @@ pub fn load(of: &offline::Backup, path: &Path, trial: Trial<'_>, effort: Effort<
 }
 
 /// Copies the files to where a server looks for them; returns how many, and what to tell the server.
-fn copy(of: &offline::Backup, folder: &Folder) -> Result<(u64, Vec<String>)> {
+fn copy(of: &offline::ServerFiles, folder: &Folder) -> Result<(u64, Vec<String>)> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
     let one = |from: &Path, folder: &Folder, to: &str| {
         let mut source = disk::open(from).map_err(|error| Error::cannot_open(from, error))?;
@@ -157,15 +157,15 @@ fn copy(of: &offline::Backup, folder: &Folder) -> Result<(u64, Vec<String>)> {
         copied.map(drop).map_err(|error| Error::cannot_create("copy to", &folder.join(to), error))
     };
     match of {
-        offline::Backup::Dump(path) => {
+        offline::ServerFiles::Dump(path) => {
             let text = format!("{} is the payload of one key: a server loads no such file", show(path));
             Err(Error::new(Code::Usage, text))
         }
-        offline::Backup::Rdb(path) => {
+        offline::ServerFiles::Rdb(path) => {
             one(path, folder, "dump.rdb")?;
             Ok((1, words(&["--appendonly", "no", "--dbfilename", "dump.rdb"])))
         }
-        offline::Backup::Aof(set) => {
+        offline::ServerFiles::Aof(set) => {
             let append = ["--appendonly", "yes", "--appenddirname", "appendonly", "--appendfilename"];
             let Some(manifest) = &set.names.manifest else {
                 // A server that keeps a folder of them takes an old one in.

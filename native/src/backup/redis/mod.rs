@@ -1,23 +1,23 @@
 //! Backups of streams: the same folders, with a DUMP payload a stream or one RDB file, and `groups.json`.
 //!
-//! - [`create`] copies streams by DUMP in one transaction, or has the server save (`saved`).
+//! - [`create`] copies streams by DUMP in one transaction, or has the server save (`bgsave`).
 //! - [`plain`] makes a backup of files that a server wrote by itself.
-//! - `look` reads stored bytes, for every verb.
+//! - `payload` reads stored bytes, for every verb.
 //! - [`restore`] brings streams back: each is built under a name of its own (`stage`; by commands where the server takes
 //!   no payload of that size, `replay`; what it has no place for is counted, `losses`), and all of a system change places in one transaction (`swap`).
 //! - `cut` takes out of it what is behind an ID, where only a part is wanted.
 //! - [`drill`] restores into a server started for it (`scratch`).
 
+mod bgsave;
 pub mod create;
 mod cut;
 pub mod drill;
-mod look;
 mod losses;
-mod piece;
+mod outgoing;
+mod payload;
 pub mod plain;
 mod replay;
 pub mod restore;
-mod saved;
 mod scratch;
 mod stage;
 mod swap;
@@ -25,8 +25,8 @@ mod swap;
 use std::time::Duration;
 
 pub use cut::CutEntries;
-pub(super) use look::{Payload, Streams};
 pub use losses::Losses;
+pub(super) use payload::{Payload, Streams};
 pub use scratch::Trial;
 
 /// The largest payload that a server takes as one argument, in bytes, unless it was told otherwise (redis

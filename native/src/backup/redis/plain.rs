@@ -50,7 +50,7 @@ pub struct Storing {
 
 /// Makes a backup of files that a server wrote.
 pub fn create(
-    of: &offline::Backup,
+    of: &offline::ServerFiles,
     path: &Path,
     which: &Which,
     storing: &Storing,
@@ -62,7 +62,7 @@ pub fn create(
     let quiet = Effort { progress: &|_| {}, ..effort };
     let reports = offline::scan::scan(of, &scope, quiet)?;
     let chosen = Chosen::of(&reports, which, path, &prefix)?;
-    let method = if matches!(of, offline::Backup::Rdb(_)) { Method::Bgsave } else { Method::Dump };
+    let method = if matches!(of, offline::ServerFiles::Rdb(_)) { Method::Bgsave } else { Method::Dump };
     let options = Options {
         to: storing.to.clone(),
         name: storing.name.clone(),
@@ -76,11 +76,11 @@ pub fn create(
     let mut making = Making::begin(source, &backups, begun, &options, effort)?;
     making.warnings.extend(chosen.warning);
     match of {
-        offline::Backup::Rdb(path) => {
+        offline::ServerFiles::Rdb(path) => {
             let (file, size) = open(path)?;
             making.rdb_file(&file, size, &chosen.streams)?;
         }
-        offline::Backup::Dump(path) => {
+        offline::ServerFiles::Dump(path) => {
             let (mut file, _) = open(path)?;
             let mut bytes = Vec::new();
             std::io::Read::read_to_end(&mut file, &mut bytes).map_err(|error| Error::cannot_read(path, 0, &error))?;
@@ -88,7 +88,7 @@ pub fn create(
                 making.payload_file(stream, &bytes, None)?;
             }
         }
-        offline::Backup::Aof(_) => {
+        offline::ServerFiles::Aof(_) => {
             let mut replayed = Replayed { db: chosen.db, streams: &chosen.streams, open: None, making, failed: None };
             let damage = each(of, &scope, quiet, &mut replayed)?;
             if let Some(error) = replayed.failed {
@@ -113,7 +113,7 @@ pub struct Temporary {
 }
 
 /// Makes a backup of such files for a restore.
-pub fn temporary(of: &offline::Backup, path: &Path, which: &Which, effort: Effort<'_>) -> Result<Temporary> {
+pub fn temporary(of: &offline::ServerFiles, path: &Path, which: &Which, effort: Effort<'_>) -> Result<Temporary> {
     let (scratch, folder) = Scratch::new(&std::env::temp_dir())?;
     let to = Location::Folder(folder.path().to_owned());
     let storing = Storing {

@@ -12,7 +12,7 @@ use redis::{Cmd, RedisError, Value};
 
 use super::WAITS;
 use super::losses::Losses;
-use super::piece::Piece;
+use super::outgoing::Outgoing;
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
 use crate::redis::reply::items;
@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 1 << 20;
 pub(super) fn replay(
     store: &Store,
     name: &str,
-    piece: &Piece<'_>,
+    piece: &Outgoing<'_>,
     groups: bool,
     entries_sha256: &str,
 ) -> Result<Losses> {

@@ -13,16 +13,16 @@ use papyra_core::verification::whole_report;
 use super::LARGEST;
 use super::create::wanted;
 use super::cut::Cut;
-use super::look::Found;
 use super::losses::Losses;
-use super::piece::Piece;
+use super::outgoing::Outgoing;
+use super::payload::Found;
 use super::stage::{Staged, forget, stage};
 use super::swap::{occupied, swap};
 use crate::TOOL;
+use crate::backup::read_back::read_back;
 use crate::backup::restore::undamaged;
 use crate::backup::restored::{Options, Restored, RestoredStream};
 use crate::backup::series::Wanted;
-use crate::backup::stored::read_back;
 use crate::backup::until::Until;
 use crate::backup::{Backup, guard, seconds_since};
 use crate::error::{Code, Error, Result, show};
@@ -116,7 +116,7 @@ fn cuts(backup: &Backup, plans: &[Plan<'_>], found: &[(String, Found)], until: U
     let mut cuts = Cuts::new();
     for stream in plans.iter().flat_map(|plan| &plan.streams) {
         let (file, found) = stored(backup, stream, found)?;
-        let piece = Piece::of(backup, file, stream, found, LARGEST)?;
+        let piece = Outgoing::of(backup, file, stream, found, LARGEST)?;
         cuts.push((stream.key.clone(), Cut::find(&piece, &stream.key, until)?));
     }
     if cuts.iter().all(|(_, cut)| cut.kept == 0) {
@@ -250,7 +250,7 @@ fn bring(
 ) -> Result<Staged> {
     let (file, found) = stored(backup, stream, found)?;
     let largest = store.largest_argument(&stream.key)?.map_or(LARGEST, |largest| largest.min(LARGEST));
-    let piece = Piece::of(backup, file, stream, found, largest)?;
+    let piece = Outgoing::of(backup, file, stream, found, largest)?;
     stage(store, stream, &piece, largest, cut, mark)
 }
 
@@ -264,7 +264,10 @@ fn stored<'a, 'b>(
     let found = found.iter().find(|(file, found)| *file == stream.file && found.key == stream.key.as_bytes());
     let (Some(file), Some((_, found))) = (file, found) else {
         // Verification has seen both.
-        return Err(Error::new(Code::Data, format!("{} is not in the backup any more", escape(stream.key.as_bytes()))));
+        return Err(Error::new(
+            Code::Data,
+            format!("{} was removed from the backup since it was verified", escape(stream.key.as_bytes())),
+        ));
     };
     Ok((file, found))
 }

@@ -9,7 +9,7 @@ use papyra_core::redis::StreamPayload;
 use super::WAITS;
 use super::cut::Cut;
 use super::losses::Losses;
-use super::piece::{LISTED, Piece};
+use super::outgoing::{LISTED, Outgoing};
 use super::replay::replay;
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
@@ -31,7 +31,7 @@ pub(super) struct Staged {
 pub(super) fn stage(
     store: &Store,
     stream: &StoredStream,
-    piece: &Piece<'_>,
+    piece: &Outgoing<'_>,
     largest: u64,
     cut: Option<&Cut>,
     mark: &str,
@@ -51,9 +51,15 @@ pub(super) fn forget(store: &Store, name: &str) {
     _ = store.try_command(name, redis::cmd("UNLINK").arg(name));
 }
 
-fn bring(store: &Store, stream: &StoredStream, piece: &Piece<'_>, largest: u64, name: &str) -> Result<Option<Losses>> {
+fn bring(
+    store: &Store,
+    stream: &StoredStream,
+    piece: &Outgoing<'_>,
+    largest: u64,
+    name: &str,
+) -> Result<Option<Losses>> {
     let changed = match piece {
-        Piece::Whole(payload) if !piece.is_beyond(largest) => match restore_as_known(store, name, payload)? {
+        Outgoing::Whole(payload) if !piece.is_beyond(largest) => match restore_as_known(store, name, payload)? {
             Known::AsItIs => None,
             Known::Older(losses) => Some(losses),
             Known::Not => Some(replay(store, name, piece, stream.facts.groups > 0, &stream.entries_sha256)?),

@@ -122,7 +122,7 @@ impl Incoming {
 fn send(jobs: Option<&SyncSender<Job>>, to: &Sender<(usize, Id)>, count: &mut usize, bytes: Vec<u8>) -> io::Result<()> {
     let job = Job { bytes, at: *count, to: to.clone() };
     *count += 1;
-    let gone = || io::Error::other("nobody stores blobs any more");
+    let gone = || io::Error::other("the thread that stores blobs has ended");
     jobs.ok_or_else(gone)?.send(job).map_err(|_| gone())
 }
 

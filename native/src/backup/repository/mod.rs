@@ -104,7 +104,7 @@ impl Repository {
         if site.size(CONFIG)?.is_none() {
             let text = format!(
                 "{} is a repository without its file config: put it back from a copy; if it was never used, papyra \
-                 backup init begins anew",
+                 backup init makes a new one",
                 show(&path)
             );
             return Err(Error::new(Code::Data, text));

@@ -10,8 +10,8 @@ use rustic_core::{PruneOptions, PrunePlan};
 use super::index::told_of;
 use super::store::Trust;
 use super::{BLOBS, PATIENCE, RECORDS, Repository, SMALL, lock};
-use crate::backup::attest::forget;
 use crate::backup::brief::Brief;
+use crate::backup::evidence::forget;
 use crate::backup::files::{Bytes, Files, Hold, Look};
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
@@ -126,7 +126,7 @@ impl Files for Root {
     }
 
     fn parent(&self) -> Result<Box<dyn Files>> {
-        Err(Error::new(Code::Usage, format!("{} is no backup, but holds some", show(&self.0.path))))
+        Err(Error::new(Code::Usage, format!("{} is a repository, not a backup", show(&self.0.path))))
     }
 
     fn join(&self, name: &str) -> PathBuf {

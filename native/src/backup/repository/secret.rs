@@ -43,7 +43,7 @@ pub(super) fn password(path: &Path) -> Result<Credentials> {
     let wrong = |name: &str, why: String| Error::new(Code::Config, format!("{name} gives no password: {why}"));
     let options = match (text, file, command) {
         (_, Some(_), Some(_)) => {
-            let why = "RESTIC_PASSWORD_COMMAND is set too, and nobody knows which one is meant";
+            let why = "RESTIC_PASSWORD_COMMAND is set too: unset the one that is not meant";
             return Err(wrong("RESTIC_PASSWORD_FILE", why.into()));
         }
         (_, Some(file), None) => CredentialOptions::default().password_file(PathBuf::from(file)),

@@ -166,7 +166,7 @@ impl Files for Snapshot {
 
     fn parent(&self) -> Result<Box<dyn Files>> {
         if !self.is_whole {
-            return Err(Error::new(Code::Usage, format!("{} is no backup, but in one", show(&self.path))));
+            return Err(Error::new(Code::Usage, format!("{} is a folder of a backup, not a backup", show(&self.path))));
         }
         Ok(Box::new(Root(Arc::clone(&self.repository))))
     }

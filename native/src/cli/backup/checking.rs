@@ -101,7 +101,7 @@ impl Checking {
     }
 
     /// What was named, where a Redis server wrote it by itself.
-    pub(super) fn redis_files(&self) -> Option<(&Path, offline::Backup)> {
+    pub(super) fn redis_files(&self) -> Option<(&Path, offline::ServerFiles)> {
         self.which.redis_files()
     }
 
@@ -118,7 +118,7 @@ impl Checking {
 
 impl Which {
     /// What was named, where a Redis server wrote it by itself.
-    pub(super) fn redis_files(&self) -> Option<(&Path, offline::Backup)> {
+    pub(super) fn redis_files(&self) -> Option<(&Path, offline::ServerFiles)> {
         let path = self.backup.as_deref()?;
         Some((path, redis_files(path)?))
     }

@@ -214,7 +214,12 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
 }
 
 /// Makes a backup of what a server wrote by itself.
-fn of_redis_files(args: &Args, settings: &Settings, of: &offline::Backup, compression: Compression) -> Result<Created> {
+fn of_redis_files(
+    args: &Args,
+    settings: &Settings,
+    of: &offline::ServerFiles,
+    compression: Compression,
+) -> Result<Created> {
     if args.pause_check || args.include_rejects || args.link {
         return Err(Error::new(Code::Usage, "--pause-check, --include-rejects and --link are for logs"));
     }

@@ -136,7 +136,7 @@ fn warnings(entries: &[Entry], all: &BTreeSet<String>, args: &Args) -> Vec<Strin
 /// What to say when no backup of a known series is shown; `all` are the series that there are.
 fn nothing(entries: &[Entry], all: &BTreeSet<String>, args: &Args) -> String {
     if entries.iter().any(|entry| entry.unreadable.is_some()) {
-        return "nobody knows whether there is a backup that could be restored: it cannot be read".into();
+        return "it is unknown whether there is a backup that can be restored: it cannot be read".into();
     }
     let tags: Vec<String> = args.tag.iter().map(|tag| escape(tag.as_bytes())).collect();
     let series = args.series.as_ref().filter(|series| !all.contains(*series));
@@ -154,7 +154,7 @@ fn nothing(entries: &[Entry], all: &BTreeSet<String>, args: &Args) -> String {
 fn newest(of: &str, entries: &[&Entry], max_age: Option<f64>, warnings: &mut Vec<String>) {
     let Some(newest) = entries.iter().rev().find(|entry| entry.is_restorable() && !entry.from_future) else {
         if entries.iter().any(|entry| entry.unreadable.is_some()) {
-            warnings.push(format!("nobody knows whether a backup{of} could be restored: it cannot be read"));
+            warnings.push(format!("it is unknown whether a backup{of} can be restored: it cannot be read"));
             return;
         }
         warnings.push(format!("there is no backup{of} that could be restored: papyra backup create makes one"));

@@ -7,7 +7,7 @@ use super::checking::{Checking, from_future, print_not_recorded};
 use super::words::{describe, pace, source};
 use crate::backup::Backup;
 use crate::backup::prometheus::{Figures, Operation};
-use crate::backup::stored::Damage;
+use crate::backup::read_back::Damage;
 use crate::backup::verify::{self, Extent, Share, Verification, Verifications};
 use crate::cli::out::{self, Out, counted, thousands};
 use crate::cli::verdict::Verdict;
@@ -188,7 +188,10 @@ fn print_damaged(done: &Verification, out: &mut Out) {
     ));
     done.damage.iter().for_each(|damage| print_damage(damage, done, out));
     for unread in &done.unread {
-        out.bad(&format!("- {}: cannot be read, so that nothing is known of it", escape(unread.file.as_bytes())));
+        out.bad(&format!(
+            "- {}: cannot be read, so it is unknown whether it is intact",
+            escape(unread.file.as_bytes())
+        ));
         out.detail(&unread.why);
     }
 }

@@ -101,7 +101,7 @@ struct Worker {
 }
 
 /// Carries a pass out.
-pub(super) fn pass(task: Task<'_>) -> Passed {
+pub(super) fn run(task: Task<'_>) -> Passed {
     let mut hashes = Hashes::new(task.block);
     let mut looking = Looking { inside: task.inside, scanner: Scanner::new(0, task.max_findings) };
     let mut reading = Reading {
@@ -284,7 +284,7 @@ mod tests {
         for threads in [false, true] {
             let mut copy = Vec::new();
             let mut source = &bytes[..];
-            let passed = pass(Task {
+            let passed = run(Task {
                 source: &mut source,
                 copy: Some(&mut copy),
                 inside: Inside::new(Content::Log, None, "log", 3),

@@ -21,7 +21,7 @@ impl Seen {
     }
 
     fn now(folder: &Folder) -> Result<Seen> {
-        let mut names = super::place::occupants(folder)?;
+        let mut names = super::into_place::occupants(folder)?;
         names.sort();
         let mut seen = Vec::new();
         for name in names {

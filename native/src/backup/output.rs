@@ -11,7 +11,7 @@ use papyra_core::archive::Format;
 use papyra_core::manifest::Origin;
 
 use super::access::Access;
-use super::pass::Hashed;
+use super::pipeline::Hashed;
 
 /// How hard zstd tries. On logs the next levels take longer and come out no smaller; those that always beat gzip's size take
 /// longer than it does.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::attest::write_over;
+use super::evidence::write_over;
 use crate::disk::{self, Access, Folder};
 use crate::error::{Code, Error, Result, show};
 

@@ -173,8 +173,7 @@ pub(super) fn find(
 fn unreadable(folder: &dyn Files, file: &str, why: &str) -> Error {
     let is_in_the_way = matches!(folder.look(file), Ok(Look::Folder));
     let text = format!(
-        "cannot read {}: {why}; nobody knows what it said of the backup: {}verify or drill the backup again, which writes it \
-         anew",
+        "cannot read {}: {why}; it is unknown what it said of the backup: {}verify or drill the backup again, which replaces it",
         show(&folder.join(file)),
         if is_in_the_way { "move the folder away, then " } else { "" }
     );

@@ -8,7 +8,7 @@ use papyra_core::report::{Report, Role};
 use papyra_core::verification;
 
 use super::Backup;
-use super::pass::Hashed;
+use super::pipeline::Hashed;
 use crate::TOOL;
 use crate::archive;
 use crate::error::{Code, Error, Result, show};

@@ -7,7 +7,7 @@ use papyra_core::manifest::{Content, StoredFile, StoredStream};
 use papyra_core::redis::{Limits, RdbReader, Visitor, dump_version, seal_dump};
 use papyra_core::verification;
 
-use super::look::{Found, Payload, look};
+use super::payload::{Found, Payload, look};
 use crate::archive;
 use crate::backup::Backup;
 use crate::error::{Code, Error, Result, show};
@@ -19,14 +19,14 @@ pub(super) const LISTED: usize = 20_000_000;
 const SEAL: usize = 10;
 
 /// A stream's bytes.
-pub(super) enum Piece<'a> {
+pub(super) enum Outgoing<'a> {
     /// A DUMP payload.
     Whole(Vec<u8>),
     /// A value in an RDB file that is too large to be sent as one: where it begins, and how many bytes it has.
     Slice { backup: &'a Backup, stored: &'a str, rdb_type: u8, at: u64, length: u64 },
 }
 
-impl<'a> Piece<'a> {
+impl<'a> Outgoing<'a> {
     /// Reads a stream that was found in a stored file, for a server that takes no argument above `largest` bytes.
     pub(super) fn of(
         backup: &'a Backup,
@@ -34,14 +34,14 @@ impl<'a> Piece<'a> {
         stream: &StoredStream,
         found: &Found,
         largest: u64,
-    ) -> Result<Piece<'a>> {
+    ) -> Result<Outgoing<'a>> {
         let path = backup.files.join(&stored.stored);
         let mut bytes = Vec::new();
         if stored.content == Content::Rdb {
             let at = found.value.start;
             let length = found.value.end.saturating_sub(at);
             if length > largest {
-                return Ok(Piece::Slice { backup, stored: &stored.stored, rdb_type: found.rdb_type, at, length });
+                return Ok(Outgoing::Slice { backup, stored: &stored.stored, rdb_type: found.rdb_type, at, length });
             }
             let mut file = backup.files.read_from(&stored.stored, at)?;
             bytes.push(found.rdb_type);
@@ -62,7 +62,7 @@ impl<'a> Piece<'a> {
         let seen = look(payload, &stored.path, &bytes, 0)?;
         let same = |again: &Found| again.facts == stream.facts && again.entries_sha256 == stream.entries_sha256;
         if seen.damage.is_none() && seen.found.len() == 1 && seen.found.iter().all(same) {
-            return Ok(Piece::Whole(bytes));
+            return Ok(Outgoing::Whole(bytes));
         }
         let text = format!("{} changed since it was verified: nothing of it was restored", show(&path));
         Err(Error::new(Code::Data, text))
@@ -71,8 +71,8 @@ impl<'a> Piece<'a> {
     /// Whether it is too large for a server that takes no argument above `largest` bytes.
     pub(super) fn is_beyond(&self, largest: u64) -> bool {
         match self {
-            Piece::Whole(payload) => payload.len() as u64 > largest,
-            Piece::Slice { .. } => true,
+            Outgoing::Whole(payload) => payload.len() as u64 > largest,
+            Outgoing::Slice { .. } => true,
         }
     }
 
@@ -81,7 +81,7 @@ impl<'a> Piece<'a> {
         let limits = Limits { listed: LISTED, ..Limits::default() };
         let mut reader = RdbReader::dump(b"", limits);
         match self {
-            Piece::Whole(bytes) => {
+            Outgoing::Whole(bytes) => {
                 for piece in bytes.chunks(1 << 20) {
                     if reader.push(piece, visitor).is_break() {
                         break;
@@ -89,7 +89,7 @@ impl<'a> Piece<'a> {
                 }
                 Ok(())
             }
-            Piece::Slice { backup, stored, rdb_type, at, length } => {
+            Outgoing::Slice { backup, stored, rdb_type, at, length } => {
                 let mut value = backup.files.read_from(stored, *at)?.take(*length);
                 let mut flow = reader.push(&[*rdb_type], visitor);
                 let mut buffer = vec![0; 1 << 18];

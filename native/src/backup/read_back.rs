@@ -13,9 +13,9 @@ pub use papyra_core::verification::Damage;
 use super::Backup;
 use super::access::Access;
 use super::files::Look;
-use super::pass::{BLOCK, Hashed, Task, pass};
+use super::output::Sparse;
+use super::pipeline::{BLOCK, Hashed, Task, run};
 use super::redis::Streams;
-use super::writing::Sparse;
 use crate::archive;
 use crate::error::{Error, Result};
 use crate::reading::Effort;
@@ -81,7 +81,7 @@ fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Ef
             None => Box::new((&mut stored).take(most)),
             Some(format) => Box::new(archive::unpack(format, &mut stored).take(most)),
         };
-        pass(Task {
+        run(Task {
             source: &mut source,
             copy: sparse.as_mut().map(|sparse| sparse as &mut dyn Write),
             inside: Inside::new(file.content, payload, &file.path, effort.max_findings),
