@@ -11,6 +11,7 @@ pub(super) const BYTES: u64 = 1 << LOG;
 pub(super) const HEADER: usize = 18;
 
 /// The window in bytes that a frame with this beginning asks for; `None` if it does not say (RFC 8878, 3.1.1.1).
+#[cfg(feature = "libzstd")]
 pub(super) fn of(header: &[u8]) -> Option<u64> {
     let [0x28, 0xb5, 0x2f, 0xfd, descriptor, rest @ ..] = header else { return None };
     if descriptor & 0b10_0000 == 0 {
