@@ -166,10 +166,6 @@ mod tests {
         root.build();
         let mut verbs = Vec::new();
         gather(&root, Vec::new(), &mut verbs);
-        if let Some(folder) = &args.to {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| Error::cannot_create("create the folder", folder, error))?;
-        }
         let names: Vec<String> = verbs.iter().map(|(path, _)| path.join("-")).collect();
         for (path, command) in &verbs {
             let mut page = Vec::new();
