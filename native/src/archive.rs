@@ -1,5 +1,6 @@
 //! Compressed logs: recognised by content, read as a stream, never written.
 
+use std::fmt::Display;
 use std::io::{self, Read};
 use std::ops::Range;
 
@@ -69,8 +70,21 @@ pub fn unpack<R: Read>(format: Format, input: R) -> Unpacked<R> {
     }
 }
 
+/// The content of `input`, which may be packed.
+pub(crate) fn content<'a>(format: Option<Format>, input: impl Read + 'a) -> Box<dyn Read + 'a> {
+    match format {
+        None => Box::new(input),
+        Some(format) => Box::new(unpack(format, input)),
+    }
+}
+
 /// The report on a compressed log: what it unpacks to, and how that ended.
-pub fn report(name: impl Into<String>, format: Format, summary: Summary, ended: io::Result<()>) -> FileReport {
+pub fn report(
+    name: impl Into<String>,
+    format: Format,
+    summary: Summary,
+    ended: Result<(), impl Display>,
+) -> FileReport {
     let mut report = FileReport::new(name, Role::Active, 0, summary);
     if let Err(error) = ended {
         report.add(archive::finding(format, report.bytes, &error));

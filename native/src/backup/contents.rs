@@ -50,10 +50,7 @@ impl Backup {
         let mut opened = self.files.read(&file.stored)?;
         let mut stored = Hashed::new(&mut opened);
         let most = file.bytes.saturating_add(1);
-        let mut content = Hashed::new(match verification::format(file.compression) {
-            None => Box::new(&mut stored) as Box<dyn Read>,
-            Some(format) => Box::new(archive::unpack(format, &mut stored)),
-        });
+        let mut content = Hashed::new(archive::content(verification::format(file.compression), &mut stored));
         let mut buffer = vec![0; 1 << 16];
         let mut left = most;
         let ended = loop {

@@ -241,7 +241,7 @@ impl<'a> Making<'a> {
         let mut source = Stretch { file: &archive.file, at: 0, end };
         let most = self.effort.max_findings;
         let passed = self.store(&archive.name, Content::Archive, &archive.file, &mut source, &path, most)?;
-        let ended = passed.seen.broken.map_or(Ok(()), |broken| Err(std::io::Error::other(broken)));
+        let ended = passed.seen.broken.map_or(Ok(()), Err);
         Ok(crate::archive::report(&archive.name, archive.format, passed.summary, ended))
     }
 

@@ -198,11 +198,7 @@ pub(super) fn each_stored(
     let mut opened = backup.files.read(&file.stored)?;
     let mut stored = Hashed::new(&mut opened);
     let most = file.bytes.saturating_add(1);
-    let content: Box<dyn Read + '_> = match verification::format(file.compression) {
-        None => Box::new((&mut stored).take(most)),
-        Some(format) => Box::new(archive::unpack(format, &mut stored).take(most)),
-    };
-    let mut content = Hashed::new(content);
+    let mut content = Hashed::new(archive::content(verification::format(file.compression), &mut stored).take(most));
     let read = each_record(file, &mut content, each).and_then(|()| io::copy(&mut content, &mut io::sink()).map(|_| ()));
     let (bytes, sha256) = content.finish();
     if let Some(error) = stored.failed.take() {

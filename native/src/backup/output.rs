@@ -18,7 +18,7 @@ use super::pipeline::Hashed;
 const LEVEL: i32 = 1;
 
 /// As many threads as compress at a time, each of which holds some MiB.
-const MOST_THREADS: u32 = 8;
+const MOST_THREADS: usize = 8;
 
 /// Compresses what is written to it.
 pub(super) enum Packer<'a> {
@@ -39,9 +39,7 @@ impl<'a> Packer<'a> {
                 let mut encoder = zstd::Encoder::new(to, LEVEL)?;
                 encoder.include_checksum(true)?;
                 if threads > 1 {
-                    encoder.multithread(
-                        u32::try_from(threads).map_or(MOST_THREADS, |threads| threads.min(MOST_THREADS)),
-                    )?;
+                    encoder.multithread(threads.min(MOST_THREADS) as u32)?;
                 }
                 Packer::Zstd(encoder)
             }

@@ -77,10 +77,7 @@ fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Ef
     let most = file.bytes.saturating_add(1);
     let payload = streams::payload(&backup.manifest, file);
     let passed = {
-        let mut source: Box<dyn Read + '_> = match verification::format(file.compression) {
-            None => Box::new((&mut stored).take(most)),
-            Some(format) => Box::new(archive::unpack(format, &mut stored).take(most)),
-        };
+        let mut source = archive::content(verification::format(file.compression), &mut stored).take(most);
         run(Task {
             source: &mut source,
             copy: sparse.as_mut().map(|sparse| sparse as &mut dyn Write),

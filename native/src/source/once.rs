@@ -52,11 +52,7 @@ impl<'a> Once<'a> {
 
     /// Its content, and whether that is a dump.
     pub(super) fn holds(self) -> Result<Holds<Box<dyn Read>>> {
-        let content: Box<dyn Read> = match self.format {
-            Some(format) => Box::new(archive::unpack(format, self.input)),
-            None => self.input,
-        };
-        packed::look(self.path, content)
+        packed::look(self.path, archive::content(self.format, self.input))
     }
 
     /// Scans it.

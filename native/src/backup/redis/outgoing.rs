@@ -51,10 +51,8 @@ impl<'a> Outgoing<'a> {
         } else {
             let mut file = backup.files.read(&stored.stored)?;
             let most = stored.bytes.saturating_add(1);
-            let read = match verification::format(stored.compression) {
-                None => (&mut file).take(most).read_to_end(&mut bytes),
-                Some(format) => archive::unpack(format, &mut file).take(most).read_to_end(&mut bytes),
-            };
+            let format = verification::format(stored.compression);
+            let read = archive::content(format, &mut file).take(most).read_to_end(&mut bytes);
             read.map_err(|error| file.failed(&path, 0, &error))?;
         }
         seal_for_the_oldest(&mut bytes, found.version);
