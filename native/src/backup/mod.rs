@@ -13,6 +13,8 @@ pub mod diff;
 pub mod drill;
 mod drilled;
 mod evidence;
+#[cfg(test)]
+mod everywhere;
 mod files;
 mod folder;
 mod guard;

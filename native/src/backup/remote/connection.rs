@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
@@ -47,21 +47,36 @@ const OTHER_NAMES: [(&str, &str); 9] = [
     ("STORAGE_EMULATOR_HOST", "GOOGLE_BASE_URL"),
 ];
 
+/// The connections of this process.
+static OPEN: LazyLock<Mutex<HashMap<Bucket, Connection>>> = LazyLock::new(Mutex::default);
+
+/// What tells buckets apart.
+type Bucket = (Scheme, String, Option<String>);
+
+fn bucket(location: &Prefix) -> Bucket {
+    (location.scheme, location.bucket.clone(), location.endpoint.clone())
+}
+
 impl Connection {
     /// Makes ready for a bucket; nothing is sent yet.
     pub(super) fn to(location: &Prefix) -> Result<Connection> {
-        type Known = (Scheme, String, Option<String>);
-        static OPEN: OnceLock<Mutex<HashMap<Known, Connection>>> = OnceLock::new();
-        let mut open = OPEN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-        let known = (location.scheme, location.bucket.clone(), location.endpoint.clone());
-        if let Some(connection) = open.get(&known) {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connection) = open.get(&bucket(location)) {
             return Ok(connection.clone());
         }
         // Redis may have chosen it before: it is the same one.
         _ = rustls::crypto::ring::default_provider().install_default();
         let connection = Connection { runtime: runtime()?, store: store(location)? };
-        open.insert(known, connection.clone());
+        open.insert(bucket(location), connection.clone());
         Ok(connection)
+    }
+
+    /// From here on the bucket of a location is one in memory.
+    #[cfg(test)]
+    pub(super) fn in_memory(location: &Prefix) {
+        let store = Arc::new(object_store::memory::InMemory::new());
+        let connection = Connection { runtime: runtime().expect("threads"), store };
+        OPEN.lock().expect("the connections").insert(bucket(location), connection);
     }
 
     /// Waits for an answer.

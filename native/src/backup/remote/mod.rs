@@ -24,6 +24,13 @@ pub(super) fn site(location: &Prefix) -> Result<Arc<dyn Site>> {
     Ok(Arc::new(bucket::Bucket::at(location.clone())?))
 }
 
+/// A place for a repository in a bucket in memory.
+#[cfg(test)]
+pub(super) fn in_memory(location: &Prefix) -> Arc<dyn Site> {
+    connection::Connection::in_memory(location);
+    site(location).expect("a bucket")
+}
+
 /// Why nothing can be done at a place where no repository is.
 pub(super) fn no_repository(at: &Prefix) -> Error {
     let place = quoted(&at.path);

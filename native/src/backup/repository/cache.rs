@@ -36,7 +36,7 @@ impl Cache {
     pub(super) fn of(id: &str) -> Cache {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = || Some(variable("HOME")?.join(".cache"));
-        let caches = variable("XDG_CACHE_HOME").or_else(home).filter(|path| path.is_absolute());
+        let caches = variable("XDG_CACHE_HOME").or_else(home).filter(|path| path.is_absolute() && !cfg!(test));
         let folder = caches.and_then(|caches| Folder::create(&caches.join("papyra").join(id)).ok());
         Cache { folder, memory: Mutex::default() }
     }

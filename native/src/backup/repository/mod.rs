@@ -40,6 +40,8 @@ use cache::Cache;
 use index::{Index, short};
 use note::There;
 pub(super) use place::{find, folder_of, is_one, site_at};
+#[cfg(test)]
+pub(super) use place::begin;
 pub use place::{init, is_repository, named};
 use seal::Seal;
 pub(super) use site::{Site, Tops};
@@ -95,12 +97,17 @@ fn options() -> RepositoryOptions {
     RepositoryOptions::default().no_cache(true)
 }
 
+/// The path of a repository, which is the same however it was named.
+fn resolved(site: &dyn Site) -> Result<PathBuf> {
+    match site.folder() {
+        Some(folder) => disk::canonical(folder.path()),
+        None => Ok(site.path().to_owned()),
+    }
+}
+
 impl Repository {
     fn open(site: Arc<dyn Site>, trust: Trust) -> Result<Repository> {
-        let path = match site.folder() {
-            Some(folder) => disk::canonical(folder.path())?,
-            None => site.path().to_owned(),
-        };
+        let path = resolved(&*site)?;
         if site.size(CONFIG)?.is_none() {
             let text = format!(
                 "{} is a repository without its file config: put it back from a copy; if it was never used, papyra \

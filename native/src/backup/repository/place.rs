@@ -10,11 +10,11 @@ use rustic_core::{ConfigOptions, Credentials, FileType, KeyOptions, RepositoryBa
 use super::root::Root;
 use super::site::{Site, UNDER_WAY};
 use super::store::{Store, Trust};
-use super::{CONFIG, PATIENCE, Repository, options, secret};
+use super::{CONFIG, PATIENCE, Repository, options, resolved, secret};
 use crate::backup::files::Files;
 use crate::backup::location::{Location, Prefix, of_restic};
 use crate::backup::remote;
-use crate::disk::{self, Folder, file_name};
+use crate::disk::{Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 
 /// The folder at a path, where it is a repository.
@@ -107,15 +107,14 @@ pub fn init(location: &Location) -> Result<PathBuf> {
     let credentials = secret::password(path)?;
     let folder = Folder::create(path)?;
     let _lock = folder.lock_within(PATIENCE)?;
-    begin(Arc::new(folder), &credentials)?;
-    disk::canonical(path)
+    begin(Arc::new(folder), &credentials)
 }
 
-fn begin(site: Arc<dyn Site>, credentials: &Credentials) -> Result<PathBuf> {
+/// Makes a repository that these credentials open.
+pub(in crate::backup) fn begin(site: Arc<dyn Site>, credentials: &Credentials) -> Result<PathBuf> {
     let store = Store::new(site);
-    let path = store.site.path().to_owned();
     if !is_begun(&store)? {
-        let text = format!("{} is not empty: name another place for the repository", show(&path));
+        let text = format!("{} is not empty: name another place for the repository", show(store.site.path()));
         return Err(Error::new(Code::CannotCreate, text));
     }
     // A key that a run has left which was killed would open nothing.
@@ -130,6 +129,8 @@ fn begin(site: Arc<dyn Site>, credentials: &Credentials) -> Result<PathBuf> {
     if let (true, Credentials::Password(password)) = (store.list(FileType::Key)?.is_empty(), credentials) {
         made.add_key(password, &KeyOptions::default()).map_err(|error| store.told("make", &error))?;
     }
+    let path = resolved(&*store.site)?;
+    secret::remember(&path, &made.key());
     Ok(path)
 }
 

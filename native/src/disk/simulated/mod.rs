@@ -51,6 +51,14 @@ fn remove() -> Option<FileSystem> {
     DISK.take()
 }
 
+/// Does what `work` does on an empty disk in memory, which does all that it promises.
+pub(crate) fn in_memory<T>(work: impl FnOnce() -> T) -> T {
+    install(FileSystem::new(file_system::Settings::default()), None);
+    let done = work();
+    remove();
+    done
+}
+
 /// Works on the disk of this thread.
 fn with<T>(work: impl FnOnce(&mut FileSystem) -> T) -> T {
     DISK.with_borrow_mut(|disk| work(disk.as_mut().expect("a simulated disk")))
