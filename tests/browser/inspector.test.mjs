@@ -1,10 +1,9 @@
-// `papyra inspector`, from a binary that carries the page: written to a file, and served to a browser.
+// `papyra inspector`, from a binary that carries the page: written to a file, and opened in a browser.
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { chmodSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { choose, launch, openPage, pageFile, settled } from "./browser.mjs";
 import * as logs from "./logs.mjs";
@@ -26,25 +25,6 @@ function opener(code) {
   return { PATH: `${dirname(path)}:/usr/bin:/bin`, asked: () => readFileSync(`${path}.asked`, "utf8") };
 }
 
-/** Serves the page; `check` gets its address and what was said on standard error until then. */
-async function served(env, check) {
-  const server = spawn(binary, ["inspector", "--open"], { env, stdio: ["ignore", "pipe", "pipe"] });
-  const closed = once(server, "close"); // it may end by itself
-  const said = { out: "", errors: "" };
-  server.stdout.on("data", (data) => (said.out += data));
-  server.stderr.on("data", (data) => (said.errors += data));
-  const until = async (what) => {
-    while (!what()) await Promise.race([once(server.stdout, "data"), once(server.stderr, "data"), once(server, "exit").then(() => assert.fail(`it ended: ${said.out}${said.errors}`))]);
-  };
-  try {
-    await until(() => /http:\S+/.test(said.out));
-    await check(/http:\S+/.exec(said.out)[0], said, until);
-  } finally {
-    server.kill();
-    await closed;
-  }
-}
-
 describe("papyra inspector", { skip: without }, () => {
   test("--output writes the page, never over a file", () => {
     const path = join(dirname(logs.clean()), "page.html");
@@ -57,27 +37,33 @@ describe("papyra inspector", { skip: without }, () => {
     assert.equal(readFileSync(log, "utf8"), logs.lines(0, 100));
   });
 
-  test("--open serves the page on this machine alone and opens it", async () => {
+  test("--open writes the page where one is, and opens it", async () => {
     const { asked, ...env } = opener(0);
-    await served(env, async (url, said) => {
-      assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/$/);
-      const { page, log, close } = await openPage(browser, url);
-      await choose(page, logs.torn());
-      assert.match(await settled(page), /Usable after recovery/);
-      assert.deepEqual(log.errors, []);
-      assert.deepEqual(log.requests.filter((request) => !request.startsWith("blob:")), [url]);
-      await close();
-      assert.equal(asked(), url);
-      assert.equal(said.errors, "");
-    });
+    const cwd = logs.write("here/nothing", "").replace(/nothing$/, "");
+    const path = join(cwd, "papyra-inspector.html");
+    for (const said of [/wrote papyra-inspector.html/, /papyra-inspector.html holds the page already/]) {
+      const run = spawnSync(binary, ["inspector", "--open"], { env, cwd, encoding: "utf8" });
+      assert.equal(run.status, 0, run.stderr);
+      assert.equal(run.stderr, "");
+      assert.match(run.stdout, said);
+      assert.equal(asked(), path);
+    }
+    const { page, log, close } = await openPage(browser, `file://${path}`);
+    await choose(page, logs.torn());
+    assert.match(await settled(page), /Usable after recovery/);
+    assert.deepEqual(log.errors, []);
+    assert.deepEqual(log.requests.filter((request) => !request.startsWith("blob:")), [`file://${path}`]);
+    await close();
   });
 
-  test("--open says so when the browser could not be opened, and serves all the same", async () => {
-    for (const env of [{ PATH: opener(3).PATH }, { PATH: logs.folder }]) {
-      await served(env, async (url, said, until) => {
-        await until(() => said.errors.includes("no browser could be started here: open the address yourself"));
-        assert.equal((await fetch(url)).status, 200);
-      });
+  test("--open says so when the browser could not be opened, and the page is there all the same", () => {
+    for (const [at, PATH] of [opener(3).PATH, logs.folder].entries()) {
+      const path = logs.write(`there-${at}/nothing`, "").replace(/nothing$/, "page.html");
+      const run = spawnSync(binary, ["inspector", "--open", "--output", path], { env: { PATH }, encoding: "utf8" });
+      assert.equal(run.status, 0, run.stderr);
+      assert.match(run.stderr, /no browser could be started here: open the file yourself/);
+      assert.ok(readFileSync(path).equals(readFileSync(pageFile)));
     }
+    assert.equal(spawnSync(binary, ["inspector", "--open", "--output", "-"]).status, 64);
   });
 });
