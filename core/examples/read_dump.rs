@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use papyra_core::redis::{Entry, Finding, Flow, Key, Limits, RdbReader, StreamFacts, Visitor};
+use papyra_core::redis::{BackupFinding, Entry, Flow, Key, Limits, RdbReader, StreamFacts, Visitor};
 
 #[derive(Default)]
 struct Streams {
@@ -21,7 +21,7 @@ impl Visitor for Streams {
         Flow::Continue(())
     }
 
-    fn finding(&mut self, finding: Finding) -> Flow {
+    fn finding(&mut self, finding: BackupFinding) -> Flow {
         println!("{finding:?}");
         Flow::Continue(())
     }

@@ -14,14 +14,14 @@ pub struct Arrangement {
     /// The log's name, when all of them bear it.
     pub base: Option<String>,
     /// The files, in reading order; positions are those of the names given.
-    pub files: Vec<(usize, Place)>,
+    pub files: Vec<(usize, Standing)>,
     /// Numbers absent from the set.
     pub gaps: Vec<u32>,
 }
 
 /// What a file is to the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Standing {
     /// A member of the history: 0 for the active file, N for `NAME.N`.
     Member(Member),
     /// A leftover temporary.
@@ -39,22 +39,22 @@ impl Arrangement {
         let set = RotationSet::of(base, names.iter().copied(), None);
         let one_log = names.len() > 1 && names.iter().all(|name| log_of(name) == base) && set.is_rotated();
         if !one_log {
-            let member = |(at, name): (usize, &&str)| (at, Place::Member(Member { index: 0, name: (*name).into() }));
+            let member = |(at, name): (usize, &&str)| (at, Standing::Member(Member { index: 0, name: (*name).into() }));
             let mut files: Vec<_> = names.iter().enumerate().map(member).collect();
             files.sort_by_key(|(at, _)| names[*at]);
             return Arrangement { backend: Backend::Json, base: None, files, gaps: Vec::new() };
         }
         let at = |name: &str| names.iter().position(|given| *given == name).unwrap_or_default();
-        let members = set.members.into_iter().map(|member| (at(&member.name), Place::Member(member)));
-        let temporaries = set.temporaries.into_iter().map(|file| (at(&file.name), Place::Temporary(file)));
-        let renamed = set.renamed.into_iter().map(|file| (at(&file.name), Place::Renamed(file)));
-        let orphans = set.orphans.into_iter().map(|orphan| (at(&orphan.name), Place::Orphan(orphan)));
+        let members = set.members.into_iter().map(|member| (at(&member.name), Standing::Member(member)));
+        let temporaries = set.temporaries.into_iter().map(|file| (at(&file.name), Standing::Temporary(file)));
+        let renamed = set.renamed.into_iter().map(|file| (at(&file.name), Standing::Renamed(file)));
+        let orphans = set.orphans.into_iter().map(|orphan| (at(&orphan.name), Standing::Orphan(orphan)));
         let files = members.chain(temporaries).chain(renamed).chain(orphans).collect();
         Arrangement { backend: Backend::Rotating, base: Some(base.into()), files, gaps: set.gaps }
     }
 }
 
-impl Place {
+impl Standing {
     /// The report of the file in this place, from what a scan of it found.
     pub fn report(&self, backend: Backend, summary: Summary) -> FileReport {
         let holds = holds(&summary);
@@ -68,11 +68,11 @@ impl Place {
 
     fn told(&self, backend: Backend, summary: Summary, holds: &str) -> FileReport {
         match self {
-            Place::Member(member) => {
+            Standing::Member(member) => {
                 let role = if member.index == 0 { Role::Active } else { Role::Rotated };
                 FileReport::new(&member.name, role, member.index, summary)
             }
-            Place::Renamed(file) => {
+            Standing::Renamed(file) => {
                 let what = match file.reason {
                     Reason::PackedMember => "an older part of the log that was compressed: Papyra does not read it",
                     _ => "an older part of the log that was renamed: Papyra does not read it",
@@ -81,13 +81,13 @@ impl Place {
                 let finding = Finding::of_file(unexpected(backend), file.reason, detail);
                 FileReport::outside(&file.name, Role::Orphan, 0, summary, finding)
             }
-            Place::Temporary(file) => {
+            Standing::Temporary(file) => {
                 let kind = unexpected(backend);
                 let detail = format!("left behind by an interrupted compaction or recovery; {holds}");
                 let finding = Finding::of_file(kind, Reason::LeftoverTemporary, detail);
                 FileReport::outside(&file.name, Role::Temporary, file.index, summary, finding)
             }
-            Place::Orphan(orphan) => {
+            Standing::Orphan(orphan) => {
                 let what = match orphan.reason {
                     Reason::BeyondRotation => "a rotated file past the number that belongs to the set",
                     _ => "bears the log's name and is not a member of the set",

@@ -25,7 +25,7 @@ pub struct Hit {
 #[derive(Debug)]
 pub struct Search {
     matcher: Matcher,
-    place: Place,
+    place: SearchedFile,
     found: Found,
     csv: Option<Vec<u8>>,
     /// The start of a line that goes on in the next chunk; of a very long one only the first part is searched.
@@ -44,7 +44,7 @@ pub struct Search {
 
 /// Where a file stands in all that is searched, as the history counts it.
 #[derive(Debug, Clone, Default)]
-pub struct Place {
+pub struct SearchedFile {
     /// Its name, for the rows of a table.
     pub path: String,
     /// Bytes of the files before it.
@@ -70,7 +70,7 @@ impl Search {
     pub fn new(matcher: Matcher, total_bytes: u64, csv: bool) -> Search {
         Search {
             matcher,
-            place: Place::default(),
+            place: SearchedFile::default(),
             found: Found { timeline: Timeline::new(total_bytes), ranking: Ranking::default() },
             csv: csv.then(|| csv::HEADER.into()),
             extent: None,
@@ -85,7 +85,7 @@ impl Search {
     }
 
     /// The next bytes are those of the file at this place.
-    pub fn begin(&mut self, place: Place) {
+    pub fn begin(&mut self, place: SearchedFile) {
         self.place = place;
         self.open.clear();
         (self.open_length, self.start, self.returned, self.line, self.extent) = (0, 0, false, 1, None);
@@ -210,7 +210,7 @@ mod tests {
 
     fn search(query: &str, step: usize) -> Search {
         let mut search = Search::new(Matcher::new(Query::parse(query).unwrap()), LOG.len() as u64, true);
-        search.begin(Place { path: "a.ndjson".into(), base: 0.0, scale: 1.0 });
+        search.begin(SearchedFile { path: "a.ndjson".into(), base: 0.0, scale: 1.0 });
         LOG.as_bytes().chunks(step).for_each(|chunk| search.push(chunk));
         search.finish();
         search
@@ -259,7 +259,7 @@ mod tests {
     fn files_are_searched_one_after_the_other() {
         let mut search = Search::new(Matcher::new(Query::parse("byte:100..").unwrap()), 200, false);
         for base in [0.0, 100.0] {
-            search.begin(Place { path: String::new(), base, scale: 0.5 });
+            search.begin(SearchedFile { path: String::new(), base, scale: 0.5 });
             search.push(b"{\"kind\": \"event\"}\r");
             search.finish();
         }

@@ -14,13 +14,13 @@ use serde::Serialize;
 use crate::disk::Identity;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Pinned, leftovers};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::recover::{self, Emptied, Job, Keeping, Mark, Only};
 use crate::{TOOL, records};
 
 /// What was done: schema `papyra.compact/1`.
 #[derive(schemars::JsonSchema, Debug, Serialize)]
-pub struct Outcome {
+pub struct Compacted {
     /// `papyra.compact/1`.
     pub schema: &'static str,
     /// Who did it: name and version.
@@ -45,9 +45,9 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
-impl Outcome {
+impl Compacted {
     /// The outcome over all logs of a folder; `None` without any.
-    pub fn of_all(outcomes: impl IntoIterator<Item = Outcome>) -> Option<Outcome> {
+    pub fn of_all(outcomes: impl IntoIterator<Item = Compacted>) -> Option<Compacted> {
         outcomes.into_iter().reduce(|mut all, next| {
             all.records_before += next.records_before;
             all.records_removed += next.records_removed;
@@ -80,19 +80,19 @@ pub fn compact(
     now: f64,
     dry_run: bool,
     at_rest: bool,
-    effort: Effort<'_>,
-) -> Result<Outcome> {
+    scanning: ScanOptions<'_>,
+) -> Result<Compacted> {
     let _locks = if dry_run { Vec::new() } else { recover::lock(history)? };
     let mut warnings = Vec::new();
     if !dry_run {
-        warnings = recover::finish_interrupted(history, at_rest, effort)?;
+        warnings = recover::finish_interrupted(history, at_rest, scanning)?;
         if let Some(left) = leftovers(history)?.first() {
             return Err(recover::unsettled(&left.folder, &left.hidden));
         }
     }
-    let mut shares = shares(history, policy, now, effort)?;
+    let mut shares = shares(history, policy, now, scanning)?;
     let sum = |of: fn(&Share) -> u64| shares.iter().map(of).sum::<u64>();
-    let mut outcome = Outcome {
+    let mut outcome = Compacted {
         schema: "papyra.compact/1",
         tool: TOOL,
         dry_run,
@@ -125,7 +125,7 @@ pub fn compact(
         };
         let only = share.only.take();
         let job = Job { keeping: &Keeping::Rejects, prefix: None, filter: Some(&mut filter), only, at_rest };
-        if let Some(repaired) = recover::repair(folder, log, job, effort)? {
+        if let Some(repaired) = recover::repair(folder, log, job, scanning)? {
             outcome.rejects.extend(repaired.rejects);
             outcome.warnings.extend(repaired.warnings);
         }
@@ -137,7 +137,7 @@ pub fn compact(
 }
 
 /// Three looks at the records: how many there are, whether their time can be told, and which member loses what.
-fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) -> Result<Vec<Share>> {
+fn shares(history: &History, policy: Retention, now: f64, scanning: ScanOptions<'_>) -> Result<Vec<Share>> {
     let members = history.pin()?.members;
     // Taken before anything is counted: who cuts the log and writes it anew meanwhile is found out when it is repaired.
     let mut marks = Vec::new();
@@ -153,7 +153,8 @@ fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) ->
     let mut census = Census::default();
     let mut summaries = Vec::new();
     for member in &members {
-        summaries.push(each(history, member, effort, |timestamp, bytes| policy.count(&mut census, timestamp, bytes))?);
+        summaries
+            .push(each(history, member, scanning, |timestamp, bytes| policy.count(&mut census, timestamp, bytes))?);
     }
     if policy.oldest.is_some() && !is_unix_time(&summaries, now) {
         let first = summaries.iter().find_map(|summary| summary.time_range).map_or(0.0, |(low, _)| low);
@@ -168,7 +169,7 @@ fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) ->
     let mut shares = Vec::new();
     for ((member, summary), only) in members.into_iter().zip(summaries).zip(marks) {
         let (before, mut removed, mut bytes_removed) = (sieve, 0, 0);
-        each(history, &member, effort, |timestamp, bytes| {
+        each(history, &member, scanning, |timestamp, bytes| {
             if !sieve.keeps(timestamp, bytes) {
                 removed += 1;
                 bytes_removed += bytes;
@@ -183,12 +184,12 @@ fn shares(history: &History, policy: Retention, now: f64, effort: Effort<'_>) ->
 fn each(
     history: &History,
     member: &Pinned,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     mut look: impl FnMut(Option<f64>, u64),
 ) -> Result<Summary> {
     let file = member.file.as_ref().map_err(|reason| Error::new(Code::NoInput, reason.clone()))?;
     let size = member.identity.map_or(0, |identity: Identity| identity.size);
-    let (summary, _) = records::each(file, &history.folder.join(&member.name), size, effort, |found| {
+    let (summary, _) = records::each(file, &history.folder.join(&member.name), size, scanning, |found| {
         look(found.record.facts.timestamp, found.record.span.length + found.record.newline);
         Ok(Flow::Continue(()))
     })?;

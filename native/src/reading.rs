@@ -27,7 +27,7 @@ const STRETCH: u64 = 16 << 20;
 
 /// How to scan.
 #[derive(Clone, Copy)]
-pub struct Effort<'a> {
+pub struct ScanOptions<'a> {
     /// Threads for one file, at least 1.
     pub threads: usize,
     /// Findings listed for one file.
@@ -60,16 +60,16 @@ impl Source<'_> {
 }
 
 /// Scans the first `size` bytes of a file on as many threads as there are and make sense.
-pub fn scan_file(file: &File, path: &Path, size: u64, effort: Effort<'_>) -> Result<Summary> {
+pub fn scan_file(file: &File, path: &Path, size: u64, scanning: ScanOptions<'_>) -> Result<Summary> {
     let stretches = size.div_ceil(STRETCH);
-    let threads = effort.threads.min(usize::try_from(stretches).unwrap_or(usize::MAX));
+    let threads = scanning.threads.min(usize::try_from(stretches).unwrap_or(usize::MAX));
     if threads <= 1 {
-        return scan_range(file, path, 0, size, effort, &mut ());
+        return scan_range(file, path, 0, size, scanning, &mut ());
     }
     let source = Source { file, path };
     let next = AtomicU64::new(0);
     let merged =
-        Mutex::new(Merged { whole: Ok(Summary::default()), done: 0, waiting: Vec::new(), most: effort.max_findings });
+        Mutex::new(Merged { whole: Ok(Summary::default()), done: 0, waiting: Vec::new(), most: scanning.max_findings });
     let work = || {
         let mut buffer = Vec::new();
         loop {
@@ -77,14 +77,14 @@ pub fn scan_file(file: &File, path: &Path, size: u64, effort: Effort<'_>) -> Res
             let listed = {
                 let merged = merged.lock().unwrap_or_else(PoisonError::into_inner);
                 let Ok(whole) = &merged.whole else { return };
-                effort.max_findings.saturating_sub(whole.findings.len())
+                scanning.max_findings.saturating_sub(whole.findings.len())
             };
             if stretch >= stretches {
                 return;
             }
             let end = size.min((stretch + 1) * STRETCH);
-            let effort = Effort { max_findings: listed, ..effort };
-            let part = scan_stretch(&source, stretch * STRETCH, end, size, effort, &mut buffer);
+            let scanning = ScanOptions { max_findings: listed, ..scanning };
+            let part = scan_stretch(&source, stretch * STRETCH, end, size, scanning, &mut buffer);
             merged.lock().unwrap_or_else(PoisonError::into_inner).add(stretch, part);
         }
     };
@@ -141,16 +141,16 @@ fn scan_stretch(
     start: u64,
     end: u64,
     size: u64,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     buffer: &mut Vec<u8>,
 ) -> Result<Summary> {
     let Some(from) = line_start(source, start, end)? else {
-        (effort.progress)(end - start);
+        (scanning.progress)(end - start);
         return Ok(Summary::default());
     };
     let to = line_start(source, end, size)?.unwrap_or(size);
-    let mut scanner = Scanner::new(from, effort.max_findings);
-    feed(source, from, to, &mut scanner, effort.progress, buffer, &mut ())?;
+    let mut scanner = Scanner::new(from, scanning.max_findings);
+    feed(source, from, to, &mut scanner, scanning.progress, buffer, &mut ())?;
     Ok(scanner.finish(&mut ()))
 }
 
@@ -183,11 +183,11 @@ pub fn scan_range(
     path: &Path,
     start: u64,
     end: u64,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     sink: &mut impl Sink,
 ) -> Result<Summary> {
-    let mut scanner = Scanner::new(start, effort.max_findings);
-    feed(&Source { file, path }, start, end, &mut scanner, effort.progress, &mut Vec::new(), sink)?;
+    let mut scanner = Scanner::new(start, scanning.max_findings);
+    feed(&Source { file, path }, start, end, &mut scanner, scanning.progress, &mut Vec::new(), sink)?;
     Ok(scanner.finish(sink))
 }
 
@@ -230,16 +230,16 @@ fn feed(
 /// Scans whatever `input` gives, to its end. `Ok` carries the error that ended a damaged archive early.
 pub fn scan_stream(
     mut input: impl Read,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     sink: &mut impl Sink,
 ) -> (Summary, std::result::Result<(), io::Error>) {
-    let mut scanner = Scanner::new(0, effort.max_findings);
+    let mut scanner = Scanner::new(0, scanning.max_findings);
     let mut buffer = vec![0; BUFFER];
     let ended = loop {
         match input.read(&mut buffer) {
             Ok(0) => break Ok(()),
             Ok(read) => {
-                (effort.progress)(read as u64);
+                (scanning.progress)(read as u64);
                 if scanner.push(&buffer[..read], sink).is_break() {
                     break Ok(());
                 }

@@ -13,7 +13,7 @@ use papyra_core::summary::Summary;
 
 use crate::error::{Error, Result};
 use crate::history::History;
-use crate::reading::{self, Effort};
+use crate::reading::{self, ScanOptions};
 
 /// A record and the file that holds it.
 pub struct Found<'a> {
@@ -104,11 +104,11 @@ pub fn each(
     file: &File,
     path: &Path,
     size: u64,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     each: impl FnMut(Found<'_>) -> io::Result<Flow>,
 ) -> Result<(Summary, Flow)> {
     let mut sink = Each { file, each, failed: None, stopped: false };
-    let summary = reading::scan_range(file, path, 0, size, Effort { max_findings: 0, ..effort }, &mut sink)?;
+    let summary = reading::scan_range(file, path, 0, size, ScanOptions { max_findings: 0, ..scanning }, &mut sink)?;
     match sink.failed {
         Some(error) => Err(Error::cannot_write("pass on the records of", path, error)),
         None if sink.stopped => Ok((summary, Flow::Break(()))),
@@ -119,7 +119,7 @@ pub fn each(
 /// Goes through the records of a history, oldest file first. Returns the summaries of the files that were read.
 pub fn each_of(
     history: &History,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     mut each_record: impl FnMut(Found<'_>) -> io::Result<Flow>,
 ) -> Result<Vec<Summary>> {
     let mut summaries = Vec::new();
@@ -129,7 +129,7 @@ pub fn each_of(
             Error::new(crate::error::Code::NoInput, format!("{reason}; the history has a hole there"))
         })?;
         let size = member.identity.map_or(0, |identity| identity.size);
-        let (summary, flow) = each(&file, &path, size, effort, &mut each_record)?;
+        let (summary, flow) = each(&file, &path, size, scanning, &mut each_record)?;
         summaries.push(summary);
         if flow.is_break() {
             break;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::collections::BTreeMap;
 
-use papyra_core::redis::{Entry, Finding, Flow, Group, Key, StreamFacts, StreamId, StreamState, Visitor};
+use papyra_core::redis::{BackupFinding, Entry, Flow, Group, Key, StreamFacts, StreamId, StreamState, Visitor};
 
 use redis::Value;
 
@@ -142,7 +142,7 @@ pub struct Offline {
     /// What was read.
     pub state: State,
     /// What was wrong.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<BackupFinding>,
     open: Stream,
 }
 
@@ -184,7 +184,7 @@ impl Visitor for Offline {
         Flow::Continue(())
     }
 
-    fn finding(&mut self, finding: Finding) -> Flow {
+    fn finding(&mut self, finding: BackupFinding) -> Flow {
         self.findings.push(finding);
         Flow::Continue(())
     }

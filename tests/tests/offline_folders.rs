@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use papyra_core::redis::{AofReader, Entry, Limits, Manifest, Replay};
+use papyra_core::redis::{AofManifest, AofReader, Entry, Limits, Replay};
 use papyra_tests::redis::{Redis, with_folders};
 use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, without_times};
 use papyra_tests::{Run, Workshop};
@@ -60,7 +60,7 @@ fn state(files: &[Vec<u8>]) -> State {
 
 /// The files that the folder's manifest names, in order, and the state that they come to.
 fn named(shop: &Workshop) -> (Vec<String>, State) {
-    let manifest = Manifest::parse(&shop.read(MANIFEST)).expect("a sound manifest");
+    let manifest = AofManifest::parse(&shop.read(MANIFEST)).expect("a sound manifest");
     let names: Vec<String> = manifest.in_order().map(|file| file.name.clone()).collect();
     let files: Vec<_> = names.iter().map(|name| shop.read(&format!("aof/{name}"))).collect();
     let state = state(&files);

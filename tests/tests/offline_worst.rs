@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use papyra::error::Code;
 use papyra::offline::{ServerFiles, export, scan};
-use papyra::reading::Effort;
+use papyra::reading::ScanOptions;
 use papyra::recover::aof::{After, recover};
-use papyra::recover::{Mode, Options};
+use papyra::recover::{Mode, RecoverOptions};
 use papyra_core::redis::Scope;
 use papyra_core::report::FileReport;
 use papyra_tests::redis_history::Random;
 
-const EFFORT: Effort<'static> = Effort { threads: 1, max_findings: 10, progress: &|_| {} };
+const EFFORT: ScanOptions<'static> = ScanOptions { threads: 1, max_findings: 10, progress: &|_| {} };
 
 fn fixtures() -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
@@ -37,7 +37,7 @@ fn everything(path: &Path, all: bool) -> Option<Vec<FileReport>> {
             clear(error.code);
         }
         _ = std::fs::remove_dir_all(&out);
-        let options = Options { dry_run: true, ..Options::new(Mode::Repair) };
+        let options = RecoverOptions { dry_run: true, ..RecoverOptions::new(Mode::Repair) };
         let after = After { keep: true, truncate: false };
         if let Err(error) = recover(&backup, &options, after, &Scope::default(), EFFORT) {
             clear(error.code);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use papyra::offline::{ServerFiles, export::export, scan::scan};
-use papyra::reading::Effort;
+use papyra::reading::ScanOptions;
 use papyra_core::redis::Scope;
 use papyra_core::report::{Backend, Report};
 use papyra_core::scan::Scanner;
@@ -21,8 +21,8 @@ fn command(folder: &Path, files: &Files<'_>) -> String {
     files.iter().for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes).expect("a writable folder"));
     let path = folder.join(files.last().expect("a file").0);
     let backup = ServerFiles::at(&path, true).expect("readable").expect("a Redis backup");
-    let effort = Effort { threads: 1, max_findings: Scanner::MAX_FINDINGS, progress: &|_| {} };
-    match scan(&backup, &Scope::default(), effort) {
+    let scanning = ScanOptions { threads: 1, max_findings: Scanner::MAX_FINDINGS, progress: &|_| {} };
+    match scan(&backup, &Scope::default(), scanning) {
         Ok(files) => {
             let report = Report::new(papyra::TOOL, Backend::Redis, files, false);
             serde_json::to_string_pretty(&report).expect("JSON") + "\n"
@@ -35,9 +35,9 @@ fn command(folder: &Path, files: &Files<'_>) -> String {
 /// The records that the command exports of a dump, as lines in the dump's order; nothing when it has none to export.
 fn exported(folder: &Path) -> Vec<u8> {
     let backup = ServerFiles::at(&folder.join("dump.rdb"), true).expect("readable").expect("a Redis backup");
-    let effort = Effort { threads: 1, max_findings: Scanner::MAX_FINDINGS, progress: &|_| {} };
+    let scanning = ScanOptions { threads: 1, max_findings: Scanner::MAX_FINDINGS, progress: &|_| {} };
     let to = folder.join("exported");
-    let logs = export(&backup, &to, &Scope::default(), effort).map(|export| export.logs).unwrap_or_default();
+    let logs = export(&backup, &to, &Scope::default(), scanning).map(|export| export.logs).unwrap_or_default();
     let lines = logs.iter().flat_map(|log| std::fs::read(to.join(&log.path)).expect("a log")).collect();
     // The next state of the dump is exported there too.
     std::fs::remove_dir_all(&to).expect("the folder of the export");

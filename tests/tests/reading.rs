@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 
 use papyra::history::Choice;
-use papyra::reading::Effort;
+use papyra::reading::ScanOptions;
 use papyra::source::Source;
 use papyra_core::redis::Scope;
 use papyra_tests::redis::{Redis, event};
@@ -149,10 +149,10 @@ fn a_server_is_read_as_the_log_of_its_records_is() {
 #[test]
 fn the_library_scans_what_it_opens_as_the_command_does() {
     let shop = shop();
-    let effort = Effort { threads: 2, max_findings: 1_000, progress: &|_| {} };
+    let scanning = ScanOptions { threads: 2, max_findings: 1_000, progress: &|_| {} };
     for path in [&LOGS[..], &BACKUPS[..]].concat().into_iter().filter(|source| !source.starts_with('<')) {
         let source = Source::at(&shop.path(path), Choice::Auto, None).expect(path);
-        let found = source.scan(&|| Ok(Scope::default()), effort, false).expect(path);
+        let found = source.scan(&|| Ok(Scope::default()), scanning, false).expect(path);
         assert!(found.beyond.is_none() && found.nothing_checked().is_none(), "{path}");
         let report = serde_json::to_string_pretty(&found.report).expect("JSON") + "\n";
         assert_eq!(report, shop.papyra(&format!("persistence scan --format json --path {path}")).stdout, "{path}");

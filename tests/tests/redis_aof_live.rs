@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use papyra_core::redis::{AofReader, Entry, Limits, Manifest, Replay, Summary};
+use papyra_core::redis::{AofManifest, AofReader, Entry, Limits, RdbSummary, Replay};
 use papyra_tests::redis::{Redis, binaries, has_folders, rewrite, text, with_folders};
 use papyra_tests::redis_history::{Random, play};
 use papyra_tests::redis_state::{Fields, State, assert_same, fields_of, live, of_replay, uncounted, without_times};
 
 /// Replays what lies in a server's folder, in chunks.
-fn replay(dir: &Path, chunk: usize) -> (State, Option<Summary>) {
+fn replay(dir: &Path, chunk: usize) -> (State, Option<RdbSummary>) {
     let mut replay = Replay::new(fields_of as fn(u32, &Entry<'_>) -> Fields);
     let folder = dir.join("appendonlydir");
     let files = match std::fs::read(folder.join("appendonly.aof.manifest")) {
-        Ok(text) => Manifest::parse(&text).unwrap().in_order().map(|file| folder.join(&file.name)).collect(),
+        Ok(text) => AofManifest::parse(&text).unwrap().in_order().map(|file| folder.join(&file.name)).collect(),
         Err(_) => {
             replay.by_old_server(true);
             vec![dir.join("appendonly.aof")]

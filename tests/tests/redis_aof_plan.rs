@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use papyra_core::redis::{
-    AofPlan, AofReader, Command, Entry, Flow, Limits, Reason, Replay, Scope, SetReader, Visitor, plan_aof,
+    AofPlan, AofReader, BackupReason, Command, Entry, Flow, Limits, Replay, Scope, SetReader, Visitor, plan_aof,
 };
 use papyra_tests::redis::{Redis, binaries, encoded, has_folders};
 use papyra_tests::redis_history::{Random, play};
@@ -159,7 +159,7 @@ fn a_length_that_lies_rejects_what_it_declares_and_no_more() {
     assert_eq!(left(&parts), ["1-0", "4-0", "5-0"]);
     let text = String::from_utf8(parts[1].clone()).unwrap().replace("$47\r\n{", "$99999\r\n{");
     let bytes = [add(1, "{}"), text.into_bytes(), add(3, "{}")].concat();
-    assert_eq!(plan(&bytes).findings[0].reason, Reason::TornTail);
+    assert_eq!(plan(&bytes).findings[0].reason, BackupReason::TornTail);
 }
 
 /// A byte that is gone makes a length too great by one, and reach into the next command: that stays.
@@ -242,7 +242,7 @@ fn a_record_that_goes_though_it_is_whole_is_told() {
     let parts = [select("0"), add(1, "{}"), with(select("1"), 8, b'z'), add(2, "{}"), select("0"), add(3, "{}")];
     let plan = plan(&parts.concat());
     assert_eq!(plan.records_that_go, 1);
-    let told = plan.findings.iter().find(|finding| finding.reason == Reason::UnknownDatabase).unwrap();
+    let told = plan.findings.iter().find(|finding| finding.reason == BackupReason::UnknownDatabase).unwrap();
     assert_eq!(
         (told.key.as_deref(), told.id.map(|id| id.to_string())),
         (Some(&b"papyra:a:events"[..]), Some("2-0".into()))
@@ -261,7 +261,7 @@ fn whole_records_between_damage_and_damage_are_told_one_by_one() {
     let plan = plan(&parts.concat());
     assert_eq!(kept(&parts.concat(), &plan), [add(1, "{}"), rest].concat());
     let told = |plan: &AofPlan| -> Vec<String> {
-        let told = plan.findings.iter().filter(|finding| finding.reason == Reason::RecordInDamage);
+        let told = plan.findings.iter().filter(|finding| finding.reason == BackupReason::RecordInDamage);
         told.map(|finding| finding.id.expect("an ID").to_string()).collect()
     };
     assert_eq!((told(&plan), plan.records_that_go), (vec!["2-0".into(), "3-0".into()], 2));

@@ -2,7 +2,9 @@
 //!
 //! Types 26 and 27, versions 13 to 15 and Valkey 80 and 81 follow the published layout; no real server was at hand to confirm them.
 
-use papyra_core::redis::{Checksum, Collector, Error, ErrorKind, Limits, RdbReader, Reason, Scope, StreamId, Summary};
+use papyra_core::redis::{
+    BackupReason, Checksum, Collector, Error, ErrorKind, Limits, RdbReader, RdbSummary, Scope, StreamId,
+};
 
 type Bytes = Vec<u8>;
 
@@ -102,7 +104,7 @@ fn trailer() -> Bytes {
     [len(100), len(1000), len(1), producer, len(2), len(0)].concat()
 }
 
-fn read(bytes: &[u8], reader: RdbReader) -> (Result<Summary, Error>, Collector) {
+fn read(bytes: &[u8], reader: RdbReader) -> (Result<RdbSummary, Error>, Collector) {
     let mut facts = Collector::new(Scope::default(), 100);
     let mut reader = reader;
     for chunk in bytes.chunks(3) {
@@ -111,12 +113,12 @@ fn read(bytes: &[u8], reader: RdbReader) -> (Result<Summary, Error>, Collector) 
     (reader.finish(&mut facts), facts)
 }
 
-fn whole(bytes: &[u8]) -> (Summary, Collector) {
+fn whole(bytes: &[u8]) -> (RdbSummary, Collector) {
     let (result, facts) = read(bytes, RdbReader::new(Limits::default()));
     (result.expect("readable"), facts)
 }
 
-fn reasons(parts: &[Bytes]) -> Vec<Reason> {
+fn reasons(parts: &[Bytes]) -> Vec<BackupReason> {
     let (summary, facts) = whole(&file("REDIS0012", parts));
     assert_eq!(summary.checksum, Checksum::Verified);
     facts.findings.iter().map(|finding| finding.reason).collect()
@@ -278,7 +280,7 @@ fn a_value_that_a_server_refuses_is_told_and_the_streams_after_it_too() {
         let (summary, facts) = whole(&file("REDIS0012", &[value.clone(), [stream_head(21), len(0)].concat()]));
         assert_eq!(summary.checksum, Checksum::Verified);
         let found: Vec<_> = facts.findings.iter().map(|finding| (finding.reason, finding.key.as_deref())).collect();
-        assert_eq!(found, [(Reason::RefusedValue, Some(&b"broken"[..]))], "{value:?}");
+        assert_eq!(found, [(BackupReason::RefusedValue, Some(&b"broken"[..]))], "{value:?}");
         assert_eq!(facts.streams[0].records.other, 3);
     }
 }
@@ -295,7 +297,7 @@ fn a_group_that_has_read_more_than_was_added_is_refused_by_the_newest_servers() 
         let refusals = |added: u8| {
             let (summary, facts) = whole(&file(magic, &parts(added)));
             assert_eq!((summary.checksum, facts.streams.len()), (Checksum::Verified, 2));
-            facts.findings.iter().filter(|finding| finding.reason == Reason::RefusedValue).count()
+            facts.findings.iter().filter(|finding| finding.reason == BackupReason::RefusedValue).count()
         };
         assert_eq!((refusals(3), refusals(2)), (0, usize::from(refused)), "{magic}");
     }
@@ -310,12 +312,12 @@ fn streams_that_contradict_themselves() {
         [],
         "a pending entry may be gone from the stream"
     );
-    assert_eq!(of(&[g(&[100], &[])]), [Reason::PendingUnowned]);
-    assert_eq!(of(&[g(&[100], &[("a", &[100, 101])])]), [Reason::PendingNotInGroup,]);
-    assert_eq!(of(&[g(&[100], &[("a", &[100]), ("b", &[100])])]), [Reason::PendingTwice]);
-    assert_eq!(of(&[g(&[100, 100], &[("a", &[100])])]), [Reason::DuplicatePending]);
-    assert_eq!(of(&[g(&[], &[("a", &[]), ("b", &[]), ("a", &[])])]), [Reason::DuplicateConsumer]);
-    assert_eq!(of(&[g(&[], &[]), g(&[], &[])]), [Reason::DuplicateGroup]);
+    assert_eq!(of(&[g(&[100], &[])]), [BackupReason::PendingUnowned]);
+    assert_eq!(of(&[g(&[100], &[("a", &[100, 101])])]), [BackupReason::PendingNotInGroup,]);
+    assert_eq!(of(&[g(&[100], &[("a", &[100]), ("b", &[100])])]), [BackupReason::PendingTwice]);
+    assert_eq!(of(&[g(&[100, 100], &[("a", &[100])])]), [BackupReason::DuplicatePending]);
+    assert_eq!(of(&[g(&[], &[("a", &[]), ("b", &[]), ("a", &[])])]), [BackupReason::DuplicateConsumer]);
+    assert_eq!(of(&[g(&[], &[]), g(&[], &[])]), [BackupReason::DuplicateGroup]);
 
     let stream = |nodes: &[Bytes], length: u64, last: u64, first: u64, deleted: u64, added: u64| {
         let head = [vec![21], text(b"papyra:s:events"), len(nodes.len() as u64), nodes.concat()].concat();
@@ -324,16 +326,19 @@ fn streams_that_contradict_themselves() {
         reasons(&[[head, tail].concat()])
     };
     assert_eq!(stream(&[node(7, &[0, 1]), node(8, &[0])], 3, 8, 7, 0, 3), []);
-    assert_eq!(stream(&[node(7, &[0, -100])], 2, 8, 7, 0, 2), [Reason::EntryOrder]);
-    assert_eq!(stream(&[node(7, &[0, 0])], 2, 8, 7, 0, 2), [Reason::EntryOrder]);
-    assert_eq!(stream(&[node(8, &[0]), node(7, &[0])], 2, 8, 8, 0, 2), [Reason::NodeOrder, Reason::EntryOrder]);
-    assert_eq!(stream(&[node(7, &[0])], 2, 8, 7, 0, 2), [Reason::CountMismatch]);
-    assert_eq!(stream(&[node(7, &[0])], 1, 6, 7, 0, 1), [Reason::EntryOrder]);
-    assert_eq!(stream(&[node(7, &[0])], 1, 8, 5, 0, 1), [Reason::IdMismatch]);
-    assert_eq!(stream(&[node(7, &[0])], 1, 8, 7, 9, 1), [Reason::IdMismatch]);
-    assert_eq!(stream(&[node(7, &[0])], 1, 8, 7, 0, 0), [Reason::CountMismatch]);
+    assert_eq!(stream(&[node(7, &[0, -100])], 2, 8, 7, 0, 2), [BackupReason::EntryOrder]);
+    assert_eq!(stream(&[node(7, &[0, 0])], 2, 8, 7, 0, 2), [BackupReason::EntryOrder]);
+    assert_eq!(
+        stream(&[node(8, &[0]), node(7, &[0])], 2, 8, 8, 0, 2),
+        [BackupReason::NodeOrder, BackupReason::EntryOrder]
+    );
+    assert_eq!(stream(&[node(7, &[0])], 2, 8, 7, 0, 2), [BackupReason::CountMismatch]);
+    assert_eq!(stream(&[node(7, &[0])], 1, 6, 7, 0, 1), [BackupReason::EntryOrder]);
+    assert_eq!(stream(&[node(7, &[0])], 1, 8, 5, 0, 1), [BackupReason::IdMismatch]);
+    assert_eq!(stream(&[node(7, &[0])], 1, 8, 7, 9, 1), [BackupReason::IdMismatch]);
+    assert_eq!(stream(&[node(7, &[0])], 1, 8, 7, 0, 0), [BackupReason::CountMismatch]);
     let one = [stream_head(21), len(0)].concat();
-    assert_eq!(reasons(&[one.clone(), one]), [Reason::DuplicateKey]);
+    assert_eq!(reasons(&[one.clone(), one]), [BackupReason::DuplicateKey]);
 }
 
 #[test]
@@ -352,6 +357,6 @@ fn a_node_that_does_not_parse_costs_its_own_entries() {
     let (summary, facts) = whole(&damaged);
     assert_eq!(summary.checksum, Checksum::Mismatch);
     let reasons: Vec<_> = facts.findings.iter().map(|finding| finding.reason).collect();
-    assert_eq!(reasons, [Reason::BrokenNode, Reason::ChecksumMismatch]);
+    assert_eq!(reasons, [BackupReason::BrokenNode, BackupReason::ChecksumMismatch]);
     assert_eq!(facts.streams[0].records.other, 2, "the nodes around it are read");
 }

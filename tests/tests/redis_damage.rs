@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use papyra_core::redis::fuzz::any_bytes;
 use papyra_core::redis::{
-    AofReader, Checksum, Collector, Error, ErrorKind, KeyFinder, Limits, Manifest, RdbReader, Reason, Scope, Summary,
-    judging,
+    AofManifest, AofReader, BackupReason, Checksum, Collector, Error, ErrorKind, KeyFinder, Limits, RdbReader,
+    RdbSummary, Scope, judging,
 };
 use papyra_tests::redis_history::Random;
 
@@ -13,7 +13,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-fn read(bytes: &[u8]) -> (Result<Summary, Error>, Collector) {
+fn read(bytes: &[u8]) -> (Result<RdbSummary, Error>, Collector) {
     let mut facts = Collector::new(Scope::default(), 1000);
     let mut reader = RdbReader::new(Limits::default());
     let _ = reader.push(bytes, &mut facts);
@@ -49,8 +49,10 @@ fn every_truncation_is_seen() {
             match result {
                 Ok(summary) => {
                     assert!(summary.end.is_none(), "{name} cut at {cut}");
-                    let seen =
-                        facts.findings.iter().any(|f| matches!(f.reason, Reason::Truncated | Reason::BrokenStructure));
+                    let seen = facts
+                        .findings
+                        .iter()
+                        .any(|f| matches!(f.reason, BackupReason::Truncated | BackupReason::BrokenStructure));
                     assert!(seen, "{name} cut at {cut}: {:?}", facts.findings);
                 }
                 Err(error) => assert_eq!((cut, error.kind()), (0, ErrorKind::NotRecognised), "{name}"),
@@ -72,7 +74,8 @@ fn every_flip_is_seen() {
                 (Ok(summary), facts) => {
                     assert_eq!(summary.checksum, Checksum::Mismatch, "{name}, byte {at}");
                     assert!(facts.found() > before.min(facts.found() - 1), "{name}, byte {at}");
-                    let reasons = [Reason::ChecksumMismatch, Reason::BrokenStructure, Reason::Truncated];
+                    let reasons =
+                        [BackupReason::ChecksumMismatch, BackupReason::BrokenStructure, BackupReason::Truncated];
                     let seen = reasons.iter().any(|reason| facts.counts.contains_key(reason));
                     assert!(seen, "{name}, byte {at}: {summary:?} {:?}", facts.counts);
                 }
@@ -195,7 +198,7 @@ fn a_dump_is_found_again_after_damage() {
 #[test]
 fn the_append_only_folder_that_papyra_filled() {
     let folder = fixtures().join("redis/appendonlydir");
-    let manifest = Manifest::parse(&std::fs::read(folder.join("appendonly.aof.manifest")).unwrap()).unwrap();
+    let manifest = AofManifest::parse(&std::fs::read(folder.join("appendonly.aof.manifest")).unwrap()).unwrap();
     let mut replay = judging();
     for file in manifest.in_order() {
         replay.next_file();

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use papyra_core::redis::{
-    Checksum, Collector, Error, ErrorKind, Limits, NoRecord, RdbReader, Reason, Scope, StreamKind, Summary,
+    BackupReason, Checksum, Collector, Error, ErrorKind, Limits, NoRecord, RdbReader, RdbSummary, Scope, StreamKind,
 };
 
-fn read(bytes: &[u8], step: usize) -> (Result<Summary, Error>, Collector) {
+fn read(bytes: &[u8], step: usize) -> (Result<RdbSummary, Error>, Collector) {
     let mut facts = Collector::new(Scope::default(), 1000);
     let mut reader = RdbReader::new(Limits::default());
     for chunk in bytes.chunks(step.max(1)) {
@@ -43,9 +43,9 @@ fn a_redis_that_papyra_filled() {
     assert_eq!(
         reasons,
         [
-            (Reason::NoRecord(NoRecord::NotAnObject), "`data` is a JSON value, but not an object"),
-            (Reason::NoRecord(NoRecord::InvalidJson), "`data` is not JSON"),
-            (Reason::NoRecord(NoRecord::MissingData), "the entry has no field `data`"),
+            (BackupReason::NoRecord(NoRecord::NotAnObject), "`data` is a JSON value, but not an object"),
+            (BackupReason::NoRecord(NoRecord::InvalidJson), "`data` is not JSON"),
+            (BackupReason::NoRecord(NoRecord::MissingData), "the entry has no field `data`"),
         ]
     );
 }
@@ -83,13 +83,13 @@ fn files_of_other_tools() {
             }
             "invalid_chksum_v8.rdb" => {
                 assert_eq!(summary.unwrap().checksum, Checksum::Mismatch);
-                assert_eq!(facts.findings[0].reason, Reason::ChecksumMismatch);
+                assert_eq!(facts.findings[0].reason, BackupReason::ChecksumMismatch);
             }
             // An early Redis 5 miscounted: a server that loads it says XLEN 120 and XRANGE gives 118 as well.
             "stream_listpacks_1.rdb" => {
                 assert_eq!(summary.unwrap().streams, 5);
                 let found: Vec<_> = facts.findings.iter().map(|f| (f.reason, f.key.as_deref())).collect();
-                assert_eq!(found, [(Reason::CountMismatch, Some(&b"trim"[..]))]);
+                assert_eq!(found, [(BackupReason::CountMismatch, Some(&b"trim"[..]))]);
             }
             _ => {
                 let summary = summary.unwrap();

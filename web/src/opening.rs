@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 
-use papyra_core::assembly::Place;
+use papyra_core::assembly::Standing;
 use papyra_core::folder::{Contents, END, Ends, Entry, PassedOver, RedisFiles, START, Survey};
 use papyra_core::redis::{AofNames, BackupFormat, Format, Seems, is_whole_dump};
 use papyra_core::report::Backend;
@@ -57,7 +57,7 @@ const MOST_MANIFEST: u64 = 1 << 20;
 pub(crate) struct Set {
     pub(crate) base: String,
     pub(crate) backend: Backend,
-    pub(crate) files: Vec<(usize, Place)>,
+    pub(crate) files: Vec<(usize, Standing)>,
     pub(crate) gaps: Vec<u32>,
 }
 
@@ -264,10 +264,10 @@ impl Opening {
         let at = |name: &str| self.names.iter().position(|own| own == name);
         let mut sets: Vec<Set> = Vec::new();
         for log in contents.logs {
-            let members = log.set.members.into_iter().map(|file| (at(&file.name), Place::Member(file)));
-            let temporaries = log.set.temporaries.into_iter().map(|file| (at(&file.name), Place::Temporary(file)));
-            let renamed = log.set.renamed.into_iter().map(|file| (at(&file.name), Place::Renamed(file)));
-            let orphans = log.set.orphans.into_iter().map(|file| (at(&file.name), Place::Orphan(file)));
+            let members = log.set.members.into_iter().map(|file| (at(&file.name), Standing::Member(file)));
+            let temporaries = log.set.temporaries.into_iter().map(|file| (at(&file.name), Standing::Temporary(file)));
+            let renamed = log.set.renamed.into_iter().map(|file| (at(&file.name), Standing::Renamed(file)));
+            let orphans = log.set.orphans.into_iter().map(|file| (at(&file.name), Standing::Orphan(file)));
             let files = members.chain(temporaries).chain(renamed).chain(orphans);
             let files = files.filter_map(|(at, place)| Some((at?, place))).collect();
             sets.push(Set { base: log.base, backend: log.backend, files, gaps: log.set.gaps });
@@ -344,6 +344,6 @@ impl Whole {
     }
 }
 
-fn member(index: u32, name: &str) -> Place {
-    Place::Member(Member { index, name: name.to_owned() })
+fn member(index: u32, name: &str) -> Standing {
+    Standing::Member(Member { index, name: name.to_owned() })
 }

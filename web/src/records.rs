@@ -56,7 +56,7 @@ impl Search {
 
     /// The next bytes are those of this file, with so many bytes before it; `scale` is its size for a byte of its plain text.
     pub fn begin(&mut self, path: String, base: f64, scale: f64) {
-        self.0.begin(search::Place { path, base, scale });
+        self.0.begin(search::SearchedFile { path, base, scale });
     }
 
     /// The next bytes.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use papyra_core::archive;
-use papyra_core::assembly::{self, Place};
+use papyra_core::assembly::{self, Standing};
 use papyra_core::browse::LineIndex;
 use papyra_core::finding::Reason;
 use papyra_core::plan::Action;
@@ -28,7 +28,7 @@ pub struct Scanner {
     /// Which sets the files make, and what lies beside them.
     whole: Whole,
     /// For each file that is read, its set and its place in it.
-    places: Vec<(usize, Place)>,
+    places: Vec<(usize, Standing)>,
     /// The backup that the files belong to; then it says what they are.
     backup: Option<Backup>,
     sizes: Vec<u64>,
@@ -212,7 +212,7 @@ impl Scanner {
 }
 
 impl Scanner {
-    fn of(whole: Whole, places: Vec<(usize, Place)>, backup: Option<Backup>, sizes: Vec<f64>) -> Scanner {
+    fn of(whole: Whole, places: Vec<(usize, Standing)>, backup: Option<Backup>, sizes: Vec<f64>) -> Scanner {
         let sizes: Vec<u64> = sizes.into_iter().map(|size| size as u64).collect();
         Scanner {
             whole,
@@ -238,7 +238,7 @@ impl Scanner {
     fn add_gaps(&self, files: &mut Vec<FileReport>, sources: &mut Vec<Option<usize>>) {
         let mut behind: Vec<Option<usize>> = vec![None; self.whole.sets.len()];
         for (at, (set, place)) in self.places.iter().take(files.len()).enumerate() {
-            if matches!(place, Place::Member(_)) {
+            if matches!(place, Standing::Member(_)) {
                 behind[*set] = Some(at + 1);
             }
         }
@@ -333,9 +333,9 @@ impl Scanner {
 }
 
 /// The report on a file; on a packed log it says how unpacking ended.
-fn told(place: &Place, backend: Backend, summary: Summary, input: &Input) -> FileReport {
+fn told(place: &Standing, backend: Backend, summary: Summary, input: &Input) -> FileReport {
     let mut report = place.report(backend, summary);
-    if let (Place::Member(_), Some(format), Some(why)) = (place, input.format(), input.failed()) {
+    if let (Standing::Member(_), Some(format), Some(why)) = (place, input.format(), input.failed()) {
         report.add(archive::finding(format, report.bytes, &why));
     }
     report

@@ -11,7 +11,7 @@ mod report;
 
 pub use comparison::{Comparison, Side};
 pub use difference::{Change, Counts, Difference, Hash, Item, Kind, WINDOW};
-pub use report::{Diff, LogDiff, Place, Spot, holds_streams, left_out, pairs};
+pub use report::{Diff, LogDiff, RecordPlace, Spot, holds_streams, left_out, pairs};
 
 /// Compares two histories, whose records `old` and `new` give one after the other. At most `most` changes are listed.
 pub fn compare<P: Clone, E>(

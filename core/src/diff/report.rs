@@ -37,13 +37,13 @@ pub struct LogDiff {
     pub append_only: bool,
     /// What was found.
     #[serde(flatten)]
-    pub difference: Difference<Place>,
+    pub difference: Difference<RecordPlace>,
 }
 
 /// Where a record stands.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct RecordPlace {
     /// The file.
     pub file: String,
     /// Its line, from 1.
@@ -103,9 +103,9 @@ impl Spot {
         Spot { file, line: record.line, offset: record.span.offset, length: record.span.length }
     }
 
-    fn named(self, files: &[String]) -> Place {
+    fn named(self, files: &[String]) -> RecordPlace {
         let Spot { file, line, offset, length } = self;
-        Place { file: files.get(file).cloned().unwrap_or_default(), line, offset, length }
+        RecordPlace { file: files.get(file).cloned().unwrap_or_default(), line, offset, length }
     }
 }
 
@@ -174,10 +174,10 @@ impl Counts {
     }
 }
 
-impl Change<Place> {
+impl Change<RecordPlace> {
     /// What happened to which record, in a few words.
     pub fn says(&self) -> String {
-        let place = |place: &Option<Place>| place.as_ref().map(Place::told).unwrap_or_default();
+        let place = |place: &Option<RecordPlace>| place.as_ref().map(RecordPlace::told).unwrap_or_default();
         let (old, new) = (place(&self.old), place(&self.new));
         match self.kind {
             Kind::Gone => format!("gone: {old}"),
@@ -189,7 +189,7 @@ impl Change<Place> {
     }
 }
 
-impl Place {
+impl RecordPlace {
     fn told(&self) -> String {
         let file = escape(self.file.as_bytes());
         format!("{file} line {} at byte {}", thousands(self.line), thousands(self.offset))

@@ -9,8 +9,8 @@ use super::aof::set::{Pass, SetReader, Want};
 use super::aof::survey::Survey;
 use super::backup_report::{BackupFormat, BackupReport};
 use super::error::Error;
-use super::finding::{Finding, Reason};
-use super::rdb::header::{Checksum, Limits, Summary};
+use super::finding::{BackupFinding, BackupReason};
+use super::rdb::header::{Checksum, Limits, RdbSummary};
 use super::rdb::reader::RdbReader;
 use super::report::dump_report;
 use super::sniff::key_of;
@@ -19,10 +19,10 @@ use super::stream::judged::{Judge, Judged, judging};
 use super::stream::keys::Scope;
 use super::visit::{Any, Flow};
 use crate::entry::Tally;
-use crate::finding::{self, AnomalyType, Finding as Reported, Reason as Why};
+use crate::finding::{self, AnomalyType, Finding, Reason};
 use crate::record::Note;
 use crate::report::{FileReport, NoteReport, Role};
-use crate::summary::Summary as Scanned;
+use crate::summary::Summary;
 
 /// Scans one backup: a dump, a DUMP payload, or a set of append-only files.
 pub struct BackupScan {
@@ -45,7 +45,7 @@ struct Dump {
     facts: Collector,
     goes_on: bool,
     pushed: u64,
-    summary: Option<Summary>,
+    summary: Option<RdbSummary>,
 }
 
 struct Set {
@@ -159,7 +159,7 @@ impl BackupScan {
     }
 
     /// Findings so far; of append-only files they show at the end.
-    pub fn findings(&self) -> &[Finding] {
+    pub fn findings(&self) -> &[BackupFinding] {
         match &self.reading {
             Reading::Dump(dump) => &dump.facts.findings,
             Reading::Aof(_) => &[],
@@ -210,7 +210,7 @@ impl Set {
             .collect();
         if let Some(base) = files.first_mut().filter(|_| lost_base) {
             let text = "the base is empty: a server would load only what follows it";
-            add(base, Finding::new(Reason::Truncated, 0, text), max_findings.max(1));
+            add(base, BackupFinding::new(BackupReason::Truncated, 0, text), max_findings.max(1));
         }
         // Files are counted from 1.
         let at = |file: u32| (file as usize).saturating_sub(1);
@@ -257,7 +257,7 @@ impl Set {
 }
 
 fn file(name: &str, format: BackupFormat) -> FileReport {
-    let mut report = FileReport::new(name, Role::Active, 0, Scanned::default());
+    let mut report = FileReport::new(name, Role::Active, 0, Summary::default());
     let (header, checksum, commands, other_names) = (None, None, None, Vec::new());
     let (other_keys, other_streams) = (0, 0);
     report.backup = Some(BackupReport { format, header, checksum, commands, other_keys, other_names, other_streams });
@@ -265,8 +265,8 @@ fn file(name: &str, format: BackupFormat) -> FileReport {
 }
 
 fn missing(name: &str, detail: &str) -> FileReport {
-    let finding = Reported::of_file(AnomalyType::MissingFile, Why::Backup(Reason::BrokenManifest), detail);
-    FileReport::outside(name, Role::Missing, 0, Scanned::default(), finding)
+    let finding = Finding::of_file(AnomalyType::MissingFile, Reason::Backup(BackupReason::BrokenManifest), detail);
+    FileReport::outside(name, Role::Missing, 0, Summary::default(), finding)
 }
 
 fn surveyed(name: &str, survey: Survey, max_findings: usize) -> FileReport {
@@ -290,7 +290,7 @@ fn surveyed(name: &str, survey: Survey, max_findings: usize) -> FileReport {
     report
 }
 
-fn add(report: &mut FileReport, finding: Finding, max_findings: usize) {
+fn add(report: &mut FileReport, finding: BackupFinding, max_findings: usize) {
     report.anomaly_count += 1;
     *report.reasons.entry(finding.reason.into()).or_default() += 1;
     if report.anomalies.len() < max_findings {

@@ -7,16 +7,16 @@ use serde::{Serialize, Serializer};
 
 use super::stream::id::StreamId;
 
-pub use crate::reason::BackupReason as Reason;
+pub use crate::reason::BackupReason;
 
 /// Findings about an append-only file that are held; all are counted. Such a file may be damaged at every hundredth byte.
 pub(super) const MOST_FINDINGS: usize = 10_000;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct BackupFinding {
     /// Why.
-    pub reason: Reason,
+    pub reason: BackupReason,
     /// The database number, where the finding lies within one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db: Option<u64>,
@@ -35,9 +35,9 @@ pub struct Finding {
     pub detail: String,
 }
 
-impl Finding {
+impl BackupFinding {
     /// A finding that concerns no key in particular.
-    pub fn new(reason: Reason, offset: u64, detail: impl Into<String>) -> Self {
+    pub fn new(reason: BackupReason, offset: u64, detail: impl Into<String>) -> Self {
         Self { reason, db: None, key: None, id: None, offset, length: None, detail: detail.into() }
     }
 

@@ -2,11 +2,11 @@
 //!
 //! It lives in the library so that a unit test, and whatever drives fuzzing, run the same body.
 
-use super::aof::manifest::Manifest;
+use super::aof::manifest::AofManifest;
 use super::aof::plan::{plan_aof, plan_in_windows};
 use super::aof::reader::AofReader;
 use super::aof::replay::Replay;
-use super::rdb::header::{Limits, Summary};
+use super::rdb::header::{Limits, RdbSummary};
 use super::rdb::node::Entry;
 use super::rdb::reader::RdbReader;
 use super::stream::facts::Collector;
@@ -64,7 +64,7 @@ pub fn any_bytes(bytes: &[u8], step: usize) {
     }
     assert_eq!(at, bytes.len() as u64, "the plan does not tile the file");
     assert!(plan_aof(&kept, 0, &Scope::default(), limits).is_clean(), "what was kept is not whole");
-    let _ = Manifest::parse(bytes);
+    let _ = AofManifest::parse(bytes);
 }
 
 fn feed<V: Visitor>(
@@ -72,7 +72,7 @@ fn feed<V: Visitor>(
     bytes: &[u8],
     step: usize,
     visitor: &mut V,
-) -> Result<Summary, super::error::Error> {
+) -> Result<RdbSummary, super::error::Error> {
     for chunk in bytes.chunks(step.max(1)) {
         let _ = reader.push(chunk, visitor);
     }

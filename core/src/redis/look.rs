@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::backup_report::BackupFormat;
 use super::error::Error;
-use super::finding::{Finding, Reason};
+use super::finding::{BackupFinding, BackupReason};
 use super::rdb::header::{Header, Limits};
 use super::rdb::node::Entry;
 use super::rdb::reader::RdbReader;
@@ -38,16 +38,16 @@ pub struct Streams {
     /// What a scan says.
     pub report: FileReport,
     /// The streams of the database, in the order of the file.
-    pub found: Vec<Found>,
+    pub found: Vec<FoundStream>,
     /// Why these bytes are not what a server would have written.
-    pub damage: Option<Finding>,
+    pub damage: Option<BackupFinding>,
     /// When an RDB file was begun, in seconds since 1970.
     pub written: Option<i64>,
 }
 
 /// A stream as it lies in the bytes.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
+pub struct FoundStream {
     /// Its key.
     pub key: Vec<u8>,
     /// The value's type code.
@@ -125,10 +125,10 @@ impl Look {
 struct Looker {
     db: u64,
     collector: Collector,
-    open: Option<Found>,
+    open: Option<FoundStream>,
     entries: Entries,
-    found: Vec<Found>,
-    damage: Option<Finding>,
+    found: Vec<FoundStream>,
+    damage: Option<BackupFinding>,
 }
 
 impl Visitor for Looker {
@@ -142,11 +142,11 @@ impl Visitor for Looker {
 
     fn key(&mut self, key: &Key<'_>) -> Flow {
         self.entries = Entries::default();
-        self.open = (key.is_stream && key.db == self.db).then(|| Found {
+        self.open = (key.is_stream && key.db == self.db).then(|| FoundStream {
             key: key.name.to_vec(),
             rdb_type: key.rdb_type,
             expire_ms: key.expire_ms,
-            ..Found::default()
+            ..FoundStream::default()
         });
         self.collector.key(key)
     }
@@ -178,16 +178,19 @@ impl Visitor for Looker {
 
     fn value(&mut self, _key: &Key<'_>, bytes: Range<u64>) -> Flow {
         if let Some(open) = self.open.take() {
-            self.found.push(Found { value: bytes, ..open });
+            self.found.push(FoundStream { value: bytes, ..open });
         }
         Flow::Continue(())
     }
 
-    fn finding(&mut self, finding: Finding) -> Flow {
+    fn finding(&mut self, finding: BackupFinding) -> Flow {
         // All others are in the server too: they are part of what is backed up.
         let is_damage = matches!(
             finding.reason,
-            Reason::Truncated | Reason::ChecksumMismatch | Reason::BrokenStructure | Reason::TrailingBytes
+            BackupReason::Truncated
+                | BackupReason::ChecksumMismatch
+                | BackupReason::BrokenStructure
+                | BackupReason::TrailingBytes
         );
         if is_damage && self.damage.is_none() {
             self.damage = Some(finding.clone());

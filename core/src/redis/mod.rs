@@ -1,7 +1,7 @@
 //! Redis backups, read offline: RDB files, DUMP payloads and append-only files.
 //!
 //! Bytes come in chunks, facts and findings go out through a [`Visitor`]; nothing here talks to a server or a disk, and no input
-//! makes it panic or spend memory on a declared length alone. Damage is a [`Finding`]; an [`Error`] means that the bytes are beyond
+//! makes it panic or spend memory on a declared length alone. Damage is a [`BackupFinding`]; an [`Error`] means that the bytes are beyond
 //! this reader: another format, an unknown version or type, or intact bytes that it does not understand.
 //!
 //! ```
@@ -32,8 +32,8 @@ pub use aof::set::{Pass, Want};
 pub use backup::BackupScan;
 pub use backup_report::{BackupFormat, BackupReport};
 pub use error::{Error, ErrorKind};
-pub use finding::{Finding, Reason};
-pub use rdb::header::{Checksum, Header, Limits, REDIS_VERSIONS, Summary, VALKEY_VERSIONS, Vendor};
+pub use finding::{BackupFinding, BackupReason};
+pub use rdb::header::{Checksum, Header, Limits, REDIS_VERSIONS, RdbSummary, VALKEY_VERSIONS, Vendor};
 pub use rdb::node::{Entry, Fields, Value};
 pub use rdb::reader::RdbReader;
 pub use sniff::{Format, SNIFF_END, SNIFF_START, is_dump, sniff};
@@ -48,8 +48,8 @@ pub use visit::{Flow, Key, Visitor};
 #[doc(hidden)]
 pub use aof::{
     later::{Later, LaterCommands},
-    manifest::{FileRole, Manifest, ManifestFile},
-    plan::{AofPlan, Stretch, plan_aof},
+    manifest::{AofFile, AofManifest, FileRole},
+    plan::{AofPlan, AofStretch, plan_aof},
     reader::{AofReader, AofSummary},
     rebuild::server_name,
     replay::Replay,

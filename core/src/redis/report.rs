@@ -5,12 +5,12 @@
 use serde::Serialize;
 
 use super::backup_report::{BackupFormat, BackupReport};
-use super::finding::{Finding, Reason};
+use super::finding::{BackupFinding, BackupReason};
 use super::rdb::header::{Checksum, Header};
 use super::stream::facts::{Collector, StreamReport};
-use crate::finding::{AnomalyType, Finding as Reported, Reason as Why};
+use crate::finding::{AnomalyType, Finding, Reason};
 use crate::report::{FileReport, Role};
-use crate::summary::Summary as Scanned;
+use crate::summary::Summary;
 
 /// What brings out what is whole in a damaged backup.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -30,13 +30,13 @@ impl Remedy {
             file.backup.as_ref().is_some_and(|backup| matches!(backup.format, BackupFormat::Rdb | BackupFormat::Dump))
         };
         let mut anomalies = files.iter().flat_map(|file| &file.anomalies).filter(|anomaly| anomaly.id.is_none());
-        let mended = |why: Why| {
-            use Reason::{BrokenCommand, BrokenManifest, RecordInDamage, UnfinishedTransaction, UnknownDatabase};
-            let Why::Backup(why) = why else { return why == Why::TornTail };
+        let mended = |why: Reason| {
+            use BackupReason::{BrokenCommand, BrokenManifest, RecordInDamage, UnfinishedTransaction, UnknownDatabase};
+            let Reason::Backup(why) = why else { return why == Reason::TornTail };
             matches!(why, BrokenCommand | UnfinishedTransaction | UnknownDatabase | RecordInDamage | BrokenManifest)
         };
         // A set whose base is damaged is not touched.
-        let untouched = |why: Why| !mended(why) && why != Why::Backup(Reason::RefusedCommand);
+        let untouched = |why: Reason| !mended(why) && why != Reason::Backup(BackupReason::RefusedCommand);
         let recovers = !files.iter().any(is_dump)
             && !anomalies.clone().any(|anomaly| untouched(anomaly.reason))
             && anomalies.any(|anomaly| mended(anomaly.reason));
@@ -48,27 +48,27 @@ impl Collector {
     /// Puts the findings and notes into a file's report: all findings are counted, the first are listed.
     fn put_findings(&mut self, report: &mut FileReport) {
         report.anomaly_count = self.found();
-        self.counts.iter().for_each(|(why, count)| *report.reasons.entry(Why::from(*why)).or_default() += count);
-        report.anomalies = self.findings.drain(..).map(Reported::from).collect();
+        self.counts.iter().for_each(|(why, count)| *report.reasons.entry(Reason::from(*why)).or_default() += count);
+        report.anomalies = self.findings.drain(..).map(Finding::from).collect();
         report.notes = std::mem::take(&mut self.notes).into_reports();
     }
 }
 
-impl From<Finding> for Reported {
-    fn from(finding: Finding) -> Self {
+impl From<BackupFinding> for Finding {
+    fn from(finding: BackupFinding) -> Self {
         let kind = match finding.reason {
-            Reason::Truncated | Reason::TornTail => AnomalyType::TruncatedLine,
-            Reason::UnfinishedTransaction => AnomalyType::PartialWrite,
+            BackupReason::Truncated | BackupReason::TornTail => AnomalyType::TruncatedLine,
+            BackupReason::UnfinishedTransaction => AnomalyType::PartialWrite,
             _ => AnomalyType::CorruptedLine,
         };
-        let reason = Why::from(finding.reason);
+        let reason = Reason::from(finding.reason);
         let database = finding.db.filter(|&db| db > 0).map(|db| format!(" (database {db})")).unwrap_or_default();
-        Reported {
+        Finding {
             offset: Some(finding.offset),
             length: finding.length,
             key: finding.key.map(|key| String::from_utf8_lossy(&key).into_owned()),
             id: finding.id.map(|id| id.to_string()),
-            ..Reported::of_file(kind, reason, finding.detail + &database)
+            ..Finding::of_file(kind, reason, finding.detail + &database)
         }
     }
 }
@@ -82,7 +82,7 @@ pub(crate) fn dump_report(
     bytes: u64,
     mut facts: Collector,
 ) -> FileReport {
-    let mut report = FileReport::new(name, Role::Active, 0, Scanned::default());
+    let mut report = FileReport::new(name, Role::Active, 0, Summary::default());
     report.bytes = bytes;
     facts.put_findings(&mut report);
     report.backup = Some(BackupReport {

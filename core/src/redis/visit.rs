@@ -6,7 +6,7 @@
 use std::ops::{ControlFlow, Range};
 
 use super::aof::resp::Command;
-use super::finding::Finding;
+use super::finding::BackupFinding;
 use super::rdb::header::Header;
 use super::rdb::node::Entry;
 use super::stream::group::Group;
@@ -74,7 +74,7 @@ pub trait Visitor {
     fn timestamp(&mut self, _offset: u64, _unix: i64) {}
 
     /// Something is wrong.
-    fn finding(&mut self, _finding: Finding) -> Flow {
+    fn finding(&mut self, _finding: BackupFinding) -> Flow {
         Flow::Continue(())
     }
 }
@@ -122,7 +122,7 @@ impl Visitor for Any<'_> {
         (**self).timestamp(offset, unix);
     }
 
-    fn finding(&mut self, finding: Finding) -> Flow {
+    fn finding(&mut self, finding: BackupFinding) -> Flow {
         (**self).finding(finding)
     }
 }

@@ -26,7 +26,7 @@ use crate::TOOL;
 use crate::disk::{name_of, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{self, History, Part};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::recover::rejects;
 use crate::source::Source;
 
@@ -35,7 +35,7 @@ const TRIES: usize = 3;
 
 /// How to back up.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct CreateOptions {
     /// The folder that holds the backups.
     pub to: Location,
     /// The backup's name; by default one with the time in it.
@@ -97,7 +97,11 @@ pub fn marks(source: &Source) -> Result<Option<Marks>> {
 }
 
 /// Backs up what `find` leads to.
-pub fn create(find: &dyn Fn() -> Result<Source>, options: &Options, effort: Effort<'_>) -> Result<Created> {
+pub fn create(
+    find: &dyn Fn() -> Result<Source>,
+    options: &CreateOptions,
+    scanning: ScanOptions<'_>,
+) -> Result<Created> {
     if let Some(name) = options.name.as_ref().filter(|name| !manifest::is_name(name)) {
         let name = papyra_core::escape::escape(name.as_bytes());
         return Err(Error::new(Code::Usage, format!("{name} cannot be a backup's name: use letters, digits and -")));
@@ -110,7 +114,7 @@ pub fn create(find: &dyn Fn() -> Result<Source>, options: &Options, effort: Effo
     }
     let mut tries = 1;
     loop {
-        match Making::begin(&backups, find, options, effort).and_then(Making::finish) {
+        match Making::begin(&backups, find, options, scanning).and_then(Making::finish) {
             Err(error) if error.code == Code::TryAgain && tries < TRIES && !options.pause_check => tries += 1,
             other => return other,
         }
@@ -119,8 +123,8 @@ pub fn create(find: &dyn Fn() -> Result<Source>, options: &Options, effort: Effo
 
 /// A backup of files under way.
 struct Making<'a> {
-    options: &'a Options,
-    effort: Effort<'a>,
+    options: &'a CreateOptions,
+    scanning: ScanOptions<'a>,
     snapshot: Snapshot,
     to: Unfinished<'a>,
 }
@@ -129,19 +133,19 @@ impl<'a> Making<'a> {
     fn begin(
         backups: &'a Backups,
         find: &dyn Fn() -> Result<Source>,
-        options: &'a Options,
-        effort: Effort<'a>,
+        options: &'a CreateOptions,
+        scanning: ScanOptions<'a>,
     ) -> Result<Making<'a>> {
         let begun = sys::now();
         let snapshot = snapshot::take(find, options.patience)?;
         let name = options.name.as_deref();
         // By the clock that stamps the files: what is unchanged is told by both.
         let created = Timestamp::from_millisecond(sys::now()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut to = Unfinished::begin(backups, name, &options.filing, begun, created, effort)?;
+        let mut to = Unfinished::begin(backups, name, &options.filing, begun, created, scanning)?;
         if !options.reread {
             to.build_on_the_last(options.link);
         }
-        Ok(Making { options, effort, snapshot, to })
+        Ok(Making { options, scanning, snapshot, to })
     }
 
     fn finish(mut self) -> Result<Created> {
@@ -192,10 +196,10 @@ impl<'a> Making<'a> {
             let end = identity(part.file, &path)?.size;
             let mut source = Stretch { file: part.file, at: 0, end };
             return Ok(self
-                .store(part.name, Content::Archive, part.file, &mut source, &path, self.effort.max_findings)?
+                .store(part.name, Content::Archive, part.file, &mut source, &path, self.scanning.max_findings)?
                 .summary);
         }
-        let most = if part.is_member { self.effort.max_findings } else { 0 };
+        let most = if part.is_member { self.scanning.max_findings } else { 0 };
         let seen = match part.seen {
             Some(seen) => seen,
             None => identity(part.file, &path)?,
@@ -239,7 +243,7 @@ impl<'a> Making<'a> {
         let path = self.snapshot.folder.join(&archive.name);
         let end = identity(&archive.file, &path)?.size;
         let mut source = Stretch { file: &archive.file, at: 0, end };
-        let most = self.effort.max_findings;
+        let most = self.scanning.max_findings;
         let passed = self.store(&archive.name, Content::Archive, &archive.file, &mut source, &path, most)?;
         let ended = passed.seen.broken.map_or(Ok(()), Err);
         Ok(crate::archive::report(&archive.name, archive.format, passed.summary, ended))
@@ -296,7 +300,7 @@ impl<'a> Making<'a> {
             attributes: Attributes { access, uid: stat.owner, modified_ns: nanoseconds(stat.modified) },
             origin: origin(&stat, end),
         };
-        self.to.store(file, self.effort)
+        self.to.store(file, self.scanning)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::archive::{self, Format};
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::history::{Choice, History};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::records;
 use crate::source::{Source, Task};
 
@@ -29,11 +29,11 @@ const AHEAD: usize = 8;
 
 /// Compares two sides, each a backup, a log, a rotation set or a folder of logs. Of each log at most `most` changes are
 /// listed.
-pub fn diff(old: &Location, new: &Location, most: usize, effort: Effort<'_>) -> Result<Diff> {
+pub fn diff(old: &Location, new: &Location, most: usize, scanning: ScanOptions<'_>) -> Result<Diff> {
     let (before, after) = (Side::open(old)?.logs(), Side::open(new)?.logs());
     let mut logs = Vec::new();
     for (old_log, new_log) in pairs(before, after) {
-        logs.push(one(old, old_log, new, new_log, most, effort)?);
+        logs.push(one(old, old_log, new, new_log, most, scanning)?);
     }
     let name = |path: &Path| papyra_core::name::text(path.as_os_str().as_encoded_bytes());
     Ok(Diff::new(TOOL, name(old.path()), name(new.path()), logs))
@@ -46,13 +46,13 @@ fn one(
     new: &Location,
     new_log: Option<String>,
     most: usize,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<LogDiff> {
     std::thread::scope(|scope| {
         let side = |at, log: &Option<String>| {
             let (to, from) = sync_channel(AHEAD);
             let log = log.clone();
-            (scope.spawn(move || read(at, log.as_deref(), to, effort)), Batches::new(from))
+            (scope.spawn(move || read(at, log.as_deref(), to, scanning)), Batches::new(from))
         };
         let (old_side, mut old_records) = side(old, &old_log);
         let (new_side, mut new_records) = side(new, &new_log);
@@ -89,10 +89,15 @@ impl Batches {
 }
 
 /// Reads the records of a log to their end; returns the names of its files.
-fn read(at: &Location, log: Option<&str>, to: SyncSender<Vec<Item<Spot>>>, effort: Effort<'_>) -> Result<Vec<String>> {
+fn read(
+    at: &Location,
+    log: Option<&str>,
+    to: SyncSender<Vec<Item<Spot>>>,
+    scanning: ScanOptions<'_>,
+) -> Result<Vec<String>> {
     let Some(log) = log else { return Ok(Vec::new()) };
     let mut batch = Vec::with_capacity(BATCH);
-    let names = Side::open(at)?.each(log, effort, &mut |item| {
+    let names = Side::open(at)?.each(log, scanning, &mut |item| {
         batch.push(item);
         if batch.len() == BATCH {
             // Nobody stops listening before the end.
@@ -146,7 +151,7 @@ impl Side {
     }
 
     /// Hands on the records of a log, oldest first; returns the names of its files.
-    fn each(&self, log: &str, effort: Effort<'_>, each: &mut dyn FnMut(Item<Spot>)) -> Result<Vec<String>> {
+    fn each(&self, log: &str, scanning: ScanOptions<'_>, each: &mut dyn FnMut(Item<Spot>)) -> Result<Vec<String>> {
         let mut names = Vec::new();
         match self {
             Side::Backup(backup) => {
@@ -168,7 +173,7 @@ impl Side {
                         let unread = |why| Error::new(Code::NoInput, format!("{why}; the history has a hole there"));
                         let file = member.file.map_err(unread)?;
                         let size = member.identity.map_or(0, |identity| identity.size);
-                        let quiet = Effort { progress: &|_| {}, ..effort };
+                        let quiet = ScanOptions { progress: &|_| {}, ..scanning };
                         _ = records::each(&file, &path, size, quiet, |found| {
                             let mut hash = Sha256::new();
                             found.copy(|piece| {

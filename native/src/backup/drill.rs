@@ -16,13 +16,13 @@ use crate::TOOL;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::figures::bytes;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// Restores a backup into a new folder in the scratch folder, or on a server there, and compares it with its manifest.
 /// Nothing stays behind.
-pub fn drill(backup: &Backup, trial: redis::Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
+pub fn drill(backup: &Backup, trial: redis::Trial<'_>, scanning: ScanOptions<'_>) -> Result<Drill> {
     if backup.manifest.source.redis.is_some() {
-        return redis::drill::drill(backup, trial, effort);
+        return redis::drill::drill(backup, trial, scanning);
     }
     let scratch = trial.scratch;
     guard::refuse_inside(scratch)?;
@@ -36,11 +36,11 @@ pub fn drill(backup: &Backup, trial: redis::Trial<'_>, effort: Effort<'_>) -> Re
     }
     let mut done = Drill::of(backup);
     let begun = Instant::now();
-    match fill(backup, &folder, None, effort) {
+    match fill(backup, &folder, None, scanning) {
         Ok(_) => {
             done.restore_seconds = seconds_since(begun);
             let begun = Instant::now();
-            done.scan = Some(compare(backup, &folder, effort, &mut done.differences)?);
+            done.scan = Some(compare(backup, &folder, scanning, &mut done.differences)?);
             done.check_seconds = seconds_since(begun);
         }
         Err(error) if error.code == Code::Data => done.differences.push(error.to_string()),
@@ -50,7 +50,12 @@ pub fn drill(backup: &Backup, trial: redis::Trial<'_>, effort: Effort<'_>) -> Re
 }
 
 /// Reads the restored files and notes where they are not what the manifest says.
-fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &mut Vec<String>) -> Result<Report> {
+fn compare(
+    backup: &Backup,
+    folder: &Folder,
+    scanning: ScanOptions<'_>,
+    differences: &mut Vec<String>,
+) -> Result<Report> {
     let mut reports = Vec::new();
     for file in &backup.manifest.files {
         let opened = match file.path.split_once('/') {
@@ -61,10 +66,10 @@ fn compare(backup: &Backup, folder: &Folder, effort: Effort<'_>, differences: &m
         let passed = run(Task {
             source: &mut source,
             copy: None,
-            inside: Inside::new(file.content, None, &file.path, effort.max_findings),
-            max_findings: effort.max_findings,
+            inside: Inside::new(file.content, None, &file.path, scanning.max_findings),
+            max_findings: scanning.max_findings,
             block: BLOCK as u64,
-            threads: effort.threads > 1 && file.bytes > BLOCK as u64,
+            threads: scanning.threads > 1 && file.bytes > BLOCK as u64,
             progress: &|_| {},
         });
         if let Some(error) = &passed.read_error {

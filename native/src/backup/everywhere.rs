@@ -21,7 +21,7 @@ use super::{Backup, Location, at, names, remote, repository};
 use crate::disk::{Folder, simulated};
 use crate::error::Code;
 use crate::history::{Choice, History};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::recover::rejects;
 use crate::source::Source;
 
@@ -47,7 +47,7 @@ impl Place {
     fn back_up(&self, name: &str) {
         let filing =
             Filing { series: "s".into(), is_derived: false, host: "h".into(), source: "l".into(), tags: Vec::new() };
-        let options = create::Options {
+        let options = create::CreateOptions {
             to: self.backups.clone(),
             name: Some(name.into()),
             filing,
@@ -61,12 +61,12 @@ impl Place {
         };
         let log = self.logs.join("events.ndjson");
         let find = || History::open(&log, Choice::Auto, None).map(Source::History);
-        create(&find, &options, effort()).expect(self.what);
+        create(&find, &options, scanning()).expect(self.what);
     }
 }
 
-fn effort() -> Effort<'static> {
-    Effort { threads: 1, max_findings: 100, progress: &|_| {} }
+fn scanning() -> ScanOptions<'static> {
+    ScanOptions { threads: 1, max_findings: 100, progress: &|_| {} }
 }
 
 fn event(number: usize) -> String {
@@ -241,7 +241,7 @@ fn what_is_noted_of_a_backup_is_what_its_manifest_says_and_a_verification_finds_
         if let Some((brief, _)) = files.noted("b1").expect(what) {
             assert_eq!(brief, Brief::of(&backup.manifest, &backup.manifest_sha256), "{what}");
         }
-        assert!(verify(&backup, Extent::Whole, effort()).expect(what).is_good(), "{what}");
+        assert!(verify(&backup, Extent::Whole, scanning()).expect(what).is_good(), "{what}");
         files.renew();
         let listed = entries(&*files, Timestamp::now()).expect(what);
         let [entry] = &*listed else { panic!("{what}: {listed:?}") };

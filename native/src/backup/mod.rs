@@ -12,9 +12,9 @@ pub mod create;
 pub mod diff;
 pub mod drill;
 mod drilled;
-mod evidence;
 #[cfg(test)]
 mod everywhere;
+mod evidence;
 mod files;
 mod folder;
 mod guard;

@@ -18,7 +18,7 @@ use super::pipeline::{BLOCK, Hashed, Task, run};
 use super::redis::Streams;
 use crate::archive;
 use crate::error::{Error, Result};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// A stored file that was read to its end.
 #[derive(Debug, Default)]
@@ -49,14 +49,14 @@ pub(super) fn read_back(
     backup: &Backup,
     file: &StoredFile,
     copy: Option<&File>,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<ReadBack> {
     let found = backup.files.look(&file.stored)?;
     if !matches!(found, Look::File(_)) {
         let why = found.differs(file.stored_bytes).unwrap_or_default();
         return Ok(ReadBack { damage: Some(Damage::gone(file, &why)), ..ReadBack::default() });
     }
-    let read = read_once(backup, file, copy, effort)?;
+    let read = read_once(backup, file, copy, scanning)?;
     if read.damage.is_none() {
         return Ok(read);
     }
@@ -64,10 +64,10 @@ pub(super) fn read_back(
         copy.set_size(0)
             .map_err(|error| Error::cannot_write("write the copy of", &backup.files.join(&file.stored), error))?;
     }
-    read_once(backup, file, copy, Effort { progress: &|_| {}, ..effort })
+    read_once(backup, file, copy, ScanOptions { progress: &|_| {}, ..scanning })
 }
 
-fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Effort<'_>) -> Result<ReadBack> {
+fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, scanning: ScanOptions<'_>) -> Result<ReadBack> {
     let path = backup.files.join(&file.stored);
     let mut opened = backup.files.read(&file.stored)?;
     let access = opened.access().map_err(|error| Error::cannot_read(&path, 0, &error))?;
@@ -81,11 +81,11 @@ fn read_once(backup: &Backup, file: &StoredFile, copy: Option<&File>, effort: Ef
         run(Task {
             source: &mut source,
             copy: sparse.as_mut().map(|sparse| sparse as &mut dyn Write),
-            inside: Inside::new(file.content, payload, &file.path, effort.max_findings),
-            max_findings: effort.max_findings,
+            inside: Inside::new(file.content, payload, &file.path, scanning.max_findings),
+            max_findings: scanning.max_findings,
             block: file.blocks.bytes,
-            threads: effort.threads > 1 && file.bytes > BLOCK as u64,
-            progress: effort.progress,
+            threads: scanning.threads > 1 && file.bytes > BLOCK as u64,
+            progress: scanning.progress,
         })
     };
     if let Some(error) = passed.write_error {

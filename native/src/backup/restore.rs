@@ -14,7 +14,7 @@ use super::into_place::{self, Place};
 use super::open_files::Seen;
 use super::output::{Syncer, set_attributes};
 use super::read_back::{Damage, read_back};
-pub use super::restored::{Options, Restored, RestoredStream};
+pub use super::restored::{RestoreOptions, Restored, RestoredStream};
 use super::series::source_of;
 use super::until::Cut;
 use super::{Backup, guard, seconds_since};
@@ -22,13 +22,13 @@ use crate::TOOL;
 use crate::disk::{self, Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::figures::bytes;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// How long a writer or another restore is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Restores a backup into the folder `to`.
-pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>) -> Result<Restored> {
+pub fn restore(backup: &Backup, to: &Path, options: RestoreOptions, scanning: ScanOptions<'_>) -> Result<Restored> {
     let begun = Instant::now();
     if let Some(redis) = &backup.manifest.source.redis {
         let text = format!(
@@ -46,8 +46,8 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
         let existing = Folder::open(&to).ok();
         refuse_occupied(existing.as_ref(), options.replace)?;
         existing.as_ref().map(Seen::of).transpose()?;
-        let scan = check(backup, effort)?;
-        let cut = options.until.map(|until| until.find(backup, effort)).transpose()?;
+        let scan = check(backup, scanning)?;
+        let cut = options.until.map(|until| until.find(backup, scanning)).transpose()?;
         return Ok(outcome(backup, to, true, begun, Place::default(), scan, cut));
     }
     let parent = Folder::create(&parent_path)?;
@@ -67,12 +67,12 @@ pub fn restore(backup: &Backup, to: &Path, options: Options, effort: Effort<'_>)
     let settled = place.replaced.len();
     refuse_too_large(backup, target.as_ref().unwrap_or(&parent))?;
     let owner = Owner::of(backup, target.as_ref())?;
-    let cut = options.until.map(|until| until.find(backup, effort)).transpose()?;
+    let cut = options.until.map(|until| until.find(backup, scanning)).transpose()?;
     let mut scan = None;
     let fill = |folder: &Folder| {
-        let whole = fill(backup, folder, Some(&owner), effort)?;
+        let whole = fill(backup, folder, Some(&owner), scanning)?;
         scan = Some(match &cut {
-            Some(cut) => cut.apply(backup, folder, whole, effort)?,
+            Some(cut) => cut.apply(backup, folder, whole, scanning)?,
             None => whole,
         });
         seen.iter().zip(&target).try_for_each(|(seen, target)| seen.must_be_unchanged(target))
@@ -223,10 +223,10 @@ impl Owner {
 }
 
 /// Reads the whole backup and fails when anything in it is damaged.
-fn check(backup: &Backup, effort: Effort<'_>) -> Result<Report> {
+fn check(backup: &Backup, scanning: ScanOptions<'_>) -> Result<Report> {
     let mut reports = Vec::new();
     for file in &backup.manifest.files {
-        let read = read_back(backup, file, None, effort)?;
+        let read = read_back(backup, file, None, scanning)?;
         undamaged(backup, read.damage.as_ref())?;
         reports.extend(read.report(backup, file));
     }
@@ -234,16 +234,21 @@ fn check(backup: &Backup, effort: Effort<'_>) -> Result<Report> {
 }
 
 /// Writes the whole backup into an empty folder, and fails when anything in it is damaged. All is on the disk then.
-pub(super) fn fill(backup: &Backup, folder: &Folder, owner: Option<&Owner>, effort: Effort<'_>) -> Result<Report> {
+pub(super) fn fill(
+    backup: &Backup,
+    folder: &Folder,
+    owner: Option<&Owner>,
+    scanning: ScanOptions<'_>,
+) -> Result<Report> {
     let mut reports: Vec<FileReport> = Vec::new();
-    let mut syncer = Syncer::begin(effort.threads > 1);
+    let mut syncer = Syncer::begin(scanning.threads > 1);
     let mut subfolders: Vec<Folder> = Vec::new();
     let as_source = |error| Error::cannot_write("restore into", folder.path(), error);
     for file in &backup.manifest.files {
         let subfolder = file.path.split_once('/').map(|(name, _)| folder.subfolder(name)).transpose()?;
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
         let output = subfolder.as_ref().unwrap_or(folder).create_new(name)?;
-        let read = read_back(backup, file, Some(&output), effort)?;
+        let read = read_back(backup, file, Some(&output), scanning)?;
         undamaged(backup, read.damage.as_ref())?;
         // Who may read the stored file, and no more people than might read its log: a manifest gives nobody anything.
         let access = read.access.clone().unwrap_or(Access::PRIVATE).within(file.mode);

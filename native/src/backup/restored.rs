@@ -11,7 +11,7 @@ use super::until::{CutOff, Until};
 
 /// How to restore.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RestoreOptions {
     /// Rename existing data first.
     pub replace: bool,
     /// Verify, say what would be done, and do nothing.

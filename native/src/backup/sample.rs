@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Backup;
 use super::read_back::{Damage, read_back};
 use crate::error::{Code, Error, Result};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// A file that could not be read.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -45,7 +45,7 @@ pub(super) fn sample(
     backup: &Backup,
     share: f64,
     is_meant: impl Fn(&StoredFile) -> bool,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<Sampled> {
     let files = &backup.manifest.files;
     let mut sampled = Sampled::default();
@@ -59,7 +59,7 @@ pub(super) fn sample(
         }
         let read = match stretch {
             Some(stretch) => damage_in(backup, file, stretch),
-            None => read_back(backup, file, None, effort).map(|read| read.damage),
+            None => read_back(backup, file, None, scanning).map(|read| read.damage),
         };
         match read {
             Ok(damage) => {
@@ -72,7 +72,7 @@ pub(super) fn sample(
                 sampled.error.get_or_insert(error);
             }
         }
-        (effort.progress)(sampled.bytes);
+        (scanning.progress)(sampled.bytes);
     }
     Ok(sampled)
 }

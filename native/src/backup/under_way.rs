@@ -12,7 +12,7 @@ use super::share::{Last, Taken, Wanted};
 use super::{UNFINISHED, host_mark};
 use crate::disk::{File, Folder, Lock, Stat};
 use crate::error::{Error, Result};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// How long another run is waited for that is choosing a name.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,10 +35,10 @@ pub(super) struct Hidden<'a> {
 
 impl<'a> Hidden<'a> {
     /// Makes the folder.
-    pub(super) fn begin(backups: &'a Folder, name: String, effort: Effort<'_>) -> Result<Hidden<'a>> {
+    pub(super) fn begin(backups: &'a Folder, name: String, scanning: ScanOptions<'_>) -> Result<Hidden<'a>> {
         let folder = backups.new_subfolder(&name)?;
         let lock = folder.lock()?;
-        let syncer = Syncer::begin(effort.threads > 1);
+        let syncer = Syncer::begin(scanning.threads > 1);
         let (accesses, last) = (Vec::new(), None);
         Ok(Hidden { backups, name, folder, _lock: lock, finished: false, syncer, accesses, last, shared: 0 })
     }

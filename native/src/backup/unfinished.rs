@@ -29,7 +29,7 @@ use super::{clear_leftovers, rfc3339};
 use crate::TOOL;
 use crate::disk::{File, sys};
 use crate::error::{Code, Error, Result, show};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// A backup under way. Dropped unfinished, it leaves nothing behind.
 pub(super) struct Unfinished<'a> {
@@ -106,7 +106,7 @@ impl<'a> Unfinished<'a> {
         filing: &Filing,
         begun: i64,
         created: Timestamp,
-        effort: Effort<'_>,
+        scanning: ScanOptions<'_>,
     ) -> Result<Unfinished<'a>> {
         if let Backups::Folder(folder) = backups
             && super::is_whole(folder)
@@ -117,7 +117,7 @@ impl<'a> Unfinished<'a> {
         let (mut warnings, last);
         let (name, to) = match backups {
             Backups::Repository(site) => {
-                let packing = Packing::begin(Arc::clone(site), effort.threads)?;
+                let packing = Packing::begin(Arc::clone(site), scanning.threads)?;
                 let entries = entries(&packing.backups(), created)?;
                 warnings = filing.warnings(&entries);
                 warnings.extend(packing.warning()?);
@@ -134,7 +134,7 @@ impl<'a> Unfinished<'a> {
                 clear_leftovers(folder)?;
                 let taken = |name: &str| Ok(folder.stat(name)?.is_some() || folder.stat(hidden(name))?.is_some());
                 let name = free_name(backups, name, created, &taken)?;
-                let hidden = Hidden::begin(folder, hidden(&name), effort)?;
+                let hidden = Hidden::begin(folder, hidden(&name), scanning)?;
                 (name, To::Folder(hidden))
             }
         };
@@ -151,7 +151,7 @@ impl<'a> Unfinished<'a> {
     }
 
     /// Writes one file.
-    pub(super) fn store(&mut self, file: Incoming<'_>, effort: Effort<'_>) -> Result<Passed> {
+    pub(super) fn store(&mut self, file: Incoming<'_>, scanning: ScanOptions<'_>) -> Result<Passed> {
         let Incoming { name, content, compression, path, bytes, is_large, max_findings, payload, attributes, origin } =
             file;
         // A repository compresses by itself.
@@ -170,7 +170,7 @@ impl<'a> Unfinished<'a> {
                 (Output::Blobs(file), _) => Box::new(file),
                 (Output::File(file), _) => Box::new(file),
             };
-            let threads = if is_large { effort.threads } else { 1 };
+            let threads = if is_large { scanning.threads } else { 1 };
             let mut task = Task {
                 source: bytes,
                 copy: None,
@@ -178,7 +178,7 @@ impl<'a> Unfinished<'a> {
                 max_findings,
                 block: BLOCK as u64,
                 threads: threads > 1,
-                progress: effort.progress,
+                progress: scanning.progress,
             };
             match verification::format(compression) {
                 None => {

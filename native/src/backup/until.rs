@@ -16,7 +16,7 @@ use super::diff::each_stored;
 use crate::TOOL;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
-use crate::reading::{Effort, scan_file};
+use crate::reading::{ScanOptions, scan_file};
 
 /// Unix time in seconds is above this since 2001; a monotonic clock is below it for its first thirty years.
 pub const LEAST_UNIX: f64 = 1e9;
@@ -80,7 +80,7 @@ struct LogCut<'a> {
 
 impl Until {
     /// Reads a backup for where it is to be cut.
-    pub(super) fn find<'a>(&self, backup: &'a Backup, effort: Effort<'_>) -> Result<Cut<'a>> {
+    pub(super) fn find<'a>(&self, backup: &'a Backup, scanning: ScanOptions<'_>) -> Result<Cut<'a>> {
         let Until::Time { seconds, is_unix } = *self else {
             let text = format!(
                 "{} holds logs, and --until is an entry's ID of a stream: give seconds of the log's own clock, a date, or how \
@@ -92,7 +92,7 @@ impl Until {
         let moment = Moment { seconds, is_unix };
         let (mut logs, mut kept, mut oldest) = (Vec::new(), 0, None);
         for (log, files) in backup.manifest.logs() {
-            let found = moment.find_in(backup, log, files, &mut oldest, effort)?;
+            let found = moment.find_in(backup, log, files, &mut oldest, scanning)?;
             kept += found.1;
             logs.extend(found.0);
         }
@@ -133,7 +133,7 @@ impl Moment {
         log: String,
         files: Vec<&'a StoredFile>,
         oldest: &mut Option<f64>,
-        effort: Effort<'_>,
+        scanning: ScanOptions<'_>,
     ) -> Result<(Option<LogCut<'a>>, u64)> {
         let (mut cut, mut kept, mut other_clock) = (None::<(usize, CutOff)>, 0, false);
         for (at, file) in files.iter().enumerate() {
@@ -166,7 +166,7 @@ impl Moment {
                 }
                 end = record.span.offset + record.span.length + record.newline;
             })?;
-            (effort.progress)(file.bytes);
+            (scanning.progress)(file.bytes);
         }
         if other_clock {
             let text = format!(
@@ -201,7 +201,13 @@ impl Cut<'_> {
     }
 
     /// Cuts what was restored to a folder; `report` is what a scan of all of it has said. All is on the disk then.
-    pub(super) fn apply(&self, backup: &Backup, folder: &Folder, report: Report, effort: Effort<'_>) -> Result<Report> {
+    pub(super) fn apply(
+        &self,
+        backup: &Backup,
+        folder: &Folder,
+        report: Report,
+        scanning: ScanOptions<'_>,
+    ) -> Result<Report> {
         let (backend, mut reports) = (report.backend, report.files);
         for log in &self.logs {
             let index_of =
@@ -215,7 +221,7 @@ impl Cut<'_> {
                 reports.retain(|report| report.path != file.path);
             }
             if let Some(at) = log.at {
-                cut_file(backup, folder, log.files[at], log.off.offset, &mut reports, effort)?;
+                cut_file(backup, folder, log.files[at], log.off.offset, &mut reports, scanning)?;
                 move_up(folder, &log.off.log, &log.files[..=at], &mut reports)?;
             }
         }
@@ -231,13 +237,13 @@ fn cut_file(
     file: &StoredFile,
     offset: u64,
     reports: &mut [FileReport],
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<()> {
     let path = folder.join(&file.path);
     let failed = |error| Error::cannot_write("cut", &path, error);
     let open = folder.write(&file.path).map_err(failed)?;
     open.set_size(offset).and_then(|()| open.sync_all()).map_err(failed)?;
-    let summary = scan_file(&folder.read(&file.path)?, &path, offset, Effort { progress: &|_| {}, ..effort })?;
+    let summary = scan_file(&folder.read(&file.path)?, &path, offset, ScanOptions { progress: &|_| {}, ..scanning })?;
     let now = file_report(&backup.manifest, file, Some(summary));
     for (report, now) in reports.iter_mut().filter(|report| report.path == file.path).zip(now) {
         *report = now;

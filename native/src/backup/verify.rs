@@ -18,7 +18,7 @@ use super::series::unknown;
 use super::{Attested, Backup, Files, Location, at, is_unreachable, names, no_backups, seconds_since};
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// What a verification says, schema `papyra.verify/1`.
 #[derive(schemars::JsonSchema, Debug, Serialize)]
@@ -143,7 +143,7 @@ pub fn verify_all(
     folder: &Location,
     series: Option<&str>,
     extent: Extent,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<Verifications> {
     let begun = Instant::now();
     let names = names(&*at(folder)?)?;
@@ -159,7 +159,7 @@ pub fn verify_all(
                 continue;
             }
         }
-        match opened.and_then(|backup| verify_once(&backup, extent, &mut seen, effort)) {
+        match opened.and_then(|backup| verify_once(&backup, extent, &mut seen, scanning)) {
             Ok(done) => backups.push(done),
             Err(error) if is_unreachable(&error) => return Err(error),
             Err(error) => {
@@ -183,12 +183,12 @@ type Seen = HashMap<(String, String), Summary>;
 /// Verifies a backup. Where not all was read, it is remembered only that something is damaged, never that all is well.
 ///
 /// A file that cannot be read is an error and no damage; when another one is damaged, that is known all the same.
-pub fn verify(backup: &Backup, extent: Extent, effort: Effort<'_>) -> Result<Verification> {
-    verify_once(backup, extent, &mut Seen::new(), effort)
+pub fn verify(backup: &Backup, extent: Extent, scanning: ScanOptions<'_>) -> Result<Verification> {
+    verify_once(backup, extent, &mut Seen::new(), scanning)
 }
 
 /// The same without reading what is in `seen` already.
-fn verify_once(backup: &Backup, extent: Extent, seen: &mut Seen, effort: Effort<'_>) -> Result<Verification> {
+fn verify_once(backup: &Backup, extent: Extent, seen: &mut Seen, scanning: ScanOptions<'_>) -> Result<Verification> {
     let begun = Instant::now();
     let (mut damage, mut reports, mut bytes) = (Vec::new(), Vec::new(), 0);
     let (mut unread, mut first) = (Vec::new(), None);
@@ -197,7 +197,7 @@ fn verify_once(backup: &Backup, extent: Extent, seen: &mut Seen, effort: Effort<
     }
     if let Extent::Sample(percent) = extent {
         let is_whole = |file: &StoredFile| !damage.iter().any(|damage| damage.file == file.stored);
-        let sampled = sample(backup, percent / 100.0, is_whole, effort)?;
+        let sampled = sample(backup, percent / 100.0, is_whole, scanning)?;
         (bytes, unread, first) = (sampled.bytes, sampled.unread, sampled.error);
         damage.extend(sampled.damage);
     }
@@ -209,7 +209,7 @@ fn verify_once(backup: &Backup, extent: Extent, seen: &mut Seen, effort: Effort<
                 reports.extend(verification::file_report(&backup.manifest, file, Some(summary.clone())));
                 continue;
             }
-            match read_back(backup, file, None, effort) {
+            match read_back(backup, file, None, scanning) {
                 Ok(read) => {
                     bytes += file.stored_bytes;
                     damage.extend(read.damage.clone());

@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let source = settings.source()?;
     if let Source::Server(store) = &source {
         let progress = Progress::over(args.common.output.quiet, &source, 1);
-        let trimmed = redis::compact::compact(store, policy_of(args)?, settings.effort(&progress))?;
+        let trimmed = redis::compact::compact(store, policy_of(args)?, settings.scanning(&progress))?;
         drop(progress);
         print_trimmed(&trimmed, out)?;
         return Ok(Verdict::Fine);
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         for history in source.histories() {
             let progress = Progress::new(args.common.output.quiet, None);
             let outcome =
-                compact::compact(history, policy, now, args.dry_run, args.at_rest, settings.effort(&progress))?;
+                compact::compact(history, policy, now, args.dry_run, args.at_rest, settings.scanning(&progress))?;
             drop(progress);
             if out.format() == Format::Text {
                 print(&outcome, out);
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     };
     let done = each();
     // What was done before a log could not be compacted is told all the same.
-    if let (Format::Json, Some(all)) = (out.format(), compact::Outcome::of_all(outcomes)) {
+    if let (Format::Json, Some(all)) = (out.format(), compact::Compacted::of_all(outcomes)) {
         out.json(&all)?;
     }
     done.map(|()| Verdict::Fine)
@@ -132,7 +132,7 @@ fn print_trimmed(trimmed: &Trimmed, out: &mut Out) -> Result<()> {
     Ok(())
 }
 
-fn print(outcome: &compact::Outcome, out: &mut Out) {
+fn print(outcome: &compact::Compacted, out: &mut Out) {
     if outcome.dry_run {
         out.info("Dry run: nothing was written");
     } else {

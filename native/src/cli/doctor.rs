@@ -14,7 +14,7 @@ use super::settings::{Common, Format, Settings};
 use super::verdict::Verdict;
 use super::{scan, shown};
 use crate::error::Result;
-use crate::recover::Options;
+use crate::recover::RecoverOptions;
 use crate::recover::aof::After;
 use crate::redis::Role;
 use crate::source::Source;
@@ -151,10 +151,10 @@ fn check(args: &Args, out: &mut Out) -> Result<End> {
 
 fn decide(args: &Args, settings: &Settings) -> Result<End> {
     settings.called()?;
-    let options = Options {
+    let options = RecoverOptions {
         quarantine_dir: settings.quarantine_dir.clone(),
         at_rest: args.at_rest,
-        ..Options::new(args.recovery_mode.into())
+        ..RecoverOptions::new(args.recovery_mode.into())
     };
     if args.mode == Mode::Recover {
         recover::check(settings, &options)?;
@@ -169,8 +169,8 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         return Ok(End::NothingYet);
     }
     let progress = Progress::over(args.common.output.quiet, &source, 1);
-    let effort = settings.effort(&progress);
-    let before = scan::report(&source, settings, effort)?;
+    let scanning = settings.scanning(&progress);
+    let before = scan::report(&source, settings, scanning)?;
     let clean = scan::verdict(&before) == Verdict::Fine;
     let advice = scan::advice(&source, &before, settings)?;
     Ok(match args.mode {
@@ -178,8 +178,8 @@ fn decide(args: &Args, settings: &Settings) -> Result<End> {
         Mode::Ignore | Mode::ScanOnly => End::Passed(before, advice),
         Mode::FailOnAnomaly => End::Failed(before, advice),
         Mode::Recover => {
-            recover::each(settings, &source, &options, After::default(), None, effort, |_| ())?;
-            let after = scan::report(&settings.source()?, settings, effort)?;
+            recover::each(settings, &source, &options, After::default(), None, scanning, |_| ())?;
+            let after = scan::report(&settings.source()?, settings, scanning)?;
             if scan::verdict(&after) == Verdict::Fine { End::Recovered(after) } else { End::Remain(after) }
         }
     })

@@ -274,7 +274,7 @@ impl<'a> Search<'a> {
         let progress = Progress::new(true, None);
         let source = settings.source()?;
         begin(Task::List, &source)?;
-        source.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
+        source.each_record(|| settings.scope(), settings.scanning(&progress), &mut |found| {
             let (facts, span) = (found.record.facts, found.record.span);
             if !self.wants(&facts) {
                 return Ok(Flow::Continue(()));

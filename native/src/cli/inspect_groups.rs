@@ -139,7 +139,7 @@ fn gather(args: &Args, out: &mut Out) -> Result<GroupsFile> {
     let size = if let Source::Redis(_, backup) = &source { Some(backup.size()) } else { None };
     let progress = Progress::new(args.common.output.quiet, size);
     let damage =
-        source.each_stream(&settings.scope()?, settings.effort(&progress), &mut gatherer)?.ok_or_else(|| {
+        source.each_stream(&settings.scope()?, settings.scanning(&progress), &mut gatherer)?.ok_or_else(|| {
             let text =
                 "groups and pending entries are listed of Redis backups; of a server: `papyra redis groups list`";
             Error::new(Code::Usage, text)

@@ -40,7 +40,7 @@ pub(super) fn run(what: &What, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, None)?;
     let source = settings.source()?;
     let progress = Progress::over(args.common.output.quiet, &source, 1);
-    let report = scan::report(&source, &settings, settings.effort(&progress))?;
+    let report = scan::report(&source, &settings, settings.scanning(&progress))?;
     drop(progress);
     if args.prometheus {
         prometheus(&report, out);

@@ -14,9 +14,9 @@ use super::shown;
 use super::verdict::Verdict;
 use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::recover::aof::After;
-use crate::recover::{self, Mode, Options, Outcome};
+use crate::recover::{self, Mode, RecoverOptions, Recovered};
 use crate::redis;
 use crate::source::{Source, Task};
 
@@ -96,7 +96,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let settings = Settings::of(&args.common, args.quarantine_dir.as_ref())?.acting_as(redis::Role::Recover);
-    let options = Options {
+    let options = RecoverOptions {
         mode: args.mode.into(),
         quarantine_dir: settings.quarantine_dir.clone(),
         discard_rejects: args.discard_rejects,
@@ -126,7 +126,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let mut outcomes = Vec::new();
     let rejects_dir = args.rejects_dir.as_deref();
     if let (Source::Packed(path, format), Some(to)) = (&source, &args.to) {
-        let outcome = recover::packed::recover_to(path, *format, to, &options, settings.effort(&progress))?;
+        let outcome = recover::packed::recover_to(path, *format, to, &options, settings.scanning(&progress))?;
         drop(progress);
         match out.format() {
             Format::Text => print(&outcome, out),
@@ -134,23 +134,23 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
         return Ok(if outcome.remains() { Verdict::Remain } else { Verdict::Fine });
     }
-    let done = each(&settings, &source, &options, after, rejects_dir, settings.effort(&progress), |outcome| {
+    let done = each(&settings, &source, &options, after, rejects_dir, settings.scanning(&progress), |outcome| {
         if out.format() == Format::Text {
             print(&outcome, out);
         }
         outcomes.push(outcome);
     });
     drop(progress);
-    let remains = outcomes.iter().any(Outcome::remains);
+    let remains = outcomes.iter().any(Recovered::remains);
     // What was done before a log could not be recovered is told all the same.
-    if let (Format::Json, Some(all)) = (out.format(), Outcome::of_all(outcomes)) {
+    if let (Format::Json, Some(all)) = (out.format(), Recovered::of_all(outcomes)) {
         out.json(&all)?;
     }
     done.map(|()| if remains { Verdict::Remain } else { Verdict::Fine })
 }
 
 /// Whether the options go together, before anything is read.
-pub(super) fn check(settings: &Settings, options: &Options) -> Result<()> {
+pub(super) fn check(settings: &Settings, options: &RecoverOptions) -> Result<()> {
     // On a server, the quarantine is a stream and needs no folder.
     if settings.is_redis() && !options.discard_rejects { Ok(()) } else { options.check() }
 }
@@ -159,18 +159,18 @@ pub(super) fn check(settings: &Settings, options: &Options) -> Result<()> {
 pub(super) fn each(
     settings: &Settings,
     source: &Source,
-    options: &Options,
+    options: &RecoverOptions,
     after: After,
     rejects_dir: Option<&Path>,
-    effort: Effort<'_>,
-    mut show: impl FnMut(Outcome),
+    scanning: ScanOptions<'_>,
+    mut show: impl FnMut(Recovered),
 ) -> Result<()> {
     if let Source::Server(store) = source {
-        show(redis::recover::recover(store, options, rejects_dir, effort)?);
+        show(redis::recover::recover(store, options, rejects_dir, scanning)?);
         return Ok(());
     }
     if let Source::Redis(_, backup) = source {
-        show(recover::aof::recover(backup, options, after, &settings.scope()?, effort)?);
+        show(recover::aof::recover(backup, options, after, &settings.scope()?, scanning)?);
         return Ok(());
     }
     let unread = match source {
@@ -182,7 +182,7 @@ pub(super) fn each(
     let mut failed = None;
     begin(Task::Recover, source)?;
     for history in source.histories() {
-        match recover::recover(history, options, effort) {
+        match recover::recover(history, options, scanning) {
             Ok(outcome) => show(outcome),
             // The others are recovered all the same.
             Err(error) => {
@@ -193,12 +193,12 @@ pub(super) fn each(
         }
     }
     if let Some(unread) = unread {
-        show(Outcome::begin(options, unread));
+        show(Recovered::begin(options, unread));
     }
     failed.map_or(Ok(()), Err)
 }
 
-pub(super) fn print(outcome: &Outcome, out: &mut Out) {
+pub(super) fn print(outcome: &Recovered, out: &mut Out) {
     if outcome.dry_run {
         return print_plan(outcome, out);
     }
@@ -276,7 +276,7 @@ pub(super) fn print(outcome: &Outcome, out: &mut Out) {
     }
 }
 
-fn print_plan(outcome: &Outcome, out: &mut Out) {
+fn print_plan(outcome: &Recovered, out: &mut Out) {
     out.info("Dry run: nothing was written");
     for removal in &outcome.removals {
         let key = escape(removal.key.as_bytes());

@@ -8,7 +8,7 @@ use papyra_core::redis::Scope;
 
 use super::when::seconds;
 use crate::error::{Code, Error, Result};
-use crate::redis::{Location, Role, Settings, Systems, Tls};
+use crate::redis::{Location, Role, ServerSettings, Systems, Tls};
 
 /// Where these flags stand in a verb's help, apart from its own.
 const HEADING: &str = "Redis";
@@ -93,7 +93,7 @@ impl RedisFlags {
     }
 
     /// Where to restore to. Only what was named counts: the backup knows the rest.
-    pub(super) fn destination(&self, file: RedisFile) -> Result<(Settings, Named)> {
+    pub(super) fn destination(&self, file: RedisFile) -> Result<(ServerSettings, Named)> {
         let systems = match &file.system_id {
             _ if self.all_systems => Vec::new(),
             Some(systems) if self.system_id.is_empty() => systems.clone(),
@@ -109,7 +109,7 @@ impl RedisFlags {
     }
 
     /// The settings in force.
-    pub(super) fn settings(&self, file: RedisFile) -> Result<Settings> {
+    pub(super) fn settings(&self, file: RedisFile) -> Result<ServerSettings> {
         let Some(url) = self.redis_url.clone().or(file.url) else {
             return Err(Error::new(
                 Code::Config,
@@ -137,7 +137,7 @@ impl RedisFlags {
                 format!("{flag} is for TLS, and {location} is not spoken to over TLS: write rediss:// in the URL");
             return Err(Error::new(Code::Config, text));
         }
-        Ok(Settings {
+        Ok(ServerSettings {
             location,
             tls: Tls {
                 ca: self.tls_ca.clone().or(file.tls_ca),

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let within = args.period.within();
     let source = settings.source()?;
     begin(Task::Replay, &source)?;
-    let damaged = source.each_record(|| settings.scope(), settings.effort(&progress), &mut |found| {
+    let damaged = source.each_record(|| settings.scope(), settings.scanning(&progress), &mut |found| {
         if !within.holds(found.record.facts.timestamp) {
             return Ok(Flow::Continue(()));
         }

@@ -11,7 +11,7 @@ use super::verdict::Verdict;
 use super::{follow, redis_backup, shown};
 use crate::disk;
 use crate::error::{Code, Error, Result};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::source::{NothingChecked, Scanned, Source};
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     }
     let source = settings.source()?;
     let progress = Progress::over(args.common.output.quiet, &source, 1);
-    let Scanned { report, beyond } = scan(&source, &settings, settings.effort(&progress))?;
+    let Scanned { report, beyond } = scan(&source, &settings, settings.scanning(&progress))?;
     drop(progress);
     if let Some(error) = beyond {
         // What comes before it is told to people all the same; it is not a verdict on the whole.
@@ -79,14 +79,14 @@ pub(super) fn verdict(report: &Report) -> Verdict {
 }
 
 /// Scans whatever the source is, to its end.
-pub(super) fn report(source: &Source, settings: &Settings, effort: Effort<'_>) -> Result<Report> {
-    let Scanned { report, beyond } = scan(source, settings, effort)?;
+pub(super) fn report(source: &Source, settings: &Settings, scanning: ScanOptions<'_>) -> Result<Report> {
+    let Scanned { report, beyond } = scan(source, settings, scanning)?;
     beyond.map_or(Ok(report), Err)
 }
 
 /// Scans whatever the source is. A Redis backup without a stream of Papyra's is an error.
-fn scan(source: &Source, settings: &Settings, effort: Effort<'_>) -> Result<Scanned> {
-    let scanned = source.scan(&|| settings.scope(), effort, settings.strict)?;
+fn scan(source: &Source, settings: &Settings, scanning: ScanOptions<'_>) -> Result<Scanned> {
+    let scanned = source.scan(&|| settings.scope(), scanning, settings.strict)?;
     match scanned.nothing_checked() {
         Some(nothing) => Err(nothing_checked(&nothing, settings)?),
         None => Ok(scanned),

@@ -45,7 +45,7 @@ enum Scan {
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum Compact {
-    Logs(compact::Outcome),
+    Logs(compact::Compacted),
     Streams(crate::redis::compact::Trimmed),
 }
 
@@ -76,7 +76,7 @@ fn all() -> Vec<(&'static str, Schema)> {
         ("papyra.scan/1", of::<Scan>()),
         ("papyra.check/1", of::<doctor::NotChecked>()),
         ("papyra.followed/1", of::<follow::Followed<'_>>()),
-        ("papyra.recover/1", of::<recover::Outcome>()),
+        ("papyra.recover/1", of::<recover::Recovered>()),
         ("papyra.compact/1", of::<Compact>()),
         ("papyra.checklist/1", of::<checklist::Checklist<'_>>()),
         ("papyra.create/1", of::<backup::create::Document<'_>>()),

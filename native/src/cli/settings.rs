@@ -17,7 +17,7 @@ use crate::backup::{Location, repository};
 use crate::disk;
 use crate::error::{Code, Error, Result, show};
 use crate::history::Choice;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::recover;
 use crate::redis::{self, Role, Store};
 use crate::source::{Source, Task};
@@ -85,7 +85,7 @@ pub(super) fn label(text: &str) -> std::result::Result<String, String> {
 pub(super) struct Settings {
     path: Option<PathBuf>,
     choice: Choice,
-    redis: Option<redis::Settings>,
+    redis: Option<redis::ServerSettings>,
     max_files: Option<u32>,
     pub(super) quarantine_dir: Option<PathBuf>,
     backups: Option<PathBuf>,
@@ -140,12 +140,12 @@ impl Settings {
 
     /// The server to work on, for verbs that know nothing else.
     pub(super) fn store(flags: &RedisFlags, config: &Config, role: Role) -> Result<Store> {
-        Store::open(redis::Settings { role, ..flags.settings(config.file()?.redis)? })
+        Store::open(redis::ServerSettings { role, ..flags.settings(config.file()?.redis)? })
     }
 
     /// The same settings for another kind of work.
     pub(super) fn acting_as(mut self, role: Role) -> Settings {
-        self.redis = self.redis.map(|redis| redis::Settings { role, ..redis });
+        self.redis = self.redis.map(|redis| redis::ServerSettings { role, ..redis });
         self
     }
 
@@ -249,8 +249,8 @@ impl Settings {
     }
 
     /// How to scan.
-    pub(super) fn effort<'a>(&self, progress: &'a Progress) -> Effort<'a> {
-        Effort { threads: self.threads, max_findings: self.max_findings, progress: progress.tick() }
+    pub(super) fn scanning<'a>(&self, progress: &'a Progress) -> ScanOptions<'a> {
+        ScanOptions { threads: self.threads, max_findings: self.max_findings, progress: progress.tick() }
     }
 
     /// Whether the folder of a log that is not there yet exists: a start may go on then.

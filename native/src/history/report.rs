@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use papyra_core::assembly::{self, Place};
+use papyra_core::assembly::{self, Standing};
 use papyra_core::finding::{AnomalyType, Finding, Reason};
 use papyra_core::report::{Backend, FileReport, Role};
 use papyra_core::summary::Summary;
@@ -12,7 +12,7 @@ use super::{History, Listing};
 use crate::archive;
 use crate::disk::{File, Identity};
 use crate::error::{Code, Error, Result};
-use crate::reading::{self, Effort, scan_settled};
+use crate::reading::{self, ScanOptions, scan_settled};
 
 /// A file of a history, to be read.
 #[derive(Debug, Clone, Copy)]
@@ -31,14 +31,14 @@ pub struct Part<'a> {
 
 impl History {
     /// Scans the whole history.
-    pub fn scan(&self, effort: Effort<'_>) -> Result<Vec<FileReport>> {
+    pub fn scan(&self, scanning: ScanOptions<'_>) -> Result<Vec<FileReport>> {
         self.report(&self.pin()?, &mut |part| {
-            let most = if part.is_member { effort.max_findings } else { 0 };
+            let most = if part.is_member { scanning.max_findings } else { 0 };
             if let Some(format) = part.packed()? {
-                let effort = Effort { max_findings: most, ..effort };
-                return Ok(reading::scan_stream(archive::unpack(format, part.file), effort, &mut ()).0);
+                let scanning = ScanOptions { max_findings: most, ..scanning };
+                return Ok(reading::scan_stream(archive::unpack(format, part.file), scanning, &mut ()).0);
             }
-            scan_settled(part.file, &self.folder.join(part.name), Effort { max_findings: most, ..effort })
+            scan_settled(part.file, &self.folder.join(part.name), ScanOptions { max_findings: most, ..scanning })
         })
     }
 
@@ -65,7 +65,7 @@ impl History {
         }
         files.extend(listing.set.gaps.iter().map(|index| assembly::gap(&self.base, *index)));
         for temporary in &listing.set.temporaries {
-            files.push(self.beside(&temporary.name, temporary.index, Place::Temporary(temporary.clone()), read)?);
+            files.push(self.beside(&temporary.name, temporary.index, Standing::Temporary(temporary.clone()), read)?);
         }
         for hidden in leftovers(self)?.into_iter().map(|leftover| leftover.hidden) {
             let detail = "left behind by an interrupted recovery or compaction of this program; recover finishes it";
@@ -73,10 +73,10 @@ impl History {
             files.push(FileReport::outside(hidden, Role::Temporary, 0, Summary::default(), finding));
         }
         for renamed in &listing.set.renamed {
-            files.push(self.beside(&renamed.name, 0, Place::Renamed(renamed.clone()), read)?);
+            files.push(self.beside(&renamed.name, 0, Standing::Renamed(renamed.clone()), read)?);
         }
         for orphan in &listing.set.orphans {
-            files.push(self.beside(&orphan.name, 0, Place::Orphan(orphan.clone()), read)?);
+            files.push(self.beside(&orphan.name, 0, Standing::Orphan(orphan.clone()), read)?);
         }
         Ok(files)
     }
@@ -86,7 +86,7 @@ impl History {
         &self,
         name: &str,
         index: u32,
-        place: Place,
+        place: Standing,
         read: &mut dyn FnMut(Part<'_>) -> Result<Summary>,
     ) -> Result<FileReport> {
         let Ok(file) = self.read(name) else { return Ok(place.unread(self.backend)) };

@@ -7,7 +7,7 @@ use papyra_core::redis::{Entry, Pass, Replay, Scope, SetReader, Survey, Surveyor
 use super::{AofSet, beyond, feed, open};
 use crate::disk::File;
 use crate::error::Result;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// Goes through a file, and plans when it is damaged.
 pub(crate) fn survey(
@@ -16,10 +16,10 @@ pub(crate) fn survey(
     size: u64,
     is_incremental: bool,
     scope: &Scope,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<Survey> {
     let mut surveyor = Surveyor::new(is_incremental, scope.clone());
-    feed(file, path, 0..size, effort.progress, |bytes| surveyor.push(bytes, &mut ()))?;
+    feed(file, path, 0..size, scanning.progress, |bytes| surveyor.push(bytes, &mut ()))?;
     let mut survey = surveyor.finish(&mut ()).map_err(|error| beyond(path, &error))?;
     if let Some(mut search) = survey.search(scope) {
         while let Some(range) = search.want() {
@@ -36,14 +36,14 @@ pub(crate) fn replay<P: Clone, F: FnMut(u32, &Entry<'_>) -> P>(
     set: &AofSet,
     scope: &Scope,
     replay: Replay<P, F>,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<SetReader<P, F>> {
     let paths: Vec<PathBuf> = set.paths().collect();
     let mut reader = SetReader::of(&set.names, set.sizes()?, scope.clone(), replay);
     while let Some(want) = reader.want() {
         let path = &paths[want.file];
         let (file, _) = open(path)?;
-        let progress: &(dyn Fn(u64) + Sync) = if want.pass == Pass::Read { effort.progress } else { &|_| {} };
+        let progress: &(dyn Fn(u64) + Sync) = if want.pass == Pass::Read { scanning.progress } else { &|_| {} };
         feed(&file, path, want.range, progress, |bytes| reader.push(bytes))?;
         reader.end().map_err(|(_, error)| beyond(path, &error))?;
     }

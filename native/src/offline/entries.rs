@@ -7,15 +7,15 @@ use std::io;
 use std::path::Path;
 
 use papyra_core::redis::{
-    Entry, Fields, Finding, Flow, Group, Key, KeyFinder, Limits, PapyraKey, RdbReader, Replay, Scope, StreamFacts,
-    StreamId, Survey, Untold, Visitor,
+    BackupFinding, Entry, Fields, Flow, Group, Key, KeyFinder, Limits, PapyraKey, RdbReader, Replay, Scope,
+    StreamFacts, StreamId, Survey, Untold, Visitor,
 };
 
 use super::{AofSet, ServerFiles, aof, beyond, feed, open};
 use crate::archive::read_at;
 use crate::disk::File;
 use crate::error::{Error, Result};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// Takes Papyra's streams of a backup.
 pub trait Streams {
@@ -36,13 +36,13 @@ pub trait Streams {
 }
 
 /// Hands on every stream of Papyra's; returns how many things are wrong.
-pub fn each(backup: &ServerFiles, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
+pub fn each(backup: &ServerFiles, scope: &Scope, scanning: ScanOptions<'_>, to: &mut impl Streams) -> Result<u64> {
     match backup {
-        ServerFiles::Rdb(path) => rdb(path, RdbReader::new(Limits::default()), scope, effort, to),
+        ServerFiles::Rdb(path) => rdb(path, RdbReader::new(Limits::default()), scope, scanning, to),
         ServerFiles::Dump(path) => {
-            rdb(path, RdbReader::dump(&super::scan::key_of(path), Limits::default()), scope, effort, to)
+            rdb(path, RdbReader::dump(&super::scan::key_of(path), Limits::default()), scope, scanning, to)
         }
-        ServerFiles::Aof(set) => append_only(set, scope, effort, to),
+        ServerFiles::Aof(set) => append_only(set, scope, scanning, to),
     }
 }
 
@@ -93,7 +93,7 @@ impl<S: Streams> Visitor for Bridge<'_, S> {
         Flow::Continue(())
     }
 
-    fn finding(&mut self, _finding: Finding) -> Flow {
+    fn finding(&mut self, _finding: BackupFinding) -> Flow {
         self.found += 1;
         Flow::Continue(())
     }
@@ -130,16 +130,22 @@ impl<'a, S: Streams> Dump<'a, S> {
     }
 }
 
-fn rdb(path: &Path, mut reader: RdbReader, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
+fn rdb(
+    path: &Path,
+    mut reader: RdbReader,
+    scope: &Scope,
+    scanning: ScanOptions<'_>,
+    to: &mut impl Streams,
+) -> Result<u64> {
     let (file, size) = open(path)?;
     // Where the file does not say it at once, whether commands follow shows at the end, when the streams have been handed on: so the end is
     // looked for first.
     if is_append_only(path)? {
-        return append_only(&AofSet::one(path), scope, effort, to);
+        return append_only(&AofSet::one(path), scope, scanning, to);
     }
     let mut bridge = Bridge::new(scope, to);
     let mut stopped = false;
-    feed(&file, path, 0..size, effort.progress, |bytes| {
+    feed(&file, path, 0..size, scanning.progress, |bytes| {
         let flow = reader.push(bytes, &mut bridge);
         stopped = flow.is_break();
         flow
@@ -235,9 +241,9 @@ impl Held {
     }
 }
 
-fn append_only(set: &AofSet, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<u64> {
+fn append_only(set: &AofSet, scope: &Scope, scanning: ScanOptions<'_>, to: &mut impl Streams) -> Result<u64> {
     let replay = Replay::new(|_, entry: &Entry<'_>| Held::of(entry));
-    let (replay, surveys) = aof::replay(set, scope, replay, effort)?.finish();
+    let (replay, surveys) = aof::replay(set, scope, replay, scanning)?.finish();
     let planned = |survey: &Survey| survey.plan.as_ref().map_or(0, |plan| plan.found);
     let damage: u64 = surveys.iter().map(|survey| survey.as_ref().map_or(1, planned)).sum();
     let found = damage + replay.found + u64::from(set.broken.is_some());

@@ -23,7 +23,7 @@ use super::entries::{self, Streams};
 use crate::TOOL;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// The name of the list of groups.
 pub const GROUPS: &str = GroupsFile::NAME;
@@ -76,7 +76,7 @@ struct Writer<'a> {
 }
 
 /// Writes the streams of a backup to a folder, which must be empty or not there yet.
-pub fn export(backup: &ServerFiles, to: &Path, scope: &Scope, effort: Effort<'_>) -> Result<Export> {
+pub fn export(backup: &ServerFiles, to: &Path, scope: &Scope, scanning: ScanOptions<'_>) -> Result<Export> {
     let folder = Folder::create(to)?;
     if !folder.names()?.is_empty() {
         let text = format!("{} is not empty, and nothing in it is written over: name another folder", show(to));
@@ -94,7 +94,7 @@ pub fn export(backup: &ServerFiles, to: &Path, scope: &Scope, effort: Effort<'_>
         warnings: Vec::new(),
         failed: None,
     };
-    let done = entries::each(backup, scope, effort, &mut writer);
+    let done = entries::each(backup, scope, scanning, &mut writer);
     let closed = match writer.failed.take() {
         Some(error) => Err(error),
         None => done.and_then(|damage| writer.close().map(|()| damage)),

@@ -11,7 +11,7 @@ use papyra_core::report::FileReport;
 use super::entries::{Dump, Streams};
 use super::{BUFFER, beyond};
 use crate::error::{Code, Error, Result, show};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// What a stream holds, by its first bytes, and all of it to be read.
 pub(crate) enum Holds<R> {
@@ -49,7 +49,7 @@ pub(crate) fn each(
     path: &Path,
     mut input: impl Read,
     scope: &Scope,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     to: &mut impl Streams,
 ) -> Result<u64> {
     let mut dump = Dump::new(scope, to);
@@ -60,7 +60,7 @@ pub(crate) fn each(
             // What is missing then is told as of a dump that was cut short.
             Err(_) | Ok(0) => return dump.finish(path),
             Ok(read) => {
-                (effort.progress)(read as u64);
+                (scanning.progress)(read as u64);
                 if dump.push(&buffer[..read]).is_break() {
                     return dump.stopped().ok_or_else(|| goes_on(path));
                 }
@@ -75,9 +75,9 @@ pub(crate) fn scan(
     name: &str,
     mut input: impl Read,
     scope: &Scope,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<FileReport> {
-    let mut scan = BackupScan::rdb(name, 0, scope.clone(), effort.max_findings);
+    let mut scan = BackupScan::rdb(name, 0, scope.clone(), scanning.max_findings);
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = match input.read(&mut buffer) {
@@ -86,7 +86,7 @@ pub(crate) fn scan(
             Err(_) | Ok(0) => break,
             Ok(read) => read,
         };
-        (effort.progress)(read as u64);
+        (scanning.progress)(read as u64);
         if scan.push(&buffer[..read]).is_break() {
             return Err(goes_on(path));
         }

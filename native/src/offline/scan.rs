@@ -9,11 +9,11 @@ use papyra_core::report::FileReport;
 use super::{ServerFiles, beyond, feed, name_of, open};
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// Scans a backup, file by file.
-pub fn scan(backup: &ServerFiles, scope: &Scope, effort: Effort<'_>) -> Result<Vec<FileReport>> {
-    let (files, beyond) = scan_as_far(backup, scope, effort)?;
+pub fn scan(backup: &ServerFiles, scope: &Scope, scanning: ScanOptions<'_>) -> Result<Vec<FileReport>> {
+    let (files, beyond) = scan_as_far(backup, scope, scanning)?;
     beyond.map_or(Ok(files), Err)
 }
 
@@ -21,9 +21,9 @@ pub fn scan(backup: &ServerFiles, scope: &Scope, effort: Effort<'_>) -> Result<V
 pub(crate) fn scan_as_far(
     backup: &ServerFiles,
     scope: &Scope,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<(Vec<FileReport>, Option<Error>)> {
-    let most = effort.max_findings;
+    let most = scanning.max_findings;
     let (mut scan, paths): (BackupScan, Vec<PathBuf>) = match backup {
         ServerFiles::Rdb(path) => {
             (BackupScan::rdb(&name_of(path), open(path)?.1, scope.clone(), most), vec![path.clone()])
@@ -39,7 +39,7 @@ pub(crate) fn scan_as_far(
     while let Some(want) = scan.want() {
         let path = &paths[want.file];
         let (file, _) = open(path)?;
-        let progress: &(dyn Fn(u64) + Sync) = if want.pass == Pass::Read { effort.progress } else { &|_| {} };
+        let progress: &(dyn Fn(u64) + Sync) = if want.pass == Pass::Read { scanning.progress } else { &|_| {} };
         feed(&file, path, want.range, progress, |bytes| scan.push(bytes))?;
         if let Err((_, error)) = scan.end() {
             return Ok((scan.finish(), Some(beyond(path, &error))));

@@ -7,7 +7,7 @@ use papyra_core::finding::{AnomalyType, Finding};
 use papyra_core::scan::{Flow, Sink};
 use papyra_core::summary::Summary;
 
-use super::{Effort, scan_file, scan_range};
+use super::{ScanOptions, scan_file, scan_range};
 use crate::disk::File;
 use crate::error::{Code, Error, Result, show};
 
@@ -15,12 +15,12 @@ use crate::error::{Code, Error, Result, show};
 const TRIES: usize = 10;
 
 /// Scans a file that may be growing. A torn tail counts as torn only when the file has not grown since.
-pub(crate) fn scan_settled(file: &File, path: &Path, effort: Effort<'_>) -> Result<Summary> {
+pub(crate) fn scan_settled(file: &File, path: &Path, scanning: ScanOptions<'_>) -> Result<Summary> {
     let size = || file.size().map_err(|error| Error::cannot_read(path, 0, &error));
     let mut until = size()?;
     let mut tries = 0;
     loop {
-        let summary = scan_file(file, path, until, effort)?;
+        let summary = scan_file(file, path, until, scanning)?;
         let now = size()?;
         if summary.bytes < until || now < until {
             let text = format!("{} became shorter while it was read: try again", show(path));
@@ -36,8 +36,8 @@ pub(crate) fn scan_settled(file: &File, path: &Path, effort: Effort<'_>) -> Resu
         if tries == TRIES {
             // It never holds still: the line under way is the writer's, and not looked at.
             let mut tail = Tail::default();
-            scan_range(file, path, 0, until, Effort { max_findings: 0, ..effort }, &mut tail)?;
-            return scan_file(file, path, tail.start.unwrap_or(until), effort);
+            scan_range(file, path, 0, until, ScanOptions { max_findings: 0, ..scanning }, &mut tail)?;
+            return scan_file(file, path, tail.start.unwrap_or(until), scanning);
         }
     }
 }

@@ -6,7 +6,7 @@
 use crate::disk::{self, File};
 
 use papyra_core::plan::Plan;
-use papyra_core::redis::{AofNames, AofPlan, AofReader, LaterCommands, Limits, Scope, Stretch, Survey};
+use papyra_core::redis::{AofNames, AofPlan, AofReader, AofStretch, LaterCommands, Limits, Scope, Survey};
 use papyra_core::report::{Backend, Report};
 use papyra_core::scan::{Sink, Step};
 
@@ -14,7 +14,7 @@ use super::journal::{id, id_of, unfinished};
 use super::keeping::{Keeping, aside};
 use super::manifest;
 use super::member::{self, NewFile};
-use super::outcome::{FilePlan, Mode, Options, Outcome, Rejected};
+use super::outcome::{FilePlan, Mode, RecoverOptions, Recovered, Rejected};
 use super::quarantine;
 use super::rejects::Rejects;
 use crate::TOOL;
@@ -22,7 +22,7 @@ use crate::disk::{Folder, sparse};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::is_append_only;
 use crate::offline::{AofSet, ServerFiles, feed, open, scan, survey};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// What an operator decides about the commands after the damage.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,11 +36,11 @@ pub struct After {
 /// Recovers an append-only file or a folder of them.
 pub fn recover(
     backup: &ServerFiles,
-    options: &Options,
+    options: &RecoverOptions,
     after: After,
     scope: &Scope,
-    effort: Effort<'_>,
-) -> Result<Outcome> {
+    scanning: ScanOptions<'_>,
+) -> Result<Recovered> {
     let alone;
     let set = match backup {
         ServerFiles::Aof(set) => set,
@@ -57,19 +57,19 @@ pub fn recover(
         }
     };
     let keeping = options.keeping()?;
-    let quiet = Effort { progress: &|_| {}, ..effort };
-    let report = |effort| Ok(Report::new(TOOL, Backend::Redis, scan::scan(backup, scope, effort)?, false));
+    let quiet = ScanOptions { progress: &|_| {}, ..scanning };
+    let report = |scanning| Ok(Report::new(TOOL, Backend::Redis, scan::scan(backup, scope, scanning)?, false));
     if let (Some(broken), Err(why)) = (&set.broken, &set.rebuilt) {
         return Err(manifest::undecided(set, broken, why));
     }
     let folder = Folder::open(&set.folder)?;
     let writes = !options.dry_run && options.mode != Mode::Ignore;
     let _lock = if writes { Some(folder.lock()?) } else { None };
-    let mut outcome = Outcome::begin(options, report(effort)?);
+    let mut outcome = Recovered::begin(options, report(scanning)?);
     let Plans { damaged, missing, following } = plans(set, after, scope, quiet)?;
     for (name, plan) in &damaged {
         outcome.rejected_records += plan.records_that_go;
-        outcome.plan.push(FilePlan { path: name.clone(), plan: written_down(plan, effort.max_findings) });
+        outcome.plan.push(FilePlan { path: name.clone(), plan: written_down(plan, scanning.max_findings) });
     }
     let renewed = manifest::renewed(set, &missing, &following)?;
     outcome.warnings.extend(renewed.iter().map(|renewed| renewed.words.clone()));
@@ -124,7 +124,7 @@ impl Plans {
     }
 }
 
-fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Result<Plans> {
+fn plans(set: &AofSet, after: After, scope: &Scope, scanning: ScanOptions<'_>) -> Result<Plans> {
     let mut plans = Plans::default();
     for (at, name) in set.files.iter().enumerate() {
         let path = set.path(name);
@@ -148,12 +148,12 @@ fn plans(set: &AofSet, after: After, scope: &Scope, effort: Effort<'_>) -> Resul
         if plans.first().is_some() {
             let mut later = LaterCommands::new(scope.clone());
             let mut reader = AofReader::new(Limits::default());
-            feed(&file, &path, 0..size, effort.progress, |bytes| reader.push(bytes, &mut later))?;
+            feed(&file, &path, 0..size, scanning.progress, |bytes| reader.push(bytes, &mut later))?;
             if let Some(later) = later.found().filter(|_| !after.keep) {
                 return Err(undecided(&show(&path), later.others, &later.first_command, later.first_offset));
             }
         }
-        let found = survey(&file, &path, size, at >= set.dumps, scope, effort)?;
+        let found = survey(&file, &path, size, at >= set.dumps, scope, scanning)?;
         if AofNames::is_lost_base(name, size) && !after.keep {
             let text = format!(
                 "{} is empty, and all that follows continues it: put it back from a backup, or --keep-later keeps the commands that follow \
@@ -221,7 +221,7 @@ fn no_writer(folder: &Folder, name: &str, vouched: bool) -> Result<()> {
     }
 }
 
-fn step(part: &Stretch) -> Step {
+fn step(part: &AofStretch) -> Step {
     let range = part.offset..part.offset + part.length;
     if part.keep { Step::Keep(range) } else { Step::Reject(range) }
 }
@@ -241,8 +241,8 @@ fn repair(
     keeping: &Keeping,
     at_rest: bool,
     scope: &Scope,
-    effort: Effort<'_>,
-    outcome: &mut Outcome,
+    scanning: ScanOptions<'_>,
+    outcome: &mut Recovered,
 ) -> Result<()> {
     let path = folder.join(name);
     let source = folder.read(name)?;
@@ -259,7 +259,7 @@ fn repair(
     };
     let written = write(&source, &output, plan, &mut rejects)
         .map_err(|error| Error::cannot_write("write a repaired copy of", &path, error))
-        .and_then(|()| verify(&output, folder, &temporary, size - plan.rejected(), scope, effort));
+        .and_then(|()| verify(&output, folder, &temporary, size - plan.rejected(), scope, scanning));
     if let Err(error) = written {
         rejects.abandon();
         folder.remove(&temporary)?;
@@ -292,9 +292,16 @@ fn write(source: &File, output: &File, plan: &AofPlan, rejects: &mut Rejects) ->
 }
 
 /// The new file must be whole.
-fn verify(output: &File, folder: &Folder, temporary: &str, size: u64, scope: &Scope, effort: Effort<'_>) -> Result<()> {
+fn verify(
+    output: &File,
+    folder: &Folder,
+    temporary: &str,
+    size: u64,
+    scope: &Scope,
+    scanning: ScanOptions<'_>,
+) -> Result<()> {
     let path = folder.join(temporary);
-    let found = survey(output, &path, size, false, scope, effort)?;
+    let found = survey(output, &path, size, false, scope, scanning)?;
     let length = output.size().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     if length == size && !found.damaged && !found.front_damaged {
         return Ok(());

@@ -13,7 +13,7 @@ use papyra_core::report::Backend;
 use papyra_core::rotation::{RotationSet, member_name};
 use serde_json::json;
 
-use super::outcome::Outcome;
+use super::outcome::Recovered;
 use super::rejects;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
@@ -30,7 +30,7 @@ struct Move {
 }
 
 /// Renames the members behind the gaps of a set, if it has any, and leaves a note of it beside the rejects.
-pub(super) fn close(history: &History, dry_run: bool, outcome: &mut Outcome) -> Result<()> {
+pub(super) fn close(history: &History, dry_run: bool, outcome: &mut Recovered) -> Result<()> {
     let set = history.set()?;
     if history.backend != Backend::Rotating || set.gaps.is_empty() {
         return Ok(());

@@ -27,7 +27,7 @@ use super::swap::PATIENCE;
 use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Lease, sparse};
 use crate::error::{Error, Result};
-use crate::reading::{self, Effort, scan_settled};
+use crate::reading::{self, ScanOptions, scan_settled};
 
 /// The longest stretch of damage, in bytes, that becomes white space: Papyra's reader holds a line in memory.
 const LONGEST: u64 = 1 << 16;
@@ -126,11 +126,11 @@ pub(super) fn repair(
     log: &str,
     keeping: &Keeping,
     at_rest: bool,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<InPlace> {
     let path = folder.join(log);
     let source = folder.read(log)?;
-    let quiet = Effort { max_findings: 0, ..effort };
+    let quiet = ScanOptions { max_findings: 0, ..scanning };
     let before = scan_settled(&source, &path, quiet)?;
     let stat = source.stat().map_err(|error| Error::cannot_read(&path, 0, &error))?;
     if before.anomalies == 0 {
@@ -140,7 +140,7 @@ pub(super) fn repair(
         return Ok(InPlace::Impossible);
     }
     let mut rejects = Rejects::beside(folder, log, &stat)?;
-    let plan = Plan::with_limit(effort.max_findings);
+    let plan = Plan::with_limit(scanning.max_findings);
     let mut survey = Survey {
         source: &source,
         rejects: &mut rejects,

@@ -15,7 +15,7 @@ use papyra_core::scan::{Flow, Record};
 use super::journal::unfinished;
 use super::keeping::{Keeping, aside, owner_of};
 use super::meaning::{Meaning, meaning};
-use super::outcome::Outcome;
+use super::outcome::Recovered;
 use super::quarantine;
 use super::rejects::give_to;
 use super::repair::Doing;
@@ -24,12 +24,12 @@ use crate::disk::fault::Fault;
 use crate::disk::{self, File, Stat, sparse, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::records;
 
 /// Puts temporaries of Papyra's in place, or aside when they hold nothing new.
-pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
-    let Doing { history, keeping, at_rest, effort } = *doing;
+pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Recovered) -> Result<()> {
+    let Doing { history, keeping, at_rest, scanning } = *doing;
     if history.set()?.temporaries.is_empty() {
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
         put_in_place(history, temporary, at_rest, outcome)?;
         return history.folder.sync();
     }
-    match lacking(history, &set, effort)? {
+    match lacking(history, &set, scanning)? {
         Lacking::Undecided => {
             outcome.warnings.extend(set.temporaries.iter().map(|temporary| undecided(history, &temporary.name)));
             return Ok(());
@@ -73,7 +73,7 @@ pub(super) fn settle(doing: &Doing<'_>, outcome: &mut Outcome) -> Result<()> {
     }
     let now = history.set()?;
     // Nobody may have taken a member away meanwhile: what goes aside has to be there.
-    if !Fault::TemporaryAtWork.is_back() && !matches!(lacking(history, &now, effort)?, Lacking::Nothing) {
+    if !Fault::TemporaryAtWork.is_back() && !matches!(lacking(history, &now, scanning)?, Lacking::Nothing) {
         return Err(at_work(history));
     }
     for temporary in now.temporaries {
@@ -164,7 +164,7 @@ fn has_original_aside(history: &History, set: &RotationSet, keeping: &Keeping) -
 }
 
 /// Papyra does not sync what it writes: its name is no use without the bytes.
-fn put_in_place(history: &History, temporary: &Temporary, at_rest: bool, outcome: &mut Outcome) -> Result<()> {
+fn put_in_place(history: &History, temporary: &Temporary, at_rest: bool, outcome: &mut Recovered) -> Result<()> {
     let path = history.folder.join(&temporary.target);
     let file = history.folder.read(&temporary.name)?;
     if !Fault::TemporaryNotSynced.is_back() {
@@ -176,7 +176,7 @@ fn put_in_place(history: &History, temporary: &Temporary, at_rest: bool, outcome
 }
 
 /// Writes a new oldest member, which belongs to whom the others belong to.
-fn add_oldest(history: &History, index: u32, lines: &File, at_rest: bool, outcome: &mut Outcome) -> Result<()> {
+fn add_oldest(history: &History, index: u32, lines: &File, at_rest: bool, outcome: &mut Recovered) -> Result<()> {
     let name = member_name(&history.base, index);
     let temporary = unfinished(&name);
     let path = history.folder.join(&name);
@@ -220,7 +220,7 @@ enum Lacking {
 /// Records of temporaries that are told apart; 20 bytes each.
 const MOST: usize = 2 << 20;
 
-fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<Lacking> {
+fn lacking(history: &History, set: &RotationSet, scanning: ScanOptions<'_>) -> Result<Lacking> {
     // Those of the temporaries, which compaction has made small, are held; the set may be large and is only read.
     let mut wanted: Vec<Meaning> = Vec::new();
     let temporaries = Held::all(history, set)?;
@@ -230,7 +230,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     }
     for temporary in &temporaries {
         let mut records = 0;
-        each_record(history, temporary, effort, |record, _| {
+        each_record(history, temporary, scanning, |record, _| {
             records += 1;
             if wanted.len() < MOST {
                 wanted.push(meaning(record));
@@ -254,7 +254,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
         // What somebody has cut from it may not come back after a power cut, beside the copy of it that goes in place.
         file.sync_all().map_err(|error| Error::cannot_write("sync", &history.folder.join(&member.name), error))?;
         let member = Held::of(history, &member.name, member.index, file)?;
-        each_record(history, &member, effort, |record, found| {
+        each_record(history, &member, scanning, |record, found| {
             has_records = true;
             oldest = oldest.min(found.facts.timestamp.unwrap_or(oldest));
             if let Ok(at) = wanted.binary_search(&meaning(record)) {
@@ -283,7 +283,7 @@ fn lacking(history: &History, set: &RotationSet, effort: Effort<'_>) -> Result<L
     let (mut shares, mut lacks) = ([false; 2], [false; 2]);
     for (temporary, own) in oldest_first.into_iter().zip(1..) {
         let kind = usize::from(is_compaction(set, temporary.name));
-        each_record(history, temporary, effort, |record, found| match wanted.binary_search(&meaning(record)) {
+        each_record(history, temporary, scanning, |record, found| match wanted.binary_search(&meaning(record)) {
             Ok(at) if there[at] > 0 => {
                 there[at] -= 1;
                 (overlap, shares[kind]) = (true, true);
@@ -363,11 +363,11 @@ impl Held<'_> {
 fn each_record(
     history: &History,
     held: &Held<'_>,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     mut each: impl FnMut(&[u8], &Record<'_>) -> std::io::Result<()>,
 ) -> Result<()> {
     let path = history.folder.join(held.name);
-    records::each(&held.file, &path, held.size, effort, |record| {
+    records::each(&held.file, &path, held.size, scanning, |record| {
         each(&record.bytes()?, record.record)?;
         Ok(Flow::Continue(()))
     })
@@ -380,7 +380,7 @@ mod tests {
 
     use papyra_core::report::Report;
 
-    use super::super::outcome::{Mode, Options};
+    use super::super::outcome::{Mode, RecoverOptions};
     use super::*;
     use crate::history::Choice;
 
@@ -395,9 +395,9 @@ mod tests {
             fs::write(path("log"), record(3)).expect("written");
             let history = History::open(&path("log"), Choice::Rotating, Some(files)).expect("a set");
             let before = Report::new(crate::TOOL, history.backend, Vec::new(), false);
-            let mut outcome = Outcome::begin(&Options::new(Mode::Repair), before);
-            let effort = Effort { threads: 1, max_findings: 0, progress: &|_| {} };
-            let doing = Doing { history: &history, keeping: &Keeping::Rejects, at_rest: false, effort };
+            let mut outcome = Recovered::begin(&RecoverOptions::new(Mode::Repair), before);
+            let scanning = ScanOptions { threads: 1, max_findings: 0, progress: &|_| {} };
+            let doing = Doing { history: &history, keeping: &Keeping::Rejects, at_rest: false, scanning };
             settle(&doing, &mut outcome).expect("settled");
             let read = |name: &str| fs::read_to_string(path(name)).ok();
             let (temporary, member) = (read("log.1.compact.tmp"), read("log.2"));

@@ -18,7 +18,7 @@ use super::rejects::Rejects;
 use crate::disk::fault::Fault;
 use crate::disk::{File, sparse};
 use crate::error::{Error, Result};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::records;
 
 /// Bytes that came too late for the file that they were appended to.
@@ -207,10 +207,10 @@ pub(super) fn has_any(
     member: (&File, &Path),
     at: u64,
 ) -> Result<bool> {
-    let effort = Effort { threads: 1, max_findings: 0, progress: &|_| {} };
+    let scanning = ScanOptions { threads: 1, max_findings: 0, progress: &|_| {} };
     let (file, path) = member;
     let mut wanted = HashSet::new();
-    _ = records::each(late.file, &hidden.path(), late.size, effort, |found| {
+    _ = records::each(late.file, &hidden.path(), late.size, scanning, |found| {
         if found.record.span.offset >= late.from + there && wanted.len() < MOST {
             wanted.insert(meaning(&found.bytes()?));
         }
@@ -220,7 +220,7 @@ pub(super) fn has_any(
         return Ok(false);
     }
     let size = file.size().map_err(|error| Error::cannot_read(path, at, &error))?;
-    let (_, flow) = records::each(file, path, size, effort, |found| {
+    let (_, flow) = records::each(file, path, size, scanning, |found| {
         let is_one = found.record.span.offset >= at && wanted.contains(&meaning(&found.bytes()?));
         Ok(if is_one { Flow::Break(()) } else { Flow::Continue(()) })
     })?;

@@ -2,12 +2,12 @@
 //!
 //! The old one is kept like everything that recovery removes.
 
-use papyra_core::redis::{self, FileRole, Manifest, server_name};
+use papyra_core::redis::{self, AofManifest, FileRole, server_name};
 
 use super::journal::unfinished;
 use super::member::{self, NewFile};
 use super::rejects::Rejects;
-use super::{Keeping, Outcome, Rejected};
+use super::{Keeping, Recovered, Rejected};
 use crate::disk::{self, Folder, sparse};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::AofSet;
@@ -20,7 +20,7 @@ pub(super) struct Renewed {
 }
 
 /// A broken manifest that its files cannot replace.
-pub(super) fn undecided(set: &AofSet, broken: &redis::Finding, why: &str) -> Error {
+pub(super) fn undecided(set: &AofSet, broken: &redis::BackupFinding, why: &str) -> Error {
     let manifest = set.path(set.manifest.as_deref().unwrap_or_default());
     let text = format!(
         "cannot follow {}: {} (byte {}). The files' own names do not tell their order for certain: {why}. Put the manifest back \
@@ -44,8 +44,8 @@ pub(super) fn renewed(set: &AofSet, missing: &[String], following: &[String]) ->
         (Some(_), Ok(manifest)) => manifest.to_text().into_bytes(),
         _ => disk::read(&set.path(name))?,
     };
-    let text = Manifest::without(&text, &gone);
-    let manifest = Manifest::parse(&text).map_err(|finding| {
+    let text = AofManifest::without(&text, &gone);
+    let manifest = AofManifest::parse(&text).map_err(|finding| {
         let text =
             format!("nothing would be left of {}: {}; nothing was changed", show(&set.path(name)), finding.detail);
         Error::new(Code::Usage, text)
@@ -68,7 +68,7 @@ pub(super) fn put(
     renewed: &Renewed,
     keeping: &Keeping,
     at_rest: bool,
-    outcome: &mut Outcome,
+    outcome: &mut Recovered,
 ) -> Result<()> {
     let Some(name) = &set.manifest else { return Ok(()) };
     let temporary = unfinished(name);
@@ -111,7 +111,7 @@ pub(super) fn no_longer_named(folder: &Folder, set: &AofSet, truncated: bool) ->
     let Some(name) = set.manifest.as_ref().filter(|_| truncated) else { return Ok(Vec::new()) };
     let path = folder.join(name);
     let text = disk::read(&path)?;
-    let Ok(manifest) = Manifest::parse(&text) else { return Ok(Vec::new()) };
+    let Ok(manifest) = AofManifest::parse(&text) else { return Ok(Vec::new()) };
     let stem = name.strip_suffix(".manifest").unwrap_or_default();
     let incremental = manifest.files.iter().filter(|file| file.role == FileRole::Incremental);
     let newest = incremental.map(|file| file.seq).max().unwrap_or(0);

@@ -18,7 +18,7 @@ use super::swap::{PATIENCE, Swap};
 use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Lease, Leased};
 use crate::error::{Code, Error, Result, show};
-use crate::reading::{self, Effort, scan_settled};
+use crate::reading::{self, ScanOptions, scan_settled};
 
 /// What is to be done to a file besides leaving out what is damaged.
 pub(crate) struct Job<'a> {
@@ -47,7 +47,12 @@ const KNOCKS: usize = 3;
 /// Repairs the file `log` in `folder`, and does what `job` says besides.
 ///
 /// `None` when there is nothing to do. Any error leaves the log as its writers left it, or with less damage.
-pub(crate) fn repair(folder: &Folder, log: &str, mut job: Job<'_>, effort: Effort<'_>) -> Result<Option<Repaired>> {
+pub(crate) fn repair(
+    folder: &Folder,
+    log: &str,
+    mut job: Job<'_>,
+    scanning: ScanOptions<'_>,
+) -> Result<Option<Repaired>> {
     let is_plain = job.filter.is_none() && job.prefix.is_none();
     let is_mounted = folder.has_mounted(&folder.read(log)?);
     if is_mounted && !is_plain {
@@ -55,7 +60,7 @@ pub(crate) fn repair(folder: &Folder, log: &str, mut job: Job<'_>, effort: Effor
     }
     let mut last = None;
     for _ in 0..if is_mounted { 0 } else { KNOCKS } {
-        match rewrite(folder, log, &mut job, false, effort) {
+        match rewrite(folder, log, &mut job, false, scanning) {
             Err(error) if error.code == Code::TryAgain && is_plain => last = Some(error),
             Ok(Some(Rewrite::OnlyTail)) => break,
             Ok(Some(Rewrite::Done(repaired))) => return Ok(Some(*repaired)),
@@ -63,7 +68,7 @@ pub(crate) fn repair(folder: &Folder, log: &str, mut job: Job<'_>, effort: Effor
             Err(error) => return Err(error),
         }
     }
-    let error = match in_place::repair(folder, log, job.keeping, job.at_rest, effort) {
+    let error = match in_place::repair(folder, log, job.keeping, job.at_rest, scanning) {
         Ok(InPlace::Done(repaired)) => return Ok(Some(*repaired)),
         Ok(InPlace::Clean) => return Ok(None),
         Ok(InPlace::Impossible) if is_mounted => return Err(mount_point(folder, log)),
@@ -72,7 +77,7 @@ pub(crate) fn repair(folder: &Folder, log: &str, mut job: Job<'_>, effort: Effor
         Err(error) => return Err(error),
     };
     // Somebody who only reads may keep it open, or bytes have to move: then it can be swapped.
-    match rewrite(folder, log, &mut job, true, effort) {
+    match rewrite(folder, log, &mut job, true, scanning) {
         Ok(Some(Rewrite::Done(repaired))) => Ok(Some(*repaired)),
         Ok(None) => Ok(None),
         Ok(Some(Rewrite::OnlyTail)) => Err(error),
@@ -93,13 +98,13 @@ fn rewrite(
     log: &str,
     job: &mut Job<'_>,
     also_tail: bool,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<Option<Rewrite>> {
     let path = folder.join(log);
-    let quiet = Effort { max_findings: 0, ..effort };
+    let quiet = ScanOptions { max_findings: 0, ..scanning };
     let source = folder.read(log)?;
     let failed = |error| Error::cannot_read(&path, 0, &error);
-    let seen = scan_settled(&source, &path, Effort { max_findings: 1, ..effort })?;
+    let seen = scan_settled(&source, &path, ScanOptions { max_findings: 1, ..scanning })?;
     let stat = source.stat().map_err(failed)?;
     if job.only.as_ref().is_some_and(|only| only.file != (stat.device, stat.inode)) {
         return Err(Error::new(Code::TryAgain, format!("{} was rotated meanwhile: try again", show(&path))));
@@ -151,7 +156,7 @@ fn rewrite(
     let mut keeps = |record: &papyra_core::scan::Record<'_>| filter.as_mut().is_none_or(|keeps| keeps(record));
     let to = Target { source: &source, output: &output, path: &path, is_quiet: &is_quiet };
     let written =
-        write(&to, &before, job.prefix, &mut rejects, &mut keeps, quiet, effort.max_findings).and_then(|done| {
+        write(&to, &before, job.prefix, &mut rejects, &mut keeps, quiet, scanning.max_findings).and_then(|done| {
             if !is_quiet() {
                 return Err(changed(folder, log));
             }
@@ -297,7 +302,7 @@ fn write<'a>(
     prefix: Option<&File>,
     rejects: &'a mut Rejects,
     filter: Filter<'a>,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
     listed: usize,
 ) -> Result<(Rewritten, Plan)> {
     let failed = |error| Error::cannot_write("write a repaired copy of", to.path, error);
@@ -305,7 +310,7 @@ fn write<'a>(
     if let Some(prefix) = prefix {
         rewriter.begin_with(prefix).map_err(failed)?;
     }
-    let again = reading::scan_range(to.source, to.path, 0, before.bytes, effort, &mut rewriter)?;
+    let again = reading::scan_range(to.source, to.path, 0, before.bytes, scanning, &mut rewriter)?;
     let (done, plan) = rewriter.finish().map_err(failed)?;
     if again != *before || !(to.is_quiet)() {
         return Err(Error::new(Code::TryAgain, format!("{} changed while it was read: try again", show(to.path))));
@@ -314,9 +319,9 @@ fn write<'a>(
 }
 
 /// Scans the new file: it must be clean and hold what was kept, no more and no less.
-fn verify(output: &File, path: &std::path::Path, done: &Rewritten, effort: Effort<'_>) -> Result<()> {
+fn verify(output: &File, path: &std::path::Path, done: &Rewritten, scanning: ScanOptions<'_>) -> Result<()> {
     let size = output.size().map_err(|error| Error::cannot_read(path, 0, &error))?;
-    let after = reading::scan_file(output, path, size, effort)?;
+    let after = reading::scan_file(output, path, size, scanning)?;
     let expected = done.records.total() + done.prefix_lines;
     if after.anomalies == 0 && after.bytes == done.size && after.records.total() == expected {
         return Ok(());

@@ -36,23 +36,23 @@ use crate::TOOL;
 use crate::disk::{Folder, Lock};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
-use crate::reading::{self, Effort};
+use crate::reading::{self, ScanOptions};
 use repair::Doing;
 
 pub(crate) use emptied::{Emptied, restore_unless_empty};
 pub(crate) use journal::{Mark, emptied};
 pub(crate) use keeping::Keeping;
 pub(crate) use member::{Job, Only, repair};
-pub use outcome::{FilePlan, Mode, Options, Outcome, Rejected, Removal};
+pub use outcome::{FilePlan, Mode, RecoverOptions, Recovered, Rejected, Removal};
 pub(crate) use refusals::unsettled;
 
 /// Recovers a history.
-pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Result<Outcome> {
+pub fn recover(history: &History, options: &RecoverOptions, scanning: ScanOptions<'_>) -> Result<Recovered> {
     let keeping = options.keeping()?;
-    let report = |history: &History| Ok(Report::new(TOOL, history.backend, history.scan(effort)?, false));
+    let report = |history: &History| Ok(Report::new(TOOL, history.backend, history.scan(scanning)?, false));
     let writes = !options.dry_run && options.mode != Mode::Ignore;
     let _locks = if writes { lock(history)? } else { Vec::new() };
-    let mut outcome = Outcome::begin(options, report(history)?);
+    let mut outcome = Recovered::begin(options, report(history)?);
     if outcome.before.totals.anomalies == 0 {
         return Ok(outcome);
     }
@@ -61,14 +61,14 @@ pub fn recover(history: &History, options: &Options, effort: Effort<'_>) -> Resu
     }
     let history = &history.anew();
     if !writes {
-        outcome.plan = plans(history, &outcome.before.files, effort)?;
+        outcome.plan = plans(history, &outcome.before.files, scanning)?;
         if options.close_gap && options.dry_run {
             gap::close(history, true, &mut outcome)?;
         }
         return Ok(outcome);
     }
     settle::settle(history, &keeping, options.at_rest, &mut outcome)?;
-    let doing = Doing { history, keeping: &keeping, at_rest: options.at_rest, effort };
+    let doing = Doing { history, keeping: &keeping, at_rest: options.at_rest, scanning };
     interrupted::settle(&doing, &mut outcome)?;
     for member in history.set()?.members {
         doing.mend(&member.name, None, &mut outcome)?;
@@ -123,11 +123,11 @@ pub(crate) fn no_log(history: &History) -> Error {
 }
 
 /// What compaction does first: finishes what was interrupted. Returns what the operator should know.
-pub(crate) fn finish_interrupted(history: &History, at_rest: bool, effort: Effort<'_>) -> Result<Vec<String>> {
-    let options = Options { at_rest, ..Options::new(Mode::Repair) };
-    let mut outcome = Outcome::begin(&options, Report::new(TOOL, history.backend, Vec::new(), false));
+pub(crate) fn finish_interrupted(history: &History, at_rest: bool, scanning: ScanOptions<'_>) -> Result<Vec<String>> {
+    let options = RecoverOptions { at_rest, ..RecoverOptions::new(Mode::Repair) };
+    let mut outcome = Recovered::begin(&options, Report::new(TOOL, history.backend, Vec::new(), false));
     settle::settle(history, &Keeping::Rejects, at_rest, &mut outcome)?;
-    let doing = Doing { history, keeping: &Keeping::Rejects, at_rest, effort };
+    let doing = Doing { history, keeping: &Keeping::Rejects, at_rest, scanning };
     interrupted::settle(&doing, &mut outcome)?;
     let aside = outcome.quarantined_files.iter().map(|path| format!("a leftover was moved to {}", show(path)));
     Ok(aside.chain(outcome.warnings).collect())
@@ -148,14 +148,14 @@ pub(crate) fn lock(history: &History) -> Result<Vec<Lock>> {
     Ok(locks)
 }
 
-fn plans(history: &History, files: &[FileReport], effort: Effort<'_>) -> Result<Vec<FilePlan>> {
+fn plans(history: &History, files: &[FileReport], scanning: ScanOptions<'_>) -> Result<Vec<FilePlan>> {
     let damaged =
         files.iter().filter(|file| matches!(file.role, Role::Active | Role::Rotated) && file.anomaly_count > 0);
     damaged
         .map(|file| {
-            let mut plan = Plan::with_limit(effort.max_findings);
+            let mut plan = Plan::with_limit(scanning.max_findings);
             let source = history.read(&file.path)?;
-            reading::scan_range(&source, &history.folder.join(&file.path), 0, file.bytes, effort, &mut plan)?;
+            reading::scan_range(&source, &history.folder.join(&file.path), 0, file.bytes, scanning, &mut plan)?;
             Ok(FilePlan { path: file.path.clone(), plan })
         })
         .collect()

@@ -24,7 +24,7 @@ pub enum Mode {
 
 /// How to recover.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RecoverOptions {
     /// What becomes of the damaged parts.
     pub mode: Mode,
     /// The quarantine folder; required by [`Mode::Quarantine`].
@@ -43,7 +43,7 @@ pub struct Options {
 
 /// What was done: schema `papyra.recover/1`.
 #[derive(schemars::JsonSchema, Debug, Serialize)]
-pub struct Outcome {
+pub struct Recovered {
     /// `papyra.recover/1`.
     pub schema: &'static str,
     /// Who did it: name and version.
@@ -120,7 +120,7 @@ pub struct Rejected {
     pub ranges: u64,
 }
 
-impl Outcome {
+impl Recovered {
     /// Whether something is left that recovery could not, or was not to, mend.
     pub fn remains(&self) -> bool {
         let is_left = self.after.totals.anomalies > 0 || self.rejected_records > 0;
@@ -128,7 +128,7 @@ impl Outcome {
     }
 
     /// The outcome over all logs of a folder, which have names of their own; `None` without any.
-    pub fn of_all(outcomes: impl IntoIterator<Item = Outcome>) -> Option<Outcome> {
+    pub fn of_all(outcomes: impl IntoIterator<Item = Recovered>) -> Option<Recovered> {
         outcomes.into_iter().reduce(|mut all, next| {
             all.before = both(all.before, next.before);
             all.plan.extend(next.plan);
@@ -143,8 +143,8 @@ impl Outcome {
         })
     }
 
-    pub(crate) fn begin(options: &Options, before: Report) -> Outcome {
-        Outcome {
+    pub(crate) fn begin(options: &RecoverOptions, before: Report) -> Recovered {
+        Recovered {
             schema: "papyra.recover/1",
             tool: TOOL,
             mode: options.mode,
@@ -162,10 +162,10 @@ impl Outcome {
     }
 }
 
-impl Options {
+impl RecoverOptions {
     /// This mode, and nothing that has to be asked for.
-    pub fn new(mode: Mode) -> Options {
-        Options {
+    pub fn new(mode: Mode) -> RecoverOptions {
+        RecoverOptions {
             mode,
             quarantine_dir: None,
             discard_rejects: false,

@@ -10,13 +10,13 @@ use papyra_core::plan::Plan;
 use papyra_core::report::{Backend, Report};
 use papyra_core::rotation::Choice;
 
-use super::{FilePlan, Options, Outcome, recover};
+use super::{FilePlan, RecoverOptions, Recovered, recover};
 use crate::TOOL;
 use crate::archive::{self, Format};
 use crate::disk::{self, Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
-use crate::reading::{self, Effort};
+use crate::reading::{self, ScanOptions};
 
 /// Bytes that are unpacked at a time.
 const BUFFER: usize = 1 << 18;
@@ -25,7 +25,13 @@ const BUFFER: usize = 1 << 18;
 ///
 /// # Errors
 /// There is something at `to` already, it cannot be written, or the compressed file cannot be read. Nothing is left behind then.
-pub fn recover_to(path: &Path, format: Format, to: &Path, options: &Options, effort: Effort<'_>) -> Result<Outcome> {
+pub fn recover_to(
+    path: &Path,
+    format: Format,
+    to: &Path,
+    options: &RecoverOptions,
+    scanning: ScanOptions<'_>,
+) -> Result<Recovered> {
     let name = file_name(to)?;
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = Folder::open(parent).map_err(|error| error.and("create the folder first, or choose another one"))?;
@@ -35,10 +41,10 @@ pub fn recover_to(path: &Path, format: Format, to: &Path, options: &Options, eff
     }
     let source = disk::open(path).map_err(|error| Error::cannot_open(path, error))?;
     if options.dry_run {
-        return plan(path, format, source, &name, options, effort);
+        return plan(path, format, source, &name, options, scanning);
     }
     let hidden = format!(".{name}.papyra-unpacked-{}", std::process::id());
-    let unpacked = unpack(path, format, source, &folder, &hidden, effort).and_then(|broken| {
+    let unpacked = unpack(path, format, source, &folder, &hidden, scanning).and_then(|broken| {
         if folder.put(&hidden, &folder, &name)? {
             folder.sync()?;
             return Ok(broken);
@@ -50,7 +56,7 @@ pub fn recover_to(path: &Path, format: Format, to: &Path, options: &Options, eff
     }
     let broken = unpacked?;
     let history = History::open(to, Choice::Json, None)?;
-    let mut outcome = recover(&history, options, effort)?;
+    let mut outcome = recover(&history, options, scanning)?;
     if let Some((bytes, why)) = broken {
         // What followed is lost, whatever was recovered.
         for report in [&mut outcome.before, &mut outcome.after] {
@@ -69,18 +75,18 @@ fn plan(
     format: Format,
     source: impl Read,
     name: &str,
-    options: &Options,
-    effort: Effort<'_>,
-) -> Result<Outcome> {
-    let mut plan = Plan::with_limit(effort.max_findings);
-    let (summary, ended) = reading::scan_stream(archive::unpack(format, source), effort, &mut plan);
+    options: &RecoverOptions,
+    scanning: ScanOptions<'_>,
+) -> Result<Recovered> {
+    let mut plan = Plan::with_limit(scanning.max_findings);
+    let (summary, ended) = reading::scan_stream(archive::unpack(format, source), scanning, &mut plan);
     if let Err(error) = &ended
         && broken(error).is_none()
     {
         return Err(Error::cannot_read(path, summary.bytes, error));
     }
     let report = archive::report(name, format, summary, ended);
-    let mut outcome = Outcome::begin(options, Report::new(TOOL, Backend::Json, vec![report], false));
+    let mut outcome = Recovered::begin(options, Report::new(TOOL, Backend::Json, vec![report], false));
     outcome.plan.push(FilePlan { path: name.to_owned(), plan });
     Ok(outcome)
 }
@@ -92,7 +98,7 @@ fn unpack(
     source: impl Read,
     folder: &Folder,
     name: &str,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<Option<(u64, Broken)>> {
     let file = folder.create_new(name)?;
     let failed = |error: io::Error| Error::cannot_write("write", &folder.join(name), error);
@@ -103,7 +109,7 @@ fn unpack(
         match input.read(&mut buffer) {
             Ok(0) => break None,
             Ok(read) => {
-                (effort.progress)(read as u64);
+                (scanning.progress)(read as u64);
                 output.write_all(&buffer[..read]).map_err(failed)?;
                 bytes += read as u64;
             }

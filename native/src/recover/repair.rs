@@ -2,11 +2,11 @@
 
 use super::keeping::Keeping;
 use super::member::{Job, repair};
-use super::outcome::{FilePlan, Outcome, Rejected};
+use super::outcome::{FilePlan, Recovered, Rejected};
 use crate::disk::File;
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// How often a file that changes meanwhile is tried again.
 const TRIES: usize = 5;
@@ -17,13 +17,13 @@ pub(super) struct Doing<'a> {
     pub(super) history: &'a History,
     pub(super) keeping: &'a Keeping,
     pub(super) at_rest: bool,
-    pub(super) effort: Effort<'a>,
+    pub(super) scanning: ScanOptions<'a>,
 }
 
 impl Doing<'_> {
     /// Repairs one member where it really is, and adds what was done to the outcome. Lines of `prefix` come before its own.
-    pub(super) fn mend(&self, name: &str, prefix: Option<&File>, outcome: &mut Outcome) -> Result<()> {
-        let Doing { history, keeping, at_rest, effort } = *self;
+    pub(super) fn mend(&self, name: &str, prefix: Option<&File>, outcome: &mut Recovered) -> Result<()> {
+        let Doing { history, keeping, at_rest, scanning } = *self;
         let place = history.place(name)?;
         let (folder, log) = place.as_ref().map_or((&history.folder, name), |(folder, log)| (folder, log));
         let mut tries = 1;
@@ -32,7 +32,7 @@ impl Doing<'_> {
         // Lines that a swap has put there must not come before themselves.
         let may_try_again = || Ok::<_, Error>(prefix.is_none() || inode()? == first);
         let repaired = loop {
-            match repair(folder, log, Job { keeping, prefix, filter: None, only: None, at_rest }, effort) {
+            match repair(folder, log, Job { keeping, prefix, filter: None, only: None, at_rest }, scanning) {
                 // Between the two steps of a rotation there is no file of this name.
                 Err(error)
                     if matches!(error.code, Code::TryAgain | Code::NoInput) && tries < TRIES && may_try_again()? =>

@@ -11,7 +11,7 @@ use super::exchange::change_places;
 use super::journal::{Hidden, Journal, Mark, emptied, unfinished};
 use super::keeping::{Keeping, aside};
 use super::late_bytes::{Late, insert};
-use super::outcome::Outcome;
+use super::outcome::Recovered;
 use super::quarantine;
 use super::refusals::{changed, held_open};
 use super::swap::is_left;
@@ -41,7 +41,7 @@ enum Which {
 }
 
 /// Finishes what earlier runs were killed over.
-pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcome: &mut Outcome) -> Result<()> {
+pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcome: &mut Recovered) -> Result<()> {
     for Leftover { folder, log, hidden } in leftovers(history)? {
         // What was being written for another of them has been written again, and is in its place.
         if folder.stat(&hidden)?.is_none() {
@@ -77,7 +77,7 @@ pub(super) fn settle(history: &History, keeping: &Keeping, at_rest: bool, outcom
 }
 
 /// `true`: whatever the hidden file holds is elsewhere now, and it may go aside.
-fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Outcome) -> Result<bool> {
+fn one(history: &History, hidden: &mut Hidden<'_>, outcome: &mut Recovered) -> Result<bool> {
     // Files get their places back first; what is hidden then is another one.
     for _ in 0..PLACES {
         let name = hidden.journal.name();
@@ -137,7 +137,7 @@ fn put_late_bytes(
     hidden: &mut Hidden<'_>,
     (file, size): (&File, u64),
     which: Which,
-    outcome: &mut Outcome,
+    outcome: &mut Recovered,
 ) -> Result<bool> {
     let journal = hidden.journal.clone();
     let is_sure = !matches!(which, Which::Old(None));
@@ -202,7 +202,7 @@ fn link(history: &History, hidden: &Hidden<'_>) -> Result<Option<Other>> {
 }
 
 /// `false`, and the operator is told.
-fn unsettled(hidden: &Hidden<'_>, outcome: &mut Outcome) -> bool {
+fn unsettled(hidden: &Hidden<'_>, outcome: &mut Recovered) -> bool {
     outcome.warnings.push(unclear(hidden.folder, &hidden.journal.name(), hidden.log));
     false
 }
@@ -320,11 +320,11 @@ mod tests {
     use papyra_core::report::Report;
 
     use super::super::journal::{State, id};
-    use super::super::outcome::{Mode, Options};
+    use super::super::outcome::{Mode, RecoverOptions};
     use super::*;
     use crate::error::Code;
     use crate::history::Choice;
-    use crate::reading::Effort;
+    use crate::reading::ScanOptions;
 
     const OLDER: &str = "{\"kind\": \"event\", \"timestamp\": 1.0}";
     const YOUNGER: &str = "{\"kind\": \"event\", \"timestamp\": 2.0}\n";
@@ -350,7 +350,7 @@ mod tests {
             fs::write(path(&journal.name()), younger).expect("written");
             let history = History::open(&path("log"), Choice::Rotating, None).expect("a set");
             let before = Report::new(crate::TOOL, history.backend, Vec::new(), false);
-            let mut outcome = Outcome::begin(&Options::new(Mode::Repair), before);
+            let mut outcome = Recovered::begin(&RecoverOptions::new(Mode::Repair), before);
             settle(&history, &Keeping::Rejects, false, &mut outcome).expect("settled");
             assert_eq!(outcome.warnings, Vec::<String>::new());
             let read = |name: &str| fs::read_to_string(path(name)).expect("there");
@@ -369,10 +369,10 @@ mod tests {
             )
         };
         let damaged = format!("{}\0{}", record(1), record(2));
-        let (log, effort) = ("log", Effort { threads: 1, max_findings: 0, progress: &|_| {} });
+        let (log, scanning) = ("log", ScanOptions { threads: 1, max_findings: 0, progress: &|_| {} });
         let recover = || {
             let history = History::open(&path(log), Choice::Json, None).expect("a log");
-            super::super::recover(&history, &Options::new(Mode::Repair), effort)
+            super::super::recover(&history, &RecoverOptions::new(Mode::Repair), scanning)
         };
         let mark = |name: &str| {
             let file = Folder::open(place.path()).and_then(|folder| folder.read(name)).expect("there");

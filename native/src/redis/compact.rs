@@ -12,7 +12,7 @@ use super::reply::{self, count, items};
 use super::{Naming, PapyraKey, Store, StreamId};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// ARGV: the first ID that stays, the last that goes, `~` or `=`, 1 to cut whatever waits. Returns the number of
 /// entries cut, or the group and the entry that it waits for.
@@ -79,7 +79,7 @@ pub struct TrimmedStream {
 }
 
 /// Trims the store's streams.
-pub fn compact(store: &Store, trim: Trim, effort: Effort<'_>) -> Result<Trimmed> {
+pub fn compact(store: &Store, trim: Trim, scanning: ScanOptions<'_>) -> Result<Trimmed> {
     let mut trimmed = Trimmed {
         schema: "papyra.compact/1",
         tool: TOOL,
@@ -97,7 +97,7 @@ pub fn compact(store: &Store, trim: Trim, effort: Effort<'_>) -> Result<Trimmed>
     for (cut, key) in cuts {
         let length_before = store.length_of(&key)?;
         let named = match cut {
-            Some(cut) => entries_below(store, &key, cut, effort)?,
+            Some(cut) => entries_below(store, &key, cut, scanning)?,
             None => 0,
         };
         let mut stream = TrimmedStream { key, before: length_before, after: length_before, named };
@@ -189,14 +189,14 @@ fn warn_of_unread(store: &Store, key: &str, cut: StreamId, warnings: &mut Vec<St
 }
 
 /// How many entries lie below an ID; they are read, a page at a time.
-fn entries_below(store: &Store, key: &str, cut: StreamId, effort: Effort<'_>) -> Result<u64> {
+fn entries_below(store: &Store, key: &str, cut: StreamId, scanning: ScanOptions<'_>) -> Result<u64> {
     let mut pages = Pages::all(store, key)?;
     let mut entries = 0;
     loop {
         let page = pages.next()?;
         let below = page.iter().filter(|entry| entry.id < cut);
         let below = below.count() as u64;
-        (effort.progress)(below);
+        (scanning.progress)(below);
         entries += below;
         if page.is_empty() || page.last().is_some_and(|entry| entry.id >= cut) {
             return Ok(entries);

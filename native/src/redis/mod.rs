@@ -69,7 +69,7 @@ pub enum Systems {
 
 /// How to find a system's streams.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ServerSettings {
     /// The server.
     pub location: Location,
     /// Files for TLS.
@@ -90,7 +90,7 @@ pub struct Settings {
     pub role: Role,
 }
 
-impl Settings {
+impl ServerSettings {
     /// The database number.
     pub fn db(&self) -> u64 {
         u64::try_from(self.location.info.redis_settings().db()).unwrap_or(0)
@@ -109,7 +109,7 @@ impl Settings {
 /// A server, and the systems on it that are to be read.
 pub struct Store {
     /// What it was opened with.
-    pub settings: Settings,
+    pub settings: ServerSettings,
     /// The systems' names, in order.
     pub systems: Vec<String>,
     link: RefCell<Link>,
@@ -117,7 +117,7 @@ pub struct Store {
 
 impl Store {
     /// Connects, and finds the systems.
-    pub fn open(mut settings: Settings) -> Result<Store> {
+    pub fn open(mut settings: ServerSettings) -> Result<Store> {
         settings.location = settings.location.needing(settings.role, &settings.prefix);
         let link = Link::open(settings.location.clone(), &settings.tls, settings.timeout)?;
         let mut store = Store { settings, systems: Vec::new(), link: RefCell::new(link) };

@@ -18,11 +18,11 @@ use super::page::Pages;
 use super::rejects::Rejects;
 use super::reply::{self, Entry};
 use super::scan::scan;
-use super::{Naming, PapyraKey, Settings, Store, keys};
+use super::{Naming, PapyraKey, ServerSettings, Store, keys};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
-use crate::reading::Effort;
-use crate::recover::{Mode, Options, Outcome, Rejected, Removal};
+use crate::reading::ScanOptions;
+use crate::recover::{Mode, RecoverOptions, Recovered, Rejected, Removal};
 
 /// Entries moved by one script; a server does nothing else while it runs.
 const BATCH: usize = 100;
@@ -66,9 +66,14 @@ return moved
 ";
 
 /// Recovers the store's streams. Repair keeps what it removes in `rejects_dir`, or in the working folder.
-pub fn recover(store: &Store, options: &Options, rejects_dir: Option<&Path>, effort: Effort<'_>) -> Result<Outcome> {
-    let report = || Ok::<_, Error>(Report::new(TOOL, Backend::Redis, scan(store, effort)?, false));
-    let mut outcome = Outcome::begin(options, report()?);
+pub fn recover(
+    store: &Store,
+    options: &RecoverOptions,
+    rejects_dir: Option<&Path>,
+    scanning: ScanOptions<'_>,
+) -> Result<Recovered> {
+    let report = || Ok::<_, Error>(Report::new(TOOL, Backend::Redis, scan(store, scanning)?, false));
+    let mut outcome = Recovered::begin(options, report()?);
     if outcome.before.totals.anomalies == 0 {
         return Ok(outcome);
     }
@@ -92,7 +97,7 @@ pub fn recover(store: &Store, options: &Options, rejects_dir: Option<&Path>, eff
             _ if options.discard_rejects => Keeping::Nothing,
             _ => Keeping::Rejects(rejects_dir.unwrap_or(Path::new("."))),
         };
-        mend(store, &stream, keeping, effort, &mut outcome)?;
+        mend(store, &stream, keeping, scanning, &mut outcome)?;
     }
     outcome.after = report()?;
     let waiting = |report: &Report| report.totals.notes.get(&Note::PendingWithoutEntry).copied().unwrap_or(0);
@@ -128,8 +133,8 @@ fn mend(
     store: &Store,
     stream: &PapyraKey,
     keeping: Keeping<'_>,
-    effort: Effort<'_>,
-    outcome: &mut Outcome,
+    scanning: ScanOptions<'_>,
+    outcome: &mut Recovered,
 ) -> Result<()> {
     let key = stream.key();
     let quarantine = stream.quarantine(store.settings.quarantine_prefix.as_deref());
@@ -145,7 +150,7 @@ fn mend(
     loop {
         let entries = pages.next()?;
         let at_end = entries.is_empty();
-        (effort.progress)(entries.len() as u64);
+        (scanning.progress)(entries.len() as u64);
         if let Mover::Apart(Some(apart)) = &mut mover {
             apart.hold(store)?;
         }
@@ -265,7 +270,7 @@ impl Store {
 }
 
 /// The command that would mend what a scan found.
-pub fn command(settings: &Settings) -> String {
+pub fn command(settings: &ServerSettings) -> String {
     let quoted = |text: &str| format!("'{}'", escape(text.as_bytes()).replace('\'', r"'\''"));
     let systems = match &settings.systems {
         super::Systems::All => " --all-systems".into(),

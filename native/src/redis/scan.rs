@@ -11,17 +11,17 @@ use super::page::{Pages, range, start_of_sample};
 use super::reply::Entry;
 use super::{Naming, PapyraKey, Store, StreamId};
 use crate::error::Result;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// Pending entries looked up in one go.
 const LOOKUPS: usize = 500;
 
 /// Scans the store's streams. Progress is told in entries.
-pub fn scan(store: &Store, effort: Effort<'_>) -> Result<Vec<FileReport>> {
+pub fn scan(store: &Store, scanning: ScanOptions<'_>) -> Result<Vec<FileReport>> {
     let (present, absent) = store.present()?;
     let mut files = Vec::new();
     for stream in present {
-        files.push(scan_stream(store, &stream, effort)?);
+        files.push(scan_stream(store, &stream, scanning)?);
     }
     for stream in absent {
         files.push(FileReport::new(stream.key(), Role::Missing, 0, Summary::default()));
@@ -29,9 +29,9 @@ pub fn scan(store: &Store, effort: Effort<'_>) -> Result<Vec<FileReport>> {
     Ok(files)
 }
 
-fn scan_stream(store: &Store, stream: &PapyraKey, effort: Effort<'_>) -> Result<FileReport> {
+fn scan_stream(store: &Store, stream: &PapyraKey, scanning: ScanOptions<'_>) -> Result<FileReport> {
     let key = stream.key();
-    let mut scanner = EntryScanner::new(&key, Some(record_kind(stream.kind)), effort.max_findings);
+    let mut scanner = EntryScanner::new(&key, Some(record_kind(stream.kind)), scanning.max_findings);
     let mut pages = Pages::all(store, &key)?;
     if let Some(sample) = store.settings.sample {
         pages = pages.from(start_of_sample(store, &key, sample)?);
@@ -45,7 +45,7 @@ fn scan_stream(store: &Store, stream: &PapyraKey, effort: Effort<'_>) -> Result<
             // The reason is in the scanner's findings.
             _ = scanner.entry(&entry.as_read());
         }
-        (effort.progress)(entries.len() as u64);
+        (scanning.progress)(entries.len() as u64);
     }
     look_at_groups(store, &key, &mut scanner)?;
     Ok(scanner.finish())

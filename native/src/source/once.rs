@@ -11,7 +11,7 @@ use crate::archive::{self, Format};
 use crate::disk::{self, name_of};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::packed::{self, Holds};
-use crate::reading::{self, Effort};
+use crate::reading::{self, ScanOptions};
 
 /// What is compressed, or comes in a pipe, before its first byte is read.
 pub(super) struct Once<'a> {
@@ -56,13 +56,13 @@ impl<'a> Once<'a> {
     }
 
     /// Scans it.
-    pub(super) fn scan(self, scope: &dyn Fn() -> Result<Scope>, effort: Effort<'_>) -> Result<FileReport> {
+    pub(super) fn scan(self, scope: &dyn Fn() -> Result<Scope>, scanning: ScanOptions<'_>) -> Result<FileReport> {
         let (path, name, format) = (self.path, self.name.clone(), self.format);
         let input = match self.holds()? {
-            Holds::Dump(input) => return packed::scan(path, &name, input, &scope()?, effort),
+            Holds::Dump(input) => return packed::scan(path, &name, input, &scope()?, scanning),
             Holds::Other(input) => input,
         };
-        let (summary, ended) = reading::scan_stream(input, effort, &mut ());
+        let (summary, ended) = reading::scan_stream(input, scanning, &mut ());
         if let Some(format) = format {
             return Ok(archive::report(name, format, summary, ended));
         }

@@ -18,7 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::history::History;
 use crate::offline::entries::{self, Streams};
 use crate::offline::packed::{self, Holds};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::records::{self, Found};
 use crate::redis;
 
@@ -31,16 +31,21 @@ impl Source {
     ///
     /// # Errors
     /// It cannot be read, or a line of what is compressed or comes in a pipe is longer than 64 MiB.
-    pub fn each_record(&self, scope: impl Fn() -> Result<Scope>, effort: Effort<'_>, each: Each<'_>) -> Result<u64> {
-        let mut walk = Walk { scope: &scope, effort, each, stopped: false, passed_over: 0 };
+    pub fn each_record(
+        &self,
+        scope: impl Fn() -> Result<Scope>,
+        scanning: ScanOptions<'_>,
+        each: Each<'_>,
+    ) -> Result<u64> {
+        let mut walk = Walk { scope: &scope, scanning, each, stopped: false, passed_over: 0 };
         match self {
             Source::History(history) => walk.history(history)?,
             Source::Folder(logs) => walk.folder(logs)?,
             Source::Packed(path, format) => walk.once(path, Once::packed(path, *format)?)?,
             Source::Pipe(path) => walk.once(path, Once::pipe(path)?)?,
             Source::Redis(_, backup) => {
-                let (scope, effort) = ((walk.scope)()?, walk.effort);
-                walk.streams(|to| entries::each(backup, &scope, effort, to))?;
+                let (scope, scanning) = ((walk.scope)()?, walk.scanning);
+                walk.streams(|to| entries::each(backup, &scope, scanning, to))?;
             }
             Source::Server(store) => {
                 let bad = redis::scan::each_record(store, |facts, bytes| {
@@ -55,15 +60,15 @@ impl Source {
 
     /// Goes through Papyra's streams of a Redis backup, be it compressed or in a pipe. Returns how many things are wrong;
     /// `None` where there is no Redis backup.
-    pub fn each_stream(&self, scope: &Scope, effort: Effort<'_>, to: &mut impl Streams) -> Result<Option<u64>> {
+    pub fn each_stream(&self, scope: &Scope, scanning: ScanOptions<'_>, to: &mut impl Streams) -> Result<Option<u64>> {
         let (path, once) = match self {
-            Source::Redis(_, backup) => return entries::each(backup, scope, effort, to).map(Some),
+            Source::Redis(_, backup) => return entries::each(backup, scope, scanning, to).map(Some),
             Source::Packed(path, format) => (path, Once::packed(path, *format)?),
             Source::Pipe(path) => (path, Once::pipe(path)?),
             Source::History(_) | Source::Folder(_) | Source::Server(_) => return Ok(None),
         };
         match once.holds()? {
-            Holds::Dump(input) => packed::each(path, input, scope, effort, to).map(Some),
+            Holds::Dump(input) => packed::each(path, input, scope, scanning, to).map(Some),
             Holds::Other(_) => Ok(None),
         }
     }
@@ -71,7 +76,7 @@ impl Source {
 
 struct Walk<'a> {
     scope: &'a dyn Fn() -> Result<Scope>,
-    effort: Effort<'a>,
+    scanning: ScanOptions<'a>,
     each: Each<'a>,
     stopped: bool,
     passed_over: u64,
@@ -80,7 +85,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn history(&mut self, history: &History) -> Result<()> {
         let Walk { each, stopped, .. } = self;
-        let summaries = records::each_of(history, self.effort, |found| {
+        let summaries = records::each_of(history, self.scanning, |found| {
             let flow = each(&found)?;
             *stopped |= flow.is_break();
             Ok(flow)
@@ -113,17 +118,17 @@ impl Walk<'_> {
     fn once(&mut self, path: &Path, once: Once<'_>) -> Result<()> {
         match once.holds()? {
             Holds::Dump(input) => {
-                let (scope, effort) = ((self.scope)()?, self.effort);
-                self.streams(|to| packed::each(path, input, &scope, effort, to))
+                let (scope, scanning) = ((self.scope)()?, self.scanning);
+                self.streams(|to| packed::each(path, input, &scope, scanning, to))
             }
             Holds::Other(input) => self.lines(path, input),
         }
     }
 
     fn lines(&mut self, path: &Path, input: impl Read) -> Result<()> {
-        let Walk { each, effort, .. } = self;
+        let Walk { each, scanning, .. } = self;
         let (stopped, mut failed, mut bytes) = (Cell::new(false), None, 0);
-        let mut input = Until { input, stopped: &stopped, bytes: &mut bytes, progress: effort.progress };
+        let mut input = Until { input, stopped: &stopped, bytes: &mut bytes, progress: scanning.progress };
         let ended = records::each_in(&mut input, &mut |bytes, record| {
             if stopped.get() {
                 return;

@@ -11,7 +11,7 @@ use super::{Logs, Source};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
 use crate::offline::{self, ServerFiles};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::redis;
 
 /// What a scan found.
@@ -40,19 +40,19 @@ impl Source {
     ///
     /// # Errors
     /// It cannot be read, or the server cannot be reached.
-    pub fn scan(&self, scope: &dyn Fn() -> Result<Scope>, effort: Effort<'_>, strict: bool) -> Result<Scanned> {
+    pub fn scan(&self, scope: &dyn Fn() -> Result<Scope>, scanning: ScanOptions<'_>, strict: bool) -> Result<Scanned> {
         let mut beyond = None;
         let (backend, files) = match self {
-            Source::History(history) => (history.backend, history.scan(effort)?),
-            Source::Packed(path, format) => of_one(Once::packed(path, *format)?.scan(scope, effort)?),
-            Source::Pipe(path) => of_one(Once::pipe(path)?.scan(scope, effort)?),
-            Source::Server(store) => (Backend::Redis, redis::scan::scan(store, effort)?),
+            Source::History(history) => (history.backend, history.scan(scanning)?),
+            Source::Packed(path, format) => of_one(Once::packed(path, *format)?.scan(scope, scanning)?),
+            Source::Pipe(path) => of_one(Once::pipe(path)?.scan(scope, scanning)?),
+            Source::Server(store) => (Backend::Redis, redis::scan::scan(store, scanning)?),
             Source::Redis(_, backup) => {
-                let (files, rest) = offline::scan::scan_as_far(backup, &scope()?, effort)?;
+                let (files, rest) = offline::scan::scan_as_far(backup, &scope()?, scanning)?;
                 beyond = rest;
                 (Backend::Redis, files)
             }
-            Source::Folder(logs) => (logs.backend, of_folder(logs, scope, effort)?),
+            Source::Folder(logs) => (logs.backend, of_folder(logs, scope, scanning)?),
         };
         let loaded = if let Source::Folder(logs) = self { logs.loaded.clone() } else { None };
         let report = Report { passed_over: self.passed_over()?, loaded, ..Report::new(TOOL, backend, files, strict) };
@@ -84,10 +84,10 @@ fn of_one(file: FileReport) -> (Backend, Vec<FileReport>) {
     (if file.backup.is_some() { Backend::Redis } else { Backend::Json }, vec![file])
 }
 
-fn of_folder(logs: &Logs, scope: &dyn Fn() -> Result<Scope>, effort: Effort<'_>) -> Result<Vec<FileReport>> {
+fn of_folder(logs: &Logs, scope: &dyn Fn() -> Result<Scope>, scanning: ScanOptions<'_>) -> Result<Vec<FileReport>> {
     let mut files = Vec::new();
     for history in &logs.histories {
-        match history.scan(effort) {
+        match history.scan(scanning) {
             // One that cannot be read must not keep the others from being looked at.
             Err(error) if error.code == Code::NoInput => {
                 let (path, reason) = (history.base.clone(), error.to_string());
@@ -97,10 +97,10 @@ fn of_folder(logs: &Logs, scope: &dyn Fn() -> Result<Scope>, effort: Effort<'_>)
         }
     }
     for (path, format) in &logs.archives {
-        files.push(Once::packed(path, *format)?.scan(scope, effort)?);
+        files.push(Once::packed(path, *format)?.scan(scope, scanning)?);
     }
     for backup in &logs.backups {
-        let mut scanned = offline::scan::scan(backup, &scope()?, effort)?;
+        let mut scanned = offline::scan::scan(backup, &scope()?, scanning)?;
         // Those in a folder of their own.
         if let ServerFiles::Aof(set) = backup
             && let Ok(inner) = set.folder.strip_prefix(logs.folder.path())

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -23,7 +23,7 @@ pub enum FileRole {
 
 /// One file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ManifestFile {
+pub struct AofFile {
     /// A plain name, without a folder.
     pub name: String,
     /// Its sequence number within its role.
@@ -37,14 +37,14 @@ pub struct ManifestFile {
 
 /// A manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Manifest {
+pub struct AofManifest {
     /// In the manifest's order.
-    pub files: Vec<ManifestFile>,
+    pub files: Vec<AofFile>,
 }
 
-impl Manifest {
+impl AofManifest {
     /// The files that make up the state, in the order in which they are read: the base, then the incremental ones.
-    pub fn in_order(&self) -> impl Iterator<Item = &ManifestFile> {
+    pub fn in_order(&self) -> impl Iterator<Item = &AofFile> {
         let of = |role| self.files.iter().filter(move |file| file.role == role);
         of(FileRole::Base).chain(of(FileRole::Incremental))
     }
@@ -60,13 +60,14 @@ impl Manifest {
     ///
     /// # Errors
     /// The first line that does not follow the format, as a finding: the server would not start with it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Finding> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, BackupFinding> {
         let mut manifest = Self::default();
         let mut names = HashSet::new();
         let mut offset = 0;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let wrong =
-                |text: &str| Err(Finding::new(Reason::BrokenManifest, offset, text).of_length(line.len() as u64));
+            let wrong = |text: &str| {
+                Err(BackupFinding::new(BackupReason::BrokenManifest, offset, text).of_length(line.len() as u64))
+            };
             let Some(text) = line.strip_suffix(b"\n") else { return wrong("the last line is cut short") };
             let text = text.strip_suffix(b"\r").unwrap_or(text);
             if text.first() != Some(&b'#') {
@@ -86,12 +87,12 @@ impl Manifest {
             offset += line.len() as u64;
         }
         if manifest.files.is_empty() {
-            return Err(Finding::new(Reason::BrokenManifest, 0, "the manifest names no file"));
+            return Err(BackupFinding::new(BackupReason::BrokenManifest, 0, "the manifest names no file"));
         }
         Ok(manifest)
     }
 
-    fn refuses(&self, file: &ManifestFile) -> Option<&'static str> {
+    fn refuses(&self, file: &AofFile) -> Option<&'static str> {
         // They are in order so far: the last one is enough to look at.
         let before = self.files.iter().rfind(|other| other.role == file.role);
         match file.role {
@@ -105,7 +106,7 @@ impl Manifest {
 }
 
 /// Reads a line.
-pub(in crate::redis) fn file(line: &[u8]) -> Result<ManifestFile, &'static str> {
+pub(in crate::redis) fn file(line: &[u8]) -> Result<AofFile, &'static str> {
     let words = words(line)?;
     let (mut name, mut seq, mut role, mut more) = (None, None, None, Vec::new());
     let mut pairs = words.chunks_exact(2);
@@ -134,7 +135,7 @@ pub(in crate::redis) fn file(line: &[u8]) -> Result<ManifestFile, &'static str> 
     }
     let (Some(name), Some(seq), Some(role)) = (name, seq, role) else { return Err("file, seq or type is missing") };
     let plain = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', '\0']);
-    if plain { Ok(ManifestFile { name, seq, role, more }) } else { Err("a file name is not plain") }
+    if plain { Ok(AofFile { name, seq, role, more }) } else { Err("a file name is not plain") }
 }
 
 /// Splits a line as the server does: blanks separate, quotes hold together, a backslash escapes within double quotes.
@@ -195,11 +196,11 @@ mod tests {
     #[test]
     fn a_folder_of_three() {
         let text = b"file a.2.base.rdb seq 2 type b\n# words\nfile \"a b\\x41.incr\" seq 3 type i\nfile z seq 1 type h\nfile c seq 4 type i startoffset 7\n";
-        let manifest = Manifest::parse(text).unwrap();
+        let manifest = AofManifest::parse(text).unwrap();
         let names: Vec<_> = manifest.in_order().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["a.2.base.rdb", "a bA.incr", "c"]);
         assert_eq!(manifest.files[2].role, FileRole::History);
-        let rest = Manifest::without(text, &["a bA.incr", "z"]);
+        let rest = AofManifest::without(text, &["a bA.incr", "z"]);
         assert_eq!(rest, b"file a.2.base.rdb seq 2 type b\n# words\nfile c seq 4 type i startoffset 7\n");
     }
 
@@ -220,7 +221,7 @@ mod tests {
             "file a seq 1 type i\nfile a seq 2 type i\n",
             "\n",
         ] {
-            assert_eq!(Manifest::parse(bad.as_bytes()).unwrap_err().reason, Reason::BrokenManifest, "{bad:?}");
+            assert_eq!(AofManifest::parse(bad.as_bytes()).unwrap_err().reason, BackupReason::BrokenManifest, "{bad:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Which append-only files make up one state, by their names: what a manifest says, or what the names leave as the only order.
 
-use super::manifest::{FileRole, Manifest, ManifestFile};
+use super::manifest::{AofFile, AofManifest, FileRole};
 use super::rebuild::server_name;
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 
 /// The files of a set, by their plain names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub struct AofNames {
     /// Whether the manifest is there.
     pub is_there: bool,
     /// Why the manifest cannot be followed, or that there is none.
-    pub broken: Option<Finding>,
+    pub broken: Option<BackupFinding>,
     /// The manifest that the files' names and what is left of the broken one leave as the only one possible, or why there is none.
-    pub rebuilt: Result<Manifest, &'static str>,
+    pub rebuilt: Result<AofManifest, &'static str>,
     /// In the order in which they are read.
     pub files: Vec<String>,
     /// So many of them, from the first on, may be dumps; the others hold commands, however damaged they are.
@@ -45,10 +45,10 @@ impl AofNames {
         beside: impl FnOnce() -> Result<Vec<(String, u64)>, E>,
     ) -> Result<Self, E> {
         let name = name.into();
-        let names_itself = |manifest: &Manifest| manifest.files.iter().any(|file| file.name == name);
-        let parsed = match Manifest::parse(text) {
+        let names_itself = |manifest: &AofManifest| manifest.files.iter().any(|file| file.name == name);
+        let parsed = match AofManifest::parse(text) {
             Ok(manifest) if names_itself(&manifest) => {
-                Err(Finding::new(Reason::BrokenManifest, 0, "the manifest names itself"))
+                Err(BackupFinding::new(BackupReason::BrokenManifest, 0, "the manifest names itself"))
             }
             parsed => parsed,
         };
@@ -70,7 +70,7 @@ impl AofNames {
                         lost.join(", "),
                         if set.files.is_empty() { "nothing".into() } else { set.files.join(", ") }
                     );
-                    set.rebuild(text, Finding::new(Reason::BrokenManifest, 0, why), &names());
+                    set.rebuild(text, BackupFinding::new(BackupReason::BrokenManifest, 0, why), &names());
                 }
             }
             Err(finding) => set.rebuild(text, finding, &names()),
@@ -82,7 +82,7 @@ impl AofNames {
     pub fn without_manifest(stem: &str, names: &[String]) -> Self {
         let mut set = Self { manifest: Some(format!("{stem}.manifest")), files: Vec::new(), ..Self::one("") };
         let text = "there are append-only files and no manifest: a server would start empty";
-        set.rebuild(b"", Finding::new(Reason::BrokenManifest, 0, text), names);
+        set.rebuild(b"", BackupFinding::new(BackupReason::BrokenManifest, 0, text), names);
         set
     }
 
@@ -124,16 +124,16 @@ impl AofNames {
         size == 0 && name.ends_with(".base.rdb") && server_name(name).is_some()
     }
 
-    fn follow(&mut self, manifest: &Manifest) {
+    fn follow(&mut self, manifest: &AofManifest) {
         self.files = manifest.in_order().map(|file| file.name.clone()).collect();
-        let may_be_dump = |file: &&ManifestFile| file.role == FileRole::Base && !file.name.ends_with(".base.aof");
+        let may_be_dump = |file: &&AofFile| file.role == FileRole::Base && !file.name.ends_with(".base.aof");
         self.dumps = manifest.in_order().filter(may_be_dump).count();
         let replaced = manifest.files.iter().filter(|file| file.role == FileRole::History);
         self.history = replaced.map(|file| file.name.clone()).collect();
     }
 
-    fn rebuild(&mut self, text: &[u8], broken: Finding, names: &[String]) {
-        self.rebuilt = Manifest::rebuild(self.stem(), text, names);
+    fn rebuild(&mut self, text: &[u8], broken: BackupFinding, names: &[String]) {
+        self.rebuilt = AofManifest::rebuild(self.stem(), text, names);
         if let Ok(manifest) = self.rebuilt.clone() {
             self.follow(&manifest);
         }
@@ -141,12 +141,12 @@ impl AofNames {
     }
 
     /// The finding on a manifest that cannot be followed, as a report has it: with what the files' names tell instead.
-    pub(crate) fn reported(&self) -> Option<Finding> {
+    pub(crate) fn reported(&self) -> Option<BackupFinding> {
         let broken = self.broken.clone()?;
         let order = match &self.rebuilt {
             Ok(_) => format!("the files themselves leave one order: {}", self.files.join(", ")),
             Err(why) => format!("the order of the files cannot be told from their names: {why}"),
         };
-        Some(Finding { detail: format!("{}; {order}", broken.detail), ..broken })
+        Some(BackupFinding { detail: format!("{}; {order}", broken.detail), ..broken })
     }
 }

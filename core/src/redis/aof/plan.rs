@@ -14,13 +14,13 @@ use serde::Serialize;
 use super::later::{Later, LaterCommands};
 use super::planner::AofPlanner;
 use super::reader::AofReader;
-use crate::redis::finding::Finding;
+use crate::redis::finding::BackupFinding;
 use crate::redis::rdb::header::Limits;
 use crate::redis::stream::keys::Scope;
 
 /// A stretch of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stretch {
+pub struct AofStretch {
     /// Of its first byte.
     pub offset: u64,
     /// Its bytes.
@@ -33,9 +33,9 @@ pub struct Stretch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AofPlan {
     /// The whole file, in order, kept and rejected stretches alternating.
-    pub stretches: Vec<Stretch>,
+    pub stretches: Vec<AofStretch>,
     /// What is wrong, one finding a place: the first of them.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<BackupFinding>,
     /// How many there are.
     #[serde(skip)]
     pub found: u64,
@@ -194,9 +194,9 @@ impl Databases {
 }
 
 /// Makes kept and rejected stretches of ranges that may overlap.
-fn tiles(mut rejects: Vec<(u64, u64)>, total: u64) -> Vec<Stretch> {
+fn tiles(mut rejects: Vec<(u64, u64)>, total: u64) -> Vec<AofStretch> {
     rejects.sort_unstable();
-    let mut out: Vec<Stretch> = Vec::new();
+    let mut out: Vec<AofStretch> = Vec::new();
     let mut at = 0;
     let mut add = |from: u64, to: u64, keep: bool| {
         if to <= from {
@@ -204,7 +204,7 @@ fn tiles(mut rejects: Vec<(u64, u64)>, total: u64) -> Vec<Stretch> {
         }
         match out.last_mut() {
             Some(last) if last.keep == keep => last.length += to - from,
-            _ => out.push(Stretch { offset: from, length: to - from, keep }),
+            _ => out.push(AofStretch { offset: from, length: to - from, keep }),
         }
     };
     for (from, to) in rejects {

@@ -10,7 +10,7 @@ use super::command::is_known_name;
 use super::misspelt::{Misspelt, Names, is_damaged};
 use super::resp::Broken;
 use super::resync::{Finder, Item};
-use crate::redis::finding::{Finding, MOST_FINDINGS, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason, MOST_FINDINGS};
 use crate::redis::rdb::header::Limits;
 use crate::redis::stream::id::decimal;
 use crate::redis::stream::keys::Scope;
@@ -32,7 +32,7 @@ pub(in crate::redis) struct AofPlanner {
     size: u64,
     pub(in crate::redis) rejects: Vec<(u64, u64)>,
     /// The first of them, and how many there are.
-    pub(in crate::redis) findings: Vec<Finding>,
+    pub(in crate::redis) findings: Vec<BackupFinding>,
     pub(in crate::redis) found: u64,
     db: u64,
     /// Where the command before begins.
@@ -167,7 +167,7 @@ impl AofPlanner {
             Item::Note { length } => (at + length, false),
             Item::Torn => {
                 let text = "the file ends inside a command";
-                self.reject(here, self.total, Reason::TornTail, text);
+                self.reject(here, self.total, BackupReason::TornTail, text);
                 (window.bytes.len(), false)
             }
             Item::Broken(broken) => (self.broken(window, at, &broken)?, false),
@@ -189,16 +189,16 @@ impl AofPlanner {
         for (from, to) in self.transaction.take().map_or(Vec::new(), |open| open.multis) {
             let text = "the end of a transaction is lost: its whole commands stay, outside of a transaction";
             self.first_damage = self.first_damage.into_iter().chain([from]).min();
-            self.reject(from, to, Reason::UnfinishedTransaction, text);
+            self.reject(from, to, BackupReason::UnfinishedTransaction, text);
         }
     }
 
-    fn reject(&mut self, from: u64, to: u64, reason: Reason, text: impl Into<String>) {
+    fn reject(&mut self, from: u64, to: u64, reason: BackupReason, text: impl Into<String>) {
         self.rejects.push((from, to));
-        self.note(Finding::new(reason, from, text).of_length(to - from));
+        self.note(BackupFinding::new(reason, from, text).of_length(to - from));
     }
 
-    pub(super) fn note(&mut self, finding: Finding) {
+    pub(super) fn note(&mut self, finding: BackupFinding) {
         self.found += 1;
         if self.findings.len() < MOST_FINDINGS {
             self.findings.push(finding);
@@ -231,7 +231,7 @@ impl AofPlanner {
         } else if is("EXEC") {
             if std::mem::take(&mut self.unsettled) && self.transaction.is_none() {
                 let text = "the beginning of a transaction is lost: its whole commands stay, outside of a transaction";
-                self.reject(from, to, Reason::BrokenCommand, text);
+                self.reject(from, to, BackupReason::BrokenCommand, text);
             }
             if let (Some(lost), Some(open)) = (self.without_db, &mut self.transaction) {
                 // It goes, as the database of what came before is not known: so does a beginning that stands before that.
@@ -242,7 +242,7 @@ impl AofPlanner {
         } else if self.without_db.is_some() && is("XADD") {
             let text =
                 "an intact record goes: the SELECT before it may be lost, and with it which database it belongs to";
-            self.record_that_goes(Reason::UnknownDatabase, from, to - from, args, text);
+            self.record_that_goes(BackupReason::UnknownDatabase, from, to - from, args, text);
         }
     }
 
@@ -302,7 +302,7 @@ impl AofPlanner {
 
     fn damage(&mut self, from: u64, seen: u64, end: u64, text: String, may_hide_select: bool, may_hide_brackets: bool) {
         self.rejects.push((from, end));
-        self.note(Finding::new(Reason::BrokenCommand, seen.max(from), text).of_length(end - from));
+        self.note(BackupFinding::new(BackupReason::BrokenCommand, seen.max(from), text).of_length(end - from));
         let begin = self.transaction.as_ref().map_or(from, |open| open.multis[0].0);
         self.first_damage = self.first_damage.into_iter().chain([begin]).min();
         match &mut self.transaction {

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::resp::{Broken, Command, Parsed, parse};
 use crate::redis::error::{Error, ErrorKind, Problem};
-use crate::redis::finding::{Finding, Reason};
-use crate::redis::rdb::header::{Limits, Summary};
+use crate::redis::finding::{BackupFinding, BackupReason};
+use crate::redis::rdb::header::{Limits, RdbSummary};
 use crate::redis::rdb::reader::RdbReader;
 use crate::redis::visit::{Flow, Visitor};
 
@@ -31,7 +31,7 @@ pub struct AofSummary {
     /// The `MULTI` that has no `EXEC`.
     pub open_transaction: Option<u64>,
     /// The RDB file at the start, if there is one.
-    pub preamble: Option<Summary>,
+    pub preamble: Option<RdbSummary>,
 }
 
 #[derive(Debug)]
@@ -229,18 +229,19 @@ impl AofReader {
             State::Lost(at, broken) => {
                 let text = format!("{} (byte {} of the command)", broken.what, broken.at);
                 self.summary.broken_at = Some(at);
-                let _ = visitor.finding(Finding::new(Reason::BrokenCommand, at, text).of_length(rest));
+                let _ = visitor.finding(BackupFinding::new(BackupReason::BrokenCommand, at, text).of_length(rest));
             }
             _ if rest > 0 && self.flow.is_continue() => {
                 let text = format!("the file ends inside a command, after {rest} of its bytes");
                 self.summary.broken_at = Some(self.offset);
-                let _ = visitor.finding(Finding::new(Reason::TornTail, self.offset, text).of_length(rest));
+                let _ = visitor.finding(BackupFinding::new(BackupReason::TornTail, self.offset, text).of_length(rest));
             }
             _ => {}
         }
         if let Some(at) = self.summary.open_transaction.filter(|_| self.flow.is_continue()) {
             let text = "a transaction was begun and not executed";
-            let _ = visitor.finding(Finding::new(Reason::UnfinishedTransaction, at, text).of_length(self.pushed - at));
+            let _ = visitor
+                .finding(BackupFinding::new(BackupReason::UnfinishedTransaction, at, text).of_length(self.pushed - at));
         }
         Ok(self.summary)
     }

@@ -5,7 +5,7 @@
 //! are deleted a little later, so that a file's being there does not prove that it is needed. What is taken as certain: the newest
 //! incremental file, the one whose number is its base's where it stands alone, and what a sound line of the old manifest says.
 
-use super::manifest::{FileRole, Manifest, ManifestFile, file};
+use super::manifest::{AofFile, AofManifest, FileRole, file};
 
 /// The stem, the sequence number and the role in a file's name; `None` when no server gives such a name.
 pub fn server_name(name: &str) -> Option<(&str, u64, FileRole)> {
@@ -16,14 +16,13 @@ pub fn server_name(name: &str) -> Option<(&str, u64, FileRole)> {
     (!stem.is_empty()).then_some((stem, seq, role))
 }
 
-impl Manifest {
+impl AofManifest {
     /// The manifest of the files `names` that begin with `stem`, given what is left of the old one.
     ///
     /// # Errors
     /// More than one order is possible, or none: why.
     pub fn rebuild(stem: &str, old: &[u8], names: &[String]) -> Result<Self, &'static str> {
-        let mut sound: Vec<ManifestFile> =
-            old.split(|&byte| byte == b'\n').filter_map(|line| file(line).ok()).collect();
+        let mut sound: Vec<AofFile> = old.split(|&byte| byte == b'\n').filter_map(|line| file(line).ok()).collect();
         if sound.iter().any(|file| file.name.strip_suffix(".manifest") == Some(stem)) {
             return Err("the manifest names itself");
         }
@@ -35,7 +34,7 @@ impl Manifest {
             sound.retain(|file| file.role != FileRole::History);
         }
         let said = |name: &str| sound.iter().find(|file| file.name == name);
-        let wanted = |file: &&ManifestFile| file.role != FileRole::History;
+        let wanted = |file: &&AofFile| file.role != FileRole::History;
         if sound.iter().filter(wanted).any(|file| !names.contains(&file.name)) {
             return Err("a file that it still names is not there");
         }
@@ -49,9 +48,9 @@ impl Manifest {
                 return Some(file.clone());
             }
             let (seq, role) = role?;
-            Some(ManifestFile { name: name.clone(), seq, role, more: Vec::new() })
+            Some(AofFile { name: name.clone(), seq, role, more: Vec::new() })
         };
-        let mut files: Vec<ManifestFile> = names.iter().filter_map(of_name).collect();
+        let mut files: Vec<AofFile> = names.iter().filter_map(of_name).collect();
         files.sort_by_key(|file| (file.role != FileRole::Base, file.seq));
         let (bases, incremental): (Vec<_>, Vec<_>) =
             files.iter().filter(wanted).partition(|file| file.role == FileRole::Base);
@@ -99,7 +98,7 @@ impl Manifest {
 
     /// The manifest's text, as a server writes it.
     pub fn to_text(&self) -> String {
-        let line = |file: &ManifestFile| {
+        let line = |file: &AofFile| {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
             let name = match file.name.bytes().all(plain) {
                 true => file.name.clone(),
@@ -129,8 +128,8 @@ mod tests {
 
     fn rebuilt(old: &str, names: &[&str]) -> Result<String, &'static str> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        Manifest::rebuild("a b.aof", old.as_bytes(), &names).map(|manifest| {
-            assert_eq!(Manifest::parse(manifest.to_text().as_bytes()).as_ref(), Ok(&manifest));
+        AofManifest::rebuild("a b.aof", old.as_bytes(), &names).map(|manifest| {
+            assert_eq!(AofManifest::parse(manifest.to_text().as_bytes()).as_ref(), Ok(&manifest));
             manifest.in_order().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
         })
     }
@@ -143,7 +142,7 @@ mod tests {
         let names = ["a b.aof.3.base.rdb", "a b.aof.3.incr.aof"];
         let beside = names.map(|name| (name.to_owned(), 9));
         for (base, incr, lost) in [('b', 'i', 0), ('h', 'i', 1), ('h', 'h', 2), ('b', 'h', 0)] {
-            let manifest = Manifest::parse(lines(base, incr).as_bytes()).expect("a manifest");
+            let manifest = AofManifest::parse(lines(base, incr).as_bytes()).expect("a manifest");
             assert_eq!(manifest.lost_lines("a b.aof", &beside).len(), lost, "{base} {incr}");
         }
         for (base, incr) in [('h', 'i'), ('h', 'h')] {
@@ -177,7 +176,7 @@ mod tests {
         let files = ["a b.aof.2.base.rdb", "a b.aof.2.incr.aof"];
         let names: Vec<String> = files.iter().map(|&name| name.to_owned()).collect();
         let old = "file \"a b.aof.2.incr.aof\" seq 2 type i startoffset 7\n";
-        let manifest = Manifest::rebuild("a b.aof", old.as_bytes(), &names).unwrap();
+        let manifest = AofManifest::rebuild("a b.aof", old.as_bytes(), &names).unwrap();
         assert!(manifest.to_text().ends_with(" seq 2 type i startoffset 7\n"), "{}", manifest.to_text());
     }
 
@@ -185,7 +184,7 @@ mod tests {
     fn a_line_that_is_gone_is_missed_and_what_a_rewrite_leaves_is_not() {
         let lost = |manifest: &str, beside: &[(&str, u64)]| {
             let beside: Vec<_> = beside.iter().map(|&(name, size)| (name.to_owned(), size)).collect();
-            Manifest::parse(manifest.as_bytes()).unwrap().lost_lines("a", &beside).join(" ")
+            AofManifest::parse(manifest.as_bytes()).unwrap().lost_lines("a", &beside).join(" ")
         };
         let (base, incr) = ("file a.2.base.rdb seq 2 type b\n", "file a.2.incr.aof seq 2 type i\n");
         let files = [("a.2.base.rdb", 9), ("a.2.incr.aof", 9)];

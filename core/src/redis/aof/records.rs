@@ -5,16 +5,23 @@ use memchr::memmem::find_iter;
 use super::arguments::{addition, id};
 use super::planner::AofPlanner;
 use super::resp::{Parsed, parse};
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 
 /// What stands between the number of arguments and a name as long as XADD.
 const NAME_OF_FOUR: &[u8] = b"\r\n$4\r\n";
 
 impl AofPlanner {
     /// An intact record that goes is told by itself, if it is one of Papyra's.
-    pub(super) fn record_that_goes(&mut self, reason: Reason, from: u64, length: u64, args: &[&[u8]], text: &str) {
+    pub(super) fn record_that_goes(
+        &mut self,
+        reason: BackupReason,
+        from: u64,
+        length: u64,
+        args: &[&[u8]],
+        text: &str,
+    ) {
         let Some(key) = args.get(1).filter(|key| self.scope.find(key).is_some()) else { return };
-        let mut finding = Finding::new(reason, from, text).of_length(length);
+        let mut finding = BackupFinding::new(reason, from, text).of_length(length);
         finding.key = Some(key.to_vec());
         finding.id = addition(args).ok().and_then(|added| id(added.id).ok());
         self.records_that_go += 1;
@@ -34,7 +41,7 @@ impl AofPlanner {
             let Parsed::Command(length) = parse(damage, begin, self.limits.unit, &mut args) else { continue };
             let words: Vec<&[u8]> = args.iter().map(|range| &damage[range.clone()]).collect();
             let text = "what looks like an intact record goes with the damage around it, as nothing proves where commands begin there";
-            self.record_that_goes(Reason::RecordInDamage, offset + begin as u64, length as u64, &words, text);
+            self.record_that_goes(BackupReason::RecordInDamage, offset + begin as u64, length as u64, &words, text);
             from = begin + length;
         }
     }

@@ -14,7 +14,7 @@ use super::resp::Command;
 use super::server::Server;
 use super::state::{GroupState, StreamState};
 use super::untold::Untold;
-use crate::redis::finding::{Finding, MOST_FINDINGS, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason, MOST_FINDINGS};
 use crate::redis::rdb::node::Entry;
 use crate::redis::stream::group::{Group, quoted};
 use crate::redis::stream::numbers::StreamFacts;
@@ -40,7 +40,7 @@ pub struct Replay<P, F> {
     /// The file that is being read, counted by [`Replay::next_file`].
     pub(in crate::redis) file: u32,
     /// Findings and the file that each is in, the first `MOST_FINDINGS` of them.
-    pub findings: Vec<(u32, Finding)>,
+    pub findings: Vec<(u32, BackupFinding)>,
     /// How many there are.
     pub found: u64,
 }
@@ -134,7 +134,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
                 return;
             }
         };
-        let mut finding = Finding::new(Reason::RefusedCommand, command.offset, String::new()).of_length(command.length);
+        let mut finding =
+            BackupFinding::new(BackupReason::RefusedCommand, command.offset, String::new()).of_length(command.length);
         if let Touch::Keys(keys) = touches(command) {
             if keys.iter().any(|key| !self.untold.is_certain(self.db, key)) {
                 return;
@@ -147,7 +148,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         self.note(finding);
     }
 
-    fn note(&mut self, finding: Finding) {
+    fn note(&mut self, finding: BackupFinding) {
         self.found += 1;
         if self.findings.len() < MOST_FINDINGS {
             self.findings.push((self.file, finding));
@@ -279,7 +280,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Visitor for Replay<P, F> {
     fn group(&mut self, key: &Key<'_>, group: Group) -> Flow {
         if !group.is_complete() {
             let text = format!("group {} is too large to be followed", quoted(&group.name));
-            self.note(Finding::new(Reason::RefusedCommand, key.offset, text).at_key(key.db, key.name));
+            self.note(BackupFinding::new(BackupReason::RefusedCommand, key.offset, text).at_key(key.db, key.name));
         }
         if let Some(open) = &mut self.open {
             let (name, state) = GroupState::from_dump(group);
@@ -298,7 +299,7 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Visitor for Replay<P, F> {
         Flow::Continue(())
     }
 
-    fn finding(&mut self, finding: Finding) -> Flow {
+    fn finding(&mut self, finding: BackupFinding) -> Flow {
         self.note(finding);
         Flow::Continue(())
     }

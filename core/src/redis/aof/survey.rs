@@ -12,7 +12,7 @@ use super::reader::{AofReader, AofSummary};
 use super::resp::Command;
 use super::search::Search;
 use crate::redis::error::Error;
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 use crate::redis::rdb::header::{Header, Limits};
 use crate::redis::rdb::node::Entry;
 use crate::redis::stream::group::Group;
@@ -150,9 +150,11 @@ impl Visitor for Both<'_> {
         self.also.timestamp(offset, unix);
     }
 
-    fn finding(&mut self, finding: Finding) -> Flow {
+    fn finding(&mut self, finding: BackupFinding) -> Flow {
         match finding.reason {
-            Reason::BrokenCommand | Reason::TornTail | Reason::UnfinishedTransaction => self.found.in_commands += 1,
+            BackupReason::BrokenCommand | BackupReason::TornTail | BackupReason::UnfinishedTransaction => {
+                self.found.in_commands += 1
+            }
             _ => self.found.in_front += 1,
         }
         self.also.finding(finding)

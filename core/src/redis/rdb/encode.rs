@@ -340,7 +340,7 @@ impl Visitor for Parts {
         Flow::Continue(())
     }
 
-    fn finding(&mut self, _finding: crate::redis::finding::Finding) -> Flow {
+    fn finding(&mut self, _finding: crate::redis::finding::BackupFinding) -> Flow {
         self.is_damaged = true;
         Flow::Continue(())
     }

@@ -68,7 +68,7 @@ pub enum Checksum {
 
 /// What is known when the bytes have ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub struct RdbSummary {
     /// The header; for a DUMP payload the version comes from its end.
     pub header: Option<Header>,
     /// What the checksum says.

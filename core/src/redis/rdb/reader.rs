@@ -16,7 +16,7 @@ use super::skip::{Skipper, Step, unknown_type};
 use super::stream::{Context, STREAM_TYPES, StreamReader};
 use super::text::{Text, length, string};
 use crate::redis::error::{ErrorKind, Problem};
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 use crate::redis::visit::{Flow, Key, Visitor};
 
 /// What the reader is about to read.
@@ -292,7 +292,7 @@ impl RdbReader {
                     if let Some(why) = refusal {
                         let Current { db, ref name, rdb_type, offset, .. } = self.current;
                         let text = format!("a server will not load this file: in a value of type {rdb_type}, {why}");
-                        let finding = Finding::new(Reason::RefusedValue, offset, text);
+                        let finding = BackupFinding::new(BackupReason::RefusedValue, offset, text);
                         self.flow = visitor.finding(finding.at_key(db, name));
                     }
                 }

@@ -9,7 +9,7 @@ use super::header::{Header, Limits};
 use super::reader::{RdbReader, Templates};
 use super::stream::STREAM_TYPES;
 use super::text::string;
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 use crate::redis::stream::keys::{PapyraKey, Scope};
 use crate::redis::stream::numbers::StreamFacts;
 use crate::redis::visit::{Flow, Key, Visitor};
@@ -64,9 +64,9 @@ impl Visitor for Seen {
         Flow::Continue(())
     }
 
-    fn finding(&mut self, finding: Finding) -> Flow {
+    fn finding(&mut self, finding: BackupFinding) -> Flow {
         // What stands in another value does not make the place doubtful.
-        if finding.reason == Reason::RefusedValue { Flow::Continue(()) } else { Flow::Break(()) }
+        if finding.reason == BackupReason::RefusedValue { Flow::Continue(()) } else { Flow::Break(()) }
     }
 }
 

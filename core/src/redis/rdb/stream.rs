@@ -11,7 +11,7 @@ use super::lzf;
 use super::node::{Entry, walk};
 use super::text::{Text, length, string};
 use crate::redis::error::{ErrorKind, Problem};
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 use crate::redis::stream::group::{Builder, Consumer, Disagreement, Pending, quoted};
 use crate::redis::stream::id::StreamId;
 use crate::redis::stream::numbers::{Idempotency, StreamFacts};
@@ -60,8 +60,8 @@ pub(crate) struct Context<'a, V> {
 }
 
 impl<V: Visitor> Context<'_, V> {
-    fn finding(&mut self, reason: Reason, offset: u64, id: Option<StreamId>, detail: impl Into<String>) {
-        let mut finding = Finding::new(reason, offset, detail).at_key(self.key.db, self.key.name);
+    fn finding(&mut self, reason: BackupReason, offset: u64, id: Option<StreamId>, detail: impl Into<String>) {
+        let mut finding = BackupFinding::new(reason, offset, detail).at_key(self.key.db, self.key.name);
         finding.id = id;
         self.tell(|visitor, _| visitor.finding(finding));
     }
@@ -233,7 +233,7 @@ impl StreamReader {
         let master = StreamId::from_be_bytes(key);
         if self.master.is_some_and(|before| master <= before) {
             ctx.finding(
-                Reason::NodeOrder,
+                BackupReason::NodeOrder,
                 at,
                 Some(master),
                 format!("the node {master} does not follow its predecessor"),
@@ -281,7 +281,12 @@ impl StreamReader {
         }
         let disorder = facts.disorder.or(facts.first.filter(|&first| self.greatest.is_some_and(|g| first <= g)));
         if let Some(id) = disorder {
-            ctx.finding(Reason::EntryOrder, at, Some(id), format!("{id} is not greater than the entry before it"));
+            ctx.finding(
+                BackupReason::EntryOrder,
+                at,
+                Some(id),
+                format!("{id} is not greater than the entry before it"),
+            );
         }
         self.facts.entries += facts.live;
         self.facts.first_id = self.facts.first_id.or(facts.first);
@@ -295,7 +300,7 @@ impl StreamReader {
             None => format!("a node does not parse: {fault}"),
         };
         ctx.broken_node.get_or_insert_with(|| (at, Problem::structure(detail.clone())));
-        ctx.finding(Reason::BrokenNode, at, id, detail);
+        ctx.finding(BackupReason::BrokenNode, at, id, detail);
     }
 
     /// The stream's own numbers; returns how many groups follow.
@@ -315,23 +320,23 @@ impl StreamReader {
         let (counted, first) = (facts.entries, facts.first_id);
         if counted != declared {
             let text = format!("the stream declares {declared} entries and holds {counted}");
-            ctx.finding(Reason::CountMismatch, at, None, text);
+            ctx.finding(BackupReason::CountMismatch, at, None, text);
         }
         if let Some(greatest) = self.greatest.filter(|&greatest| greatest > last_id) {
             let text = format!("{greatest} is greater than the stream's last ID {last_id}");
-            ctx.finding(Reason::EntryOrder, at, Some(greatest), text);
+            ctx.finding(BackupReason::EntryOrder, at, Some(greatest), text);
         }
         if newer.is_some() && first.is_some_and(|first| first != first_id) {
             let text = format!("the stream declares {first_id} as its first entry");
-            ctx.finding(Reason::IdMismatch, at, first, text);
+            ctx.finding(BackupReason::IdMismatch, at, first, text);
         }
         if max_deleted_id > last_id {
             let text = format!("{max_deleted_id} was deleted, yet the last ID is {last_id}");
-            ctx.finding(Reason::IdMismatch, at, Some(max_deleted_id), text);
+            ctx.finding(BackupReason::IdMismatch, at, Some(max_deleted_id), text);
         }
         if entries_added < declared {
             let text = format!("{declared} entries and only {entries_added} ever added");
-            ctx.finding(Reason::CountMismatch, at, None, text);
+            ctx.finding(BackupReason::CountMismatch, at, None, text);
         }
         Ok(groups)
     }
@@ -348,11 +353,11 @@ impl StreamReader {
             let text = format!(
                 "a server will not load this file: group {name} has read {read} entries, and only {added} were added"
             );
-            ctx.finding(Reason::RefusedValue, at, None, text);
+            ctx.finding(BackupReason::RefusedValue, at, None, text);
         }
         self.named += name.len() as u64;
         if self.group_names.contains(&name) {
-            ctx.finding(Reason::DuplicateGroup, at, None, format!("two groups are called {}", quoted(&name)));
+            ctx.finding(BackupReason::DuplicateGroup, at, None, format!("two groups are called {}", quoted(&name)));
         } else if self.group_names.len() < self.limit {
             self.group_names.insert(name.clone());
         }

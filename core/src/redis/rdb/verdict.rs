@@ -1,16 +1,16 @@
 //! How the reading of an RDB file or payload ends: is it intact, damaged, or beyond this reader?
 //!
-//! The checksum decides. Where it holds, bytes that could not be followed are an [`Error`]; where it does not, a [`Finding`].
+//! The checksum decides. Where it holds, bytes that could not be followed are an [`Error`]; where it does not, a [`BackupFinding`].
 
-use super::header::{Checksum, Summary};
+use super::header::{Checksum, RdbSummary};
 use super::reader::{Form, RdbReader, State};
 use crate::redis::error::{Error, ErrorKind, Problem};
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 use crate::redis::visit::Visitor;
 
 impl RdbReader {
     /// Ends the reading of a file that goes on after the backup's end, which was reached.
-    pub(crate) fn finish_at_end<V: Visitor>(mut self, visitor: &mut V) -> Result<Summary, Error> {
+    pub(crate) fn finish_at_end<V: Visitor>(mut self, visitor: &mut V) -> Result<RdbSummary, Error> {
         self.pushed = self.end.unwrap_or(self.pushed);
         self.finish(visitor)
     }
@@ -19,7 +19,7 @@ impl RdbReader {
     ///
     /// # Errors
     /// The bytes are of another format, or of a version or type that is not known, or intact and not understood.
-    pub fn finish<V: Visitor>(mut self, visitor: &mut V) -> Result<Summary, Error> {
+    pub fn finish<V: Visitor>(mut self, visitor: &mut V) -> Result<RdbSummary, Error> {
         let checksum = self.checksum();
         let mut tell = |finding| {
             if self.flow.is_continue() {
@@ -27,9 +27,9 @@ impl RdbReader {
             }
         };
         let lost = match std::mem::replace(&mut self.state, State::End) {
-            State::Lost(at, problem) => Some((at, problem, Reason::BrokenStructure)),
+            State::Lost(at, problem) => Some((at, problem, BackupReason::BrokenStructure)),
             State::End | State::Drain => None,
-            open => Some((self.offset, cut_short(&open, self.pushed), Reason::Truncated)),
+            open => Some((self.offset, cut_short(&open, self.pushed), BackupReason::Truncated)),
         };
         let intact = checksum == Checksum::Verified;
         if let Some((at, problem, reason)) = &lost {
@@ -38,19 +38,22 @@ impl RdbReader {
             if hopeless || intact || (names_a_limit && checksum != Checksum::Mismatch) {
                 return Err(Error::new(*at, problem.clone()));
             }
-            tell(Finding::new(*reason, *at, problem.detail.clone()).of_length(self.pushed.saturating_sub(*at)));
+            tell(BackupFinding::new(*reason, *at, problem.detail.clone()).of_length(self.pushed.saturating_sub(*at)));
         } else if let Some((at, problem)) = self.broken_node.filter(|_| intact) {
             return Err(Error::new(at, problem));
         } else if checksum == Checksum::Mismatch {
             let at = self.end.unwrap_or(self.pushed).saturating_sub(8);
             let text = "the checksum at the end is not that of the bytes before it";
-            tell(Finding::new(Reason::ChecksumMismatch, at, text).of_length(8));
+            tell(BackupFinding::new(BackupReason::ChecksumMismatch, at, text).of_length(8));
         }
         if let Some(end) = self.end.filter(|&end| lost.is_none() && end < self.pushed) {
             let more = self.pushed - end;
-            tell(Finding::new(Reason::TrailingBytes, end, format!("{more} bytes follow the end")).of_length(more));
+            tell(
+                BackupFinding::new(BackupReason::TrailingBytes, end, format!("{more} bytes follow the end"))
+                    .of_length(more),
+            );
         }
-        Ok(Summary {
+        Ok(RdbSummary {
             header: self.header,
             checksum,
             bytes: self.pushed,

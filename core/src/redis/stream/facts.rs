@@ -17,7 +17,7 @@ use super::group::Group;
 use super::id::StreamId;
 use super::keys::{NoRecord, PapyraKey, RecordCheck, Scope};
 use super::name::written;
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 use crate::redis::rdb::header::Header;
 use crate::redis::rdb::node::Entry;
 use crate::redis::stream::numbers::StreamFacts;
@@ -152,9 +152,9 @@ pub struct Collector {
     /// The first of them.
     pub other_names: Vec<String>,
     /// The first findings.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<BackupFinding>,
     /// All findings by reason.
-    pub counts: BTreeMap<Reason, u64>,
+    pub counts: BTreeMap<BackupReason, u64>,
 }
 
 impl Collector {
@@ -190,7 +190,7 @@ impl Collector {
     }
 
     fn bad(&mut self, key: &Key<'_>, entry: &Entry<'_>, why: NoRecord) -> Flow {
-        self.finding(Finding::of_entry(why, key.db, key.name, entry.id, entry.offset))
+        self.finding(BackupFinding::of_entry(why, key.db, key.name, entry.id, entry.offset))
     }
 }
 
@@ -282,15 +282,15 @@ impl Visitor for Collector {
         match self.seen.insert((key.db, key.name.to_vec()), key.offset) {
             Some(first) => {
                 let text = format!("the stream is in the file twice, first at offset {first}");
-                self.finding(Finding::new(Reason::DuplicateKey, key.offset, text).at_key(key.db, key.name))
+                self.finding(BackupFinding::new(BackupReason::DuplicateKey, key.offset, text).at_key(key.db, key.name))
             }
             None => Flow::Continue(()),
         }
     }
 
-    fn finding(&mut self, finding: Finding) -> Flow {
+    fn finding(&mut self, finding: BackupFinding) -> Flow {
         *self.counts.entry(finding.reason).or_default() += 1;
-        if matches!(finding.reason, Reason::Truncated | Reason::BrokenStructure) {
+        if matches!(finding.reason, BackupReason::Truncated | BackupReason::BrokenStructure) {
             self.stop();
         }
         if self.findings.len() < self.max_findings {

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::StreamId;
-use crate::redis::finding::Reason;
+use crate::redis::finding::BackupReason;
 
 /// A consumer group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ pub struct Consumer {
 }
 
 /// Something that does not agree within a group.
-pub(crate) type Disagreement = (Reason, Option<StreamId>, String);
+pub(crate) type Disagreement = (BackupReason, Option<StreamId>, String);
 
 /// Builds a group from its parts and keeps the two lists against each other.
 #[derive(Debug, Default)]
@@ -105,7 +105,7 @@ impl Builder {
         let more = twice.count();
         let text = format!("{first} is listed twice as pending, and {more} more are");
         list.dedup_by_key(|pending| pending.id);
-        Some((Reason::DuplicatePending, Some(first), text))
+        Some((BackupReason::DuplicatePending, Some(first), text))
     }
 
     pub(crate) fn consumer(&mut self, consumer: Consumer) {
@@ -127,11 +127,11 @@ impl Builder {
         match self.group.pending.binary_search_by_key(&id, |p| p.id) {
             Err(_) => {
                 let text = format!("{} is held by {} and not pending in the group", id, name());
-                Some((Reason::PendingNotInGroup, Some(id), text))
+                Some((BackupReason::PendingNotInGroup, Some(id), text))
             }
             Ok(at) if self.group.pending[at].consumer.is_some() => {
                 let text = format!("{} is held by {} and by another consumer", id, name());
-                Some((Reason::PendingTwice, Some(id), text))
+                Some((BackupReason::PendingTwice, Some(id), text))
             }
             Ok(at) => {
                 self.group.pending[at].consumer = Some(index);
@@ -148,9 +148,11 @@ impl Builder {
             return None;
         }
         match self.group.pending.binary_search_by_key(&id, |p| p.id) {
-            Err(_) => Some((Reason::PendingNotInGroup, Some(id), format!("{id} was given back and is not pending"))),
+            Err(_) => {
+                Some((BackupReason::PendingNotInGroup, Some(id), format!("{id} was given back and is not pending")))
+            }
             Ok(at) if self.group.pending[at].consumer.is_some() => {
-                Some((Reason::PendingTwice, Some(id), format!("{id} was given back and still has a holder")))
+                Some((BackupReason::PendingTwice, Some(id), format!("{id} was given back and still has a holder")))
             }
             Ok(_) => None,
         }
@@ -162,7 +164,11 @@ impl Builder {
         let mut names: Vec<&[u8]> = self.group.consumers.iter().map(|consumer| consumer.name.as_slice()).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            wrong.push((Reason::DuplicateConsumer, None, format!("two consumers are called {}", quoted(pair[0]))));
+            wrong.push((
+                BackupReason::DuplicateConsumer,
+                None,
+                format!("two consumers are called {}", quoted(pair[0])),
+            ));
         }
         let agree = self.listed_sum == self.held_sum && self.held + self.given_back == self.group.pending_count;
         if !agree && self.group.pending_count > self.limit as u64 {
@@ -170,15 +176,15 @@ impl Builder {
                 "{} entries are pending, the consumers hold {}, and the two lists do not agree",
                 self.group.pending_count, self.held
             );
-            wrong.push((Reason::PendingUnowned, None, text));
+            wrong.push((BackupReason::PendingUnowned, None, text));
         } else if !agree && self.given_back == 0 {
             for pending in self.group.pending.iter().filter(|p| p.consumer.is_none()) {
                 let text = format!("{} is pending and no consumer holds it", pending.id);
-                wrong.push((Reason::PendingUnowned, Some(pending.id), text));
+                wrong.push((BackupReason::PendingUnowned, Some(pending.id), text));
             }
         } else if !agree {
             let text = "the pending entries, those held and those given back do not add up".to_owned();
-            wrong.push((Reason::PendingUnowned, None, text));
+            wrong.push((BackupReason::PendingUnowned, None, text));
         }
         (self.group, wrong)
     }
@@ -209,7 +215,7 @@ mod tests {
         Consumer { name: name.into(), ..Consumer::default() }
     }
 
-    fn reasons(limit: usize, listed: &[u64], held: &[(&str, &[u64])]) -> Vec<Reason> {
+    fn reasons(limit: usize, listed: &[u64], held: &[(&str, &[u64])]) -> Vec<BackupReason> {
         let mut builder = Builder::new(b"g".to_vec(), StreamId::MIN, None, limit);
         listed.iter().for_each(|&ms| builder.pending(pending(ms)));
         let mut wrong: Vec<Disagreement> = builder.pending_end().into_iter().collect();
@@ -232,11 +238,11 @@ mod tests {
 
     #[test]
     fn each_disagreement_has_its_reason() {
-        assert_eq!(reasons(9, &[1, 2], &[("a", &[1])]), [Reason::PendingUnowned]);
-        assert_eq!(reasons(9, &[1], &[("a", &[1, 2])]), [Reason::PendingNotInGroup]);
-        assert_eq!(reasons(9, &[1, 2], &[("a", &[1, 2]), ("b", &[2])]), [Reason::PendingTwice]);
-        assert_eq!(reasons(9, &[1, 1], &[("a", &[1])])[0], Reason::DuplicatePending);
-        assert_eq!(reasons(9, &[], &[("a", &[]), ("a", &[])]), [Reason::DuplicateConsumer]);
-        assert_eq!(reasons(2, &[1, 2, 3], &[("a", &[1, 2, 4])]), [Reason::PendingUnowned]);
+        assert_eq!(reasons(9, &[1, 2], &[("a", &[1])]), [BackupReason::PendingUnowned]);
+        assert_eq!(reasons(9, &[1], &[("a", &[1, 2])]), [BackupReason::PendingNotInGroup]);
+        assert_eq!(reasons(9, &[1, 2], &[("a", &[1, 2]), ("b", &[2])]), [BackupReason::PendingTwice]);
+        assert_eq!(reasons(9, &[1, 1], &[("a", &[1])])[0], BackupReason::DuplicatePending);
+        assert_eq!(reasons(9, &[], &[("a", &[]), ("a", &[])]), [BackupReason::DuplicateConsumer]);
+        assert_eq!(reasons(2, &[1, 2, 3], &[("a", &[1, 2, 4])]), [BackupReason::PendingUnowned]);
     }
 }

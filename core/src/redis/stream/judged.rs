@@ -9,7 +9,7 @@ use super::keys::{NoRecord, RecordCheck, Scope};
 use crate::entry::{Held, Notes, Tally};
 use crate::record::Note;
 use crate::redis::aof::replay::Replay;
-use crate::redis::finding::{Finding, Reason};
+use crate::redis::finding::{BackupFinding, BackupReason};
 use crate::redis::rdb::node::Entry;
 
 /// What is kept of an entry.
@@ -29,7 +29,7 @@ pub struct ReplayReport {
     /// Papyra's streams and others, by database and key.
     pub streams: Vec<StreamReport>,
     /// Live entries of Papyra's streams that are no record, with the number of their file: the first so many.
-    pub findings: Vec<(u32, Finding)>,
+    pub findings: Vec<(u32, BackupFinding)>,
     /// All of them.
     pub found: u64,
     /// Notes, by the number of the file that the entry is in.
@@ -67,7 +67,7 @@ impl<F: FnMut(u32, &Entry<'_>) -> Judged> Replay<Judged, F> {
                 if let Err(why) = judged.verdict {
                     report.found += 1;
                     if report.findings.len() < max_findings {
-                        let finding = Finding::of_entry(why, *db, key, *id, judged.offset);
+                        let finding = BackupFinding::of_entry(why, *db, key, *id, judged.offset);
                         report.findings.push((judged.file, finding));
                     }
                 }
@@ -98,9 +98,9 @@ impl<F: FnMut(u32, &Entry<'_>) -> Judged> Replay<Judged, F> {
     }
 }
 
-impl Finding {
+impl BackupFinding {
     /// An entry that is no record.
     pub(crate) fn of_entry(why: NoRecord, db: u64, key: &[u8], id: super::id::StreamId, offset: u64) -> Self {
-        Self::new(Reason::NoRecord(why), offset, why.sentence()).at_key(db, key).at_entry(id)
+        Self::new(BackupReason::NoRecord(why), offset, why.sentence()).at_key(db, key).at_entry(id)
     }
 }

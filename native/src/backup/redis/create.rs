@@ -11,7 +11,7 @@ use papyra_core::redis::{GroupsFile, PapyraKey, StreamGroups, StreamKind};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::verification::Seen;
 
-use super::payload::{Found, Payload, Streams, look};
+use super::payload::{FoundStream, Payload, Streams, look};
 use super::{LARGEST, bgsave};
 use crate::TOOL;
 use crate::backup::Location;
@@ -24,12 +24,12 @@ use crate::disk::{File, sys};
 use crate::error::{Code, Error, Result};
 use crate::offline::beyond;
 use crate::offline::export::{GROUPS, plain};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::redis::{Naming, Store, Systems};
 
 /// How to back up.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct StreamOptions {
     /// The folder that holds the backups.
     pub to: Location,
     /// The backup's name; by default one with the time in it.
@@ -45,7 +45,7 @@ pub struct Options {
 }
 
 /// Backs up the streams of a store's systems.
-pub fn create(store: &Store, options: &Options, effort: Effort<'_>) -> Result<Created> {
+pub fn create(store: &Store, options: &StreamOptions, scanning: ScanOptions<'_>) -> Result<Created> {
     if let Some(name) = options.name.as_ref().filter(|name| !papyra_core::manifest::is_name(name)) {
         let name = escape(name.as_bytes());
         return Err(Error::new(Code::Usage, format!("{name} cannot be a backup's name: use letters, digits and -")));
@@ -60,7 +60,7 @@ pub fn create(store: &Store, options: &Options, effort: Effort<'_>) -> Result<Cr
         quarantine_prefix: store.settings.quarantine_prefix.clone(),
         systems: store.systems.clone(),
     };
-    let mut making = Making::begin(of, &backups, begun, options, effort)?;
+    let mut making = Making::begin(of, &backups, begun, options, scanning)?;
     match options.method {
         Method::Dump => making.dump(store, &present)?,
         Method::Bgsave => making.save(store, &present)?,
@@ -81,8 +81,8 @@ pub(super) struct Of {
 
 pub(super) struct Making<'a> {
     of: Of,
-    options: &'a Options,
-    effort: Effort<'a>,
+    options: &'a StreamOptions,
+    scanning: ScanOptions<'a>,
     to: Unfinished<'a>,
     streams: Vec<StoredStream>,
     groups: Vec<StreamGroups>,
@@ -114,12 +114,13 @@ impl<'a> Making<'a> {
         of: Of,
         backups: &'a Backups,
         begun: i64,
-        options: &'a Options,
-        effort: Effort<'a>,
+        options: &'a StreamOptions,
+        scanning: ScanOptions<'a>,
     ) -> Result<Making<'a>> {
-        let to = Unfinished::begin(backups, options.name.as_deref(), &options.filing, begun, Timestamp::now(), effort)?;
+        let to =
+            Unfinished::begin(backups, options.name.as_deref(), &options.filing, begun, Timestamp::now(), scanning)?;
         let (streams, groups, reports, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Making { of, options, effort, to, streams, groups, reports, warnings })
+        Ok(Making { of, options, scanning, to, streams, groups, reports, warnings })
     }
 
     fn wanted(&self, system_id: &str) -> Vec<Wanted> {
@@ -167,7 +168,7 @@ impl<'a> Making<'a> {
         let kind = wanted.papyra.kind.name();
         let name = format!("{}.{quarantine}{kind}.dump", plain(&wanted.papyra.system_id));
         let payload = self.payload(Some(&wanted.key));
-        let seen = self.whole(look(payload, &name, bytes, self.effort.max_findings)?)?;
+        let seen = self.whole(look(payload, &name, bytes, self.scanning.max_findings)?)?;
         let [found] = &seen.found[..] else {
             let text = format!(
                 "{} holds something other than a stream: check --prefix and --system-id",
@@ -175,7 +176,7 @@ impl<'a> Making<'a> {
             );
             return Err(Error::new(Code::NoInput, text));
         };
-        let found = Found { expire_ms, ..found.clone() };
+        let found = FoundStream { expire_ms, ..found.clone() };
         self.store_bytes(&name, Content::Dump, self.options.compression, &mut &*bytes, bytes.len() as u64)?;
         self.tell(wanted, &found, &name);
         self.reports.push(seen.report);
@@ -254,7 +255,7 @@ impl<'a> Making<'a> {
         Err(Error::new(Code::Io, text))
     }
 
-    fn tell(&mut self, wanted: Wanted, found: &Found, file: &str) {
+    fn tell(&mut self, wanted: Wanted, found: &FoundStream, file: &str) {
         let Wanted { papyra, quarantine, key } = wanted;
         if found.untold_groups > 0 {
             self.warnings.push(format!(
@@ -309,12 +310,12 @@ impl<'a> Making<'a> {
             path: Path::new(&called),
             bytes,
             is_large: size > 1 << 20,
-            max_findings: self.effort.max_findings,
+            max_findings: self.scanning.max_findings,
             payload: (content == Content::Rdb).then_some(payload),
             attributes: Attributes { access: Access { gid, ..Access::PRIVATE }, uid, modified_ns: now },
             origin: Origin { device: 0, inode: 0, changed_ns: None, index: 0, seen_bytes: 0, cut: None },
         };
-        let passed = self.to.store(file, self.effort)?;
+        let passed = self.to.store(file, self.scanning)?;
         if let Some(file) = self.to.files.last_mut() {
             file.source.seen_bytes = passed.bytes;
         }

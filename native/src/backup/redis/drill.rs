@@ -7,22 +7,22 @@ use std::time::Instant;
 use papyra_core::redis::{GroupsFile, Header, Scope, StreamGroups};
 use papyra_core::report::{Backend, Report};
 
-use super::payload::{Found, Payload, look};
+use super::payload::{FoundStream, Payload, look};
 use super::restore::{restore, source, systems};
 use super::scratch::{Server, Trial};
 use crate::TOOL;
 use crate::backup::drilled::Drill;
-use crate::backup::restore::Options;
+use crate::backup::restore::RestoreOptions;
 use crate::backup::series::Wanted;
 use crate::backup::{Backup, rfc3339, seconds_since};
 use crate::disk::{self, Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::offline::{self, export::GROUPS};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::redis::{Store, scan};
 
 /// Restores a backup of streams for trial. Nothing stays behind.
-pub(in crate::backup) fn drill(backup: &Backup, trial: Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
+pub(in crate::backup) fn drill(backup: &Backup, trial: Trial<'_>, scanning: ScanOptions<'_>) -> Result<Drill> {
     let redis = source(backup)?;
     // An older server takes the streams too, and what it has no place for is noted.
     let program = trial.at_best_for(&headers(&backup.manifest.scan))?;
@@ -33,14 +33,19 @@ pub(in crate::backup) fn drill(backup: &Backup, trial: Trial<'_>, effort: Effort
     match restore(
         backup,
         &store,
-        Options { replace: false, dry_run: false, wanted: Wanted::named(&backup.manifest.series()), until: None },
-        effort,
+        RestoreOptions {
+            replace: false,
+            dry_run: false,
+            wanted: Wanted::named(&backup.manifest.series()),
+            until: None,
+        },
+        scanning,
     ) {
         Ok(restored) => {
             done.restore_seconds = seconds_since(begun);
             done.notes = restored.notes.clone();
             let begun = Instant::now();
-            let quiet = Effort { progress: &|_| {}, ..effort };
+            let quiet = ScanOptions { progress: &|_| {}, ..scanning };
             let listed = groups(backup)?;
             for stream in &redis.streams {
                 if restored.streams.iter().any(|done| done.key == stream.key && done.lost.is_some()) {
@@ -83,10 +88,10 @@ fn headers(report: &Report) -> Vec<Header> {
 }
 
 /// A stream as the server has it now.
-fn read(store: &Store, prefix: &str, key: &str, effort: Effort<'_>) -> Result<Option<Found>> {
+fn read(store: &Store, prefix: &str, key: &str, scanning: ScanOptions<'_>) -> Result<Option<FoundStream>> {
     let Some(dumped) = store.dump(&[key.to_owned()])?.pop().flatten() else { return Ok(None) };
     let payload = Payload { key: Some(key), db: 0, prefix };
-    Ok(look(payload, key, &dumped.payload, effort.max_findings)?.found.pop())
+    Ok(look(payload, key, &dumped.payload, scanning.max_findings)?.found.pop())
 }
 
 /// The groups that the backup lists, stream by stream.
@@ -102,8 +107,8 @@ fn groups(backup: &Backup) -> Result<Vec<StreamGroups>> {
 }
 
 /// Has a server load a copy of an RDB file or of append-only files, and times it.
-pub fn load(of: &offline::ServerFiles, path: &Path, trial: Trial<'_>, effort: Effort<'_>) -> Result<Drill> {
-    let report = Report::new(TOOL, Backend::Redis, offline::scan::scan(of, &Scope::default(), effort)?, false);
+pub fn load(of: &offline::ServerFiles, path: &Path, trial: Trial<'_>, scanning: ScanOptions<'_>) -> Result<Drill> {
+    let report = Report::new(TOOL, Backend::Redis, offline::scan::scan(of, &Scope::default(), scanning)?, false);
     let mut done = Drill::new(path, of.size());
     done.created = disk::stat(path)
         .ok()

@@ -1,7 +1,7 @@
 //! A look through the bytes of a DUMP payload that is held whole.
 
 use papyra_core::redis::look::Look;
-pub(in crate::backup) use papyra_core::redis::look::{Found, Payload, Streams};
+pub(in crate::backup) use papyra_core::redis::look::{FoundStream, Payload, Streams};
 
 use crate::error::Result;
 use crate::offline::beyond;

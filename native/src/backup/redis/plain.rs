@@ -11,7 +11,7 @@ use papyra_core::manifest::{Compression, Method};
 use papyra_core::redis::{Entry, Flow, Group, PapyraKey, PayloadBuilder, Scope, StreamFacts};
 use papyra_core::report::FileReport;
 
-use super::create::{Making, Of, Options};
+use super::create::{Making, Of, StreamOptions};
 use crate::backup::create::Created;
 use crate::backup::drilled::Scratch;
 use crate::backup::guard;
@@ -21,7 +21,7 @@ use crate::disk::sys;
 use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::{Streams, each};
 use crate::offline::{self, open};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::redis::{About, Naming};
 
 /// Which streams of a file.
@@ -54,16 +54,16 @@ pub fn create(
     path: &Path,
     which: &Which,
     storing: &Storing,
-    effort: Effort<'_>,
+    scanning: ScanOptions<'_>,
 ) -> Result<Created> {
     let begun = sys::now();
     let prefix = which.prefix.clone().unwrap_or_else(|| "papyra".into());
     let scope = Scope { prefix: Some(prefix.clone()), system_id: None };
-    let quiet = Effort { progress: &|_| {}, ..effort };
+    let quiet = ScanOptions { progress: &|_| {}, ..scanning };
     let reports = offline::scan::scan(of, &scope, quiet)?;
     let chosen = Chosen::of(&reports, which, path, &prefix)?;
     let method = if matches!(of, offline::ServerFiles::Rdb(_)) { Method::Bgsave } else { Method::Dump };
-    let options = Options {
+    let options = StreamOptions {
         to: storing.to.clone(),
         name: storing.name.clone(),
         filing: storing.filing.clone(),
@@ -73,7 +73,7 @@ pub fn create(
     };
     let backups = guard::for_backups(&options.to)?;
     let source = Of { called: show(path), db: chosen.db, prefix, quarantine_prefix: None, systems: chosen.systems() };
-    let mut making = Making::begin(source, &backups, begun, &options, effort)?;
+    let mut making = Making::begin(source, &backups, begun, &options, scanning)?;
     making.warnings.extend(chosen.warning);
     match of {
         offline::ServerFiles::Rdb(path) => {
@@ -113,7 +113,12 @@ pub struct Temporary {
 }
 
 /// Makes a backup of such files for a restore.
-pub fn temporary(of: &offline::ServerFiles, path: &Path, which: &Which, effort: Effort<'_>) -> Result<Temporary> {
+pub fn temporary(
+    of: &offline::ServerFiles,
+    path: &Path,
+    which: &Which,
+    scanning: ScanOptions<'_>,
+) -> Result<Temporary> {
     let (scratch, folder) = Scratch::new(&std::env::temp_dir())?;
     let to = Location::Folder(folder.path().to_owned());
     let storing = Storing {
@@ -122,7 +127,7 @@ pub fn temporary(of: &offline::ServerFiles, path: &Path, which: &Which, effort: 
         filing: Filing::new(None, &show(path), &[]),
         compression: Compression::None,
     };
-    let created = create(of, path, which, &storing, effort)?;
+    let created = create(of, path, which, &storing, scanning)?;
     Ok(Temporary {
         backup: Backup::open(&Location::Folder(created.path))?,
         warnings: created.warnings,

@@ -15,18 +15,18 @@ use super::create::wanted;
 use super::cut::Cut;
 use super::losses::Losses;
 use super::outgoing::Outgoing;
-use super::payload::Found;
+use super::payload::FoundStream;
 use super::stage::{Staged, forget, stage};
 use super::swap::{occupied, swap};
 use crate::TOOL;
 use crate::backup::read_back::read_back;
 use crate::backup::restore::undamaged;
-use crate::backup::restored::{Options, Restored, RestoredStream};
+use crate::backup::restored::{RestoreOptions, Restored, RestoredStream};
 use crate::backup::series::Wanted;
 use crate::backup::until::Until;
 use crate::backup::{Backup, guard, seconds_since};
 use crate::error::{Code, Error, Result, show};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::redis::Store;
 
 /// The server of a backup; an error when it is one of files.
@@ -54,13 +54,13 @@ pub fn systems(backup: &Backup, named: &[String]) -> Result<Vec<String>> {
 }
 
 /// Restores the systems that the store was opened with.
-pub fn restore(backup: &Backup, store: &Store, options: Options, effort: Effort<'_>) -> Result<Restored> {
+pub fn restore(backup: &Backup, store: &Store, options: RestoreOptions, scanning: ScanOptions<'_>) -> Result<Restored> {
     let begun = Instant::now();
     let redis = source(backup)?;
     // The settings name the server to restore to, which need not be the one that was backed up.
     let named = Wanted { source: None, ..options.wanted.clone() };
     guard::keep_to_its_own(backup, &store.settings.called(), &named)?;
-    let (scan, found) = verified(backup, effort)?;
+    let (scan, found) = verified(backup, scanning)?;
     let plans: Vec<Plan<'_>> = store.systems.iter().map(|system| Plan::of(store, redis, system)).collect();
     let mut there = Vec::new();
     for key in plans.iter().flat_map(|plan| &plan.keys) {
@@ -112,7 +112,7 @@ fn cut_of<'a>(cuts: &'a Cuts, stream: &StoredStream) -> Option<&'a Cut> {
 }
 
 /// Finds where the streams are to be cut; an error where nothing of them would be left.
-fn cuts(backup: &Backup, plans: &[Plan<'_>], found: &[(String, Found)], until: Until) -> Result<Cuts> {
+fn cuts(backup: &Backup, plans: &[Plan<'_>], found: &[(String, FoundStream)], until: Until) -> Result<Cuts> {
     let mut cuts = Cuts::new();
     for stream in plans.iter().flat_map(|plan| &plan.streams) {
         let (file, found) = stored(backup, stream, found)?;
@@ -145,10 +145,10 @@ fn restored(stream: &StoredStream, lost: Option<Losses>, cut: Option<&Cut>) -> R
 }
 
 /// Reads the whole backup, and fails when anything in it is damaged. Returns what was found in each of its files.
-fn verified(backup: &Backup, effort: Effort<'_>) -> Result<(Report, Vec<(String, Found)>)> {
+fn verified(backup: &Backup, scanning: ScanOptions<'_>) -> Result<(Report, Vec<(String, FoundStream)>)> {
     let (mut reports, mut found) = (Vec::new(), Vec::new());
     for file in &backup.manifest.files {
-        let mut read = read_back(backup, file, None, effort)?;
+        let mut read = read_back(backup, file, None, scanning)?;
         undamaged(backup, read.damage.as_ref())?;
         if let Some(streams) = &mut read.streams {
             found.extend(std::mem::take(&mut streams.found).into_iter().map(|found| (file.path.clone(), found)));
@@ -184,7 +184,7 @@ impl<'a> Plan<'a> {
         &self,
         backup: &Backup,
         store: &Store,
-        found: &[(String, Found)],
+        found: &[(String, FoundStream)],
         cuts: &Cuts,
         replace: bool,
         done: &mut Restored,
@@ -244,7 +244,7 @@ fn bring(
     backup: &Backup,
     store: &Store,
     stream: &StoredStream,
-    found: &[(String, Found)],
+    found: &[(String, FoundStream)],
     cut: Option<&Cut>,
     mark: &str,
 ) -> Result<Staged> {
@@ -258,8 +258,8 @@ fn bring(
 fn stored<'a, 'b>(
     backup: &'a Backup,
     stream: &StoredStream,
-    found: &'b [(String, Found)],
-) -> Result<(&'a StoredFile, &'b Found)> {
+    found: &'b [(String, FoundStream)],
+) -> Result<(&'a StoredFile, &'b FoundStream)> {
     let file = backup.manifest.files.iter().find(|file| file.path == stream.file);
     let found = found.iter().find(|(file, found)| *file == stream.file && found.key == stream.key.as_bytes());
     let (Some(file), Some((_, found))) = (file, found) else {

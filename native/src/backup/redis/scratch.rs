@@ -13,7 +13,7 @@ use papyra_core::redis::{Header, Vendor};
 use crate::backup::drilled::Scratch;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
-use crate::redis::{Location, Role, Settings, Store, Systems, Tls};
+use crate::redis::{Location, Role, ServerSettings, Store, Systems, Tls};
 
 /// The names that a server goes by.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
@@ -234,7 +234,7 @@ impl Server {
     /// Its streams.
     pub(super) fn store(&self, db: u64, prefix: &str, systems: Vec<String>) -> Result<Store> {
         let socket = format!("redis+unix:///proc/self/fd/{}/{SOCKET}?db={db}", self.folder.as_raw_fd());
-        Store::open(Settings {
+        Store::open(ServerSettings {
             location: Location::parse(&socket)?,
             tls: Tls::default(),
             prefix: prefix.to_owned(),

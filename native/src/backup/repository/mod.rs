@@ -39,9 +39,9 @@ use crate::error::{Code, Error, Result, show};
 use cache::Cache;
 use index::{Index, short};
 use note::There;
-pub(super) use place::{find, folder_of, is_one, site_at};
 #[cfg(test)]
 pub(super) use place::begin;
+pub(super) use place::{find, folder_of, is_one, site_at};
 pub use place::{init, is_repository, named};
 use seal::Seal;
 pub(super) use site::{Site, Tops};

@@ -15,7 +15,7 @@ use crate::cli::settings_file::Config;
 use crate::cli::verdict::Verdict;
 use crate::error::{Code, Error, Result, show};
 use crate::offline;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 use crate::source::redis_files;
 
 /// Which backup.
@@ -53,14 +53,14 @@ impl Checking {
         &self,
         operation: Operation,
         out: &mut Out,
-        check: impl FnOnce(&Backup, Effort<'_>) -> Result<T>,
+        check: impl FnOnce(&Backup, ScanOptions<'_>) -> Result<T>,
         figures: impl Fn(&Backup, &T) -> Figures,
         print: impl FnOnce(&Backup, &T, &mut Out),
     ) -> Result<Verdict> {
         let attempt = || -> Result<(Backup, T)> {
             let backup = self.which.open(&self.reading.config, None)?;
             let progress = self.reading.progress(backup.manifest.bytes());
-            let done = check(&backup, self.reading.effort(&progress))?;
+            let done = check(&backup, self.reading.scanning(&progress))?;
             Ok((backup, done))
         };
         // A backup that is dated ahead counts for nothing yet, however intact it is.
@@ -86,12 +86,12 @@ impl Checking {
         operation: Operation,
         out: &mut Out,
         size: u64,
-        attempt: impl FnOnce(Effort<'_>) -> Result<T>,
+        attempt: impl FnOnce(ScanOptions<'_>) -> Result<T>,
         figures: impl Fn(&T) -> Figures,
         print: impl FnOnce(&T, &mut Out),
     ) -> Result<Verdict> {
         let progress = self.reading.progress(size);
-        let done = tell(self.prometheus.as_ref(), operation, attempt(self.reading.effort(&progress)), &figures)?;
+        let done = tell(self.prometheus.as_ref(), operation, attempt(self.reading.scanning(&progress)), &figures)?;
         drop(progress);
         match out.format() {
             Format::Json => out.json(&done)?,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::every::{self, Place};
 use super::reading::tell;
 use super::words::{command, describe_stream, pace};
-use crate::backup::create::{self, Created, Options};
+use crate::backup::create::{self, CreateOptions, Created};
 use crate::backup::prometheus::{Figures, Operation};
 use crate::backup::redis::create as streams;
 use crate::backup::redis::plain as plain_files;
@@ -156,7 +156,7 @@ fn create(args: &Args, settings: &Settings) -> Result<Created> {
     if let Some(of) = settings.path().ok().and_then(redis_files) {
         return of_redis_files(args, settings, &of, compression);
     }
-    let options = Options {
+    let options = CreateOptions {
         to: settings.backups(args.to.as_ref())?,
         name: args.name.clone(),
         filing: settings.filing(args.series.as_ref(), &args.tag)?,
@@ -169,7 +169,7 @@ fn create(args: &Args, settings: &Settings) -> Result<Created> {
         patience: Duration::from_secs(args.wait),
     };
     let progress = Progress::new(args.common.output.quiet, settings.source()?.size());
-    create::create(&|| settings.source(), &options, settings.effort(&progress))
+    create::create(&|| settings.source(), &options, settings.scanning(&progress))
 }
 
 fn figures(created: &Created) -> Figures {
@@ -201,7 +201,7 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
         let text = "an RDB file is compressed by the server already, and is stored as it is: leave --compress out";
         return Err(Error::new(Code::Usage, text));
     }
-    let options = streams::Options {
+    let options = streams::StreamOptions {
         to: settings.backups(args.to.as_ref())?,
         name: args.name.clone(),
         filing: settings.filing(args.series.as_ref(), &args.tag)?,
@@ -210,7 +210,7 @@ fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<C
         rdb: args.rdb.clone(),
     };
     let progress = Progress::new(args.common.output.quiet, None);
-    streams::create(&settings.open_store()?, &options, settings.effort(&progress))
+    streams::create(&settings.open_store()?, &options, settings.scanning(&progress))
 }
 
 /// Makes a backup of what a server wrote by itself.
@@ -232,7 +232,7 @@ fn of_redis_files(
         compression,
     };
     let progress = Progress::new(args.common.output.quiet, Some(of.size()));
-    plain_files::create(of, path, &which, &storing, settings.effort(&progress))
+    plain_files::create(of, path, &which, &storing, settings.scanning(&progress))
 }
 
 fn finish(created: &Created, args: &Args, settings: &Settings, out: &mut Out) -> Result<Verdict> {

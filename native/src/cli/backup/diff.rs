@@ -29,7 +29,7 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let progress = args.reading.progress(0);
     let (old, new) = (Location::parse(&args.old)?, Location::parse(&args.new)?);
-    let found = diff(&old, &new, args.reading.max_findings, args.reading.effort(&progress))?;
+    let found = diff(&old, &new, args.reading.max_findings, args.reading.scanning(&progress))?;
     drop(progress);
     match out.format() {
         Format::Json => out.json(&found)?,

@@ -14,7 +14,7 @@ use crate::backup::redis::drill::load;
 use crate::cli::out::{self, Out};
 use crate::cli::verdict::Verdict;
 use crate::error::{Result, show};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -34,11 +34,11 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let trial = Trial { scratch: &scratch, program: args.redis_server.as_deref() };
     if let Some((path, files)) = args.checking.redis_files() {
-        let attempt = |effort: Effort<'_>| load(&files, path, trial, effort);
+        let attempt = |scanning: ScanOptions<'_>| load(&files, path, trial, scanning);
         let print = |done: &Drill, out: &mut Out| print(None, done, out);
         return args.checking.show(Operation::Drill, out, files.size(), attempt, figures, print);
     }
-    let check = |backup: &Backup, effort: Effort<'_>| drill::drill(backup, trial, effort);
+    let check = |backup: &Backup, scanning: ScanOptions<'_>| drill::drill(backup, trial, scanning);
     let print = |backup: &Backup, done: &Drill, out: &mut Out| print(Some(backup), done, out);
     args.checking.run(Operation::Drill, out, check, |_, done| figures(done), print)
 }

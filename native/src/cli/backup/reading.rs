@@ -7,7 +7,7 @@ use crate::cli::out::Output;
 use crate::cli::progress::Progress;
 use crate::cli::settings_file::Config;
 use crate::error::Result;
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 /// Flags of the verbs that read a backup.
 #[derive(Debug, clap::Args)]
@@ -32,10 +32,10 @@ impl Reading {
         Progress::new(self.output.quiet, Some(total))
     }
 
-    pub(super) fn effort<'a>(&self, progress: &'a Progress) -> Effort<'a> {
+    pub(super) fn scanning<'a>(&self, progress: &'a Progress) -> ScanOptions<'a> {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or_else(processors, usize::from);
-        Effort { threads, max_findings: self.max_findings, progress: progress.tick() }
+        ScanOptions { threads, max_findings: self.max_findings, progress: progress.tick() }
     }
 }
 

@@ -12,7 +12,7 @@ use super::reading::Reading;
 use super::words::{describe, describe_stream, pace, source};
 use crate::backup::redis::plain as plain_files;
 use crate::backup::redis::{CutEntries, restore as streams};
-use crate::backup::restore::{self, Options, Restored};
+use crate::backup::restore::{self, RestoreOptions, Restored};
 use crate::backup::until::{CutOff, Until};
 use crate::backup::{Backup, Location};
 use crate::cli::out::{self, Out, counted, thousands};
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             let (settings, named) = args.redis.destination(config.file()?.redis)?;
             let which = plain_files::Which { prefix: named.prefix, systems: named.systems, db: settings.db() };
             let progress = args.reading.progress(of.size());
-            let made = plain_files::temporary(of, path, &which, args.reading.effort(&progress))?;
+            let made = plain_files::temporary(of, path, &which, args.reading.scanning(&progress))?;
             warnings.clone_from(&made.warnings);
             &temporary.insert(made).backup
         }
@@ -96,11 +96,11 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
     };
     let progress = args.reading.progress(backup.manifest.bytes());
-    let options = Options { replace: args.replace, dry_run: args.dry_run, wanted, until: args.until };
-    let effort = args.reading.effort(&progress);
+    let options = RestoreOptions { replace: args.replace, dry_run: args.dry_run, wanted, until: args.until };
+    let scanning = args.reading.scanning(&progress);
     let (mut done, repair) = match &args.to {
         Some(to) => {
-            let done = restore::restore(backup, to, options, effort)?;
+            let done = restore::restore(backup, to, options, scanning)?;
             let repair = recover::command(&done.to, None);
             (done, repair)
         }
@@ -113,7 +113,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         }
         None => {
             let store = store(args, file, backup)?;
-            (streams::restore(backup, &store, options, effort)?, redis::recover::command(&store.settings))
+            (streams::restore(backup, &store, options, scanning)?, redis::recover::command(&store.settings))
         }
     };
     drop(progress);

@@ -12,7 +12,7 @@ use crate::backup::verify::{self, Extent, Share, Verification, Verifications};
 use crate::cli::out::{self, Out, counted, thousands};
 use crate::cli::verdict::Verdict;
 use crate::error::{Result, show};
-use crate::reading::Effort;
+use crate::reading::ScanOptions;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
         return run_all(args, out);
     }
     let (extent, operation) = args.extent();
-    let check = |backup: &Backup, effort: Effort<'_>| verify::verify(backup, extent, effort);
+    let check = |backup: &Backup, scanning: ScanOptions<'_>| verify::verify(backup, extent, scanning);
     args.checking.run(operation, out, check, figures, print)
 }
 
@@ -65,8 +65,8 @@ fn percent(text: &str) -> std::result::Result<f64, String> {
 fn run_all(args: &Args, out: &mut Out) -> Result<Verdict> {
     let (extent, operation) = args.extent();
     let mut error = None;
-    let attempt = |effort: Effort<'_>| {
-        let mut all = verify::verify_all(&args.checking.folder()?, args.checking.series(), extent, effort)?;
+    let attempt = |scanning: ScanOptions<'_>| {
+        let mut all = verify::verify_all(&args.checking.folder()?, args.checking.series(), extent, scanning)?;
         error = all.take_error();
         Ok(all)
     };

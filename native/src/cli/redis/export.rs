@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
     let source = settings.source()?;
     let Source::Redis(_, backup) = source else { return Err(source.refusal(Task::Export)) };
     let progress = Progress::new(args.common.output.quiet, Some(backup.size()));
-    let done = export(&backup, &args.to, &settings.scope()?, settings.effort(&progress))?;
+    let done = export(&backup, &args.to, &settings.scope()?, settings.scanning(&progress))?;
     drop(progress);
     let verdict = if done.is_whole() { Verdict::Fine } else { Verdict::Anomalies };
     if out.format() == Format::Json {

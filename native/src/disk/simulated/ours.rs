@@ -13,8 +13,8 @@ use crate::backup::series::Filing;
 use crate::compact;
 use crate::error::Error;
 use crate::history::{Choice, History};
-use crate::reading::Effort;
-use crate::recover::{self, Mode, Options, Outcome};
+use crate::reading::ScanOptions;
+use crate::recover::{self, Mode, RecoverOptions, Recovered};
 use crate::source::Source;
 
 /// A command.
@@ -46,8 +46,8 @@ pub(super) struct Exit {
     pub(super) said: String,
 }
 
-fn effort() -> Effort<'static> {
-    Effort { threads: 1, max_findings: 100, progress: &|_| {} }
+fn scanning() -> ScanOptions<'static> {
+    ScanOptions { threads: 1, max_findings: 100, progress: &|_| {} }
 }
 
 pub(super) fn run(log: &Path, max_files: Option<u32>, verb: Verb) -> Exit {
@@ -67,25 +67,25 @@ fn open(log: &Path, max_files: Option<u32>) -> Result<History, Error> {
 }
 
 fn recovered(log: &Path, max_files: Option<u32>, mode: Mode, at_rest: bool) -> Result<Exit, Error> {
-    let options = Options {
+    let options = RecoverOptions {
         quarantine_dir: (mode == Mode::Quarantine).then(|| PathBuf::from("/elsewhere/quarantine")),
         at_rest,
-        ..Options::new(mode)
+        ..RecoverOptions::new(mode)
     };
-    let outcome: Outcome = recover::recover(&open(log, max_files)?, &options, effort())?;
+    let outcome: Recovered = recover::recover(&open(log, max_files)?, &options, scanning())?;
     let code = if outcome.remains() { 3 } else { 0 };
     Ok(Exit { code, repaired: names(&outcome.repaired_files), said: outcome.warnings.join("; ") })
 }
 
 fn scanned(log: &Path, max_files: Option<u32>) -> Result<Exit, Error> {
-    let files = open(log, max_files)?.scan(effort())?;
+    let files = open(log, max_files)?.scan(scanning())?;
     let damaged = files.iter().any(|file| file.anomaly_count > 0);
     Ok(Exit { code: u8::from(damaged), repaired: Vec::new(), said: String::new() })
 }
 
 fn compacted(log: &Path, max_files: Option<u32>, keep: usize, at_rest: bool) -> Result<Exit, Error> {
     let policy = Retention { max_records: Some(keep as u64), ..Retention::default() };
-    let outcome = compact::compact(&open(log, max_files)?, policy, 1.7e9, false, at_rest, effort())?;
+    let outcome = compact::compact(&open(log, max_files)?, policy, 1.7e9, false, at_rest, scanning())?;
     Ok(Exit { code: 0, repaired: names(&outcome.files), said: outcome.warnings.join("; ") })
 }
 
@@ -96,7 +96,7 @@ pub(super) fn backup_name(number: u64) -> String {
 fn backed_up(log: &Path, max_files: Option<u32>, number: u64) -> Result<Exit, Error> {
     let filing =
         Filing { series: "s".into(), is_derived: false, host: "h".into(), source: "log".into(), tags: Vec::new() };
-    let options = create::Options {
+    let options = create::CreateOptions {
         to: Location::Folder(BACKUPS.into()),
         name: Some(backup_name(number)),
         filing,
@@ -109,7 +109,7 @@ fn backed_up(log: &Path, max_files: Option<u32>, number: u64) -> Result<Exit, Er
         patience: Duration::from_millis(100),
     };
     let find = || open(log, max_files).map(Source::History);
-    let created = create::create(&find, &options, effort())?;
+    let created = create::create(&find, &options, scanning())?;
     Ok(Exit { code: 0, repaired: Vec::new(), said: created.warnings.join("; ") })
 }
 
