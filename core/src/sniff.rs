@@ -14,7 +14,7 @@ pub const HEAD: usize = 512;
 
 /// The kind of file that the first bytes speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Looks {
+pub enum FileKind {
     /// No bytes at all.
     Empty,
     /// Starts as a line of a Papyra log does, or as a damaged one might: with a `{`, NUL bytes or a blank line.
@@ -40,36 +40,36 @@ pub enum Looks {
 }
 
 /// Magic numbers (offset, bytes) of files that end up beside a backup.
-const MAGICS: &[(usize, &[u8], Looks)] = &[
-    (0, b"\x89PNG\r\n\x1a\n", Looks::Other("a PNG picture")),
-    (0, b"\xff\xd8\xff", Looks::Other("a JPEG picture")),
-    (0, b"GIF8", Looks::Other("a GIF picture")),
-    (0, b"%PDF-", Looks::Other("a PDF document")),
-    (0, b"PK\x03\x04", Looks::Archive("a ZIP archive", "unzip")),
-    (0, b"7z\xbc\xaf\x27\x1c", Looks::Archive("a 7-Zip archive", "7z x")),
-    (0, b"\xfd7zXZ\0", Looks::Archive("xz data", "unxz -k")),
-    (0, b"BZh", Looks::Archive("bzip2 data", "bunzip2 -k")),
-    (0, b"\x7fELF", Looks::Other("a Linux program")),
-    (0, b"MZ", Looks::Other("a Windows program")),
-    (0, b"SQLite format 3\0", Looks::Other("an SQLite database")),
-    (0, b"PAR1", Looks::Other("a Parquet table")),
-    (0, b"\x00asm", Looks::Other("a WebAssembly module")),
-    (0, b"\xff\xfe", Looks::Other("UTF-16 text")),
-    (0, b"\xfe\xff", Looks::Other("UTF-16 text")),
-    (0, b"\x04\x22\x4d\x18", Looks::Archive("LZ4 data", "unlz4")),
+const MAGICS: &[(usize, &[u8], FileKind)] = &[
+    (0, b"\x89PNG\r\n\x1a\n", FileKind::Other("a PNG picture")),
+    (0, b"\xff\xd8\xff", FileKind::Other("a JPEG picture")),
+    (0, b"GIF8", FileKind::Other("a GIF picture")),
+    (0, b"%PDF-", FileKind::Other("a PDF document")),
+    (0, b"PK\x03\x04", FileKind::Archive("a ZIP archive", "unzip")),
+    (0, b"7z\xbc\xaf\x27\x1c", FileKind::Archive("a 7-Zip archive", "7z x")),
+    (0, b"\xfd7zXZ\0", FileKind::Archive("xz data", "unxz -k")),
+    (0, b"BZh", FileKind::Archive("bzip2 data", "bunzip2 -k")),
+    (0, b"\x7fELF", FileKind::Other("a Linux program")),
+    (0, b"MZ", FileKind::Other("a Windows program")),
+    (0, b"SQLite format 3\0", FileKind::Other("an SQLite database")),
+    (0, b"PAR1", FileKind::Other("a Parquet table")),
+    (0, b"\x00asm", FileKind::Other("a WebAssembly module")),
+    (0, b"\xff\xfe", FileKind::Other("UTF-16 text")),
+    (0, b"\xfe\xff", FileKind::Other("UTF-16 text")),
+    (0, b"\x04\x22\x4d\x18", FileKind::Archive("LZ4 data", "unlz4")),
     (257, b"ustar", TAR),
 ];
 
-const TAR: Looks = Looks::Archive("a tar archive", "tar -xf");
+const TAR: FileKind = FileKind::Archive("a tar archive", "tar -xf");
 
 /// Recognises a file by its first bytes, [`HEAD`] of them if it has as many.
-pub fn sniff(head: &[u8]) -> Looks {
+pub fn sniff(head: &[u8]) -> FileKind {
     if head.is_empty() {
-        return Looks::Empty;
+        return FileKind::Empty;
     }
     match archive::Format::of(head) {
-        Some(archive::Format::Gzip) => return Looks::Gzip,
-        Some(archive::Format::Zstd) => return Looks::Zstd,
+        Some(archive::Format::Gzip) => return FileKind::Gzip,
+        Some(archive::Format::Zstd) => return FileKind::Zstd,
         None => {}
     }
     for &(offset, magic, looks) in MAGICS {
@@ -78,25 +78,25 @@ pub fn sniff(head: &[u8]) -> Looks {
         }
     }
     if is_utf16(head) {
-        return Looks::Other("UTF-16 text");
+        return FileKind::Other("UTF-16 text");
     }
     if is_sync(head) {
-        return Looks::Other("what a Redis server sends to a replica, an RDB file behind its length");
+        return FileKind::Other("what a Redis server sends to a replica, an RDB file behind its length");
     }
     match redis::sniff(head) {
-        Some(Format::Rdb) => return Looks::Rdb,
-        Some(Format::Aof) => return Looks::Aof,
-        Some(Format::Manifest) => return Looks::AofManifest,
+        Some(Format::Rdb) => return FileKind::Rdb,
+        Some(Format::Aof) => return FileKind::Aof,
+        Some(Format::Manifest) => return FileKind::AofManifest,
         // Its mark is at the end.
         Some(Format::Dump) | None => {}
     }
     let text = head.trim_ascii_start();
     match text.first() {
-        None | Some(b'{' | 0) => Looks::Log,
-        Some(b'[') => Looks::Other("a JSON array"),
-        Some(b'<') => Looks::Other("an HTML or XML document"),
-        _ if is_text(head) => Looks::Text,
-        _ => Looks::Unknown,
+        None | Some(b'{' | 0) => FileKind::Log,
+        Some(b'[') => FileKind::Other("a JSON array"),
+        Some(b'<') => FileKind::Other("an HTML or XML document"),
+        _ if is_text(head) => FileKind::Text,
+        _ => FileKind::Unknown,
     }
 }
 
@@ -145,14 +145,14 @@ const FIELDS: [&[u8]; 15] = [
     b"\"kind\":\"dead_letter\"",
 ];
 
-impl Looks {
+impl FileKind {
     /// Whether it is an archive that has to be unpacked before anything in it can be read.
     pub fn is_archive(self) -> bool {
         matches!(self, Self::Archive(..))
     }
 
     /// What a compressed file is whose content looks so.
-    pub fn packed(self, format: archive::Format) -> Looks {
+    pub fn packed(self, format: archive::Format) -> FileKind {
         match (self, format) {
             (TAR, archive::Format::Gzip) => Self::Archive("a tar archive, compressed with gzip", "tar -xzf"),
             (TAR, archive::Format::Zstd) => Self::Archive("a tar archive, compressed with zstd", "tar --zstd -xf"),
@@ -203,23 +203,23 @@ mod tests {
     #[test]
     fn formats_are_told_by_content() {
         for (head, looks) in [
-            (&b""[..], Looks::Empty),
-            (b"{\"kind\": \"event\"}\n", Looks::Log),
-            (b"\n{\"kind\": \"event\"}\n", Looks::Log),
-            (b"\0\0\0\0", Looks::Log),
-            (b"\x1f\x8b\x08\0", Looks::Gzip),
-            (b"\x28\xb5\x2f\xfd\0", Looks::Zstd),
-            (b"REDIS0011\xfa", Looks::Rdb),
-            (b"VALKEY080\xfa", Looks::Rdb),
-            (b"*3\r\n$3\r\nSET\r\n", Looks::Aof),
-            (b"file appendonly.aof.1.base.rdb seq 1 type b\n", Looks::AofManifest),
-            (b"\x89PNG\r\n\x1a\n\0\0", Looks::Other("a PNG picture")),
-            (b"<!doctype html>", Looks::Other("an HTML or XML document")),
-            (b"2026-01-01 12:00:00 INFO started \xc3", Looks::Text),
-            (b"\x07\xc0\x12\x99", Looks::Unknown),
-            (b"{\0\"\0k\0i\0n\0", Looks::Other("UTF-16 text")),
-            (b"\0{\0\"\0k\0i\0n", Looks::Other("UTF-16 text")),
-            (b"{\"k\0i\0\0\0\0\0\0\0", Looks::Log),
+            (&b""[..], FileKind::Empty),
+            (b"{\"kind\": \"event\"}\n", FileKind::Log),
+            (b"\n{\"kind\": \"event\"}\n", FileKind::Log),
+            (b"\0\0\0\0", FileKind::Log),
+            (b"\x1f\x8b\x08\0", FileKind::Gzip),
+            (b"\x28\xb5\x2f\xfd\0", FileKind::Zstd),
+            (b"REDIS0011\xfa", FileKind::Rdb),
+            (b"VALKEY080\xfa", FileKind::Rdb),
+            (b"*3\r\n$3\r\nSET\r\n", FileKind::Aof),
+            (b"file appendonly.aof.1.base.rdb seq 1 type b\n", FileKind::AofManifest),
+            (b"\x89PNG\r\n\x1a\n\0\0", FileKind::Other("a PNG picture")),
+            (b"<!doctype html>", FileKind::Other("an HTML or XML document")),
+            (b"2026-01-01 12:00:00 INFO started \xc3", FileKind::Text),
+            (b"\x07\xc0\x12\x99", FileKind::Unknown),
+            (b"{\0\"\0k\0i\0n\0", FileKind::Other("UTF-16 text")),
+            (b"\0{\0\"\0k\0i\0n", FileKind::Other("UTF-16 text")),
+            (b"{\"k\0i\0\0\0\0\0\0\0", FileKind::Log),
         ] {
             assert_eq!(sniff(head), looks, "{head:?}");
         }

@@ -7,7 +7,7 @@ use papyra_core::finding::Finding;
 use papyra_core::plan::Plan;
 use papyra_core::redis::Remedy;
 use papyra_core::report::FileReport;
-use papyra_core::sniff::Looks;
+use papyra_core::sniff::FileKind;
 use papyra_core::timeline::{Finished, Sort};
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ pub(crate) struct Done {
     pub(crate) bytes: u64,
     pub(crate) plan: Plan,
     pub(crate) index: LineIndex,
-    pub(crate) looks: Looks,
+    pub(crate) looks: FileKind,
     pub(crate) packed: bool,
 }
 

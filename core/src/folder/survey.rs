@@ -6,7 +6,7 @@ use crate::manifest;
 use crate::redis::{AofNames, Format, GroupsFile, Seems, is_whole_dump};
 use crate::report::PassedOver;
 use crate::rotation::{self, Choice, RotationSet};
-use crate::sniff::{self, Looks, names_a_field};
+use crate::sniff::{self, FileKind, names_a_field};
 
 /// How many of a file's first bytes [`Survey::file`] makes use of.
 pub const START: usize = 1 << 16;
@@ -64,7 +64,7 @@ enum Is {
     Manifest(Box<AofNames>),
     /// All of its bytes are needed to tell; the rest is what it is if it is nothing of Redis.
     Unsure(Seems, Box<Is>),
-    Other(Looks),
+    Other(FileKind),
     Entry(Entry),
 }
 

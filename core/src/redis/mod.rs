@@ -18,11 +18,11 @@ mod error;
 mod finding;
 #[doc(hidden)]
 pub mod fuzz;
-#[doc(hidden)]
-pub mod look;
 mod rdb;
 mod report;
 mod sniff;
+#[doc(hidden)]
+pub mod stored_streams;
 mod stream;
 mod visit;
 

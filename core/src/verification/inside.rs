@@ -4,7 +4,7 @@
 
 use crate::archive::Broken;
 use crate::manifest::Content;
-use crate::redis::look::{Look, Payload, Streams};
+use crate::redis::stored_streams::{Payload, StreamSurvey, Streams};
 use crate::redis::{self, Lines};
 use crate::unpack::Input;
 
@@ -25,7 +25,7 @@ pub struct Inside(Kind);
 enum Kind {
     Lines,
     Archive(Box<Input>),
-    Streams(Box<Look>),
+    Streams(Box<StreamSurvey>),
     Other,
 }
 
@@ -44,7 +44,7 @@ impl Inside {
     /// For a file that its report calls `name`; of a payload the report lists the first `max_findings` findings.
     pub fn new(content: Content, payload: Option<Payload<'_>>, name: &str, max_findings: usize) -> Inside {
         Inside(match (payload, content) {
-            (Some(payload), _) => Kind::Streams(Box::new(Look::new(payload, name, max_findings))),
+            (Some(payload), _) => Kind::Streams(Box::new(StreamSurvey::new(payload, name, max_findings))),
             (None, Content::Log) => Kind::Lines,
             (None, Content::Archive) => Kind::Archive(Box::default()),
             (None, _) => Kind::Other,

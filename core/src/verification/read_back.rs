@@ -5,7 +5,7 @@ use super::inside::Seen;
 use super::streams;
 use crate::escape::escape;
 use crate::manifest::{Blocks, Manifest, StoredFile};
-use crate::redis::look::Streams;
+use crate::redis::stored_streams::Streams;
 use crate::summary::Summary;
 
 /// What came of reading a stored file to its end.

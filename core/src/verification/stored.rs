@@ -11,7 +11,7 @@ use super::streams;
 use crate::archive::{Broken, Format};
 use crate::digest::Hashes;
 use crate::manifest::{Compression, Content, Manifest, StoredFile};
-use crate::redis::look::Streams;
+use crate::redis::stored_streams::Streams;
 use crate::scan::Scanner;
 use crate::summary::Summary;
 use crate::unpack::Decoder;

@@ -4,7 +4,7 @@
 use super::damage::Damage;
 use crate::escape::escape;
 use crate::manifest::{Compression, Content, Manifest, StoredFile};
-use crate::redis::look::{Payload, Streams};
+use crate::redis::stored_streams::{Payload, Streams};
 
 /// What a stored file is, if it holds streams.
 pub fn payload<'a>(manifest: &'a Manifest, file: &StoredFile) -> Option<Payload<'a>> {

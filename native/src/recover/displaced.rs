@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::exchange::change_places;
 use super::journal::{Hidden, Mark};
-use super::late_bytes::{Late, has_any, lines_there};
+use super::late_bytes::{LateBytes, has_any, lines_there};
 use super::refusals::{changed, held_open, no_lease};
 use super::swap::{PATIENCE, append, is_left};
 use crate::disk::fault::Fault;
@@ -40,7 +40,7 @@ pub(super) fn put_back(hidden: &mut Hidden<'_>, file: &File, name: &str, new: &F
         return Err(changed(folder, name));
     }
     let (from, size) = (hidden.journal.new.size, new.size().map_err(failed)?);
-    let late = Late { file: new, from, size };
+    let late = LateBytes { file: new, from, size };
     let whole = file.size().map_err(failed)?;
     let noted = hidden.journal.displaced.clone();
     let there = match &noted {

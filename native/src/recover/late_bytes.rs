@@ -22,13 +22,13 @@ use crate::reading::ScanOptions;
 use crate::records;
 
 /// Bytes that came too late for the file that they were appended to.
-pub(super) struct Late<'a> {
+pub(super) struct LateBytes<'a> {
     pub(super) file: &'a File,
     pub(super) from: u64,
     pub(super) size: u64,
 }
 
-impl Late<'_> {
+impl LateBytes<'_> {
     /// Without what was not written to its end: with the newline of its new place behind it, a record inside that one would
     /// look like one of its own.
     pub(super) fn without_torn_tail(self) -> io::Result<Self> {
@@ -46,7 +46,7 @@ impl Late<'_> {
             Ok(())
         })?;
         scanner.finish(&mut whole);
-        Ok(Late { size: whole.0, ..self })
+        Ok(LateBytes { size: whole.0, ..self })
     }
 }
 
@@ -62,7 +62,7 @@ impl Sink for Whole {
 
 /// Puts late bytes at their place in a member, unless they are there. They stand on lines of their own. `false`: they were
 /// put there once, and somebody has changed them since, or their place is in the middle of a line.
-pub(super) fn insert(hidden: &mut Hidden<'_>, late: &Late<'_>, name: &str, behind: &Mark) -> Result<bool> {
+pub(super) fn insert(hidden: &mut Hidden<'_>, late: &LateBytes<'_>, name: &str, behind: &Mark) -> Result<bool> {
     let (folder, path) = (hidden.folder, hidden.folder.join(name));
     let failed = |error: io::Error| Error::cannot_read(&path, behind.size, &error);
     let is_carried = hidden.journal.state != State::Swap;
@@ -138,7 +138,7 @@ struct Place {
 }
 
 /// The place behind so many bytes of a member, and behind what an interrupted run has carried there.
-fn place(late: &Late<'_>, member: &File, behind: u64, is_carried: bool) -> io::Result<Place> {
+fn place(late: &LateBytes<'_>, member: &File, behind: u64, is_carried: bool) -> io::Result<Place> {
     let mut around = [0; 2];
     let read = match behind.checked_sub(1) {
         Some(before) => member.read_at(&mut around, before)?,
@@ -161,7 +161,7 @@ fn place(late: &Late<'_>, member: &File, behind: u64, is_carried: bool) -> io::R
 }
 
 /// How many of the late bytes an interrupted run has put behind so many bytes of a file, in whole lines.
-pub(super) fn lines_there(late: &Late<'_>, file: &File, behind: u64) -> io::Result<u64> {
+pub(super) fn lines_there(late: &LateBytes<'_>, file: &File, behind: u64) -> io::Result<u64> {
     Ok(place(late, file, behind, true)?.there)
 }
 
@@ -173,7 +173,7 @@ struct There {
     unended: Option<u64>,
 }
 
-fn there(late: &Late<'_>, member: &File, at: u64) -> io::Result<There> {
+fn there(late: &LateBytes<'_>, member: &File, at: u64) -> io::Result<There> {
     let (mut same, mut done, mut unended) = (0, 0, None);
     let mut theirs = Vec::new();
     let mut differs = false;
@@ -202,7 +202,7 @@ fn there(late: &Late<'_>, member: &File, at: u64) -> io::Result<There> {
 /// written it anew since.
 pub(super) fn has_any(
     hidden: &Hidden<'_>,
-    late: &Late<'_>,
+    late: &LateBytes<'_>,
     there: u64,
     member: (&File, &Path),
     at: u64,
@@ -227,5 +227,5 @@ pub(super) fn has_any(
     Ok(flow.is_break())
 }
 
-/// Late records that are looked for; about 20 bytes each.
+/// LateBytes records that are looked for; about 20 bytes each.
 const MOST: usize = 1 << 20;

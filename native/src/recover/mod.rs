@@ -30,7 +30,7 @@ use std::path::Path;
 
 use papyra_core::plan::Plan;
 use papyra_core::report::{FileReport, Report, Role};
-use papyra_core::sniff::{self, Looks};
+use papyra_core::sniff::{self, FileKind};
 
 use crate::TOOL;
 use crate::disk::{Folder, Lock};
@@ -104,7 +104,11 @@ pub(crate) fn is_foreign(history: &History, report: &Report) -> Result<bool> {
         let read = read.map_err(|error| Error::cannot_read(&path, 0, &error))?;
         // A damaged line may begin like a list or like a page: that tells nothing.
         let is_text = head.trim_ascii_start().starts_with(b"[") || head.trim_ascii_start().starts_with(b"<");
-        if !is_text && !matches!(sniff::sniff(&head[..read]), Looks::Empty | Looks::Log | Looks::Text | Looks::Unknown)
+        if !is_text
+            && !matches!(
+                sniff::sniff(&head[..read]),
+                FileKind::Empty | FileKind::Log | FileKind::Text | FileKind::Unknown
+            )
         {
             return Ok(true);
         }

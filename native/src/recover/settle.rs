@@ -10,7 +10,7 @@ use super::emptied::{Emptied, restore_unless_empty};
 use super::exchange::change_places;
 use super::journal::{Hidden, Journal, Mark, emptied, unfinished};
 use super::keeping::{Keeping, aside};
-use super::late_bytes::{Late, insert};
+use super::late_bytes::{LateBytes, insert};
 use super::outcome::Recovered;
 use super::quarantine;
 use super::refusals::{changed, held_open};
@@ -150,7 +150,7 @@ fn put_late_bytes(
     if Fault::KnownByInode.is_back() && !is_known(file) {
         from = 0;
     }
-    let late = Late { file, from, size }.without_torn_tail().map_err(|error| hidden.failed(&error))?;
+    let late = LateBytes { file, from, size }.without_torn_tail().map_err(|error| hidden.failed(&error))?;
     // What begins in the middle of a line may be a part of a record, and the file another one.
     if from > 0 && late.size == from && (size == from || is_sure) {
         return Ok(true);

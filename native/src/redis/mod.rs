@@ -8,7 +8,7 @@
 //!   `wire` a connection.
 //! - [`scan`] reads streams whole, in pages, and looks through the groups' pending entries.
 //! - [`recover`] removes bad entries: into a local rejects file (repair), or into Papyra's quarantine stream by one
-//!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, `apart` copies under a
+//!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, `cross_slot` copies under a
 //!   lock instead.
 //! - `transfer` takes streams as a whole and puts them in place, `replica` takes the server's RDB file; both for
 //!   backups.
@@ -17,7 +17,7 @@
 //!
 //! Nothing is ever sent twice on the chance that it was lost: after a broken connection the streams are read anew.
 
-mod apart;
+mod cross_slot;
 mod failure;
 mod keys;
 mod link;

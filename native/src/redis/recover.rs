@@ -13,7 +13,7 @@ use papyra_core::redis::RecordCheck;
 use papyra_core::report::{Backend, Report};
 use redis::Value;
 
-use super::apart::{Apart, now};
+use super::cross_slot::{CrossSlot, now};
 use super::page::Pages;
 use super::rejects::Rejects;
 use super::reply::{self, Entry};
@@ -139,7 +139,7 @@ fn mend(
     let key = stream.key();
     let quarantine = stream.quarantine(store.settings.quarantine_prefix.as_deref());
     let mut mover = match keeping {
-        Keeping::Quarantine if store.are_apart(&key, &quarantine) => Mover::Apart(None),
+        Keeping::Quarantine if store.are_apart(&key, &quarantine) => Mover::CrossSlot(None),
         Keeping::Quarantine => Mover::Script,
         Keeping::Rejects(folder) => Mover::Rejects(Rejects::new(folder, &key)),
         Keeping::Nothing => Mover::Nothing,
@@ -151,7 +151,7 @@ fn mend(
         let entries = pages.next()?;
         let at_end = entries.is_empty();
         (scanning.progress)(entries.len() as u64);
-        if let Mover::Apart(Some(apart)) = &mut mover {
+        if let Mover::CrossSlot(Some(apart)) = &mut mover {
             apart.hold(store)?;
         }
         for entry in entries {
@@ -174,7 +174,7 @@ fn mend(
     }
     let file = match mover {
         Mover::Rejects(rejects) => rejects.path(),
-        Mover::Apart(Some(apart)) => {
+        Mover::CrossSlot(Some(apart)) => {
             apart.finish(store)?;
             None
         }
@@ -200,7 +200,7 @@ fn mend(
 /// The ways in which an entry leaves its stream.
 enum Mover<'a> {
     Script,
-    Apart(Option<Apart>),
+    CrossSlot(Option<CrossSlot>),
     Rejects(Rejects<'a>),
     Nothing,
 }
@@ -219,10 +219,10 @@ impl Mover<'_> {
                 }
                 return Ok(());
             }
-            Mover::Apart(apart) => {
+            Mover::CrossSlot(apart) => {
                 let apart = match apart {
                     Some(apart) => apart,
-                    None => apart.insert(Apart::begin(store, key, to)?),
+                    None => apart.insert(CrossSlot::begin(store, key, to)?),
                 };
                 for entry in batch {
                     apart.secure(store, entry)?;

@@ -162,7 +162,7 @@ fn closed(path: &Path, why: &str, history: Result<History>) -> Result<Source> {
     }
 }
 
-fn unpack_first(path: &Path, looks: sniff::Looks) -> Error {
+fn unpack_first(path: &Path, looks: sniff::FileKind) -> Error {
     let what = looks.passed_over(&papyra_core::name::text(path.as_os_str().as_encoded_bytes()));
     Error::new(Code::Data, format!("{} is {what}; nothing was read", show(path)))
 }

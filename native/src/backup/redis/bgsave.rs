@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Has the server save, and opens the file. Returns its size, and the second in which the saving began.
-pub(super) fn saved(store: &Store, path: &Path) -> Result<(File, u64, i64)> {
+pub(super) fn save(store: &Store, path: &Path) -> Result<(File, u64, i64)> {
     // A path that is wrong shows before the server has worked for it.
     disk::open(path).map(drop).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),

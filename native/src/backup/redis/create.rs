@@ -11,7 +11,7 @@ use papyra_core::redis::{GroupsFile, PapyraKey, StreamGroups, StreamKind};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::verification::Seen;
 
-use super::payload::{FoundStream, Payload, Streams, look};
+use super::payload::{FoundStream, Payload, Streams, survey};
 use super::{LARGEST, bgsave};
 use crate::TOOL;
 use crate::backup::Location;
@@ -168,7 +168,7 @@ impl<'a> Making<'a> {
         let kind = wanted.papyra.kind.name();
         let name = format!("{}.{quarantine}{kind}.dump", plain(&wanted.papyra.system_id));
         let payload = self.payload(Some(&wanted.key));
-        let seen = self.whole(look(payload, &name, bytes, self.scanning.max_findings)?)?;
+        let seen = self.whole(survey(payload, &name, bytes, self.scanning.max_findings)?)?;
         let [found] = &seen.found[..] else {
             let text = format!(
                 "{} holds something other than a stream: check --prefix and --system-id",
@@ -192,7 +192,7 @@ impl<'a> Making<'a> {
         }
         let seen = match &self.options.rdb {
             Some(path) => {
-                let (file, size, since) = bgsave::saved(store, path)?;
+                let (file, size, since) = bgsave::save(store, path)?;
                 let seen = self.store_bytes(NAME, Content::Rdb, Compression::None, &mut &file, size)?;
                 if let Some(Ok(streams)) = &seen.streams {
                     bgsave::is_the_one(streams.written, since, path)?;

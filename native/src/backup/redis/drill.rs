@@ -7,7 +7,7 @@ use std::time::Instant;
 use papyra_core::redis::{GroupsFile, Header, Scope, StreamGroups};
 use papyra_core::report::{Backend, Report};
 
-use super::payload::{FoundStream, Payload, look};
+use super::payload::{FoundStream, Payload, survey};
 use super::restore::{restore, source, systems};
 use super::scratch::{Server, Trial};
 use crate::TOOL;
@@ -91,7 +91,7 @@ fn headers(report: &Report) -> Vec<Header> {
 fn read(store: &Store, prefix: &str, key: &str, scanning: ScanOptions<'_>) -> Result<Option<FoundStream>> {
     let Some(dumped) = store.dump(&[key.to_owned()])?.pop().flatten() else { return Ok(None) };
     let payload = Payload { key: Some(key), db: 0, prefix };
-    Ok(look(payload, key, &dumped.payload, scanning.max_findings)?.found.pop())
+    Ok(survey(payload, key, &dumped.payload, scanning.max_findings)?.found.pop())
 }
 
 /// The groups that the backup lists, stream by stream.

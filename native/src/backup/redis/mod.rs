@@ -5,12 +5,11 @@
 //! - `payload` reads stored bytes, for every verb.
 //! - [`restore`] brings streams back: each is built under a name of its own (`stage`; by commands where the server takes
 //!   no payload of that size, `replay`; what it has no place for is counted, `losses`), and all of a system change places in one transaction (`swap`).
-//! - `cut` takes out of it what is behind an ID, where only a part is wanted.
+//! - `until` takes out of it what is behind an ID, where only a part is wanted.
 //! - [`drill`] restores into a server started for it (`scratch`).
 
 mod bgsave;
 pub mod create;
-mod cut;
 pub mod drill;
 mod losses;
 mod outgoing;
@@ -21,13 +20,14 @@ pub mod restore;
 mod scratch;
 mod stage;
 mod swap;
+mod until;
 
 use std::time::Duration;
 
-pub use cut::CutEntries;
 pub use losses::Losses;
 pub(super) use payload::{Payload, Streams};
 pub use scratch::Trial;
+pub use until::CutEntries;
 
 /// The largest payload that a server takes as one argument, in bytes, unless it was told otherwise (redis
 /// `proto-max-bulk-len`).

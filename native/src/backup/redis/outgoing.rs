@@ -7,7 +7,7 @@ use papyra_core::manifest::{Content, StoredFile, StoredStream};
 use papyra_core::redis::{Limits, RdbReader, Visitor, dump_version, seal_dump};
 use papyra_core::verification;
 
-use super::payload::{FoundStream, Payload, look};
+use super::payload::{FoundStream, Payload, survey};
 use crate::archive;
 use crate::backup::Backup;
 use crate::error::{Code, Error, Result, show};
@@ -57,7 +57,7 @@ impl<'a> Outgoing<'a> {
         }
         seal_for_the_oldest(&mut bytes, found.version);
         let payload = Payload { key: Some(&stream.key), db: 0, prefix: "papyra" };
-        let seen = look(payload, &stored.path, &bytes, 0)?;
+        let seen = survey(payload, &stored.path, &bytes, 0)?;
         let same = |again: &FoundStream| again.facts == stream.facts && again.entries_sha256 == stream.entries_sha256;
         if seen.damage.is_none() && seen.found.len() == 1 && seen.found.iter().all(same) {
             return Ok(Outgoing::Whole(bytes));

@@ -12,12 +12,12 @@ use papyra_core::verification::whole_report;
 
 use super::LARGEST;
 use super::create::wanted;
-use super::cut::Cut;
 use super::losses::Losses;
 use super::outgoing::Outgoing;
 use super::payload::FoundStream;
 use super::stage::{Staged, forget, stage};
 use super::swap::{occupied, swap};
+use super::until::Cut;
 use crate::TOOL;
 use crate::backup::read_back::read_back;
 use crate::backup::restore::undamaged;

@@ -7,10 +7,10 @@ use papyra_core::manifest::StoredStream;
 use papyra_core::redis::StreamPayload;
 
 use super::WAITS;
-use super::cut::Cut;
 use super::losses::Losses;
 use super::outgoing::{LISTED, Outgoing};
 use super::replay::replay;
+use super::until::Cut;
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
 

@@ -5,7 +5,7 @@
 //! log is read once (`packing`), reading them back with damage told from not being able to look (`blob`), and where the
 //! files lie (`store`, `site`). What is remembered of verifications and drills lies in a folder beside restic's own.
 //!
-//! Opening a repository lives here, and what its parts share; `place` finds and makes them.
+//! Opening a repository lives here, and what its parts share; `locate` finds and makes them.
 
 mod backups;
 mod blob;
@@ -13,11 +13,11 @@ mod cache;
 mod chunk;
 mod incoming;
 mod index;
+mod locate;
 mod lock;
 mod note;
 mod pack;
 pub(super) mod packing;
-mod place;
 mod reuse;
 mod root;
 mod seal;
@@ -38,11 +38,11 @@ use crate::disk::{self, Folder, Lock};
 use crate::error::{Code, Error, Result, show};
 use cache::Cache;
 use index::{Index, short};
-use note::There;
 #[cfg(test)]
-pub(super) use place::begin;
-pub(super) use place::{find, folder_of, is_one, site_at};
-pub use place::{init, is_repository, named};
+pub(super) use locate::begin;
+pub(super) use locate::{find, folder_of, is_one, site_at};
+pub use locate::{init, is_repository, named};
+use note::There;
 use seal::Seal;
 pub(super) use site::{Site, Tops};
 use store::{Store, Trust};

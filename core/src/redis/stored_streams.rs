@@ -69,16 +69,16 @@ pub struct FoundStream {
 }
 
 /// Looks at bytes as they go by.
-pub struct Look {
+pub struct StreamSurvey {
     name: String,
     format: BackupFormat,
     reader: RdbReader,
-    looker: Looker,
+    gatherer: Gatherer,
 }
 
-impl Look {
+impl StreamSurvey {
     /// Creates a reader with no input. `name` is what the report calls the bytes; it lists the first `max_findings` findings.
-    pub fn new(payload: Payload<'_>, name: &str, max_findings: usize) -> Look {
+    pub fn new(payload: Payload<'_>, name: &str, max_findings: usize) -> StreamSurvey {
         let scope = Scope { prefix: Some(payload.prefix.to_owned()), system_id: None };
         let (format, reader) = match payload.key {
             Some(key) => (BackupFormat::Dump, RdbReader::dump(key.as_bytes(), Limits::default()).in_db(payload.db)),
@@ -86,24 +86,24 @@ impl Look {
         };
         let collector = Collector::new(scope, max_findings);
         let entries = Entries::default();
-        let looker = Looker { db: payload.db, collector, open: None, entries, found: Vec::new(), damage: None };
-        Look { name: name.to_owned(), format, reader, looker }
+        let gatherer = Gatherer { db: payload.db, collector, open: None, entries, found: Vec::new(), damage: None };
+        StreamSurvey { name: name.to_owned(), format, reader, gatherer }
     }
 
-    /// Before the first push: keeps the records for [`Look::take_lines`].
+    /// Before the first push: keeps the records for [`StreamSurvey::take_lines`].
     pub fn keep_lines(&mut self) {
-        self.looker.collector.lines = Some(Lines::default());
+        self.gatherer.collector.lines = Some(Lines::default());
     }
 
     /// The records since the last time, each as the line that an export writes of it.
     pub fn take_lines(&mut self) -> Lines {
-        self.looker.collector.lines.as_mut().map(std::mem::take).unwrap_or_default()
+        self.gatherer.collector.lines.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         // Nothing in the visitor ever stops the reading.
-        _ = self.reader.push::<Any<'_>>(bytes, &mut (&mut self.looker as _));
+        _ = self.reader.push::<Any<'_>>(bytes, &mut (&mut self.gatherer as _));
     }
 
     /// All bytes have been pushed.
@@ -111,9 +111,9 @@ impl Look {
     /// # Errors
     /// They are beyond the reader, and why.
     pub fn finish(self) -> Result<Streams, Error> {
-        let Look { name, format, reader, mut looker } = self;
-        let summary = reader.finish::<Any<'_>>(&mut (&mut looker as _))?;
-        let Looker { collector, mut found, damage, .. } = looker;
+        let StreamSurvey { name, format, reader, mut gatherer } = self;
+        let summary = reader.finish::<Any<'_>>(&mut (&mut gatherer as _))?;
+        let Gatherer { collector, mut found, damage, .. } = gatherer;
         let written = collector.aux.get("ctime").and_then(|time| time.parse().ok());
         let version = summary.header.map_or(0, |header| u16::try_from(header.version).unwrap_or(u16::MAX));
         found.iter_mut().for_each(|found| found.version = version);
@@ -122,7 +122,7 @@ impl Look {
     }
 }
 
-struct Looker {
+struct Gatherer {
     db: u64,
     collector: Collector,
     open: Option<FoundStream>,
@@ -131,7 +131,7 @@ struct Looker {
     damage: Option<BackupFinding>,
 }
 
-impl Visitor for Looker {
+impl Visitor for Gatherer {
     fn header(&mut self, header: &Header) {
         self.collector.header(header);
     }

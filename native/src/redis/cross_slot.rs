@@ -36,7 +36,7 @@ const HOLD: &str =
 const UNLOCK: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 /// A stream's way into its quarantine.
-pub(super) struct Apart {
+pub(super) struct CrossSlot {
     source: String,
     quarantine: String,
     lock: String,
@@ -48,11 +48,11 @@ pub(super) struct Apart {
     kept: HashMap<StreamId, StreamId>,
 }
 
-impl Apart {
+impl CrossSlot {
     /// Takes the lock, and learns what an earlier run has copied. A lock whose holder is gone is waited for.
-    pub(super) fn begin(store: &Store, source: &str, quarantine: &str) -> Result<Apart> {
+    pub(super) fn begin(store: &Store, source: &str, quarantine: &str) -> Result<CrossSlot> {
         let lease_ms = u64::try_from((store.settings.timeout * LEASE).as_millis()).unwrap_or(u64::MAX);
-        let mut apart = Apart {
+        let mut moving = CrossSlot {
             source: source.into(),
             quarantine: quarantine.into(),
             lock: lock_key(quarantine),
@@ -61,14 +61,14 @@ impl Apart {
             held: Instant::now(),
             kept: HashMap::new(),
         };
-        apart.take_lock(store)?;
+        moving.take_lock(store)?;
         let mut pages = Pages::all(store, quarantine)?;
         loop {
             let entries = pages.next()?;
             if entries.is_empty() {
                 break;
             }
-            apart.hold(store)?;
+            moving.hold(store)?;
             for entry in entries {
                 let field = |name: &str| {
                     let field = entry.fields.iter().find(|(other, _)| other == name.as_bytes());
@@ -77,7 +77,7 @@ impl Apart {
                 if field("source") == Some(source)
                     && let Some(Ok(id)) = field("id").map(str::parse)
                 {
-                    apart.kept.insert(id, entry.id);
+                    moving.kept.insert(id, entry.id);
                 }
             }
         }
@@ -85,7 +85,7 @@ impl Apart {
         let mut command = redis::cmd("XDEL");
         command.arg(source).arg("0-0");
         store.ask(source, "removing bad entries of", &command)?;
-        Ok(apart)
+        Ok(moving)
     }
 
     fn take_lock(&mut self, store: &Store) -> Result<()> {
