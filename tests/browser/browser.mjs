@@ -36,9 +36,18 @@ export function serve() {
   });
 }
 
+/** So many milliseconds are waited for anything: a busy machine takes its time, and what hangs is found all the same. */
+export const PATIENCE = 600_000;
+
+/** A context or a page that waits so long. */
+export function patient(one) {
+  one.setDefaultTimeout(PATIENCE);
+  return one;
+}
+
 /** Opens the page and notes every request, console error and policy violation of its life. */
 export async function openPage(browser, url = fileUrl(), options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
+  const context = patient(await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options }));
   const page = await context.newPage();
   const log = { requests: [], errors: [] };
   page.on("request", (request) => log.requests.push(request.url()));
@@ -53,17 +62,14 @@ export async function choose(page, ...paths) {
   await page.locator("main input[type=file], header input[type=file]").first().setInputFiles(paths);
 }
 
-/** A large file on a busy machine takes its time: how long is for each test's own limit to say. */
-const PATIENCE = 600_000;
-
 export async function settled(page) {
-  await page.locator("#verdict-title").waitFor({ timeout: PATIENCE });
+  await page.locator("#verdict-title").waitFor();
   return page.locator("#verdict-title").innerText();
 }
 
 /** Waits until all that was opened has been read, not only its first part. */
 export async function overall(page) {
-  await page.locator("#verdict-title").waitFor({ timeout: PATIENCE });
+  await page.locator("#verdict-title").waitFor();
   await page.waitForFunction(() => document.querySelector(".reading") === null && document.querySelector(".tree-entry:disabled") === null);
 }
 

@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import { test } from "node:test";
 import puppeteer from "puppeteer-core";
-import { fileUrl } from "./browser.mjs";
+import { PATIENCE, fileUrl, patient } from "./browser.mjs";
 import * as logs from "./logs.mjs";
 
 const executablePath = process.env.FIREFOX ?? ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find(existsSync);
 
-test("Firefox ESR does the same", { timeout: 120_000 }, async () => {
+test("Firefox ESR does the same", { timeout: PATIENCE }, async () => {
   const browser = await puppeteer.launch({ browser: "firefox", executablePath, headless: true });
   try {
-    const page = await browser.newPage();
+    const page = patient(await browser.newPage());
     const errors = [];
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
@@ -20,7 +20,7 @@ test("Firefox ESR does the same", { timeout: 120_000 }, async () => {
     const verdict = async (...paths) => {
       const input = await page.$("main input[type=file], header input[type=file]");
       await input.uploadFile(...paths);
-      const title = await page.waitForSelector("#verdict-title", { timeout: 30_000 });
+      const title = await page.waitForSelector("#verdict-title");
       return title.evaluate((element) => element.textContent.replace(/\s+/g, " "));
     };
     assert.equal(await verdict(logs.glued()), "Usable after recovery: 2 anomalies");

@@ -5,7 +5,7 @@ import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createGzip } from "node:zlib";
-import { choose, fileUrl, launch, openPage, settled } from "./browser.mjs";
+import { PATIENCE, choose, fileUrl, launch, openPage, settled } from "./browser.mjs";
 import * as logs from "./logs.mjs";
 
 /** No more than this may a renderer hold, whatever it reads, in MB. */
@@ -56,12 +56,12 @@ async function openRepeated(page, { head, byte, megabytes, tail }) {
 }
 
 async function verdict(page) {
-  await page.locator("#verdict-title").waitFor({ timeout: 240_000 });
+  await page.locator("#verdict-title").waitFor();
   return (await page.locator("#verdict-title").innerText()).replace(/\s+/g, " ");
 }
 
 describe("bounded memory", () => {
-  test("a record of three gigabytes on a single line", { timeout: 300_000 }, async () => {
+  test("a record of three gigabytes on a single line", { timeout: PATIENCE }, async () => {
     const { page, log, close } = await openPage(browser);
     const stop = watchMemory();
     await openRepeated(page, { head: `${logs.event(1).slice(0, -1)}, "x": "`, byte: 0x78, megabytes: 3072, tail: '"}\n' });
@@ -74,7 +74,7 @@ describe("bounded memory", () => {
     await close();
   });
 
-  test("two gigabytes behind a torn quote, without an end", { timeout: 300_000 }, async () => {
+  test("two gigabytes behind a torn quote, without an end", { timeout: PATIENCE }, async () => {
     const { page, log, close } = await openPage(browser);
     const stop = watchMemory();
     await openRepeated(page, { head: `${logs.lines(0, 3)}{"kind": "event", "payload": "`, byte: 0, megabytes: 2048, tail: `${logs.event(9)}\n` });
@@ -86,7 +86,7 @@ describe("bounded memory", () => {
     await close();
   });
 
-  test("a gzip bomb", { timeout: 300_000 }, async () => {
+  test("a gzip bomb", { timeout: PATIENCE }, async () => {
     const gzip = createGzip({ level: 9 });
     const packed = [];
     gzip.on("data", (data) => packed.push(data));

@@ -5,7 +5,7 @@ import { appendFileSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFi
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { axeFinds, choose, fileUrl, launch, openPage, pageFile, serve, settled } from "./browser.mjs";
+import { axeFinds, choose, fileUrl, launch, openPage, pageFile, serve, settled, patient } from "./browser.mjs";
 import * as logs from "./logs.mjs";
 
 let browser;
@@ -139,7 +139,7 @@ describe("interruptions", () => {
 
 describe("refusals", () => {
   const refuse = async (script) => {
-    const context = await browser.newContext();
+    const context = patient(await browser.newContext());
     await context.addInitScript(script);
     const page = await context.newPage();
     await page.goto(fileUrl());
@@ -160,7 +160,7 @@ describe("the parts of the file", () => {
   const opened = async (change) => {
     const path = join(logs.folder, "changed.html");
     writeFileSync(path, change(readFileSync(pageFile, "utf8")));
-    const context = await browser.newContext();
+    const context = patient(await browser.newContext());
     const page = await context.newPage();
     await page.goto(pathToFileURL(path).href);
     return { page, close: () => context.close() };

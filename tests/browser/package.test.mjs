@@ -8,7 +8,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, describe, test } from "node:test";
 import puppeteer from "puppeteer-core";
-import { launch, root, run, withoutPapyra } from "./browser.mjs";
+import { PATIENCE, launch, patient, root, run, withoutPapyra } from "./browser.mjs";
 import * as dumps from "./dumps.mjs";
 import * as logs from "./logs.mjs";
 
@@ -126,16 +126,16 @@ describe("in browsers", { skip: withoutPapyra }, () => {
 
   test("Chromium gives the command's reports", async () => {
     const browser = await launch();
-    const page = await browser.newPage();
+    const page = patient(await browser.newPage());
     await page.goto(address);
     await reports((work, given) => page.evaluate(work, given));
     await browser.close();
   });
 
-  test("Firefox gives the command's reports", { timeout: 120_000 }, async () => {
+  test("Firefox gives the command's reports", { timeout: PATIENCE }, async () => {
     const executablePath = process.env.FIREFOX ?? ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find(existsSync);
     const browser = await puppeteer.launch({ browser: "firefox", executablePath, headless: true });
-    const page = await browser.newPage();
+    const page = patient(await browser.newPage());
     await page.goto(address);
     await reports((work, given) => page.evaluate(work, given));
     await browser.close();
