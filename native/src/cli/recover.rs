@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use papyra_core::escape::escape;
 use papyra_core::finding::Finding;
-use papyra_core::report::{Backend, Report};
+use papyra_core::report::Backend;
 
 use super::out::{self, Out, counted, thousands};
 use super::progress::Progress;
 use super::settings::{Common, Format, Settings, begin};
 use super::shown;
 use super::verdict::Verdict;
-use crate::TOOL;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::ScanOptions;
 use crate::recover::aof::After;
@@ -165,36 +164,16 @@ pub(super) fn each(
     scanning: ScanOptions<'_>,
     mut show: impl FnMut(Recovered),
 ) -> Result<()> {
-    if let Source::Server(store) = source {
-        show(redis::recover::recover(store, options, rejects_dir, scanning)?);
-        return Ok(());
-    }
-    if let Source::Redis(_, backup) = source {
-        show(recover::aof::recover(backup, options, after, &settings.scope()?, scanning)?);
-        return Ok(());
-    }
-    let unread = match source {
-        Source::Folder(logs) if !logs.unread.is_empty() => {
-            Some(Report::new(TOOL, logs.backend, logs.unread_reports().collect(), false))
-        }
-        _ => None,
-    };
-    let mut failed = None;
     begin(Task::Recover, source)?;
-    for history in source.histories() {
-        match recover::recover(history, options, scanning) {
-            Ok(outcome) => show(outcome),
-            // The others are recovered all the same.
-            Err(error) => {
-                if let Some(earlier) = failed.replace(error) {
-                    out::message(&earlier.to_string());
-                }
+    let mut failed = None;
+    source.recover(&|| settings.scope(), options, after, rejects_dir, scanning, &mut |done| match done {
+        Ok(outcome) => show(outcome),
+        Err(error) => {
+            if let Some(earlier) = failed.replace(error) {
+                out::message(&earlier.to_string());
             }
         }
-    }
-    if let Some(unread) = unread {
-        show(Recovered::begin(options, unread));
-    }
+    })?;
     failed.map_or(Ok(()), Err)
 }
 

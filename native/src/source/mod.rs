@@ -5,6 +5,7 @@ mod folder;
 mod found;
 mod once;
 mod records;
+mod recover;
 mod scan;
 mod task;
 
