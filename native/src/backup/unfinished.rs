@@ -162,7 +162,7 @@ impl<'a> Unfinished<'a> {
             |error: io::Error| Error::cannot_write("write", &target, error).and("the backup was not made");
         let mut output = match &mut self.to {
             To::Folder(hidden) => Output::File(hidden.create(&stored)?),
-            To::Repository(packing) => Output::Blobs(Box::new(packing.file()?)),
+            To::Repository(packing) => Output::Blobs(Box::new(packing.file(Some((origin.device, origin.inode)))?)),
         };
         let (mut passed, packed) = {
             let mut copy: Box<dyn Write + '_> = match (&mut output, &self.to) {
@@ -316,7 +316,7 @@ impl<'a> Unfinished<'a> {
                     inode: 0,
                 };
                 for (name, text) in texts {
-                    let mut file = packing.file()?;
+                    let mut file = packing.file(None)?;
                     // Why it failed is told by the next call.
                     _ = file.write_all(text);
                     packing.add(name, file, &attributes)?;

@@ -26,6 +26,8 @@ pub(super) struct Storers {
 /// A blob to store; its ID goes to whoever gathers those of its file.
 struct Job {
     bytes: Vec<u8>,
+    /// Where it is known already.
+    id: Option<Id>,
     at: usize,
     to: Sender<(usize, Id)>,
 }
@@ -91,8 +93,9 @@ fn work(packer: &Packer, waiting: &Mutex<Receiver<Job>>) {
     };
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { bytes, at, to }) = job else { return };
-        let done = id_of(&sha256(&bytes))
+        let Ok(Job { bytes, id, at, to }) = job else { return };
+        let done = id
+            .map_or_else(|| id_of(&sha256(&bytes)), Ok)
             .and_then(|id| packer.store(BlobType::Data, id, &bytes, &mut compressor).map(|()| id));
         match done {
             Ok(id) => _ = to.send((at, id)),
@@ -103,11 +106,8 @@ fn work(packer: &Packer, waiting: &Mutex<Receiver<Job>>) {
 
 impl Incoming {
     pub(super) fn finish(mut self) -> Result<Stored> {
-        let rest = self.chunker.rest();
-        if !rest.is_empty() {
-            self.bytes += rest.len() as u64;
-            _ = send(self.jobs.as_ref(), &self.to, &mut self.count, rest);
-        }
+        // Why it failed is told below.
+        _ = self.work(|chunker, each| chunker.end(each));
         drop((self.to, self.jobs));
         let mut ids: Vec<(usize, Id)> = self.ids.iter().collect();
         ids.sort_by_key(|(at, _)| *at);
@@ -117,13 +117,21 @@ impl Incoming {
         }
         Ok(Stored { blobs: ids.into_iter().map(|(_, id)| id).collect(), bytes: self.bytes })
     }
-}
 
-fn send(jobs: Option<&SyncSender<Job>>, to: &Sender<(usize, Id)>, count: &mut usize, bytes: Vec<u8>) -> io::Result<()> {
-    let job = Job { bytes, at: *count, to: to.clone() };
-    *count += 1;
-    let gone = || io::Error::other("the thread that stores blobs has ended");
-    jobs.ok_or_else(gone)?.send(job).map_err(|_| gone())
+    /// Has the chunker work, and sends on what comes of it.
+    fn work(
+        &mut self,
+        chunk: impl FnOnce(&mut Chunker, &mut dyn FnMut(Vec<u8>, Option<Id>) -> io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Incoming { chunker, jobs, to, count, bytes: total, .. } = self;
+        chunk(chunker, &mut |bytes, id| {
+            *total += bytes.len() as u64;
+            let job = Job { bytes, id, at: *count, to: to.clone() };
+            *count += 1;
+            let gone = || io::Error::other("the thread that stores blobs has ended");
+            jobs.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())
+        })
+    }
 }
 
 impl Write for Incoming {
@@ -132,11 +140,7 @@ impl Write for Incoming {
         if self.packer.has_failed() {
             return Err(io::Error::other("writing to the repository failed"));
         }
-        let Incoming { chunker, jobs, to, count, bytes: total, .. } = self;
-        chunker.push(bytes, |chunk| {
-            *total += chunk.len() as u64;
-            send(jobs.as_ref(), to, count, chunk)
-        })?;
+        self.work(|chunker, each| chunker.push(bytes, each))?;
         Ok(bytes.len())
     }
 

@@ -108,8 +108,8 @@ impl Packing {
         self.last = Last::read(&self.packer.repository, last).unwrap_or_default();
     }
 
-    /// Begins a file.
-    pub(in crate::backup) fn file(&self) -> Result<Incoming> {
+    /// Begins a file, and builds on what the last backup has of the one with this device and inode.
+    pub(in crate::backup) fn file(&self, last: Option<(u64, u64)>) -> Result<Incoming> {
         let config = self.packer.repository.inner.config();
         let odd = |error: Box<rustic_core::RusticError>| self.packer.repository.store.told("write to", &error);
         let (size, smallest, largest) = match config.chunker() {
@@ -117,7 +117,11 @@ impl Packing {
             _ => (config.chunk_size(), config.chunk_size(), config.chunk_size()),
         };
         let chunker = Chunker::new(config.poly().map_err(odd)?, size, smallest, largest);
-        Ok(self.storers.file(chunker))
+        let Some(last) = last else { return Ok(self.storers.file(chunker)) };
+        let index = self.packer.repository.index()?;
+        let length = |id: &Id| usize::try_from(index.length(BlobType::Data, id)?).ok();
+        let before: Vec<(usize, Id)> = self.last.blobs(last).map_while(|id| Some((length(&id)?, id))).collect();
+        Ok(self.storers.file(chunker.cut_before(&before)))
     }
 
     /// The file is written to its end.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use rustic_core::Id;
 use rustic_core::repofile::Node;
 
 use super::Repository;
@@ -34,5 +35,11 @@ impl Last {
     pub(super) fn unchanged(&self, stat: &Stat) -> Option<(&Known, &Node)> {
         let known = self.known.get(&(stat.device, stat.inode)).filter(|known| known.is_unchanged(stat))?;
         Some((known, self.nodes.get(&known.file.stored)?))
+    }
+
+    /// The blobs of what lay in that file, in order.
+    pub(super) fn blobs(&self, (device, inode): (u64, u64)) -> impl Iterator<Item = Id> {
+        let nodes = self.nodes.values().filter(move |node| (node.meta.device_id, node.meta.inode) == (device, inode));
+        nodes.take(1).filter_map(|node| node.content.as_ref()).flatten().map(|id| **id)
     }
 }
