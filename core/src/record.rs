@@ -241,24 +241,25 @@ impl RecordFacts {
     }
 
     #[inline]
-    fn of_shape(&self, shapes: &[Shape]) -> FieldSet {
-        shapes.iter().fold(0, |fields, shape| fields | self.shapes[*shape as usize])
+    fn of_shape(&self, shape: Shape) -> FieldSet {
+        self.shapes[shape as usize]
     }
 
     /// The fields of `expected` that are there with a type their kind does not allow.
     #[inline]
     fn mistyped(&self, expected: FieldSet) -> FieldSet {
-        let strings = self.of_shape(&[Shape::String]);
-        let numbers = self.of_shape(&[Shape::Integer, Shape::Float]);
-        let objects = self.of_shape(&[Shape::Object]);
+        let strings = self.of_shape(Shape::String);
+        let integers = self.of_shape(Shape::Integer);
+        let numbers = integers | self.of_shape(Shape::Float);
+        let objects = self.of_shape(Shape::Object);
         let addresses = set(&[Field::ActorAddress]);
         let targets = set(&[Field::Target]);
         let allowed = (strings & (STRINGS | addresses | targets))
             | (numbers & set(&[Field::Timestamp]))
-            | (self.of_shape(&[Shape::Integer]) & COUNTS)
-            | (self.of_shape(&[Shape::Array]) & LISTS)
+            | (integers & COUNTS)
+            | (self.of_shape(Shape::Array) & LISTS)
             | (objects & (addresses | targets))
-            | (self.of_shape(&[Shape::Null]) & targets)
+            | (self.of_shape(Shape::Null) & targets)
             | set(&[Field::Payload]);
         self.seen & expected & !allowed
     }

@@ -192,7 +192,7 @@ impl Scanner {
         while let Some(CleanLine { length, facts, notes }) = self.lines.next(chunk.bytes, i) {
             let offset = chunk.offset + i as u64;
             let text = &chunk.bytes[i..i + length - 1];
-            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            let text = if let [text @ .., b'\r'] = text { text } else { text };
             i += length;
             self.at = chunk.offset + i as u64;
             self.summary.lines += 1;

@@ -209,8 +209,12 @@ impl Summary {
     #[inline]
     fn widen(&mut self, low: f64, high: f64) {
         let (smallest, greatest) = self.time_range.get_or_insert((low, high));
-        *smallest = smallest.min(low);
-        *greatest = greatest.max(high);
+        if low < *smallest {
+            *smallest = low;
+        }
+        if high > *greatest {
+            *greatest = high;
+        }
     }
 
     #[cold]

@@ -10,8 +10,8 @@ use crate::record::{Kind, RecordFacts};
 const BINS: usize = 360;
 /// Stamps beyond it are no clock's.
 const LATEST: f64 = 1e12;
-/// The narrowest bin in seconds: about a millisecond.
-const NARROWEST: f64 = 1.0 / 1024.0;
+/// The most bins in a second: each is about a millisecond wide.
+const FINEST: f64 = 1024.0;
 /// Seconds between stamps of one stretch at most: 400 days.
 const NEAR: f64 = 400.0 * 86_400.0;
 /// Most stretches that are gathered apart; what comes after goes to the nearest.
@@ -86,7 +86,8 @@ pub struct Timeline {
 struct Stretch {
     bins: Vec<Bin>,
     first: i64,
-    width: f64,
+    /// Bins in a second, a power of two.
+    scale: f64,
     earliest: f64,
     latest: f64,
     records: u64,
@@ -118,15 +119,14 @@ impl Timeline {
             Kind::DeadLetter => Sort::DeadLetter,
             Kind::Audit | Kind::Other => return,
         };
-        self.add(sort, seconds, place);
-        if sort == Sort::Event && (facts.crashed || facts.restarted) {
-            self.add(if facts.crashed { Sort::Crash } else { Sort::Restart }, seconds, place);
-        }
+        let tells = sort == Sort::Event && (facts.crashed || facts.restarted);
+        let also = tells.then_some(if facts.crashed { Sort::Crash } else { Sort::Restart });
+        self.add(sort, also, seconds, place);
     }
 
     /// Adds damage; its time is that of the record before it.
     pub fn anomaly(&mut self, place: u64) {
-        self.add(Sort::Anomaly, self.last, place);
+        self.add(Sort::Anomaly, None, self.last, place);
     }
 
     /// By time when the stamps lie between `from` and `to`, by place otherwise. A stretch of few stamps that is far from
@@ -143,7 +143,7 @@ impl Timeline {
         let span = whole.as_ref().map(|whole| (whole.earliest, whole.latest));
         let histogram = match whole {
             Some(whole) if by_time => {
-                Histogram { start: whole.first as f64 * whole.width, width: whole.width, bins: whole.bins }
+                Histogram { start: whole.first as f64 / whole.scale, width: 1.0 / whole.scale, bins: whole.bins }
             }
             _ => self.place,
         };
@@ -151,15 +151,18 @@ impl Timeline {
     }
 
     #[inline]
-    fn add(&mut self, sort: Sort, seconds: Option<f64>, place: u64) {
+    fn add(&mut self, sort: Sort, also: Option<Sort>, seconds: Option<f64>, place: u64) {
+        let count = |bin: &mut Bin| {
+            count(bin, sort);
+            also.into_iter().for_each(|sort| count(bin, sort));
+        };
         let last = self.place.bins.len() - 1;
-        let bin = ((place as f64 / self.place.width) as usize).min(last);
-        count(&mut self.place.bins[bin], sort);
+        count(&mut self.place.bins[((place as f64 / self.place.width) as usize).min(last)]);
         if seconds.is_some_and(|seconds| seconds.abs() < LATEST)
             && let (Some(seconds), Some(stretch)) = (seconds, self.stretches.get_mut(self.at))
         {
             let bin = stretch.bin(seconds);
-            count(&mut stretch.bins[bin], sort);
+            count(&mut stretch.bins[bin]);
         }
     }
 
@@ -171,12 +174,20 @@ impl Timeline {
             return;
         }
         self.last = Some(seconds);
-        if !self.stretches.get(self.at).is_some_and(|stretch| stretch.distance(seconds) == 0.0) {
+        let is_here = match &self.stretches[..] {
+            [only] => only.distance(seconds) < NEAR,
+            all => all.get(self.at).is_some_and(|stretch| stretch.distance(seconds) == 0.0),
+        };
+        if !is_here {
             self.find(seconds);
         }
         let stretch = &mut self.stretches[self.at];
-        stretch.earliest = stretch.earliest.min(seconds);
-        stretch.latest = stretch.latest.max(seconds);
+        if seconds < stretch.earliest {
+            stretch.earliest = seconds;
+        }
+        if seconds > stretch.latest {
+            stretch.latest = seconds;
+        }
         stretch.records += 1;
     }
 
@@ -204,18 +215,24 @@ impl Outliers {
 
 impl Stretch {
     fn at(seconds: f64) -> Stretch {
-        Stretch { bins: Vec::new(), first: 0, width: NARROWEST, earliest: seconds, latest: seconds, records: 0 }
+        Stretch { bins: Vec::new(), first: 0, scale: FINEST, earliest: seconds, latest: seconds, records: 0 }
     }
 
     /// Seconds to its nearer end; 0 inside.
     #[inline]
     fn distance(&self, seconds: f64) -> f64 {
-        (self.earliest - seconds).max(seconds - self.latest).max(0.0)
+        if seconds < self.earliest {
+            self.earliest - seconds
+        } else if seconds > self.latest {
+            seconds - self.latest
+        } else {
+            0.0
+        }
     }
 
     #[inline]
     fn bin(&mut self, seconds: f64) -> usize {
-        let at = (seconds / self.width).floor() as i64 - self.first;
+        let at = (seconds * self.scale).floor() as i64 - self.first;
         if at >= 0 && (at as usize) < self.bins.len() { at as usize } else { self.stretch(seconds) }
     }
 
@@ -223,7 +240,7 @@ impl Stretch {
     #[cold]
     fn stretch(&mut self, seconds: f64) -> usize {
         loop {
-            let bin = (seconds / self.width).floor() as i64;
+            let bin = (seconds * self.scale).floor() as i64;
             if self.bins.is_empty() {
                 self.first = bin;
                 self.bins.push(Bin::default());
@@ -250,7 +267,7 @@ impl Stretch {
         if merged.last() == Some(&Bin::default()) {
             merged.pop();
         }
-        (self.bins, self.first, self.width) = (merged, first, self.width * 2.0);
+        (self.bins, self.first, self.scale) = (merged, first, self.scale / 2.0);
     }
 
     /// Both, in bins of one width.
@@ -259,11 +276,11 @@ impl Stretch {
         all.earliest = all.earliest.min(more.earliest);
         all.latest = all.latest.max(more.latest);
         all.records += more.records;
-        while !more.bins.is_empty() && all.width < more.width {
+        while !more.bins.is_empty() && all.scale > more.scale {
             all.merge_pairs();
         }
         for (bin, at) in more.bins.iter().zip(more.first..).filter(|(bin, _)| **bin != Bin::default()) {
-            let at = all.bin((at as f64 + 0.5) * more.width);
+            let at = all.bin((at as f64 + 0.5) / more.scale);
             add_bin(&mut all.bins[at], bin);
         }
         all
@@ -316,7 +333,7 @@ mod tests {
             assert_eq!(total(&histogram, Sort::Event), 1000);
             assert_eq!(total(&histogram, Sort::Crash), 100);
             assert_eq!(total(&histogram, Sort::Anomaly), 1);
-            assert!(histogram.start <= 1.7e9 - span * 0.999 && histogram.width >= NARROWEST);
+            assert!(histogram.start <= 1.7e9 - span * 0.999 && histogram.width >= 1.0 / FINEST);
             assert_eq!((seen, outliers.count), (Some((1.7e9 - span * 0.999, 1.7e9)), 0));
         }
     }
