@@ -177,8 +177,20 @@ fn stop(bytes: &[u8], mut i: usize) -> Option<usize> {
         }
         i += 16;
     }
+    last_stop(bytes, i)
+}
+
+/// The same, where fewer than sixteen bytes are left.
+#[cold]
+fn last_stop(bytes: &[u8], i: usize) -> Option<usize> {
     let rest = bytes.get(i..)?;
     rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).map(|at| i + at)
+}
+
+/// Where the text that goes on at `i` ends, if there is no escape in it.
+#[inline(always)]
+pub(crate) fn plain_text_end(bytes: &[u8], i: usize) -> Option<usize> {
+    stop(bytes, i).filter(|end| bytes[*end] == b'"')
 }
 
 /// Where the text that goes on at `i` ends: the offset of its closing quote.

@@ -143,10 +143,10 @@ fn decimal(text: &[u8]) -> Option<f64> {
 /// The value of a number of at most [`DIGITS`] digits, those before the point and those behind it. `None` also where that
 /// is too close to the middle between two doubles to be told by 64 bits: once in a thousand.
 ///
-/// The digits are multiplied by the power of ten's reciprocal (D. Lemire, "Number parsing at a gigabyte per second", 2021),
+/// More digits than a double has are multiplied by the power of ten's reciprocal (D. Lemire, "Number parsing at a gigabyte per second", 2021),
 /// whose error of less than its last bit makes the product's upper half too small by one or nothing.
 #[inline]
-pub(crate) fn decimal_of(whole: &[u8], fraction: &[u8]) -> Option<f64> {
+fn decimal_of(whole: &[u8], fraction: &[u8]) -> Option<f64> {
     if whole.len() + fraction.len() > DIGITS {
         return None;
     }
@@ -154,13 +154,36 @@ pub(crate) fn decimal_of(whole: &[u8], fraction: &[u8]) -> Option<f64> {
     scaled(digits(whole)? * scale + digits(fraction)?, fraction.len())
 }
 
+/// The value of a number that is known to be digits, `whole` of them, and perhaps a point and more digits, up to `end`.
+/// `None` as with [`decimal_of`].
+#[inline]
+pub(crate) fn plain(text: &[u8; 32], whole: usize, end: usize) -> Option<f64> {
+    let places = end.saturating_sub(whole + 1);
+    if whole + places > DIGITS {
+        return None;
+    }
+    let (scale, ..) = RECIPROCALS[places];
+    scaled(known_digits(text, 0, whole) * scale + known_digits(text, whole + 1, places), places)
+}
+
+/// The number that these `count` digits make, of which the last lies in `text` with some bytes to spare.
+#[inline(always)]
+fn known_digits(text: &[u8; 32], from: usize, count: usize) -> u64 {
+    let word =
+        |at: usize| text.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word) ^ ZEROS);
+    let rest = count % 8;
+    let first = if rest == 0 { 0 } else { eight_digits(word(from) << (8 * (8 - rest))) };
+    (from + rest..from + count).step_by(8).fold(first, |value, at| value * 100_000_000 + eight_digits(word(at)))
+}
+
 /// The value of these digits, at most [`DIGITS`] of them, when so many stand behind the point. `None` as with [`decimal_of`].
 #[inline]
 pub(crate) fn scaled(digits: u64, places: usize) -> Option<f64> {
-    let (_, reciprocal, bits) = *RECIPROCALS.get(places)?;
-    if digits == 0 {
-        return Some(0.0);
+    if digits < 1 << f64::MANTISSA_DIGITS {
+        // Both are doubles to the last bit, and so their quotient is as near as a double can be.
+        return Some(digits as i64 as f64 / TENS.get(places)?);
     }
+    let (_, reciprocal, bits) = *RECIPROCALS.get(places)?;
     let shift = digits.leading_zeros();
     let product = ((u128::from(digits << shift) * u128::from(reciprocal)) >> 64) as u64;
     let surplus = u64::BITS - f64::MANTISSA_DIGITS - product.leading_zeros();
@@ -187,6 +210,16 @@ static RECIPROCALS: [(u64, u64, u32); DIGITS + 1] = {
     table
 };
 
+/// Powers of ten, all of them doubles to the last bit.
+static TENS: [f64; DIGITS + 1] = {
+    let (mut table, mut i) = ([1.0; DIGITS + 1], 1);
+    while i <= DIGITS {
+        table[i] = table[i - 1] * 10.0;
+        i += 1;
+    }
+    table
+};
+
 /// The number that these digits are; `None` when one of them is none.
 #[inline]
 fn digits(text: &[u8]) -> Option<u64> {
@@ -198,29 +231,33 @@ fn digits(text: &[u8]) -> Option<u64> {
     let (words, rest) = text.as_chunks::<8>();
     let mut value = 0;
     for word in words {
-        value = value * 100_000_000 + eight_digits(u64::from_le_bytes(*word) ^ ZEROS)?;
+        value = value * 100_000_000 + checked(u64::from_le_bytes(*word) ^ ZEROS)?;
     }
     if rest.is_empty() {
         return Some(value);
     }
     let again = 8 * (8 - rest.len());
     let rest_alone = (u64::from_le_bytes(*last) ^ ZEROS) & (u64::MAX << again);
-    Some(value * RECIPROCALS[rest.len()].0 + eight_digits(rest_alone)?)
+    Some(value * RECIPROCALS[rest.len()].0 + checked(rest_alone)?)
 }
 
 /// Eight times the digit 0.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
+/// [`eight_digits`], if that is what they are.
+#[inline]
+fn checked(word: u64) -> Option<u64> {
+    let digits = (word | word.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 == 0;
+    digits.then(|| eight_digits(word))
+}
+
 /// Eight digits at a time, less [`ZEROS`], the first in the lowest byte: pairs of them, then fours, then all.
 #[inline]
-fn eight_digits(word: u64) -> Option<u64> {
-    if (word | word.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
-        return None;
-    }
+fn eight_digits(word: u64) -> u64 {
     let pairs = word.wrapping_mul(10) + (word >> 8);
     let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(1 + (100 << 16));
     let all = ((fours >> 16) & 0x0000_ffff_0000_ffff).wrapping_mul(1 + (10_000 << 32));
-    Some(all >> 32)
+    all >> 32
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl Templates {
             let end = match node.hole {
                 Hole::Cut => Some(start),
                 Hole::Text => fast::text_end(bytes, start),
-                Hole::EventType => fast::text_end(bytes, start).filter(|end| !bytes[start..*end].contains(&b'\\')),
+                Hole::EventType => fast::plain_text_end(bytes, start),
                 Hole::Scalar => scalar(bytes, start).map(|scalar| scalar.end),
                 Hole::Number(shape) => of_shape(scalar(bytes, start), shape).map(|number| number.end),
                 Hole::Timestamp(shape) => of_shape(scalar(bytes, start), shape).map(|number| {
@@ -272,20 +272,21 @@ struct Scalar {
     shape: Shape,
     /// Where it ends.
     end: usize,
-    /// Where its point is, if it is a plain number that has one and was read at one look.
-    point: Option<usize>,
+    /// How many digits it begins with, if it is a plain number that was read at one look.
+    whole: Option<usize>,
 }
 
 impl Scalar {
     fn of((end, shape): (usize, Shape)) -> Scalar {
-        Scalar { shape, end, point: None }
+        Scalar { shape, end, whole: None }
     }
 
     /// The value of a number that begins at `start`.
     #[inline(always)]
     fn value(&self, bytes: &[u8], start: usize) -> Option<f64> {
-        let exact = self.point.and_then(|point| number::decimal_of(&bytes[start..point], &bytes[point + 1..self.end]));
-        exact.or_else(|| number::value(&bytes[start..self.end]))
+        let text = bytes[start..].first_chunk::<32>();
+        let plain = self.whole.zip(text).and_then(|(whole, text)| number::plain(text, whole, self.end - start));
+        plain.or_else(|| number::value(&bytes[start..self.end]))
     }
 }
 
@@ -308,14 +309,13 @@ fn plain(bytes: &[u8], i: usize) -> Option<Scalar> {
     if whole == 0 || whole > 30 || (text[0] == b'0' && whole > 1) {
         return None;
     }
-    let (point, end) = match text[whole] {
-        b'.' => (Some(i + whole), whole + 1 + (digits >> (whole + 1)).trailing_ones() as usize),
-        _ => (None, whole),
+    let (shape, end) = match text[whole] {
+        b'.' => (Shape::Float, whole + 1 + (digits >> (whole + 1)).trailing_ones() as usize),
+        _ => (Shape::Integer, whole),
     };
     let more = *text.get(end)?;
-    if point.is_some_and(|point| i + end == point + 1) || matches!(more, b'e' | b'E') {
+    if end == whole + 1 || matches!(more, b'e' | b'E') {
         return None;
     }
-    let shape = if point.is_some() { Shape::Float } else { Shape::Integer };
-    Some(Scalar { shape, end: i + end, point })
+    Some(Scalar { shape, end: i + end, whole: Some(whole) })
 }
