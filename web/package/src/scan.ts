@@ -53,6 +53,8 @@ const HEAD = 192 << 10;
 const END = 10;
 
 const PATIENCE = 20_000;
+/** Plain bytes that are scanned at once: they stay in the nearest caches, and better code for a call is taken up with the next. */
+const PLAIN_STEP = 512 << 10;
 /** Packed bytes that are given at once: they may grow a thousandfold. */
 const PACKED_STEP = 16 << 10;
 /** Enough to tell a packed file. */
@@ -152,7 +154,7 @@ class Reading {
     let at = Math.min(MAGIC, bytes.length);
     scanner.push(bytes.subarray(0, at));
     const unfolds = scanner.unfolds();
-    const step = unfolds ? PACKED_STEP : bytes.length;
+    const step = unfolds ? PACKED_STEP : PLAIN_STEP;
     for (; at < bytes.length; at += step) {
       scanner.push(bytes.subarray(at, at + step));
       if (unfolds) scanner.take_plain();

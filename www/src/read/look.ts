@@ -17,8 +17,10 @@ export async function endsOf({ file, path }: Source, among: boolean): Promise<En
       return new Uint8Array();
     }
   };
-  const start = await part(0, among ? AMONG : ALONE);
+  const length = among ? AMONG : ALONE;
   // Of a short file the start is all of it.
-  const end = start.length === file.size ? start.slice(-END) : await part(Math.max(0, file.size - END), file.size);
+  const apart = file.size > length ? part(file.size - END, file.size) : null;
+  const start = await part(0, length);
+  const end = (await apart) ?? start.slice(-END);
   return { path, size: file.size, start, end };
 }
