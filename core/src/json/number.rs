@@ -264,7 +264,7 @@ fn eight_digits(word: u64) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::decimal;
+    use super::{decimal, plain};
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
@@ -286,6 +286,15 @@ mod tests {
                     }
                 }
             }
+        }
+
+        #[test]
+        fn known_digits_are_the_double_that_std_makes_of_them(whole in "[0-9]{1,19}", fraction in "[0-9]{0,19}", rest in "[ -~]{32}") {
+            let text = if fraction.is_empty() { whole.clone() } else { format!("{whole}.{fraction}") };
+            let bytes = format!("{text}{rest}").into_bytes();
+            let read = plain(bytes.first_chunk().unwrap(), whole.len(), text.len());
+            prop_assert!(read.is_none_or(|read| read == text.parse::<f64>().unwrap()), "{}", text);
+            prop_assert!(read.is_some() || whole.len() + fraction.len() > 15, "{}", text);
         }
 
         #[test]
