@@ -69,7 +69,8 @@ impl Lines {
                 Known::Record(length, facts) => return Some(CleanLine { length, facts, notes: NoteSet::default() }),
                 Known::Nothing => {}
                 Known::Unknown => {
-                    let line = self.ask(chunk, i)?;
+                    // The lines behind it are likely to be known, and then looked at already.
+                    let line = self.ask(chunk, i, 0)?;
                     if let Some(blocks) = &mut self.blocks
                         && line.notes.is_empty()
                     {
@@ -79,23 +80,27 @@ impl Lines {
                 }
             }
         }
-        self.ask(chunk, i)
+        self.ask(chunk, i, WINDOW)
     }
 
     #[inline(always)]
-    fn ask(&mut self, chunk: &[u8], i: usize) -> Option<CleanLine> {
+    fn ask(&mut self, chunk: &[u8], i: usize, ahead: usize) -> Option<CleanLine> {
         let (length, facts) = self.templates.line(&chunk[i..])?;
-        check_utf8(chunk, &mut self.valid_to, i, i + length).then(|| CleanLine { length, facts, notes: facts.notes() })
+        check_utf8(chunk, &mut self.valid_to, i, i + length, ahead).then(|| CleanLine {
+            length,
+            facts,
+            notes: facts.notes(),
+        })
     }
 }
 
-/// Checks that `bytes` are UTF-8 from `from`, a line's start, to `to`, its end, and moves `valid_to` on as far as they are
-/// known to be.
+/// Checks that `bytes` are UTF-8 from `from`, a line's start, to `to`, its end, so many bytes at a time, and moves
+/// `valid_to` on as far as they are known to be.
 #[inline]
-fn check_utf8(bytes: &[u8], valid_to: &mut usize, from: usize, to: usize) -> bool {
+fn check_utf8(bytes: &[u8], valid_to: &mut usize, from: usize, to: usize, ahead: usize) -> bool {
     *valid_to = from.max(*valid_to);
     while *valid_to < to {
-        let mut end = bytes.len().min((*valid_to + WINDOW).max(to));
+        let mut end = bytes.len().min((*valid_to + ahead).max(to));
         // Back to a character's first byte, unless there is none within reach.
         let back = bytes[*valid_to..end].iter().rev().take(4).position(|byte| byte & 0xc0 != 0x80);
         if end < bytes.len() && bytes[end] & 0xc0 == 0x80 {
