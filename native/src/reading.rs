@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 /// Bytes read at a time, by each thread.
 const BUFFER: usize = 1 << 20;
 
-/// One thread's share of a file before it takes the next.
-const STRETCH: u64 = 16 << 20;
+/// One thread's share of a file before it takes the next: small, so that all of them come to an end at about the same time.
+const STRETCH: u64 = 2 << 20;
 
 /// How to scan.
 #[derive(Clone, Copy)]
@@ -71,7 +71,7 @@ pub fn scan_file(file: &File, path: &Path, size: u64, scanning: ScanOptions<'_>)
     let merged =
         Mutex::new(Merged { whole: Ok(Summary::default()), done: 0, waiting: Vec::new(), most: scanning.max_findings });
     let work = || {
-        let mut buffer = Vec::new();
+        let (mut scanner, mut buffer) = (Scanner::new(0, 0), Vec::new());
         loop {
             let stretch = next.fetch_add(1, Ordering::Relaxed);
             let listed = {
@@ -84,7 +84,7 @@ pub fn scan_file(file: &File, path: &Path, size: u64, scanning: ScanOptions<'_>)
             }
             let end = size.min((stretch + 1) * STRETCH);
             let scanning = ScanOptions { max_findings: listed, ..scanning };
-            let part = scan_stretch(&source, stretch * STRETCH, end, size, scanning, &mut buffer);
+            let part = scan_stretch(&source, stretch * STRETCH, end, size, scanning, &mut scanner, &mut buffer);
             merged.lock().unwrap_or_else(PoisonError::into_inner).add(stretch, part);
         }
     };
@@ -142,6 +142,7 @@ fn scan_stretch(
     end: u64,
     size: u64,
     scanning: ScanOptions<'_>,
+    scanner: &mut Scanner,
     buffer: &mut Vec<u8>,
 ) -> Result<Summary> {
     let Some(from) = line_start(source, start, end)? else {
@@ -149,9 +150,9 @@ fn scan_stretch(
         return Ok(Summary::default());
     };
     let to = line_start(source, end, size)?.unwrap_or(size);
-    let mut scanner = Scanner::new(from, scanning.max_findings);
-    feed(source, from, to, &mut scanner, scanning.progress, buffer, &mut ())?;
-    Ok(scanner.finish(&mut ()))
+    scanner.begin(from, scanning.max_findings);
+    feed(source, from, to, scanner, scanning.progress, buffer, &mut ())?;
+    Ok(scanner.end(&mut ()))
 }
 
 /// The start of the first line that begins at or after `offset` and before `limit`.
