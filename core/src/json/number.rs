@@ -197,6 +197,14 @@ pub(crate) fn scaled(digits: u64, places: usize) -> Option<f64> {
     Some(f64::from_bits((exponent << (f64::MANTISSA_DIGITS - 1)) + mantissa))
 }
 
+/// What [`scaled`] takes for so many places: the reciprocal of ten's power and the bits of that.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn reciprocal(places: usize) -> (u64, u64) {
+    let (_, reciprocal, bits) = RECIPROCALS[places.min(DIGITS)];
+    (reciprocal, u64::from(bits))
+}
+
 /// For each number of digits behind the point: ten to its power, the upper 64 bits of the reciprocal, and what the
 /// power has of bits, but none for 1.
 static RECIPROCALS: [(u64, u64, u32); DIGITS + 1] = {

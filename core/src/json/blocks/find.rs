@@ -1,16 +1,16 @@
 //! The lines of a window that have a skeleton are found here, and the little is read that skeletons do not say.
 //!
-//! Each step goes through all lines before the next one does, so that the processor has several of them in hand at a time.
+//! Nothing of a line hangs on the one before it, so that the processor has several of them in hand at a time.
 
 use std::arch::x86_64::*;
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Avx512, kernel, u8x32, u8x64};
 
-use super::skeleton::{CHECKS, Check, NONE, NOWHERE, Skeletons, TOKENS};
+use super::numbers::{AT_ONCE, Numbers};
+use super::skeleton::{Checks, NONE, NOWHERE, Skeletons, TOKENS};
 use super::stage1::{View, at};
-use super::tape::{FIRST, Tape};
-use crate::json::number;
+use super::tape::{self, FIRST, Tape};
 use crate::record::{CRASHED, RESTARTED, RecordFacts};
 
 /// A line of a window.
@@ -51,39 +51,41 @@ kernel!(
     /// Finds the lines of a window.
     pub(super) fn find(avx512: Avx512, skeletons: &Skeletons, view: &View, tape: &Tape, found: &mut Vec<Found>) {
         found.clear();
+        let (all_tokens, all_places) = (&tape.tokens[..tape::TOKENS], &tape.places[..tape::TOKENS]);
         let (mut from, mut start) = (FIRST, 0);
-        for line in &tape.lines[..tape.count] {
-            let to = usize::from(*line);
-            let end = usize::from(tape.places[to - 1]) + 1;
-            let mut skeleton = skeletons.first.get(to - from).copied().unwrap_or(NONE);
-            let Some(tokens) = tape.tokens[from..].first_chunk() else { return };
-            let Some(places) = tape.places[from..].first_chunk() else { return };
-            while let Some(this) = skeletons.all.get(usize::from(skeleton)) {
-                if is_like(avx512, tokens, &this.tokens, to - from)
-                    && stand(avx512, &skeletons.checks[this.checks.clone()], view, places)
-                {
-                    break;
-                }
-                skeleton = this.next;
-            }
-            let length = (end - start) as u32;
-            found.push(Found { start: start as u32, length, skeleton, event: [false; 2], timestamp: 0.0 });
-            (from, start) = (to, end);
-        }
-        let mut from = FIRST;
-        for (line, to) in found.iter_mut().zip(&tape.lines) {
-            let places = tape.places[from..].first_chunk();
-            if let (Some(this), Some(places)) = (skeletons.all.get(usize::from(line.skeleton)), places) {
-                let timestamp = seconds(avx512, this.timestamp, view, places);
-                let event = named(avx512, this.event, view, places);
-                match (timestamp, event) {
-                    (Some(timestamp), Some(event)) if are_words(&skeletons.words[this.words.clone()], view, places) => {
-                        (line.timestamp, line.event) = (timestamp, event)
+        for ends in tape.lines[..tape.count].chunks(AT_ONCE) {
+            let mut numbers = Numbers::default();
+            let before = found.len();
+            for (i, to) in ends.iter().enumerate() {
+                let to = usize::from(*to);
+                let Some(tokens) = all_tokens[from..].first_chunk() else { return };
+                let Some(places) = all_places[from..].first_chunk() else { return };
+                let end = u32::from(all_places[to - 1]) + 1;
+                let mut skeleton = skeletons.first.get(to - from).copied().unwrap_or(NONE);
+                let mut event = [false; 2];
+                while let Some(this) = skeletons.all.get(usize::from(skeleton)) {
+                    if is_like(avx512, tokens, &this.tokens, to - from)
+                        && stand(avx512, &skeletons.checks[this.checks.clone()], view, places)
+                    {
+                        let is_read = numbers.read(avx512, i, this, view, places);
+                        match named(avx512, this.event, view, places) {
+                            Some(named) if is_read && are_words(&skeletons.words[this.words.clone()], view, places) => {
+                                event = named;
+                            }
+                            _ => skeleton = NONE,
+                        }
+                        break;
                     }
-                    _ => line.skeleton = NONE,
+                    skeleton = this.next;
                 }
+                found.push(Found { start, length: end - start, skeleton, event, timestamp: 0.0 });
+                (from, start) = (to, end);
             }
-            from = usize::from(*to);
+            let (seconds, unsure) = numbers.values(avx512);
+            for (i, (line, seconds)) in found[before..].iter_mut().zip(seconds).enumerate() {
+                line.timestamp = f64::from_bits(seconds);
+                line.skeleton |= if unsure >> i & 1 == 0 { 0 } else { NONE };
+            }
         }
     }
 );
@@ -107,16 +109,17 @@ fn halves(avx512: Avx512, tokens: &[u8; TOKENS]) -> [__m512i; 2] {
 /// Whether these texts stand where they should.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn stand(avx512: Avx512, checks: &[[Check; CHECKS]], view: &View, places: &[u16; TOKENS]) -> bool {
-    let mut unlike = 0;
-    for checks in checks {
-        for check in checks {
-            let [text, wanted]: [__m256i; 2] =
-                [text_at(view, places, check.token), &check.text].map(|text| u8x32::simd_from(avx512, *text).into());
-            unlike |= _mm256_mask_cmpneq_epi8_mask(check.mask, text, wanted);
+fn stand(avx512: Avx512, checks: &[Checks], view: &View, places: &[u16; TOKENS]) -> bool {
+    let mut unlike = _mm256_setzero_si256();
+    for Checks { texts, masks, tokens } in checks {
+        for ((text, mask), token) in texts.iter().zip(masks).zip(tokens) {
+            let [text, mask, there]: [__m256i; 3] =
+                [text, mask, text_at(view, places, *token)].map(|bytes| u8x32::simd_from(avx512, *bytes).into());
+            // What is unlike already, or is so here where the mask says that it matters.
+            unlike = _mm256_ternarylogic_epi64(unlike, _mm256_xor_si256(text, there), mask, 0xf8);
         }
     }
-    unlike == 0
+    _mm256_testz_si256(unlike, unlike) == 1
 }
 
 /// Whether each of these tokens is `true`, `false` or `null`, with the next token right behind it.
@@ -135,35 +138,6 @@ fn are_words(words: &[u8], view: &View, places: &[u16; TOKENS]) -> bool {
 #[inline(always)]
 fn text_at<'a>(view: &'a View, places: &[u16; TOKENS], token: u8) -> &'a [u8; 32] {
     at(view, places[usize::from(token) % TOKENS])
-}
-
-/// Reads the `timestamp`, if the record has one; `None` when that is left to [`crate::json::number`].
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi1,bmi2")]
-fn seconds(avx512: Avx512, token: u8, view: &View, places: &[u16; TOKENS]) -> Option<f64> {
-    if token == NOWHERE {
-        return Some(0.0);
-    }
-    let text: __m256i = u8x32::simd_from(avx512, *text_at(view, places, token)).into();
-    let values = _mm256_sub_epi8(text, _mm256_set1_epi8(b'0' as i8));
-    let digits = _mm256_cmple_epu8_mask(values, _mm256_set1_epi8(9));
-    let points = _mm256_cmpeq_epi8_mask(text, _mm256_set1_epi8(b'.' as i8));
-    let whole = digits.trailing_ones();
-    let point = points.checked_shr(whole)? & 1;
-    let behind = if point == 1 { (digits >> whole >> 1).trailing_ones() } else { 0 };
-    let count = whole + behind;
-    if whole == 0 || count as usize > number::DIGITS {
-        return None;
-    }
-    // The digits alone, the last of them in the last byte; then pairs, fours and eights of them.
-    let packed = _mm256_maskz_compress_epi8(_bzhi_u32(digits, count + point), values);
-    let aligned = _mm256_maskz_expand_epi8(u32::MAX << (32 - count), packed);
-    let pairs = _mm256_maddubs_epi16(aligned, _mm256_set1_epi16(0x010a));
-    let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x0001_0064));
-    let eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x0001_2710));
-    let (first, rest) = (_mm256_extract_epi64(eights, 0) as u64, _mm256_extract_epi64(eights, 2) as u64);
-    let digits = ((first >> 32) * 100_000_000 + (rest & 0xffff_ffff)) * 100_000_000 + (rest >> 32);
-    number::scaled(digits, behind as usize)
 }
 
 /// Whether the `event_type`, if the record has one, is [`CRASHED`] and whether it is [`RESTARTED`]; `None` where it is not said

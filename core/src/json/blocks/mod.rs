@@ -6,6 +6,7 @@
 //! have found, or somebody else has to be asked.
 
 mod find;
+mod numbers;
 mod skeleton;
 mod stage1;
 mod tape;

@@ -27,17 +27,37 @@ pub(super) const NONE: u16 = u16::MAX;
 /// Where there is no token: every line's first one is a brace.
 pub(super) const NOWHERE: u8 = 0;
 
-/// A text of up to 32 bytes that stands at a token.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Check {
-    pub(super) text: [u8; 32],
-    /// A bit for each byte of the text.
-    pub(super) mask: u32,
-    pub(super) token: u8,
-}
-
 /// Checks are made so many at a time: most lines need no more, and then nothing hangs on how many it are.
 pub(super) const CHECKS: usize = 6;
+
+/// Texts of up to 32 bytes, and the tokens that they stand at.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Checks {
+    pub(super) texts: [[u8; 32]; CHECKS],
+    /// All ones where a text has a byte.
+    pub(super) masks: [[u8; 32]; CHECKS],
+    pub(super) tokens: [u8; CHECKS],
+}
+
+impl Checks {
+    fn of(some: &[Check]) -> Checks {
+        let mut checks = Checks { texts: [[0; 32]; CHECKS], masks: [[0; 32]; CHECKS], tokens: [0; CHECKS] };
+        for (i, check) in some.iter().enumerate().take(CHECKS) {
+            checks.texts[i] = check.text;
+            checks.masks[i][..check.length].fill(u8::MAX);
+            checks.tokens[i] = check.token;
+        }
+        checks
+    }
+}
+
+/// One of them.
+struct Check {
+    text: [u8; 32],
+    length: usize,
+    token: u8,
+}
 
 /// A token string, and what has to be looked at where.
 #[derive(Debug)]
@@ -58,7 +78,7 @@ pub(super) struct Skeleton {
 #[derive(Debug)]
 pub(super) struct Skeletons {
     pub(super) all: Vec<Skeleton>,
-    pub(super) checks: Vec<[Check; CHECKS]>,
+    pub(super) checks: Vec<Checks>,
     /// Tokens.
     pub(super) words: Vec<u8>,
     /// By skeleton; what the lines of one have not in common is that of the line it was learned from.
@@ -112,9 +132,7 @@ impl Skeletons {
         let mut padded = [0; TOKENS];
         padded[..tokens.len()].copy_from_slice(tokens);
         let (first, first_word) = (self.checks.len(), self.words.len());
-        let nothing = Check { text: [0; 32], mask: 0, token: 0 };
-        self.checks
-            .extend(parts.checks.chunks(CHECKS).map(|some| std::array::from_fn(|i| *some.get(i).unwrap_or(&nothing))));
+        self.checks.extend(parts.checks.chunks(CHECKS).map(Checks::of));
         self.words.extend(parts.words);
         self.all.push(Skeleton {
             tokens: padded,
@@ -179,7 +197,7 @@ impl Parts {
     /// Has these bytes checked at that token, those of neighbours as one.
     fn check(&mut self, bytes: &[u8], token: usize, range: Range<usize>) -> Option<()> {
         let begun = match self.checks.last() {
-            Some(last) if self.end == range.start => last.mask.count_ones() as usize,
+            Some(last) if self.end == range.start => last.length,
             _ => 0,
         };
         self.end = range.end;
@@ -189,13 +207,13 @@ impl Parts {
             && begun + text.len() <= 32
         {
             last.text[begun..][..text.len()].copy_from_slice(text);
-            last.mask = u32::MAX >> (32 - begun - text.len());
+            last.length += text.len();
             return Some(());
         }
         if text.is_empty() || text.len() > 32 {
             return None;
         }
-        let mut check = Check { text: [0; 32], mask: u32::MAX >> (32 - text.len()), token: token as u8 };
+        let mut check = Check { text: [0; 32], length: text.len(), token: token as u8 };
         check.text[..text.len()].copy_from_slice(text);
         self.checks.push(check);
         Some(())

@@ -13,8 +13,8 @@ use fearless_simd::{kernel, u8x64};
 use super::tape::*;
 use super::utf8;
 
-/// So many bytes before the window are in view: each byte is judged by those, too.
-const BEFORE_IT: usize = 3;
+/// So many bytes before the window are in view: each byte is judged by the three before it, and numbers are read by their ends.
+const BEFORE_IT: usize = 64;
 
 /// What is in view: the window, and some bytes on both sides of it.
 pub(super) type View = [u8; BEFORE_IT + WINDOW + SLACK];
@@ -43,6 +43,13 @@ pub(super) fn view<'a>(chunk: &'a [u8], i: usize, copy: &'a mut View) -> (&'a Vi
 pub(super) fn at(view: &View, place: u16) -> &[u8; 32] {
     let from = BEFORE_IT + usize::from(place) % WINDOW;
     view[from..from + 32].first_chunk().unwrap_or(&[0; 32])
+}
+
+/// The 32 bytes up to that place of the window.
+#[inline(always)]
+pub(super) fn until(view: &View, place: u16) -> &[u8; 32] {
+    let to = BEFORE_IT + usize::from(place) % WINDOW;
+    view[to - 32..to].first_chunk().unwrap_or(&[0; 32])
 }
 
 /// What each token is by its first character; white space and what cannot begin a token are 0.
