@@ -67,6 +67,9 @@ export async function settled(page) {
   return page.locator("#verdict-title").innerText();
 }
 
+/** Waits for this verdict, where another one may still be shown. */
+export const shows = (page, title) => page.locator("#verdict-title").filter({ hasText: title }).waitFor();
+
 /** Waits until all that was opened has been read, not only its first part. */
 export async function overall(page) {
   await page.locator("#verdict-title").waitFor();
