@@ -17,7 +17,8 @@ export interface PumpOptions {
   patience: number;
 }
 
-const BUFFERS = 3;
+/** As many as keep both at work while one of them has to wait for a processor. */
+const BUFFERS = 8;
 
 /** Resolves with the number of bytes there really were, which is for the caller to compare with `file.size`. */
 export async function pump(file: Blob, handoff: Handoff, options: PumpOptions): Promise<number> {
