@@ -1,6 +1,6 @@
 //! The lines' `timestamp`s, eight at a time: what takes long for one of them is done for all while it waits.
 //!
-//! Each step is that of [`number::scaled`], which says how it is done.
+//! Each step is that of [`number::scaled`] with many digits, which says how it is done.
 
 use std::arch::x86_64::*;
 
