@@ -96,7 +96,7 @@ impl BackupScan {
     /// records show at the end alone; a file that begins as a dump may turn out to be one.
     pub fn take_lines(&mut self) -> Option<Lines> {
         match &mut self.reading {
-            Reading::Dump(dump) => dump.facts.lines.as_mut().map(std::mem::take),
+            Reading::Dump(dump) => dump.facts.take_lines(),
             Reading::Aof(_) => None,
         }
     }

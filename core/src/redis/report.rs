@@ -47,6 +47,7 @@ impl Remedy {
 impl Collector {
     /// Puts the findings and notes into a file's report: all findings are counted, the first are listed.
     fn put_findings(&mut self, report: &mut FileReport) {
+        self.settle();
         report.anomaly_count = self.found();
         self.counts.iter().for_each(|(why, count)| *report.reasons.entry(Reason::from(*why)).or_default() += count);
         report.anomalies = self.findings.drain(..).map(Finding::from).collect();

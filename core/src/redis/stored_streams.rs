@@ -97,7 +97,7 @@ impl StreamSurvey {
 
     /// The records since the last time, each as the line that an export writes of it.
     pub fn take_lines(&mut self) -> Lines {
-        self.gatherer.collector.lines.as_mut().map(std::mem::take).unwrap_or_default()
+        self.gatherer.collector.take_lines().unwrap_or_default()
     }
 
     /// Takes the next bytes.

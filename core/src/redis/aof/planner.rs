@@ -71,7 +71,7 @@ struct Window<'a> {
 
 impl AofPlanner {
     /// A plan for a file of `total` bytes, from `start` on (the end of an RDB file at the front, else 0). `several_dbs`: what
-    /// [`Databases`](crate::redis::Databases) says of all of it.
+    /// [`Databases`](super::plan::Databases) says of all of it.
     pub(in crate::redis) fn new(start: u64, total: u64, several_dbs: bool, scope: Scope, limits: Limits) -> Self {
         Self::with_windows(start, total, several_dbs, scope, limits, WINDOW)
     }

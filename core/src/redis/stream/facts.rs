@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use crate::record::Note;
 use crate::summary::Counts;
-use crate::tally::{Held, Notes, Tally};
+use crate::tally::{DATA, Held, Notes, Tally};
 
+use super::batch::{Batch, Judgement};
 use super::export::push_line;
 use super::gone::Ids;
 use super::group::Group;
 use super::id::StreamId;
-use super::keys::{NoRecord, PapyraKey, RecordCheck, Scope};
+use super::keys::{PapyraKey, RecordCheck, Scope};
 use super::name::written;
 use crate::redis::finding::{BackupFinding, BackupReason};
 use crate::redis::rdb::header::Header;
@@ -131,6 +132,10 @@ pub struct Collector {
     max_findings: usize,
     check: RecordCheck,
     open: Option<StreamReport>,
+    /// The key of the stream that is open.
+    name: Vec<u8>,
+    /// Its entries that were not judged yet; none while they are.
+    batch: Option<Box<Batch>>,
     tally: Tally,
     /// Of the entries of the stream that is open, if it is one of Papyra's.
     ids: Ids,
@@ -182,15 +187,57 @@ impl Collector {
         self.streams.iter().chain(&self.open).map(|stream| stream.records.total()).sum()
     }
 
-    /// The reading stops here: the stream under way is told as far as it was seen.
-    pub(crate) fn stop(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.streams.push(StreamReport { incomplete: true, ..open });
+    /// The records since they were last taken, if they are kept.
+    pub(crate) fn take_lines(&mut self) -> Option<Lines> {
+        self.settle();
+        self.lines.as_mut().map(std::mem::take)
+    }
+
+    /// Judges the entries that wait for it.
+    pub(crate) fn settle(&mut self) {
+        let Some(mut batch) = self.batch.take() else { return };
+        let mut check = std::mem::take(&mut self.check);
+        batch.judge(&mut check, |judgement| self.add(judgement));
+        (self.batch, self.check) = (Some(batch), check);
+        if let Some(open) = &mut self.open {
+            open.records = self.tally.records;
+            open.bad_entries = self.tally.bad;
+            open.first_timestamp = self.tally.first_timestamp();
+            open.last_timestamp = self.tally.last_timestamp();
         }
     }
 
-    fn bad(&mut self, key: &Key<'_>, entry: &Entry<'_>, why: NoRecord) -> Flow {
-        self.finding(BackupFinding::of_entry(why, key.db, key.name, entry.id, entry.offset))
+    fn add(&mut self, Judgement { id, offset, data, held }: Judgement<'_>) {
+        let notes = self.tally.take(&held);
+        self.notes.add_all(notes, id);
+        match held {
+            Err(why) => {
+                let db = self.open.as_ref().map_or(0, |open| open.db);
+                let finding = BackupFinding::of_entry(why, db, &self.name, id, offset);
+                self.count(finding);
+            }
+            Ok(_) => {
+                if let Some(lines) = &mut self.lines {
+                    push_line(data, &mut lines.text);
+                    lines.times.push(id.ms as f64 / 1000.0);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, finding: BackupFinding) {
+        *self.counts.entry(finding.reason).or_default() += 1;
+        if self.findings.len() < self.max_findings {
+            self.findings.push(finding);
+        }
+    }
+
+    /// The reading stops here: the stream under way is told as far as it was seen.
+    pub(crate) fn stop(&mut self) {
+        self.settle();
+        if let Some(open) = self.open.take() {
+            self.streams.push(StreamReport { incomplete: true, ..open });
+        }
     }
 }
 
@@ -207,6 +254,7 @@ impl Visitor for Collector {
     }
 
     fn key(&mut self, key: &Key<'_>) -> Flow {
+        self.settle();
         if !key.is_stream {
             self.other_keys += 1;
             if self.other_names.len() < Self::MOST_NAMES {
@@ -216,6 +264,8 @@ impl Visitor for Collector {
         }
         let papyra = self.scope.find(key.name);
         self.ids.clear();
+        self.name.clear();
+        self.name.extend_from_slice(key.name);
         self.tally = Tally::new(papyra.as_ref().map(|papyra| papyra.kind.record()));
         self.open = Some(StreamReport {
             db: key.db,
@@ -237,27 +287,27 @@ impl Visitor for Collector {
         Flow::Continue(())
     }
 
-    fn entry(&mut self, key: &Key<'_>, entry: &Entry<'_>) -> Flow {
-        let Some(open) = self.open.as_mut().filter(|open| open.papyra.is_some()) else { return Flow::Continue(()) };
-        self.ids.add(entry.id);
-        let judged = self.check.entry(entry);
-        let notes = self.tally.take(&judged.map(|facts| Held::of(&facts, entry.fields.remaining())));
-        self.notes.add_all(notes, entry.id);
-        open.records = self.tally.records;
-        open.bad_entries = self.tally.bad;
-        open.first_timestamp = self.tally.first_timestamp();
-        open.last_timestamp = self.tally.last_timestamp();
-        if let Err(why) = judged {
-            return self.bad(key, entry, why);
+    fn entry(&mut self, _key: &Key<'_>, entry: &Entry<'_>) -> Flow {
+        if self.open.as_ref().is_none_or(|open| open.papyra.is_none()) {
+            return Flow::Continue(());
         }
-        if let (Some(lines), Some(data)) = (&mut self.lines, entry.field(b"data")) {
-            push_line(data.as_bytes(), &mut lines.text);
-            lines.times.push(entry.id.ms as f64 / 1000.0);
+        self.ids.add(entry.id);
+        let batch = self.batch.get_or_insert_default();
+        let is_taken = batch.take(entry);
+        if !is_taken || batch.is_full() {
+            self.settle();
+        }
+        if !is_taken {
+            let held = self.check.entry(entry).map(|facts| Held::of(&facts, entry.fields.remaining()));
+            let data = entry.field(DATA);
+            let data = data.as_ref().map_or(&[][..], |data| data.as_bytes());
+            self.add(Judgement { id: entry.id, offset: entry.offset, data, held });
         }
         Flow::Continue(())
     }
 
     fn group(&mut self, _key: &Key<'_>, group: Group) -> Flow {
+        self.settle();
         if let Some(open) = &mut self.open {
             if open.papyra.is_some() {
                 let (gone, first) = self.ids.lack(group.pending.iter().map(|pending| pending.id));
@@ -269,6 +319,7 @@ impl Visitor for Collector {
     }
 
     fn stream(&mut self, key: &Key<'_>, facts: &StreamFacts) -> Flow {
+        self.settle();
         let Some(mut open) = self.open.take() else { return Flow::Continue(()) };
         open.facts = facts.clone();
         let is_papyra = open.papyra.is_some();
@@ -289,12 +340,11 @@ impl Visitor for Collector {
     }
 
     fn finding(&mut self, finding: BackupFinding) -> Flow {
-        *self.counts.entry(finding.reason).or_default() += 1;
-        if matches!(finding.reason, BackupReason::Truncated | BackupReason::BrokenStructure) {
+        self.settle();
+        let ends = matches!(finding.reason, BackupReason::Truncated | BackupReason::BrokenStructure);
+        self.count(finding);
+        if ends {
             self.stop();
-        }
-        if self.findings.len() < self.max_findings {
-            self.findings.push(finding);
         }
         Flow::Continue(())
     }

@@ -2,6 +2,7 @@
 //!
 //! How the bytes are read is `rdb`'s and `aof`'s affair.
 
+pub(in crate::redis) mod batch;
 pub(in crate::redis) mod digest;
 pub(in crate::redis) mod export;
 pub(in crate::redis) mod facts;
