@@ -153,8 +153,8 @@ impl Scanner {
     }
 
     /// As on a processor that has nothing of use for whole lines.
-    #[cfg(test)]
-    pub(crate) fn plain(start: u64, max_findings: usize) -> Scanner {
+    #[doc(hidden)]
+    pub fn plain(start: u64, max_findings: usize) -> Scanner {
         Scanner { lines: Lines::plain(), ..Scanner::new(start, max_findings) }
     }
 

@@ -42,7 +42,6 @@ impl Default for Lines {
 
 impl Lines {
     /// As on a processor that has nothing of use.
-    #[cfg(test)]
     pub(crate) fn plain() -> Lines {
         Lines {
             #[cfg(target_arch = "x86_64")]

@@ -22,8 +22,10 @@ const ROUNDS: usize = 9;
 const CHUNK: usize = 1 << 20;
 const SERDE: &str = "serde_json, skipping";
 const SIMDJSON: &str = "simdjson, DOM";
+const SIMDJSON_AVX2: &str = "simdjson, DOM on AVX2";
 const PAPYRA: &str = "papyra";
 const PAPYRA_TWO: &str = "papyra, two threads";
+const PAPYRA_AVX2: &str = "papyra on AVX2";
 
 /// Reads a log; returns the time that it took, or why it has none to show.
 type Reader<'a> = Box<dyn FnMut(&[u8]) -> Result<Duration, String> + 'a>;
@@ -55,7 +57,8 @@ fn main() {
 
 fn measure(name: &str, log: &[u8], path: &Path, simdjson: Option<&Path>) {
     let mut readers: Vec<(&str, Reader<'_>)> = vec![
-        (PAPYRA, Box::new(|log| timed(|| scan(log)))),
+        (PAPYRA, Box::new(|log| timed(|| scan(log, Scanner::new)))),
+        (PAPYRA_AVX2, Box::new(|log| timed(|| scan(log, Scanner::plain)))),
         (PAPYRA_TWO, Box::new(|log| timed(|| scan_in_two(log)))),
         (SERDE, Box::new(|log| timed(|| lines(log, |line| serde_json::from_slice::<IgnoredAny>(line).is_ok())))),
         (
@@ -65,8 +68,10 @@ fn measure(name: &str, log: &[u8], path: &Path, simdjson: Option<&Path>) {
         ("simd-json, tape", Box::new(simd_json)),
     ];
     if let Some(program) = simdjson {
-        let mut peer = Peer::start(program, path);
-        readers.push((SIMDJSON, Box::new(move |_| peer.round())));
+        for (name, implementation) in [(SIMDJSON, None), (SIMDJSON_AVX2, Some("haswell"))] {
+            let mut peer = Peer::start(program, path, implementation);
+            readers.push((name, Box::new(move |_| peer.round())));
+        }
     }
     let mut times: BTreeMap<&str, Vec<Result<Duration, String>>> = BTreeMap::new();
     for _ in 0..ROUNDS {
@@ -92,6 +97,9 @@ fn measure(name: &str, log: &[u8], path: &Path, simdjson: Option<&Path>) {
         let beside = |to, what| ratio(name, to).map_or(String::new(), |ratio| format!("  {ratio:>5.2} {what}"));
         println!("  {name:<22} {speed:>6.0}{}{}", beside(SERDE, "serde_json"), beside(SIMDJSON, "simdjson"));
     }
+    if let Some(ratio) = ratio(PAPYRA_AVX2, SIMDJSON_AVX2) {
+        println!("  on AVX2 alone it is {ratio:.2} times simdjson there");
+    }
     if let Some(ratio) = ratio(PAPYRA_TWO, PAPYRA) {
         println!("  two threads are {ratio:.2} times one\n");
     }
@@ -108,8 +116,8 @@ fn timed<T>(work: impl FnOnce() -> T) -> Result<Duration, String> {
     Ok(begun.elapsed())
 }
 
-fn scan(log: &[u8]) -> Summary {
-    let mut scanner = Scanner::new(0, Scanner::MAX_FINDINGS);
+fn scan(log: &[u8], scanner: fn(u64, usize) -> Scanner) -> Summary {
+    let mut scanner = scanner(0, Scanner::MAX_FINDINGS);
     for chunk in log.chunks(CHUNK) {
         _ = scanner.push(chunk, &mut ());
     }
@@ -122,8 +130,8 @@ fn scan(log: &[u8]) -> Summary {
 fn scan_in_two(log: &[u8]) -> Summary {
     let (first, second) = log.split_at(memrchr(b'\n', &log[..log.len() / 2]).map_or(0, |at| at + 1));
     std::thread::scope(|threads| {
-        let second = threads.spawn(|| scan(second));
-        let mut summary = scan(first);
+        let second = threads.spawn(|| scan(second, Scanner::new));
+        let mut summary = scan(first, Scanner::new);
         summary.merge(second.join().expect("the scan does not panic"), Scanner::MAX_FINDINGS);
         summary
     })
@@ -163,9 +171,11 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(program: &Path, log: &Path) -> Peer {
+    /// `implementation` instead of the best one for the processor.
+    fn start(program: &Path, log: &Path, implementation: Option<&str>) -> Peer {
         let mut child = Command::new(program)
             .arg(log)
+            .envs(implementation.map(|name| ("SIMDJSON_FORCE_IMPLEMENTATION", name)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
