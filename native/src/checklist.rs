@@ -12,6 +12,7 @@ use crate::backup::{Attestation, Attested, Location, series};
 use crate::disk::{self, Access, Folder};
 use crate::error::{Code, Result, show};
 use crate::figures::{bytes, duration};
+use crate::setting::Setting;
 
 /// What to check, and what is too old. Ages are in seconds.
 #[derive(Debug)]
@@ -45,20 +46,27 @@ pub struct Item {
     pub detail: String,
     /// What to do, when it did not pass.
     pub advice: Option<String>,
+    /// What the caller may set so that it passes.
+    #[serde(skip)]
+    pub settings: &'static [Setting],
 }
 
 impl Item {
     pub(crate) fn passed(check: &'static str, detail: String) -> Item {
-        Item { check, passed: Some(true), detail, advice: None }
+        Item { check, passed: Some(true), detail, advice: None, settings: &[] }
     }
 
     pub(crate) fn failed(check: &'static str, detail: String, advice: impl Into<String>) -> Item {
-        Item { check, passed: Some(false), detail, advice: Some(advice.into()) }
+        Item { passed: Some(false), ..Item::undecided(check, detail, advice) }
     }
 
     /// Nobody was allowed to look, or only people can tell.
     pub(crate) fn undecided(check: &'static str, detail: String, advice: impl Into<String>) -> Item {
-        Item { check, passed: None, detail, advice: Some(advice.into()) }
+        Item { check, passed: None, detail, advice: Some(advice.into()), settings: &[] }
+    }
+
+    fn decided_by(self, settings: &'static [Setting]) -> Item {
+        Item { settings, ..self }
     }
 }
 
@@ -76,8 +84,9 @@ pub fn check(wanted: &Wanted, now: Timestamp) -> Vec<Item> {
             return items;
         }
         None => {
-            let advice = "name it with --backups, PAPYRA_BACKUPS or backups in papyra.toml";
-            items.push(Item::failed("backups", "no folder of backups is configured".into(), advice));
+            let none =
+                Item::failed("backups", "no folder of backups is configured".into(), "name it, best in the settings");
+            items.push(none.decided_by(&[Setting::Backups]));
             return items;
         }
     };
@@ -134,8 +143,8 @@ fn log_folder(path: &Path) -> Item {
 fn quarantine(wanted: &Wanted) -> Item {
     let check = "quarantine";
     let Some(folder) = &wanted.quarantine_dir else {
-        let advice = "name it with --quarantine-dir, PAPYRA_QUARANTINE_DIR or quarantine_dir in papyra.toml";
-        return Item::failed(check, "no quarantine folder is configured".into(), advice);
+        let none = Item::failed(check, "no quarantine folder is configured".into(), "name it, best in the settings");
+        return none.decided_by(&[Setting::QuarantineFolder]);
     };
     if !disk::is_folder(folder) {
         let advice = format!("mkdir -p {}", crate::recover::quoted(folder));
@@ -199,7 +208,8 @@ fn room(backups: &Location, wanted: &Wanted) -> Option<Item> {
     Some(if free >= needed {
         Item::passed("room", detail)
     } else {
-        Item::failed("room", detail, "remove old backups with papyra backup prune, or store them with --compress zstd")
+        Item::failed("room", detail, "remove old backups with papyra backup prune, or store them compressed")
+            .decided_by(&[Setting::Compression])
     })
 }
 

@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result, show};
 use crate::history::{History, Pinned, leftovers};
 use crate::reading::ScanOptions;
 use crate::recover::{self, Emptied, Job, Keeping, Mark, Only};
+use crate::setting::Setting;
 use crate::{TOOL, records};
 
 /// What was done: schema `papyra.compact/1`.
@@ -159,11 +160,12 @@ fn shares(history: &History, policy: Retention, now: f64, scanning: ScanOptions<
     if policy.oldest.is_some() && !is_unix_time(&summaries, now) {
         let first = summaries.iter().find_map(|summary| summary.time_range).map_or(0.0, |(low, _)| low);
         let text = format!(
-            "--max-age needs Unix time, but {} has stamps such as {first:.3} (Papyra stamps with a monotonic clock); \
-             use --max-records or --max-total-bytes: nothing was changed",
+            "age needs Unix time, but {} has stamps such as {first:.3} (Papyra stamps with a monotonic clock); \
+             say how many records or bytes stay: nothing was changed",
             show(&history.path())
         );
-        return Err(Error::new(Code::Data, text));
+        let others = &[Setting::MaxAge, Setting::MaxRecords, Setting::MaxTotalBytes];
+        return Err(Error::new(Code::Data, text).decided_by(others));
     }
     let mut sieve = policy.sieve(census);
     let mut shares = Vec::new();

@@ -7,9 +7,9 @@ use std::io;
 use std::path::Path;
 
 use papyra_core::escape::escape;
-use serde::Serialize;
 
 use crate::disk::Shortened;
+use crate::setting::Setting;
 
 /// A sysexits-style exit code. The codes 1 to 3 are verdicts and belong to the verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,24 +57,7 @@ pub struct Error {
     message: String,
     path: Option<String>,
     advice: Option<String>,
-}
-
-/// An [`Error`], or a verdict other than "clean", as `--format json` prints it on standard error: one line.
-#[derive(schemars::JsonSchema, Debug, Serialize)]
-pub struct ErrorReport<'a> {
-    schema: &'static str,
-    tool: &'static str,
-    /// The exit code's name; `anomalies` where it is 1, 2 or 3.
-    kind: &'static str,
-    /// The exit code.
-    code: u8,
-    /// The file or folder that it is about, with unprintable characters escaped; null when there is none, or when only
-    /// the message names it.
-    path: Option<&'a str>,
-    /// What happened.
-    message: &'a str,
-    /// What to do next, where the message does not say it.
-    advice: Option<&'a str>,
+    settings: &'static [Setting],
 }
 
 /// What the fallible functions of this crate return.
@@ -83,12 +66,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error with a message of its own.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error { code, message: message.into(), path: None, advice: None }
+        Error { code, message: message.into(), path: None, advice: None, settings: &[] }
     }
 
     /// An error about `path`: what failed, why, and what to do.
     fn about(code: Code, path: &Path, message: String, advice: &str) -> Error {
-        Error { code, message, path: Some(show(path)), advice: Some(advice.into()) }
+        Error { path: Some(show(path)), advice: Some(advice.into()), ..Error::new(code, message) }
     }
 
     /// Another process has a lease on the file: a recovery of ours, or a file server, is at work on it.
@@ -118,7 +101,7 @@ impl Error {
             return Error::new(Code::TryAgain, text);
         }
         let message = format!("reading {} failed at byte {offset}: {}", show(path), reason(error));
-        Error { code: Code::Io, message, path: Some(show(path)), advice: None }
+        Error { path: Some(show(path)), ..Error::new(Code::Io, message) }
     }
 
     /// Creating or changing something at `path` failed; the log is as it was.
@@ -154,32 +137,31 @@ impl Error {
         self
     }
 
-    /// The error for scripts.
-    pub fn report(&self) -> ErrorReport<'_> {
-        ErrorReport {
-            schema: "papyra.error/1",
-            tool: crate::TOOL,
-            kind: self.code.name(),
-            code: self.code as u8,
-            path: self.path.as_deref(),
-            message: &self.message,
-            advice: self.advice.as_deref(),
-        }
+    /// Names what the caller may set to have it otherwise.
+    #[must_use]
+    pub(crate) fn decided_by(self, settings: &'static [Setting]) -> Error {
+        Error { settings, ..self }
     }
-}
 
-impl<'a> ErrorReport<'a> {
-    /// A verdict other than "clean"; what was found stands in the document on standard output.
-    pub(crate) fn verdict(code: u8, message: &'a str) -> ErrorReport<'a> {
-        ErrorReport {
-            schema: "papyra.error/1",
-            tool: crate::TOOL,
-            kind: "anomalies",
-            code,
-            path: None,
-            message,
-            advice: None,
-        }
+    /// What the caller may set to have it otherwise.
+    pub fn settings(&self) -> &'static [Setting] {
+        self.settings
+    }
+
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do next, where the message does not say it.
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
+    /// The file or folder that it is about, with unprintable characters escaped; none when there is none, or when only the
+    /// message names it.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
     }
 }
 

@@ -6,6 +6,7 @@
 pub const TOOL: &str = concat!("papyra ", env!("CARGO_PKG_VERSION"));
 
 mod figures;
+mod gauges;
 
 pub mod append;
 pub mod archive;
@@ -21,4 +22,5 @@ pub mod reading;
 pub mod records;
 pub mod recover;
 pub mod redis;
+pub mod setting;
 pub mod source;

@@ -129,7 +129,7 @@ describe("folders, as the command line tells them", { skip: withoutPapyra }, () 
     const folder = folderOf(nested());
     const around = run("persistence", "scan", "--path", folder);
     assert.equal(around.code, 66);
-    assert.match(around.errors, /a\/ \(a folder: name it with --path to read it\), b\/ \(a folder/);
+    assert.match(around.errors, /a\/ \(a folder: it is read when it is named by itself\), b\/ \(a folder/);
     await opened(folder, async (page) => {
       for (const entry of await page.locator(".tree-entry").all()) {
         await entry.click();

@@ -231,7 +231,7 @@ fn backups_from_before_there_were_series_keep_apart_too() {
 fn a_series_that_begins_beside_others_of_its_source_is_told_of() {
     let shop = Workshop::with("p/events.ndjson", logs::clean(9)).and("q/events.ndjson", logs::clean(4));
     shop.papyra("backup create --path p --to kept --name a --series mine").must_exit(0).must_not_say("note:");
-    shop.papyra("backup create --path p --to kept --name b").must_exit(0).must_say("PAPYRA_SERIES");
+    shop.papyra("backup create --path p --to kept --name b").must_exit(0).must_say("name the series");
     shop.papyra("backup create --path p --to kept --name c").must_exit(0).must_not_say("note:");
     shop.papyra("backup create --path q --to kept --name d --series mine").must_exit(0).must_say("the same source");
 }

@@ -244,7 +244,7 @@ fn certificates_are_checked() {
         .must_say("papyra:s:events: 1 entry");
     shop.on(&url, &format!("backup create --method bgsave --to b --tls-ca {ca}")).must_exit(69);
     shop.on(&url, &format!("persistence scan --tls-ca {ca}")).must_exit(69);
-    shop.on(&url, "persistence scan").must_exit(69).must_complain("rediss://127.0.0.1").must_complain("--tls-ca FILE");
+    shop.on(&url, "persistence scan").must_exit(69).must_complain("rediss://127.0.0.1").must_complain("(--tls-ca)");
     shop.on(&url, "persistence scan --tls-ca nowhere").must_exit(78).must_complain("nowhere");
     shop.on(&url, &format!("persistence scan --tls-ca {key}")).must_exit(78).must_complain("holds no certificate");
     shop.on(&format!("redis://127.0.0.1:{port}"), "persistence scan").must_exit(69).must_complain("rediss://");

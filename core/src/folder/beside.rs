@@ -20,11 +20,11 @@ pub fn beside(base: &str, backend: Backend, names: &[String]) -> Vec<PassedOver>
     let mut passed_over = Vec::new();
     for name in names {
         let reason = if archive::without_suffix(name) == Some(base) && backend == Backend::Json {
-            "compressed; name it with --path to read it"
+            "compressed; it is read when it is named by itself"
         } else if backend == Backend::Json && rotation::base_of(name).is_some_and(|(of, _)| of == base) {
-            "a rotated file; leave out --backend json to read the whole set"
+            "a rotated file; the whole set is read unless one file is asked for"
         } else if is_dated(name) {
-            "perhaps an older part of the log; name it with --path to read it"
+            "perhaps an older part of the log; it is read when it is named by itself"
         } else {
             continue;
         };

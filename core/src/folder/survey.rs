@@ -177,7 +177,7 @@ impl Survey {
                 }
                 Some(Is::Entry(Entry::Folder(names))) if AofNames::is_folder(names) => contents.append_only.push(name),
                 Some(Is::Entry(Entry::Folder(_))) => {
-                    let reason = "a folder: name it with --path to read it".into();
+                    let reason = "a folder: it is read when it is named by itself".into();
                     contents.passed_over.push(PassedOver { path: name + "/", reason });
                 }
                 Some(Is::Other(looks)) => {

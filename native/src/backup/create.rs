@@ -3,13 +3,12 @@
 //! A file that grew meanwhile is cut at the end of the last record that was there when it was pinned; one that did not
 //! is copied as it is, damage included.
 
-use crate::disk::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use papyra_core::folder::PassedOver;
-use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest};
+use papyra_core::manifest::{self, Compression, Content, LeftOut, Manifest, Origin, StoredFile};
 use papyra_core::report::{Backend, FileReport, Report};
 use papyra_core::summary::Summary;
 
@@ -23,11 +22,12 @@ use super::series::Filing;
 use super::snapshot::{self, Archive, Snapshot};
 use super::unfinished::{About, Attributes, Finished, Incoming, Unfinished};
 use crate::TOOL;
-use crate::disk::{name_of, sys};
+use crate::disk::{File, name_of, sys};
 use crate::error::{Code, Error, Result, show};
 use crate::history::{self, History, Part};
 use crate::reading::ScanOptions;
 use crate::recover::rejects;
+use crate::setting::Setting;
 use crate::source::Source;
 
 /// How often files that change under the copy are pinned anew.
@@ -109,8 +109,8 @@ pub fn create(
     find()?;
     let backups = guard::for_backups(&options.to)?;
     if options.link && matches!(backups, Backups::Repository(_)) {
-        let text = format!("{} is a repository, which stores once what backups share: leave --link out", options.to);
-        return Err(Error::new(Code::Usage, text));
+        let text = format!("{} is a repository, which stores once what backups share without links", options.to);
+        return Err(Error::new(Code::Usage, text).decided_by(&[Setting::Link]));
     }
     let mut tries = 1;
     loop {
@@ -195,9 +195,8 @@ impl<'a> Making<'a> {
         if part.packed()?.is_some() {
             let end = identity(part.file, &path)?.size;
             let mut source = Stretch { file: part.file, at: 0, end };
-            return Ok(self
-                .store(part.name, Content::Archive, part.file, &mut source, &path, self.scanning.max_findings)?
-                .summary);
+            let most = self.scanning.max_findings;
+            return Ok(self.add(part.name, Content::Archive, part.file, &mut source, &path, most)?.summary);
         }
         let most = if part.is_member { self.scanning.max_findings } else { 0 };
         let seen = match part.seen {
@@ -212,7 +211,7 @@ impl<'a> Making<'a> {
         let mut end = settled_end(part.file, &path, seen.size)?;
         loop {
             let mut source = Stretch { file: part.file, at: 0, end };
-            let passed = self.store(part.name, Content::Log, part.file, &mut source, &path, most)?;
+            let (passed, mut stored) = self.store(part.name, Content::Log, part.file, &mut source, &path, most)?;
             let now = identity(part.file, &path)?;
             if passed.bytes < end || now.size < seen.size || (now.size == seen.size && now.modified != seen.modified) {
                 let text = format!("{} was rewritten while it was copied: try again", show(&path));
@@ -225,15 +224,13 @@ impl<'a> Making<'a> {
                 if cut != end {
                     // What looked like a torn tail was a line under way.
                     end = cut;
-                    self.to.discard(part.name)?;
+                    self.to.discard(&stored)?;
                     continue;
                 }
             }
-            if let Some(file) = self.to.files.last_mut() {
-                file.source.index = part.index;
-                file.source.seen_bytes = seen.size;
-                file.source.cut = grew.then_some(end);
-            }
+            let cut = grew.then_some(end);
+            stored.source = Origin { index: part.index, seen_bytes: seen.size, cut, ..stored.source };
+            self.to.add(stored);
             return Ok(passed.summary);
         }
     }
@@ -244,7 +241,7 @@ impl<'a> Making<'a> {
         let end = identity(&archive.file, &path)?.size;
         let mut source = Stretch { file: &archive.file, at: 0, end };
         let most = self.scanning.max_findings;
-        let passed = self.store(&archive.name, Content::Archive, &archive.file, &mut source, &path, most)?;
+        let passed = self.add(&archive.name, Content::Archive, &archive.file, &mut source, &path, most)?;
         let ended = passed.seen.broken.map_or(Ok(()), Err);
         Ok(crate::archive::report(&archive.name, archive.format, passed.summary, ended))
     }
@@ -258,7 +255,7 @@ impl<'a> Making<'a> {
         for name in [Some(rejects::FOLDER.to_owned()), quarantine].into_iter().flatten() {
             let Ok(folder) = self.snapshot.folder.existing_subfolder(&name) else { continue };
             if !self.options.include_rejects {
-                let reason = "what recovery took out; --include-rejects brings it along";
+                let reason = "what recovery took out; it comes along where the rejects are included";
                 self.snapshot.left_out.push(LeftOut { path: name, reason: reason.into() });
                 continue;
             }
@@ -270,13 +267,14 @@ impl<'a> Making<'a> {
                 let path = folder.join(&inner);
                 let end = identity(&file, &path)?.size;
                 let mut source = Stretch { file: &file, at: 0, end };
-                self.store(&format!("{name}/{inner}"), Content::Other, &file, &mut source, &path, 0)?;
+                self.add(&format!("{name}/{inner}"), Content::Other, &file, &mut source, &path, 0)?;
             }
         }
         Ok(())
     }
 
-    fn store(
+    /// Copies one file into the backup.
+    fn add(
         &mut self,
         name: &str,
         content: Content,
@@ -285,6 +283,21 @@ impl<'a> Making<'a> {
         path: &Path,
         max_findings: usize,
     ) -> Result<Passed> {
+        let (passed, stored) = self.store(name, content, from, source, path, max_findings)?;
+        self.to.add(stored);
+        Ok(passed)
+    }
+
+    /// Copies one file, which is yet to be added.
+    fn store(
+        &mut self,
+        name: &str,
+        content: Content,
+        from: &File,
+        source: &mut Stretch<'_>,
+        path: &Path,
+        max_findings: usize,
+    ) -> Result<(Passed, StoredFile)> {
         let stat = from.stat().map_err(|error| Error::cannot_read(path, 0, &error))?;
         let access = Access::of(from).map_err(|error| Error::cannot_read(path, 0, &error))?;
         let end = source.end;
@@ -314,11 +327,11 @@ fn check_pause(histories: &[(History, history::Listing)]) -> Result<()> {
         let writing = |member: &history::Pinned| member.file.as_ref().is_ok_and(File::has_writer);
         if seen(&now) != seen(listing) || now.members.iter().any(writing) {
             let text = format!(
-                "{} was written to while it was copied, and --pause-check forbids that: stop the writer and try \
-                 again",
+                "{} was written to while it was copied, though it was to be checked that nobody does: stop the writer and \
+                 try again",
                 show(&history.path())
             );
-            return Err(Error::new(Code::TryAgain, text));
+            return Err(Error::new(Code::TryAgain, text).decided_by(&[Setting::PauseCheck]));
         }
     }
     Ok(())

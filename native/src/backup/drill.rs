@@ -17,6 +17,7 @@ use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::figures::bytes;
 use crate::reading::ScanOptions;
+use crate::setting::Setting;
 
 /// Restores a backup into a new folder in the scratch folder, or on a server there, and compares it with its manifest.
 /// Nothing stays behind.
@@ -30,9 +31,8 @@ pub fn drill(backup: &Backup, trial: redis::Trial<'_>, scanning: ScanOptions<'_>
     let needed = backup.manifest.bytes();
     if let Some(free) = folder.free_bytes().filter(|free| *free < needed) {
         let (free, needed) = (bytes(free), bytes(needed));
-        let text =
-            format!("{} has {free} free and the drill needs {needed}: name another with --scratch", show(scratch));
-        return Err(Error::new(Code::CannotCreate, text));
+        let text = format!("{} has {free} free and the drill needs {needed}: name another folder", show(scratch));
+        return Err(Error::new(Code::CannotCreate, text).decided_by(&[Setting::Scratch]));
     }
     let mut done = Drill::of(backup);
     let begun = Instant::now();

@@ -13,7 +13,7 @@ use rustic_core::Credentials;
 
 use super::brief::Brief;
 use super::create::{self, create};
-use super::files::{Files, Look};
+use super::files::{Files, Status};
 use super::list::entries;
 use super::series::Filing;
 use super::verify::{Extent, verify};
@@ -126,7 +126,7 @@ fn a_record_is_there_once_it_was_written_and_gone_once_it_was_removed() {
         }
         let files = place.open();
         let is_gone = |files: &dyn Files| {
-            assert_eq!(files.look(name).expect(what), Look::Nothing, "{what}");
+            assert_eq!(files.status(name).expect(what), Status::Nothing, "{what}");
             assert_eq!(files.size(name).expect(what), None, "{what}");
             assert_eq!(files.read(name).map(|_| ()).expect_err(what).code, Code::NoInput, "{what}");
         };
@@ -135,7 +135,7 @@ fn a_record_is_there_once_it_was_written_and_gone_once_it_was_removed() {
             files.write_over(name, text.as_bytes()).expect(what);
             // Another sees it too, at the latest when he looks anew.
             for files in [&files, &place.open()] {
-                assert!(matches!(files.look(name).expect(what), Look::File(_)), "{what}");
+                assert!(matches!(files.status(name).expect(what), Status::File(_)), "{what}");
                 for at in [0, 2, text.len(), text.len() + 1] {
                     let rest = text.get(at..).unwrap_or_default();
                     assert_eq!(from(&**files, name, at as u64), rest.as_bytes(), "{what}, from {at}");
@@ -143,7 +143,7 @@ fn a_record_is_there_once_it_was_written_and_gone_once_it_was_removed() {
             }
         }
         let other = place.open();
-        assert!(matches!(other.look(name).expect(what), Look::File(_)), "{what}");
+        assert!(matches!(other.status(name).expect(what), Status::File(_)), "{what}");
         files.remove(name).expect(what);
         is_gone(&*files);
         other.renew();
@@ -159,7 +159,7 @@ fn a_backup_is_what_was_written_wherever_it_lies() {
         place.back_up("b1");
         let backups = place.open();
         assert_eq!(names(&*backups).expect(what), ["b1"], "{what}");
-        assert_eq!(backups.look("b1").expect(what), Look::Folder, "{what}");
+        assert_eq!(backups.status("b1").expect(what), Status::Folder, "{what}");
         let backup = backups.folder("b1").expect(what);
         assert_eq!(backup.path(), backups.join("b1"), "{what}");
         assert!(backup.parent().expect(what).names().expect(what).contains(&"b1".into()), "{what}");
@@ -169,14 +169,14 @@ fn a_backup_is_what_was_written_wherever_it_lies() {
         for name in &stored {
             let whole = from(&*backup, name, 0);
             let size = whole.len() as u64;
-            assert_eq!(backup.look(name).expect(what), Look::File(size), "{what}: {name}");
+            assert_eq!(backup.status(name).expect(what), Status::File(size), "{what}: {name}");
             assert_eq!(backup.size(name).expect(what), Some(size), "{what}: {name}");
             assert_eq!(backup.lacks(name).expect(what), None, "{what}: {name}");
             for at in [1, size / 2, size - 1, size] {
                 assert!(from(&*backup, name, at) == whole[at as usize..], "{what}: {name} from {at}");
             }
         }
-        assert_eq!(backup.look("nothing").expect(what), Look::Nothing, "{what}");
+        assert_eq!(backup.status("nothing").expect(what), Status::Nothing, "{what}");
         assert_eq!(backup.read("nothing").map(|_| ()).expect_err(what).code, Code::NoInput, "{what}");
         assert_eq!(backups.folder("b2").map(|_| ()).expect_err(what).code, Code::NoInput, "{what}");
     });
@@ -191,12 +191,12 @@ fn what_lies_in_a_folder_of_a_backup_is_reached_through_its_name() {
         place.back_up("b1");
         let backup = place.open().folder("b1").expect(what);
         let name = format!("{}/removed", rejects::FOLDER);
-        assert_eq!(backup.look(rejects::FOLDER).expect(what), Look::Folder, "{what}");
-        assert_eq!(backup.look(&name).expect(what), Look::File(27), "{what}");
+        assert_eq!(backup.status(rejects::FOLDER).expect(what), Status::Folder, "{what}");
+        assert_eq!(backup.status(&name).expect(what), Status::File(27), "{what}");
         assert_eq!(from(&*backup, &name, 4), b"bytes that were removed", "{what}");
         let missing = format!("{}/nothing", rejects::FOLDER);
-        assert_eq!(backup.look(&missing).expect(what), Look::Nothing, "{what}");
-        assert_eq!(backup.look("nowhere/nothing").expect(what), Look::Nothing, "{what}");
+        assert_eq!(backup.status(&missing).expect(what), Status::Nothing, "{what}");
+        assert_eq!(backup.status("nowhere/nothing").expect(what), Status::Nothing, "{what}");
         let inner = backup.folder(rejects::FOLDER).expect(what);
         assert_eq!(inner.names().expect(what), ["removed"], "{what}");
         assert_eq!(from(&*inner, "removed", 0), b"the bytes that were removed", "{what}");
@@ -222,9 +222,9 @@ fn a_backup_that_was_discarded_is_gone_with_what_is_remembered_of_it_and_the_oth
         for files in [files, place.open()] {
             assert_eq!(names(&*files).expect(what), ["b2"], "{what}");
             for name in ["b1", "b1.verified.json", "b1.drilled.json"] {
-                assert_eq!(files.look(name).expect(what), Look::Nothing, "{what}: {name}");
+                assert_eq!(files.status(name).expect(what), Status::Nothing, "{what}: {name}");
             }
-            assert!(matches!(files.look("b2.verified.json").expect(what), Look::File(_)), "{what}");
+            assert!(matches!(files.status("b2.verified.json").expect(what), Status::File(_)), "{what}");
             assert!(from(&*files.folder("b2").expect(what), "events.ndjson", 0) == log(500), "{what}");
         }
     });

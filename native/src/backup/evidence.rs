@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use papyra_core::report::Verdict;
 use serde::{Deserialize, Serialize};
 
-use super::files::{Files, Look};
+use super::files::{Files, Status};
 use super::moments::{self, rfc3339};
 use crate::TOOL;
 use crate::disk::Folder;
@@ -139,9 +139,9 @@ pub(super) fn find(
     notes: &mut Vec<String>,
 ) -> Result<Option<Attestation>> {
     let file = what.file(backup);
-    match folder.look(&file)? {
-        Look::Nothing => return Ok(None),
-        Look::File(_) => {}
+    match folder.status(&file)? {
+        Status::Nothing => return Ok(None),
+        Status::File(_) => {}
         other => {
             let why = other.differs(0).unwrap_or_default();
             return Err(unreadable(folder, &file, &why));
@@ -171,7 +171,7 @@ pub(super) fn find(
 }
 
 fn unreadable(folder: &dyn Files, file: &str, why: &str) -> Error {
-    let is_in_the_way = matches!(folder.look(file), Ok(Look::Folder));
+    let is_in_the_way = matches!(folder.status(file), Ok(Status::Folder));
     let text = format!(
         "cannot read {}: {why}; it is unknown what it said of the backup: {}verify or drill the backup again, which replaces it",
         show(&folder.join(file)),

@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 
 /// What there is at a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum Status {
     /// Nothing.
     Nothing,
     /// A regular file of so many bytes.
@@ -25,15 +25,15 @@ pub enum Look {
     Other,
 }
 
-impl Look {
+impl Status {
     /// Why this is not a stored file of `bytes` bytes, as far as name and size tell.
     pub(super) fn differs(self, bytes: u64) -> Option<String> {
         Some(match self {
-            Look::File(size) if size == bytes => return None,
-            Look::File(size) => format!("it has {size} bytes where {bytes} were written"),
-            Look::Nothing => "it is not there".into(),
-            Look::Folder => "a folder is in its place".into(),
-            Look::Other => "something other than a regular file is in its place".into(),
+            Status::File(size) if size == bytes => return None,
+            Status::File(size) => format!("it has {size} bytes where {bytes} were written"),
+            Status::Nothing => "it is not there".into(),
+            Status::Folder => "a folder is in its place".into(),
+            Status::Other => "something other than a regular file is in its place".into(),
         })
     }
 }
@@ -56,7 +56,7 @@ pub trait Files: Debug + Send + Sync {
 
     /// What there is at a name, which may lead through one folder; a link is not followed. `Err` says that nobody could
     /// look.
-    fn look(&self, name: &str) -> Result<Look>;
+    fn status(&self, name: &str) -> Result<Status>;
 
     /// Why the file at a name cannot have the bytes that it should have, though there is one of its size.
     fn lacks(&self, _name: &str) -> Result<Option<String>> {
@@ -71,8 +71,8 @@ pub trait Files: Debug + Send + Sync {
 
     /// The size in bytes of the regular file at a name; `None` when there is none.
     fn size(&self, name: &str) -> Result<Option<u64>> {
-        Ok(match self.look(name)? {
-            Look::File(bytes) => Some(bytes),
+        Ok(match self.status(name)? {
+            Status::File(bytes) => Some(bytes),
             _ => None,
         })
     }

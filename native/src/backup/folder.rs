@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::evidence::{forget, write_over};
-use super::files::{Bytes, Files, Hold, Look};
+use super::files::{Bytes, Files, Hold, Status};
 use super::hidden::{CONDEMNED, clear_leftovers};
 use crate::disk::{self, Folder, Lock};
 use crate::error::{Error, Result};
@@ -21,20 +21,20 @@ impl Files for Folder {
         Folder::names(self)
     }
 
-    fn look(&self, name: &str) -> Result<Look> {
+    fn status(&self, name: &str) -> Result<Status> {
         let stat = match name.split_once('/') {
             None => self.stat(name)?,
-            Some((folder, name)) => match Files::look(self, folder)? {
-                Look::Folder => self.existing_subfolder(folder)?.stat(name)?,
-                Look::Nothing => None,
-                Look::File(_) | Look::Other => return Ok(Look::Other),
+            Some((folder, name)) => match Files::status(self, folder)? {
+                Status::Folder => self.existing_subfolder(folder)?.stat(name)?,
+                Status::Nothing => None,
+                Status::File(_) | Status::Other => return Ok(Status::Other),
             },
         };
-        let Some(stat) = stat else { return Ok(Look::Nothing) };
+        let Some(stat) = stat else { return Ok(Status::Nothing) };
         Ok(match () {
-            () if stat.is_file() => Look::File(stat.size),
-            () if stat.is_folder() => Look::Folder,
-            () => Look::Other,
+            () if stat.is_file() => Status::File(stat.size),
+            () if stat.is_folder() => Status::Folder,
+            () => Status::Other,
         })
     }
 

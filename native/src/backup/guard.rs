@@ -12,7 +12,7 @@ use super::series::{Wanted, host};
 use super::{Backup, Location, is_whole, remote, repository};
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
-use crate::recover::quoted;
+use crate::setting::Setting;
 
 /// How deep backups are looked for in what a restore would move aside.
 const DEPTH: u32 = 4;
@@ -84,12 +84,9 @@ pub(super) fn for_backups(location: &Location) -> Result<Backups> {
             false => Backups::Folder(folder),
         });
     };
-    let text = format!(
-        "{} lies in the repository {}: back up to that, and name the backup with --name",
-        show(to),
-        show(inside)
-    );
-    Err(Error::new(Code::CannotCreate, text))
+    let text =
+        format!("{} lies in the repository {}: back up to that, and give the backup that name", show(to), show(inside));
+    Err(Error::new(Code::CannotCreate, text).decided_by(&[Setting::Name]))
 }
 
 /// Whether a folder is a backup, or a repository of some.
@@ -141,12 +138,11 @@ pub(super) fn keep_to_its_own(backup: &Backup, here: &str, wanted: &Wanted) -> R
         (None, None) => return Ok(()),
     };
     let text = format!(
-        "{} belongs to {whose}, and {} is a backup of the series {}: if that is what you mean, add --series {}; nothing was \
-         changed",
+        "{} belongs to {whose}, and {} is a backup of the series {}: if that is what you mean, name that series; nothing \
+         was changed",
         escape(here.as_bytes()),
         show(&backup.path),
-        escape(series.as_bytes()),
-        quoted(Path::new(&series))
+        escape(series.as_bytes())
     );
-    Err(Error::new(Code::Usage, text))
+    Err(Error::new(Code::Usage, text).decided_by(&[Setting::Series]))
 }

@@ -154,11 +154,11 @@ impl Entry {
     }
 
     /// Reads what may change of a backup that is there: the records beside it, and names and sizes of its files.
-    fn look(&mut self, folder: &dyn Files, files: &dyn Files, now: Timestamp) -> Result<()> {
+    fn check(&mut self, folder: &dyn Files, files: &dyn Files, now: Timestamp) -> Result<()> {
         self.damage = None;
         for (name, bytes) in &self.stored {
             if let Some(why) =
-                files.look(name)?.differs(*bytes).map_or_else(|| files.lacks(name), |why| Ok(Some(why)))?
+                files.status(name)?.differs(*bytes).map_or_else(|| files.lacks(name), |why| Ok(Some(why)))?
             {
                 self.damage = Some(format!("{}: {why}", escape(name.as_bytes())));
                 break;
@@ -185,7 +185,7 @@ impl Entry {
     /// Whether the same would be said of it now.
     pub(super) fn is_as_it_was(&self, folder: &dyn Files, now: Timestamp) -> Result<bool> {
         let mut again = self.clone();
-        again.look(folder, &*folder.folder(&self.name)?, now)?;
+        again.check(folder, &*folder.folder(&self.name)?, now)?;
         Ok((&again.damage, &again.verified, &again.drilled) == (&self.damage, &self.verified, &self.drilled))
     }
 }
@@ -236,7 +236,7 @@ fn entry(folder: &dyn Files, name: String, now: Timestamp, depth: Depth) -> Resu
     match describe(&mut entry, folder, now, depth) {
         Ok(()) => {}
         Err(error) if is_unreachable(&error) => return Err(error),
-        Err(_) if folder.look(&entry.name)? == super::files::Look::Nothing => return Ok(None),
+        Err(_) if folder.status(&entry.name)? == super::files::Status::Nothing => return Ok(None),
         Err(error) if error.code == Code::Data => entry.problem = Some(error.to_string()),
         Err(error) => {
             entry.unreadable = Some(error.to_string());
@@ -260,5 +260,5 @@ fn describe(entry: &mut Entry, folder: &dyn Files, now: Timestamp, depth: Depth)
     entry.tell(Brief::of(&backup.manifest, &backup.manifest_sha256), now);
     entry.new_bytes = backup.files.added();
     entry.stored = backup.manifest.files.iter().map(|file| (file.stored.clone(), file.stored_bytes)).collect();
-    entry.look(folder, &*backup.files, now)
+    entry.check(folder, &*backup.files, now)
 }

@@ -58,7 +58,7 @@ use crate::error::{Code, Error, Result, show};
 
 pub use evidence::{Attestation, Attested};
 pub use files::Files;
-use files::{Look, is_unreachable, side_by_side};
+use files::{Status, is_unreachable, side_by_side};
 use hidden::{UNFINISHED, clear_leftovers, host_mark};
 pub use location::{Location, Prefix};
 use moments::{is_from_future, rfc3339, seconds_since};
@@ -195,7 +195,7 @@ pub fn names(backups: &dyn Files) -> Result<Vec<String>> {
         match backups.folder(name).and_then(|folder| is_backup(&*folder)) {
             Err(error) if is_unreachable(&error) => Err(error),
             // Otherwise it is no folder, or gone.
-            Err(_) => Ok(backups.look(name)? == Look::Folder),
+            Err(_) => Ok(backups.status(name)? == Status::Folder),
             known => known,
         }
     };

@@ -1,11 +1,11 @@
 //! A file for node-exporter's textfile collector: when a backup, a verification or a drill last went well.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::error::Result;
+use crate::gauges::gauge;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +87,7 @@ pub fn write(path: &Path, operation: Operation, figures: Option<&Figures>) -> Re
     let mut text = String::new();
     for (name, help, value) in gauges {
         if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let value = if value.is_infinite() { "+Inf".into() } else { value.to_string() };
-            _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{label} {value}\n");
+            gauge(&mut text, name, help, &[(label.clone(), value)]);
         }
     }
     super::remember(path, text.as_bytes())

@@ -12,7 +12,7 @@ pub use papyra_core::verification::Damage;
 
 use super::Backup;
 use super::access::Access;
-use super::files::Look;
+use super::files::Status;
 use super::output::Sparse;
 use super::pipeline::{BLOCK, Hashed, Task, run};
 use super::redis::Streams;
@@ -51,8 +51,8 @@ pub(super) fn read_back(
     copy: Option<&File>,
     scanning: ScanOptions<'_>,
 ) -> Result<ReadBack> {
-    let found = backup.files.look(&file.stored)?;
-    if !matches!(found, Look::File(_)) {
+    let found = backup.files.status(&file.stored)?;
+    if !matches!(found, Status::File(_)) {
         let why = found.differs(file.stored_bytes).unwrap_or_default();
         return Ok(ReadBack { damage: Some(Damage::gone(file, &why)), ..ReadBack::default() });
     }

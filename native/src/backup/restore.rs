@@ -23,6 +23,7 @@ use crate::disk::{self, Folder, file_name};
 use crate::error::{Code, Error, Result, show};
 use crate::figures::bytes;
 use crate::reading::ScanOptions;
+use crate::setting::Setting;
 
 /// How long a writer or another restore is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -135,15 +136,15 @@ fn refuse_occupied(target: Option<&Folder>, replace: bool) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "{} is not empty ({} in it), and a restore never merges: choose another place, or rename the existing data with \
-         --replace",
+        "{} is not empty ({} in it), and a restore never merges: choose another place, or have the existing data \
+         renamed",
         show(target.path()),
         match occupants.len() {
             1 => "1 file or folder is".to_owned(),
             count => format!("{count} files or folders are"),
         }
     );
-    Err(Error::new(Code::CannotCreate, text))
+    Err(Error::new(Code::CannotCreate, text).decided_by(&[Setting::Replace]))
 }
 
 fn refuse_too_large(backup: &Backup, folder: &Folder) -> Result<()> {

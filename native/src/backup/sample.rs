@@ -133,8 +133,7 @@ fn damage_in(backup: &Backup, file: &StoredFile, stretch: usize) -> Result<Optio
         offset: Some(offset),
         length: Some(length),
         detail,
-        recovery: "a full verification, without --sample, tells what else is damaged and what can be brought back"
-            .into(),
+        recovery: "a full verification tells what else is damaged and what can be brought back".into(),
     }))
 }
 

@@ -13,6 +13,7 @@ use super::list::{Entry, all_readable, list as list_of};
 use super::{Location, no_backups};
 use crate::disk;
 use crate::error::{Code, Error, Result, show};
+use crate::setting::Setting;
 
 /// What a new backup is filed under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Filing {
         {
             warnings.push(format!(
                 "the series {series} begins with this backup, and {} has backups of the same source: if this host's \
-                 name changes, name the series with --series or PAPYRA_SERIES",
+                 name changes, name the series",
                 escape(other.as_bytes())
             ));
         }
@@ -122,11 +123,9 @@ impl Wanted {
             (Some(one), None) => Ok((*one).to_owned()),
             (None, _) => Err(none(&meant, &all, backups)),
             (Some(_), Some(_)) => {
-                let text = format!(
-                    "{backups} holds backups{meant} in several series; name one with --series or PAPYRA_SERIES: {}",
-                    list(&found)
-                );
-                Err(Error::new(Code::Usage, text))
+                let text =
+                    format!("{backups} holds backups{meant} in several series; name one of them: {}", list(&found));
+                Err(Error::new(Code::Usage, text).decided_by(&[Setting::Series]))
             }
         }
     }
@@ -169,8 +168,8 @@ fn none(of: &str, all: &BTreeSet<&str>, backups: &Location) -> Error {
     if all.is_empty() {
         return no_backups(backups);
     }
-    let text = format!("there is no backup{of} in {backups}; name a series with --series: {}", list(all));
-    Error::new(Code::NoInput, text)
+    let text = format!("there is no backup{of} in {backups}; name one of these series: {}", list(all));
+    Error::new(Code::NoInput, text).decided_by(&[Setting::Series])
 }
 
 /// The same of a series that was named.

@@ -157,7 +157,7 @@ impl Found {
                     let path = backup.path();
                     let path = path.strip_prefix(logs.folder.path()).unwrap_or(&path);
                     let path = papyra_core::name::text(path.as_os_str().as_encoded_bytes());
-                    LeftOut { path, reason: "a Redis backup: name it with --path to have a backup made of it".into() }
+                    LeftOut { path, reason: "a Redis backup: named by itself, a backup is made of it".into() }
                 });
                 let left_out = left_out.into_iter().chain(redis).collect();
                 Found {

@@ -150,8 +150,8 @@ impl<'a> Unfinished<'a> {
         }
     }
 
-    /// Writes one file.
-    pub(super) fn store(&mut self, file: Incoming<'_>, scanning: ScanOptions<'_>) -> Result<Passed> {
+    /// Writes one file, which is a part of the backup once it is [added](Self::add).
+    pub(super) fn store(&mut self, file: Incoming<'_>, scanning: ScanOptions<'_>) -> Result<(Passed, StoredFile)> {
         let Incoming { name, content, compression, path, bytes, is_large, max_findings, payload, attributes, origin } =
             file;
         // A repository compresses by itself.
@@ -223,7 +223,7 @@ impl<'a> Unfinished<'a> {
             }
             _ => return Err(not_written(io::Error::other("it changed its place"))),
         }
-        self.files.push(StoredFile {
+        let file = StoredFile {
             path: name.to_owned(),
             stored,
             content,
@@ -238,8 +238,13 @@ impl<'a> Unfinished<'a> {
             gid: access.gid,
             modified_ns,
             source: origin,
-        });
-        Ok(passed)
+        };
+        Ok((passed, file))
+    }
+
+    /// Makes a file that was stored a part of the backup.
+    pub(super) fn add(&mut self, file: StoredFile) {
+        self.files.push(file);
     }
 
     /// From now on takes from the series' last backup what has not changed since: in a folder cloned, or linked.
@@ -275,13 +280,12 @@ impl<'a> Unfinished<'a> {
         };
         let Some((file, summary)) = reused else { return Ok(None) };
         let source = Origin { index, ..file.source };
-        self.files.push(StoredFile { path: name.to_owned(), source, ..file });
+        self.add(StoredFile { path: name.to_owned(), source, ..file });
         Ok(Some(summary))
     }
 
-    /// Takes back the file that was stored last.
-    pub(super) fn discard(&mut self, name: &str) -> Result<()> {
-        let Some(file) = self.files.pop().filter(|file| file.path == name) else { return Ok(()) };
+    /// Takes back a file that was stored and not added.
+    pub(super) fn discard(&mut self, file: &StoredFile) -> Result<()> {
         match &mut self.to {
             To::Folder(hidden) => hidden.discard(&file.stored),
             To::Repository(packing) => {

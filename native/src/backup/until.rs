@@ -17,6 +17,7 @@ use crate::TOOL;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::{ScanOptions, scan_file};
+use crate::setting::Setting;
 
 /// Unix time in seconds is above this since 2001; a monotonic clock is below it for its first thirty years.
 pub const LEAST_UNIX: f64 = 1e9;
@@ -83,11 +84,11 @@ impl Until {
     pub(super) fn find<'a>(&self, backup: &'a Backup, scanning: ScanOptions<'_>) -> Result<Cut<'a>> {
         let Until::Time { seconds, is_unix } = *self else {
             let text = format!(
-                "{} holds logs, and --until is an entry's ID of a stream: give seconds of the log's own clock, a date, or how \
-                 long ago",
+                "{} holds logs, and what is to come last is an entry's ID of a stream: give seconds of the log's own clock, a \
+                 date, or how long ago",
                 show(&backup.path)
             );
-            return Err(Error::new(Code::Usage, text));
+            return Err(Error::new(Code::Usage, text).decided_by(&[Setting::Until]));
         };
         let moment = Moment { seconds, is_unix };
         let (mut logs, mut kept, mut oldest) = (Vec::new(), 0, None);
@@ -170,19 +171,19 @@ impl Moment {
         }
         if other_clock {
             let text = format!(
-                "the times in {} are not Unix time, so that dates and durations say nothing about them: give --until in \
-                 seconds of the log's own clock, as papyra persistence scan shows them",
+                "the times in {} are not Unix time, so that dates and durations say nothing about them: give seconds \
+                 of the log's own clock, as papyra persistence scan shows them",
                 escape(log.as_bytes())
             );
-            return Err(Error::new(Code::Data, text));
+            return Err(Error::new(Code::Data, text).decided_by(&[Setting::Until]));
         }
         let Some((at, off)) = cut else { return Ok((None, kept)) };
         if kept > 0 && files[at].content == Content::Archive {
             let text = format!(
-                "the cut lies in {}, which is compressed: restore it without --until, unpack it, and cut it by hand",
+                "the cut lies in {}, which is compressed: restore all of it, unpack it, and cut it by hand",
                 escape(files[at].path.as_bytes())
             );
-            return Err(Error::new(Code::Usage, text));
+            return Err(Error::new(Code::Usage, text).decided_by(&[Setting::Until]));
         }
         Ok((Some(LogCut { files, at: (kept > 0).then_some(at), off }), kept))
     }

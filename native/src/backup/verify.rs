@@ -272,9 +272,9 @@ fn verify_once(backup: &Backup, extent: Extent, seen: &mut Seen, scanning: ScanO
 fn wrong_sizes(backup: &Backup) -> Result<Vec<Damage>> {
     let files = &backup.manifest.files;
     let names: Vec<&str> = files.iter().map(|file| &*file.stored).collect();
-    let found = names.iter().map(|name| backup.files.look(name)).collect::<Result<Vec<_>>>()?;
+    let found = names.iter().map(|name| backup.files.status(name)).collect::<Result<Vec<_>>>()?;
     let damage = |(file, detail): (&StoredFile, String)| {
-        let recovery = "a full verification, without --quick, tells".into();
+        let recovery = "a full verification tells".into();
         Damage { file: file.stored.clone(), offset: None, length: None, detail, recovery }
     };
     let mut wrong = Vec::new();

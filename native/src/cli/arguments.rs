@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, FromArgMatches};
 use papyra_core::escape::escape;
 
+use super::failure::ErrorReport;
 use super::out;
 use crate::error::{Code, Error};
 
@@ -87,7 +88,7 @@ fn complain(command: &Command, mut error: clap::Error, json: bool) {
     if json {
         let text: Vec<&str> = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
         let error = Error::new(Code::Usage, text.join(" ").trim_start_matches("error: "));
-        return out::report(&error.report());
+        return out::report(&ErrorReport::new(&error));
     }
     eprintln!("{}", lines.join("\n"));
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::failure::with_flags;
 use super::out::Out;
 use super::settings::{Common, Format, Settings, label};
 use super::verdict::Verdict;
@@ -98,14 +99,16 @@ pub(super) fn run(args: &Args, out: &mut Out) -> Result<Verdict> {
             items: &items,
         })?,
         Format::Text => {
-            for item in &items {
+            for item in items {
                 let line = format!("{}: {}", item.check, item.detail);
                 match item.passed {
                     Some(true) => out.success(&line),
                     Some(false) => out.bad(&line),
                     None => out.info(&line),
                 }
-                item.advice.iter().for_each(|advice| out.detail(advice));
+                if let Some(advice) = item.advice {
+                    out.detail(&with_flags(advice, item.settings));
+                }
             }
         }
     }

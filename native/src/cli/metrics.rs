@@ -9,6 +9,7 @@ use super::scan;
 use super::settings::{Common, Format, Settings};
 use super::verdict::Verdict;
 use crate::error::Result;
+use crate::gauges::gauge;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum What {
@@ -78,12 +79,9 @@ pub(super) fn papyras(report: &Report) -> [(&'static str, u64); 10] {
 
 fn prometheus(report: &Report, out: &mut Out) {
     let totals = &report.totals;
+    let mut text = String::new();
     let mut gauge = |name: &str, help: &str, values: &[(String, f64)]| {
-        out.line(&format!("# HELP papyra_{name} {help}"));
-        out.line(&format!("# TYPE papyra_{name} gauge"));
-        for (labels, value) in values {
-            out.line(&format!("papyra_{name}{labels} {value}"));
-        }
+        gauge(&mut text, &format!("papyra_{name}"), help, values);
     };
     let one = |value: f64| vec![(String::new(), value)];
     let records = &totals.records;
@@ -118,4 +116,5 @@ fn prometheus(report: &Report, out: &mut Out) {
             gauge(name, help, &one(value));
         }
     }
+    text.lines().for_each(|line| out.line(line));
 }

@@ -8,6 +8,7 @@ mod completing;
 mod config;
 mod consumer_groups;
 mod doctor;
+mod failure;
 mod follow;
 mod inspect;
 mod inspect_groups;

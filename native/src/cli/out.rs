@@ -13,7 +13,8 @@ use papyra_core::report::Report;
 use papyra_core::summary::Counts;
 use serde::Serialize;
 
-use crate::error::{Code, Error, ErrorReport, Result};
+use super::failure::{ErrorReport, sentence};
+use crate::error::{Code, Error, Result};
 pub(super) use crate::figures::{bytes, counted, duration, duration_ms, thousands};
 
 /// Flags of every verb that has something to say.
@@ -239,10 +240,10 @@ impl Out {
         _ = stderr.write_all(&held);
         match self.format {
             Format::Text => {
-                let text = safe(&spoken(&without_passwords(&error.to_string())));
+                let text = safe(&spoken(&without_passwords(&sentence(error))));
                 _ = writeln!(stderr, "\x1b[31m✖\x1b[0m {text}");
             }
-            Format::Json => report(&error.report()),
+            Format::Json => report(&ErrorReport::new(error)),
         }
     }
 

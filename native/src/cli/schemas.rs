@@ -14,12 +14,13 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
+use super::failure::ErrorReport;
 use super::verdict::Verdict;
 use super::{backup, checklist, config, doctor, follow, inspect_groups, persistence_inspect, redis};
 use crate::backup::drill::Drill;
 use crate::backup::restore::Restored;
 use crate::backup::verify::{Verification, Verifications};
-use crate::error::{Code, Error, ErrorReport, Result};
+use crate::error::{Code, Error, Result};
 use crate::offline::export::Export;
 use crate::redis::ensure::Ensured;
 use crate::redis::groups::Groups;

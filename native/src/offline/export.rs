@@ -24,6 +24,7 @@ use crate::TOOL;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::reading::ScanOptions;
+use crate::setting::Setting;
 
 /// The name of the list of groups.
 pub const GROUPS: &str = GroupsFile::NAME;
@@ -106,10 +107,10 @@ pub fn export(backup: &ServerFiles, to: &Path, scope: &Scope, scanning: ScanOpti
     })?;
     if writer.logs.is_empty() {
         let mut text = String::from(
-            "the backup holds no stream of the systems asked for: check --prefix and --system-id; nothing was written",
+            "the backup holds no stream of the systems asked for: check the prefix and the system; nothing was written",
         );
         writer.warnings.iter().for_each(|warning| text.push_str(&format!("; {}", escape(warning.as_bytes()))));
-        return Err(Error::new(Code::NoInput, text));
+        return Err(Error::new(Code::NoInput, text).decided_by(&[Setting::Prefix, Setting::System]));
     }
     let list = GroupsFile::new(writer.groups);
     let group_count = list.streams.iter().map(|stream| stream.groups.len() as u64).sum();

@@ -25,7 +25,7 @@ pub(crate) enum Holds<R> {
 ///
 /// # Errors
 /// It is an append-only file.
-pub(crate) fn look<R: Read>(path: &Path, mut input: R) -> Result<Holds<R>> {
+pub(crate) fn peek<R: Read>(path: &Path, mut input: R) -> Result<Holds<R>> {
     let mut head = Vec::new();
     // An archive that is cut short fails here, and again where it is read.
     let failed = input.by_ref().take(SNIFF_START as u64).read_to_end(&mut head).is_err();

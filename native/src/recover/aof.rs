@@ -23,6 +23,7 @@ use crate::error::{Code, Error, Result, show};
 use crate::offline::entries::is_append_only;
 use crate::offline::{AofSet, ServerFiles, feed, open, scan, survey};
 use crate::reading::ScanOptions;
+use crate::setting::Setting;
 
 /// What an operator decides about the commands after the damage.
 #[derive(Debug, Clone, Copy, Default)]
@@ -135,11 +136,11 @@ fn plans(set: &AofSet, after: After, scope: &Scope, scanning: ScanOptions<'_>) -
         if set.manifest.is_some() && !disk::exists(&path) {
             if at == 0 && !after.keep {
                 let text = format!(
-                    "{} is missing, and all that follows continues it: put it back from a backup, or --keep-later keeps the \
-                     commands that follow without it; nothing was changed",
+                    "{} is missing, and all that follows continues it: put it back from a backup, or keep \
+                     the commands that follow without it; nothing was changed",
                     show(&path)
                 );
-                return Err(Error::new(Code::Usage, text));
+                return Err(Error::new(Code::Usage, text).decided_by(&[Setting::KeepLater]));
             }
             plans.missing.push(name.clone());
             continue;
@@ -156,11 +157,11 @@ fn plans(set: &AofSet, after: After, scope: &Scope, scanning: ScanOptions<'_>) -
         let found = survey(&file, &path, size, at >= set.dumps, scope, scanning)?;
         if AofNames::is_lost_base(name, size) && !after.keep {
             let text = format!(
-                "{} is empty, and all that follows continues it: put it back from a backup, or --keep-later keeps the commands that follow \
-                 without it; nothing was changed",
+                "{} is empty, and all that follows continues it: put it back from a backup, or keep the commands that \
+                 follow without it; nothing was changed",
                 show(&path)
             );
-            return Err(Error::new(Code::Usage, text));
+            return Err(Error::new(Code::Usage, text).decided_by(&[Setting::KeepLater]));
         }
         if found.front_damaged {
             let text = format!(
@@ -192,10 +193,10 @@ fn plan_of(found: Survey, after: After, path: &str) -> Result<AofPlan> {
         Some(at) => Ok(AofPlan::cut(at, found.size)),
         None => {
             let text = format!(
-                "{path} is damaged, and no whole command was found in the 1 GiB after the damage: --truncate cuts it \
+                "{path} is damaged, and no whole command was found in the 1 GiB after the damage: it can be cut \
                  there; nothing was changed"
             );
-            Err(Error::new(Code::Data, text))
+            Err(Error::new(Code::Data, text).decided_by(&[Setting::Truncate]))
         }
     }
 }
@@ -204,10 +205,10 @@ fn undecided(path: &str, count: u64, first: &str, offset: u64) -> Error {
     let first = papyra_core::escape::escape(first.as_bytes());
     let text = format!(
         "{path}: {count} commands after the damage may depend on what was lost (the first is {first} at byte {offset}): \
-         they move streams or whole databases, or are on keys that are no Papyra streams; --keep-later keeps them, \
-         --truncate cuts there and leaves out what follows; nothing was changed"
+         they move streams or whole databases, or are on keys that are no Papyra streams; say whether they are kept, \
+         or the file is cut there and what follows left out; nothing was changed"
     );
-    Error::new(Code::Usage, text)
+    Error::new(Code::Usage, text).decided_by(&[Setting::KeepLater, Setting::Truncate])
 }
 
 /// A server that has one of the files open would not see what is done to the others.

@@ -37,6 +37,7 @@ use crate::disk::{Folder, Lock};
 use crate::error::{Code, Error, Result, show};
 use crate::history::History;
 use crate::reading::{self, ScanOptions};
+use crate::setting::Setting;
 use repair::Doing;
 
 pub(crate) use emptied::{Emptied, restore_unless_empty};
@@ -120,10 +121,10 @@ pub(crate) fn is_foreign(history: &History, report: &Report) -> Result<bool> {
 pub(crate) fn no_log(history: &History) -> Error {
     let path = show(&history.path());
     let text = format!(
-        "{path} does not look like a Papyra log: all of it would be removed; nothing was changed; `recover --not-a-log` \
-         insists"
+        "{path} does not look like a Papyra log: all of it would be removed; nothing was changed; it is done \
+         where you insist"
     );
-    Error::new(Code::Data, text)
+    Error::new(Code::Data, text).decided_by(&[Setting::NotALog])
 }
 
 /// What compaction does first: finishes what was interrupted. Returns what the operator should know.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::keeping::Keeping;
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
+use crate::setting::Setting;
 
 /// What becomes of the damaged parts.
 #[derive(schemars::JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -178,14 +179,16 @@ impl RecoverOptions {
 
     /// Whether the options go together, before anything is read.
     pub fn check(&self) -> Result<()> {
-        let wrong = |text: &str| Err(Error::new(Code::Usage, text));
+        let wrong = |text: &str, setting| Err(Error::new(Code::Usage, text).decided_by(setting));
         match (self.mode, &self.quarantine_dir) {
-            (Mode::Quarantine, None) => {
-                wrong("quarantine mode requires --quarantine-dir: name the folder that is to keep the originals")
-            }
-            (Mode::Quarantine, Some(_)) if self.discard_rejects => {
-                wrong("--discard-rejects is for repair mode: quarantine keeps the whole original")
-            }
+            (Mode::Quarantine, None) => wrong(
+                "quarantine mode requires a folder: name the one that is to keep the originals",
+                &[Setting::QuarantineFolder],
+            ),
+            (Mode::Quarantine, Some(_)) if self.discard_rejects => wrong(
+                "removed bytes are discarded in repair mode alone: quarantine keeps the whole original",
+                &[Setting::DiscardRejects],
+            ),
             _ => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use crate::disk::Folder;
 use crate::error::{Code, Error, show};
+use crate::setting::Setting;
 
 /// The kernel gives no lease on a log.
 pub(super) fn no_lease(path: &Path, error: Errno) -> Error {
@@ -19,10 +20,10 @@ pub(super) fn no_lease(path: &Path, error: Errno) -> Error {
 pub(super) fn no_guarantee(path: &Path, what: &str) -> Error {
     let text = format!(
         "{} cannot be changed safely beside a writer: the file system does not give {what}; stop everything that writes to \
-         it, and run the same command with --at-rest, by which you vouch for that; nothing was changed",
+         it, vouch for that, and try again; nothing was changed",
         show(path)
     );
-    Error::new(Code::CannotCreate, text)
+    Error::new(Code::CannotCreate, text).decided_by(&[Setting::AtRest])
 }
 
 /// A process has the log open for writing and does not let go.

@@ -13,6 +13,7 @@ use super::{Naming, PapyraKey, Store, StreamId};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
 use crate::reading::ScanOptions;
+use crate::setting::Setting;
 
 /// ARGV: the first ID that stays, the last that goes, `~` or `=`, 1 to cut whatever waits. Returns the number of
 /// entries cut, or the group and the entry that it waits for.
@@ -133,11 +134,11 @@ fn cut(store: &Store, stream: &PapyraKey, trim: Trim) -> Result<Option<StreamId>
         let is_unix = |id: StreamId| (1_000_000_000_000..=now + 86_400_000).contains(&id.ms);
         if let Some(odd) = [first, last].into_iter().flatten().find(|id| !is_unix(*id)) {
             let text = format!(
-                "--max-age goes by the time in the entries' IDs, but {} has {odd}, which is not Unix time; use --max-records: nothing \
-                 was changed",
+                "age goes by the time in the entries' IDs, but {} has {odd}, which is not Unix time; say how many entries stay: \
+                 nothing was changed",
                 escape(key.as_bytes())
             );
-            return Err(Error::new(Code::Data, text));
+            return Err(Error::new(Code::Data, text).decided_by(&[Setting::MaxAge, Setting::MaxRecords]));
         }
         cut = cut.max(Some(StreamId { ms: now.saturating_sub(age), seq: 0 }));
     }
@@ -154,11 +155,11 @@ fn cut(store: &Store, stream: &PapyraKey, trim: Trim) -> Result<Option<StreamId>
 
 fn awaited(key: &str, group: &[u8], id: StreamId) -> Error {
     let text = format!(
-        "group {} still waits for entry {id} of {}, which would be cut: acknowledge it, keep more, or use --force",
+        "group {} still waits for entry {id} of {}, which would be cut: acknowledge it, keep more, or cut it by force",
         escape(group),
         escape(key.as_bytes())
     );
-    Error::new(Code::Usage, text)
+    Error::new(Code::Usage, text).decided_by(&[Setting::Force])
 }
 
 fn run(store: &Store, key: &str, cut: StreamId, trim: Trim) -> Result<u64> {

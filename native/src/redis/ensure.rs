@@ -13,6 +13,7 @@ use super::splice::splice;
 use super::{Store, StreamId};
 use crate::TOOL;
 use crate::error::{Code, Error, Result};
+use crate::setting::Setting;
 
 pub use super::wanted::Wanted;
 
@@ -148,12 +149,12 @@ pub fn delete(store: &Store, key: &str, group: &str, force: bool) -> Result<bool
     let Some(found) = groups.iter().find(|found| found.name == name_of(group)) else { return Ok(false) };
     if found.pending > 0 && !force {
         let text = format!(
-            "group {} on {} waits for {} entries; --force removes it with them",
+            "group {} on {} waits for {} entries; only by force is it removed with them",
             escape(group.as_bytes()),
             escape(key.as_bytes()),
             found.pending
         );
-        return Err(Error::new(Code::Usage, text));
+        return Err(Error::new(Code::Usage, text).decided_by(&[Setting::Force]));
     }
     let mut command = redis::cmd("XGROUP");
     command.arg("DESTROY").arg(key).arg(&found.name);

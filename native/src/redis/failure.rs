@@ -6,6 +6,7 @@ use redis::{ErrorKind, RedisError, Value};
 use super::location::Location;
 use super::reply;
 use crate::error::{Code, Error};
+use crate::setting::Setting;
 
 /// The server could not be spoken to in the first place.
 pub(super) fn unreachable(location: &Location, error: &RedisError) -> Error {
@@ -19,29 +20,34 @@ pub(super) fn unreachable(location: &Location, error: &RedisError) -> Error {
         );
         return Error::new(Code::Unavailable, text);
     }
-    let (why, advice) = if error.is_timeout() && location.is_tls() {
-        ("no answer in time".into(), "check the address, that TLS is spoken at this port, or raise --timeout")
+    let (why, advice, settings): (_, _, &[Setting]) = if error.is_timeout() && location.is_tls() {
+        (
+            "no answer in time".into(),
+            "check the address, that TLS is spoken at this port, or wait longer",
+            &[Setting::Timeout],
+        )
     } else if error.is_timeout() {
-        ("no answer in time".into(), "check the address, or raise --timeout")
+        ("no answer in time".into(), "check the address, or wait longer", &[Setting::Timeout])
     } else if error.is_connection_refusal() {
-        ("nothing listens there".into(), "check the address and that the server runs")
+        ("nothing listens there".into(), "check the address and that the server runs", &[])
     } else if wants_certificate(&said) {
         (
             "the server asks for a client certificate".into(),
-            "name one that it trusts with --tls-cert FILE, and its private key with --tls-key FILE",
+            "name one that it trusts, and its private key",
+            &[Setting::Certificate, Setting::PrivateKey],
         )
     } else if said.contains("certificate not valid for name") {
-        (said, "use the name that the certificate is for")
+        (said, "use the name that the certificate is for", &[])
     } else if said.contains("certificate") {
-        (said, "name the authority that the server's certificate comes from with --tls-ca FILE")
+        (said, "name the authority that the server's certificate comes from", &[Setting::Authority])
     } else if error.kind() == ErrorKind::Parse {
-        ("what answers there is no Redis server".into(), "check the host and the port")
+        ("what answers there is no Redis server".into(), "check the host and the port", &[])
     } else if error.is_connection_dropped() && !location.is_tls() {
-        ("the connection broke at once".into(), "check the port; one for TLS takes rediss:// only")
+        ("the connection broke at once".into(), "check the port; one for TLS takes rediss:// only", &[])
     } else {
-        (said, "check the address, the database number and the TLS settings")
+        (said, "check the address, the database number and the TLS settings", &[])
     };
-    Error::new(Code::Unavailable, format!("cannot reach Redis at {location}: {why}; {advice}"))
+    Error::new(Code::Unavailable, format!("cannot reach Redis at {location}: {why}; {advice}")).decided_by(settings)
 }
 
 /// A command failed; `what` says which, as in "reading papyra:orders:events".
@@ -64,8 +70,9 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
         return at(
             Code::NoInput,
             "the key holds something other than a stream",
-            "check --prefix and --system-id: another program owns that key",
-        );
+            "another program owns that key: check the prefix and the system",
+        )
+        .decided_by(&[Setting::Prefix, Setting::System]);
     }
     // Scripts lose the code, and say it in the words of Redis 7 or of Valkey 8 and Redis 7.4.
     if is("NOPERM") || detail.contains("user executing the script") || detail.contains("ACL failure in script") {

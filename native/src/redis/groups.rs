@@ -149,7 +149,7 @@ impl Store {
             producers: 0,
             idempotency: None,
         };
-        let db = self.db();
+        let db = self.settings.db();
         Ok(StreamReport { key, db, papyra: stream.clone(), stream: facts, memory_bytes, groups })
     }
 

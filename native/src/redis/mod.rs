@@ -56,6 +56,7 @@ pub use rights::Role;
 pub(crate) use transfer::About;
 
 use crate::error::{Code, Error, Result};
+use crate::setting::Setting;
 use link::Link;
 
 /// Which systems to read.
@@ -147,14 +148,14 @@ impl Store {
         for system in &self.systems {
             if !present.iter().any(|stream| stream.system_id == *system) {
                 let text = format!(
-                    "no streams of system {} at {}: none of {}:{}:events, audits and dead_letters exists; check --prefix, \
-                     --system-id and the database number",
+                    "no streams of system {} at {}: none of {}:{}:events, audits and dead_letters exists; check the \
+                     prefix, the system and the database number",
                     escape(system.as_bytes()),
                     self.settings.location,
                     escape(self.settings.prefix.as_bytes()),
                     escape(system.as_bytes())
                 );
-                return Err(Error::new(Code::NoInput, text));
+                return Err(Error::new(Code::NoInput, text).decided_by(&[Setting::Prefix, Setting::System]));
             }
         }
         Ok((present, absent))
@@ -168,11 +169,6 @@ impl Store {
             }
         }
         Ok(true)
-    }
-
-    /// The database number.
-    pub fn db(&self) -> u64 {
-        self.settings.db()
     }
 
     /// Whether the server is part of a cluster.
@@ -297,11 +293,11 @@ impl Store {
         }
         if systems.is_empty() {
             let text = format!(
-                "no system has a stream under the prefix {} at {}: check --prefix and the database number",
+                "no system has a stream under the prefix {} at {}: check the prefix and the database number",
                 escape(prefix.as_bytes()),
                 self.settings.location
             );
-            return Err(Error::new(Code::NoInput, text));
+            return Err(Error::new(Code::NoInput, text).decided_by(&[Setting::Prefix]));
         }
         Ok(systems.into_iter().collect())
     }

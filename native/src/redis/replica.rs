@@ -12,6 +12,7 @@ use super::link::PATIENCE;
 use super::wire::{Stream, Wire, trust};
 use super::{Store, failure};
 use crate::error::{Code, Error, Result};
+use crate::setting::Setting;
 
 /// The version of Valkey up to whose files we read. Valkey 9 writes files for the oldest replica that does not say its own, and
 /// cannot where a hash has fields that expire (valkey `replication.c`, `replicaRdbVersion`).
@@ -53,8 +54,8 @@ impl Store {
         let start = wire.say(&["SYNC"]).map_err(refused)?;
         let unknown = || {
             let start = escape(start.as_bytes());
-            let text = format!("{location} answers SYNC with {start}: it sends no RDB file; use --method dump");
-            Error::new(Code::Unavailable, text)
+            let text = format!("{location} answers SYNC with {start}: it sends no RDB file; take dumps from it");
+            Error::new(Code::Unavailable, text).decided_by(&[Setting::ByDump])
         };
         let end = match start.strip_prefix("$EOF:") {
             Some(mark) => {

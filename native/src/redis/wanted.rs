@@ -5,6 +5,7 @@ use papyra_core::redis::{GroupsFile, PendingExport};
 
 use super::{Naming, Store};
 use crate::error::{Code, Error, Result};
+use crate::setting::Setting;
 
 /// A group that is to be there.
 #[derive(Debug, Clone)]
@@ -51,11 +52,10 @@ impl Wanted {
         if wanted.is_empty() {
             let listed: Vec<String> = list.streams.iter().map(|stream| escape(stream.key.as_bytes())).collect();
             let text = format!(
-                "the list holds no group of the systems asked for, only of these streams: {}; name them with --prefix and \
-                 --system-id",
+                "the list holds no group of the systems asked for, only of these streams: {}; name theirs",
                 listed.join(", ")
             );
-            return Err(Error::new(Code::NoInput, text));
+            return Err(Error::new(Code::NoInput, text).decided_by(&[Setting::Prefix, Setting::System]));
         }
         Ok(wanted)
     }

@@ -17,6 +17,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::location::{Location, Tls};
 use crate::error::{Code, Error, Result, show};
+use crate::setting::Setting;
 
 /// The longest line that is read by itself, in bytes.
 const LINE: u64 = 4096;
@@ -290,7 +291,8 @@ pub(super) fn trust(tls: &Tls) -> Result<Arc<ClientConfig>> {
             config.map(Arc::new).map_err(|error| wrong(certificate, error.to_string()))
         }
         (None, None) => Ok(Arc::new(config.with_no_client_auth())),
-        _ => Err(Error::new(Code::Config, "--tls-cert and --tls-key go together: name both files")),
+        _ => Err(Error::new(Code::Config, "a client certificate and its private key go together: name both files")
+            .decided_by(&[Setting::Certificate, Setting::PrivateKey])),
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> Once<'a> {
 
     /// Its content, and whether that is a dump.
     pub(super) fn holds(self) -> Result<Holds<Box<dyn Read>>> {
-        packed::look(self.path, archive::content(self.format, self.input))
+        packed::peek(self.path, archive::content(self.format, self.input))
     }
 
     /// Scans it.

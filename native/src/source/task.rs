@@ -8,6 +8,7 @@ use papyra_core::escape::escape;
 use super::once::refuse_pipe;
 use super::{Logs, Source};
 use crate::error::{Code, Error, Result, show};
+use crate::setting::Setting;
 
 /// What is to be done with a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,9 @@ impl Source {
         let called = self.called();
         let no = |what: &str, advice: &str| usage(format!("cannot {} {called}{what}: {advice}", task.verb()));
         match (self, task) {
-            (Source::Folder(logs), Task::Export | Task::BackUp) if logs.backups.len() > 1 => usage(several(logs)),
+            (Source::Folder(logs), Task::Export | Task::BackUp) if logs.backups.len() > 1 => {
+                usage(several(logs)).decided_by(&[Setting::Path])
+            }
             (_, Task::Export) => usage(format!(
                 "{called} is not a Redis backup: name a dump, a DUMP payload, an append-only file or the folder of them"
             )),
@@ -98,8 +101,9 @@ impl Source {
             (Source::Pipe(path), _) => refuse_pipe(path, task.verb()),
             (Source::Packed(_, format), Task::Recover) => no(
                 &format!(", which is {} data", format.name()),
-                "unpack it first, or name a file for what can be unpacked with --to",
-            ),
+                "unpack it first, or name a file for what can be unpacked",
+            )
+            .decided_by(&[Setting::Destination]),
             (Source::Packed(_, format), _) => no(&format!(", which is {} data", format.name()), "unpack it first"),
         }
     }
@@ -129,5 +133,5 @@ fn listed(names: &[String]) -> String {
 fn several(logs: &Logs) -> String {
     let loaded = logs.loaded.as_deref().map(|loaded| format!(" ({})", escape(loaded.as_bytes()))).unwrap_or_default();
     let names = listed(&logs.left_out().unwrap_or_default());
-    format!("{} holds {names}{loaded}: name one of them with --path", show(logs.folder.path()))
+    format!("{} holds {names}{loaded}: name one of them", show(logs.folder.path()))
 }

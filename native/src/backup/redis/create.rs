@@ -26,6 +26,7 @@ use crate::offline::beyond;
 use crate::offline::export::{GROUPS, plain};
 use crate::reading::ScanOptions;
 use crate::redis::{Naming, Store, Systems};
+use crate::setting::Setting;
 
 /// How to back up.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ pub fn create(store: &Store, options: &StreamOptions, scanning: ScanOptions<'_>)
     let backups = guard::for_backups(&options.to)?;
     let of = Of {
         called: store.settings.location.to_string(),
-        db: store.db(),
+        db: store.settings.db(),
         prefix: store.settings.prefix.clone(),
         quarantine_prefix: store.settings.quarantine_prefix.clone(),
         systems: store.systems.clone(),
@@ -171,10 +172,10 @@ impl<'a> Making<'a> {
         let seen = self.whole(survey(payload, &name, bytes, self.scanning.max_findings)?)?;
         let [found] = &seen.found[..] else {
             let text = format!(
-                "{} holds something other than a stream: check --prefix and --system-id",
+                "{} holds something other than a stream: check the prefix and the system",
                 escape(wanted.key.as_bytes())
             );
-            return Err(Error::new(Code::NoInput, text));
+            return Err(Error::new(Code::NoInput, text).decided_by(&[Setting::Prefix, Setting::System]));
         };
         let found = FoundStream { expire_ms, ..found.clone() };
         self.store_bytes(&name, Content::Dump, self.options.compression, &mut &*bytes, bytes.len() as u64)?;
@@ -187,8 +188,8 @@ impl<'a> Making<'a> {
     fn save(&mut self, store: &Store, present: &[PapyraKey]) -> Result<()> {
         const NAME: &str = "dump.rdb";
         if store.is_cluster() {
-            let text = "a cluster has no RDB file of all its nodes: use --method dump";
-            return Err(Error::new(Code::Usage, text));
+            let text = "a cluster has no RDB file of all its nodes: take dumps from it";
+            return Err(Error::new(Code::Usage, text).decided_by(&[Setting::ByDump]));
         }
         let seen = match &self.options.rdb {
             Some(path) => {
@@ -315,10 +316,9 @@ impl<'a> Making<'a> {
             attributes: Attributes { access: Access { gid, ..Access::PRIVATE }, uid, modified_ns: now },
             origin: Origin { device: 0, inode: 0, changed_ns: None, index: 0, seen_bytes: 0, cut: None },
         };
-        let passed = self.to.store(file, self.scanning)?;
-        if let Some(file) = self.to.files.last_mut() {
-            file.source.seen_bytes = passed.bytes;
-        }
+        let (passed, mut stored) = self.to.store(file, self.scanning)?;
+        stored.source.seen_bytes = passed.bytes;
+        self.to.add(stored);
         Ok(passed.seen)
     }
 
@@ -369,10 +369,10 @@ fn refuse_huge(store: &Store, key: &str) -> Result<()> {
     let Some(bytes) = store.memory(key)?.filter(|bytes| *bytes > LARGEST) else { return Ok(()) };
     let text = format!(
         "{} takes up {} MiB of the server's memory, and DUMP would hold a copy of that size there and here, which no server \
-         takes back above {} MiB: use --method bgsave",
+         takes back above {} MiB: take an RDB file",
         escape(key.as_bytes()),
         bytes >> 20,
         LARGEST >> 20
     );
-    Err(Error::new(Code::Unavailable, text))
+    Err(Error::new(Code::Unavailable, text).decided_by(&[Setting::ByRdbFile]))
 }

@@ -23,6 +23,7 @@ use crate::offline::entries::{Streams, each};
 use crate::offline::{self, open};
 use crate::reading::ScanOptions;
 use crate::redis::{About, Naming};
+use crate::setting::Setting;
 
 /// Which streams of a file.
 #[derive(Debug, Clone, Default)]
@@ -168,18 +169,18 @@ impl Chosen {
         let dbs: BTreeSet<u64> = found.iter().map(|(db, _)| *db).collect();
         let Some(first) = dbs.first() else {
             let text = format!(
-                "{} holds no stream of the systems asked for under the prefix {}: check --prefix and --system-id",
+                "{} holds no stream of the systems asked for under the prefix {}: check both",
                 show(path),
                 escape(prefix.as_bytes())
             );
-            return Err(Error::new(Code::NoInput, text));
+            return Err(Error::new(Code::NoInput, text).decided_by(&[Setting::Prefix, Setting::System]));
         };
         let db = if dbs.contains(&which.db) { which.db } else { *first };
         let others: Vec<String> = dbs.iter().filter(|other| **other != db).map(u64::to_string).collect();
         let warning = (!others.is_empty()).then(|| {
             format!(
-                "the streams of database {db} are taken; the file has some in database {} too, which another database in \
-                 --redis-url takes",
+                "the streams of database {db} are taken; the file has some in database {} too, which the server's \
+                 address chooses",
                 others.join(", ")
             )
         });

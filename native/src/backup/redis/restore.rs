@@ -28,12 +28,13 @@ use crate::backup::{Backup, guard, seconds_since};
 use crate::error::{Code, Error, Result, show};
 use crate::reading::ScanOptions;
 use crate::redis::Store;
+use crate::setting::Setting;
 
 /// The server of a backup; an error when it is one of files.
 pub fn source(backup: &Backup) -> Result<&RedisSource> {
     backup.manifest.source.redis.as_ref().ok_or_else(|| {
-        let text = format!("{} holds files, not streams: papyra backup restore --to FOLDER", show(&backup.path));
-        Error::new(Code::Usage, text)
+        let text = format!("{} holds files, not streams: name a folder to restore it to", show(&backup.path));
+        Error::new(Code::Usage, text).decided_by(&[Setting::Destination])
     })
 }
 
@@ -207,7 +208,9 @@ impl<'a> Plan<'a> {
                 let here: Vec<&Staged> = staged.iter().filter(|waiting| keys.contains(&waiting.key)).collect();
                 let before = |error: Error| match number {
                     0 => error,
-                    _ => error.and("some of the system's slots have taken their streams: run it again with --replace"),
+                    _ => error
+                        .and("some of the system's slots have taken their streams: run it again, and have those replaced")
+                        .decided_by(&[Setting::Replace]),
                 };
                 let aside = swap(store, keys, &here, replace, &mark).map_err(before)?;
                 done.replaced.extend(aside.into_iter().map(|(_, aside)| PathBuf::from(aside)));

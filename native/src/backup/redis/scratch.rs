@@ -14,6 +14,7 @@ use crate::backup::drilled::Scratch;
 use crate::disk::Folder;
 use crate::error::{Code, Error, Result, show};
 use crate::redis::{Location, Role, ServerSettings, Store, Systems, Tls};
+use crate::setting::Setting;
 
 /// The names that a server goes by.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
@@ -72,8 +73,8 @@ impl Trial<'_> {
         let found: Vec<PathBuf> = NAMES.iter().filter_map(place).collect();
         if found.is_empty() {
             let text = "a drill starts a server for itself, and neither redis-server nor valkey-server is on the PATH: \
-                        install one, or name one with --redis-server PATH; this is not a verdict on the backup";
-            return Err(Error::new(Code::Unavailable, text));
+                        install one, or name one; this is not a verdict on the backup";
+            return Err(Error::new(Code::Unavailable, text).decided_by(&[Setting::ServerProgram]));
         }
         found.iter().map(|file| absolute(file)).collect()
     }
@@ -91,12 +92,11 @@ impl Trial<'_> {
         let mut needed: Vec<String> = headers.iter().map(|header| format_name(header.vendor, header.version)).collect();
         needed.dedup();
         let text = format!(
-            "no server here is new enough for {}: {}; name another with --redis-server PATH; this is not a verdict on the \
-             backup",
+            "no server here is new enough for {}: {}; name another; this is not a verdict on the backup",
             needed.join(" and "),
             seen.join(", ")
         );
-        Err(Error::new(Code::Unavailable, text))
+        Err(Error::new(Code::Unavailable, text).decided_by(&[Setting::ServerProgram]))
     }
 
     /// A program that reads the headers if there is one, else the first.
@@ -223,10 +223,10 @@ impl Server {
         }
         if UNKNOWN_TO_IT.iter().any(|words| log.contains(words)) {
             let text = format!(
-                "the server does not know what is in the file: {why}; name a newer one, or one with its modules, with \
-                 --redis-server PATH; this is not a verdict on the backup"
+                "the server does not know what is in the file: {why}; name a newer one, or one with its \
+                 modules; this is not a verdict on the backup"
             );
-            return Error::new(Code::Unavailable, text);
+            return Error::new(Code::Unavailable, text).decided_by(&[Setting::ServerProgram]);
         }
         Error::new(Code::Data, format!("the server does not start on it: {why}"))
     }

@@ -10,6 +10,7 @@ use super::WAITS;
 use super::stage::Staged;
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
+use crate::setting::Setting;
 
 /// How often a transaction is begun anew because somebody writes meanwhile.
 const TRIES: usize = 50;
@@ -93,11 +94,11 @@ fn prepare(
 pub(super) fn occupied(store: &Store, keys: &[&String]) -> Error {
     let keys: Vec<String> = keys.iter().map(|key| escape(key.as_bytes())).collect();
     let text = format!(
-        "{} {} there already at {}, and a restore never merges: rename the existing data with --replace, or name another \
-         server or database",
+        "{} {} there already at {}, and a restore never merges: have the existing data renamed, or name another server \
+         or database",
         keys.join(", "),
         if keys.len() == 1 { "is" } else { "are" },
         store.settings.location
     );
-    Error::new(Code::CannotCreate, text)
+    Error::new(Code::CannotCreate, text).decided_by(&[Setting::Replace])
 }

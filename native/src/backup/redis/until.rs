@@ -13,6 +13,7 @@ use super::outgoing::Outgoing;
 use crate::backup::until::{LEAST_UNIX, Until};
 use crate::error::{Code, Error, Result};
 use crate::redis::Store;
+use crate::setting::Setting;
 
 /// Entries that are removed with one command.
 const BATCH: usize = 1_000;
@@ -51,11 +52,11 @@ impl Cut {
         piece.read(&mut finding)?;
         if is_unix && finding.other_clock {
             let text = format!(
-                "the entry IDs of {} are not Unix time, so that dates and durations say nothing about them: give --until \
-                 as an entry's ID, such as 1700000000000-0",
+                "the entry IDs of {} are not Unix time, so that dates and durations say nothing about them: say \
+                 up to which entry's ID, such as 1700000000000-0",
                 escape(key.as_bytes())
             );
-            return Err(Error::new(Code::Data, text));
+            return Err(Error::new(Code::Data, text).decided_by(&[Setting::Until]));
         }
         let pending = finding.pending;
         let off = finding.off.map(|off| CutEntries { pending, ..off });
@@ -90,9 +91,8 @@ fn last_id(until: Until) -> Result<(StreamId, bool)> {
         // As far as whole milliseconds go, the one that it falls into included.
         Until::Time { seconds, is_unix: true } => Ok((StreamId::new((seconds * 1e3).floor() as u64, u64::MAX), true)),
         Until::Time { is_unix: false, .. } => {
-            let text = "streams are cut at an entry's ID: give --until as one, such as 1700000000000-0, as a date, or as how \
-                        long ago";
-            Err(Error::new(Code::Usage, text))
+            let text = "streams are cut at an entry's ID: give one, such as 1700000000000-0, a date, or how long ago";
+            Err(Error::new(Code::Usage, text).decided_by(&[Setting::Until]))
         }
     }
 }

@@ -12,7 +12,7 @@ use super::store::Trust;
 use super::{BLOBS, PATIENCE, RECORDS, Repository, SMALL, lock};
 use crate::backup::brief::Brief;
 use crate::backup::evidence::forget;
-use crate::backup::files::{Bytes, Files, Hold, Look};
+use crate::backup::files::{Bytes, Files, Hold, Status};
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
 
@@ -84,14 +84,14 @@ impl Files for Root {
         self.forget_listing();
     }
 
-    fn look(&self, name: &str) -> Result<Look> {
+    fn status(&self, name: &str) -> Result<Status> {
         if !is_record(name) && self.0.found(name)?.is_some() {
-            return Ok(Look::Folder);
+            return Ok(Status::Folder);
         }
         match self.0.store.site.folder() {
-            Some(folder) if folder.stat(RECORDS)?.is_none() => Ok(Look::Nothing),
-            Some(folder) => Files::look(&folder.existing_subfolder(RECORDS)?, name),
-            None => Ok(self.record_size(name)?.map_or(Look::Nothing, Look::File)),
+            Some(folder) if folder.stat(RECORDS)?.is_none() => Ok(Status::Nothing),
+            Some(folder) => Files::status(&folder.existing_subfolder(RECORDS)?, name),
+            None => Ok(self.record_size(name)?.map_or(Status::Nothing, Status::File)),
         }
     }
 

@@ -15,7 +15,7 @@ use super::Repository;
 use super::root::Root;
 use super::store::Trust;
 use crate::backup::access::Access;
-use crate::backup::files::{Bytes, Files, Hold, Look};
+use crate::backup::files::{Bytes, Files, Hold, Status};
 use crate::disk::Lock;
 use crate::error::{Code, Error, Result, show};
 
@@ -100,12 +100,12 @@ impl Files for Snapshot {
         Ok(self.nodes.keys().cloned().collect())
     }
 
-    fn look(&self, name: &str) -> Result<Look> {
-        let Some(node) = self.node(name)? else { return Ok(Look::Nothing) };
+    fn status(&self, name: &str) -> Result<Status> {
+        let Some(node) = self.node(name)? else { return Ok(Status::Nothing) };
         Ok(match () {
-            () if node.is_file() => Look::File(node.meta.size),
-            () if node.is_dir() => Look::Folder,
-            () => Look::Other,
+            () if node.is_file() => Status::File(node.meta.size),
+            () if node.is_dir() => Status::Folder,
+            () => Status::Other,
         })
     }
 
