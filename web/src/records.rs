@@ -69,9 +69,13 @@ impl Search {
         self.0.finish();
     }
 
-    /// New hits: line, offset and length of each, one after the other.
-    pub fn take(&mut self) -> Vec<f64> {
-        self.0.take().flat_map(|hit| [hit.line as f64, hit.offset as f64, hit.length as f64]).collect()
+    /// New hits, so many at most: line, offset and length of each, one after the other. Those beyond are forgotten.
+    pub fn take(&mut self, most: f64) -> Vec<f64> {
+        self.0
+            .take()
+            .take(most as usize)
+            .flat_map(|hit| [hit.line as f64, hit.offset as f64, hit.length as f64])
+            .collect()
     }
 
     /// Rows of the hits that were not taken yet.

@@ -201,9 +201,13 @@ fn names_lines_and_hits_come_through() {
     search.begin("a".into(), 0.0, 1.0);
     search.push(log.as_bytes());
     search.finish();
-    assert_eq!((search.take(), search.total()), (vec![2.0, 53.0, 17.0], 1.0));
+    assert_eq!((search.take(f64::INFINITY), search.total()), (vec![2.0, 53.0, 17.0], 1.0));
+    search.begin("b".into(), 0.0, 1.0);
+    search.push(log.repeat(3).as_bytes());
+    search.finish();
+    assert_eq!((search.take(2.0).len(), search.take(2.0).len(), search.total()), (6, 0, 4.0));
     assert!(
-        String::from_utf8_lossy(&search.take_csv()).ends_with("a,2,53,audit,,,,\"{\"\"kind\"\": \"\"audit\"\"}\"\r\n")
+        String::from_utf8_lossy(&search.take_csv()).contains("a,2,53,audit,,,,\"{\"\"kind\"\": \"\"audit\"\"}\"\r\nb,")
     );
     let told: Value = serde_json::from_str(&search.told(2e9)).expect("JSON");
     assert_eq!((&told["timeline"]["axis"], &told["ranked"]["actorCount"]), (&"position".into(), &0.into()));

@@ -24,7 +24,8 @@ const BUFFERS = 8;
 export async function pump(file: Blob, handoff: Handoff, options: PumpOptions): Promise<number> {
   const reader = streamReader(file);
   if (reader === null) return bySlices(file, 0, handoff, options);
-  const streamed = await byStream(reader, handoff, options);
+  const buffers = Math.min(BUFFERS, Math.ceil(file.size / options.chunk) + 1);
+  const streamed = await byStream(reader, buffers, handoff, options);
   return streamed.stalled ? bySlices(file, streamed.bytes, handoff, options) : streamed.bytes;
 }
 
@@ -63,9 +64,9 @@ function streamReader(file: Blob): ReadableStreamBYOBReader | null {
 }
 
 /** The reader must stay referenced while a read is under way, or some engines collect it in the middle. */
-async function byStream(reader: ReadableStreamBYOBReader, handoff: Handoff, options: PumpOptions) {
+async function byStream(reader: ReadableStreamBYOBReader, buffers: number, handoff: Handoff, options: PumpOptions) {
   const free: (ArrayBuffer | Promise<ArrayBuffer>)[] = [];
-  for (let i = 0; i < BUFFERS; i += 1) free.push(new ArrayBuffer(options.chunk));
+  for (let i = 0; i < buffers; i += 1) free.push(new ArrayBuffer(options.chunk));
   let bytes = 0;
   for (;;) {
     const buffer = await (free.shift() as ArrayBuffer | Promise<ArrayBuffer>);
@@ -74,7 +75,7 @@ async function byStream(reader: ReadableStreamBYOBReader, handoff: Handoff, opti
     if (read === "stopped") break;
     if (read === "late") {
       void reader.cancel().catch(() => undefined);
-      await Promise.all(free);
+      release(await Promise.all(free));
       return { bytes, stalled: true };
     }
     const view = read.value;
@@ -89,8 +90,13 @@ async function byStream(reader: ReadableStreamBYOBReader, handoff: Handoff, opti
     if (read.done || options.signal.aborted) break;
   }
   void reader.cancel().catch(() => undefined);
-  await Promise.all(free);
+  release(await Promise.all(free));
   return { bytes, stalled: false };
+}
+
+/** Gives their memory back at once, where the engine can: its next collection of garbage may be many passes away. */
+export function release(buffers: ArrayBuffer[]) {
+  for (const buffer of buffers) (buffer as { transfer?: (length: number) => ArrayBuffer }).transfer?.(0);
 }
 
 /** `min` is younger than the types: with it a portion comes full, without it in bits. */

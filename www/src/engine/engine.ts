@@ -156,8 +156,8 @@ export class Engine {
   }
 
   /** Once `explore` has answered. */
-  search(job: number, query: string, total: number, csv: boolean): void {
-    this.#send({ do: "search", job, query, total, csv });
+  search(job: number, query: string, total: number, listed: number, csv: boolean): void {
+    this.#send({ do: "search", job, query, total, listed, csv });
   }
 
   searchFile(job: number, file: Searched): void {

@@ -179,8 +179,8 @@ export type ToWorker =
   | { do: "rows"; ask: number; bytes: ArrayBuffer; offset: number; line: number; query: string }
   /** What is wrong with this query. */
   | { do: "query"; ask: number; query: string }
-  /** A search in files of so many bytes in all; `csv`: it makes rows of what it finds. */
-  | { do: "search"; job: number; query: string; total: number; csv: boolean }
+  /** A search in files of so many bytes in all, of whose hits so many are listed; `csv`: it makes rows of what it finds. */
+  | { do: "search"; job: number; query: string; total: number; listed: number; csv: boolean }
   | { do: "search-file"; job: number; file: Searched }
   | { do: "end-search-file"; job: number }
   /** Compares two sides, the older one first. */

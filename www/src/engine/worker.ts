@@ -89,7 +89,7 @@ let scan: Scan | null = null;
 let archive: Opened | null = null;
 /** The two sides that are compared. */
 let compared: explore.Compared | null = null;
-let search: { job: number; search: explore.Search; told: number } | null = null;
+let search: { job: number; search: explore.Search; listed: number; told: number } | null = null;
 
 scope.onmessage = (event: MessageEvent<ToWorker>) => {
   try {
@@ -163,7 +163,7 @@ function hear(message: ToWorker): void {
     }
     case "search":
       search?.search.free();
-      search = { job: message.job, search: new explore.Search(message.query, message.total, message.csv), told: performance.now() };
+      search = { job: message.job, search: new explore.Search(message.query, message.total, message.csv), listed: message.listed, told: performance.now() };
       return;
     case "search-file":
       if (search?.job === message.job) search.search.begin(message.file.path, message.file.base, message.file.scale);
@@ -274,8 +274,9 @@ function want(ask: number, job: number, ended: boolean): void {
 /** Answers a chunk of a search, or without a buffer the end of a file. */
 function hits(job: number, buffer: ArrayBuffer | null): void {
   const own = search?.job === job ? search : null;
-  const places = new Float64Array(own?.search.take() ?? []);
-  const csv = new Uint8Array(own?.search.take_csv() ?? []);
+  const places = (own?.search.take(own.listed) ?? new Float64Array()) as Float64Array<ArrayBuffer>;
+  const csv = (own?.search.take_csv() ?? new Uint8Array()) as Uint8Array<ArrayBuffer>;
+  if (own !== null) own.listed -= places.length / 3;
   const isTold = own !== null && (buffer === null || performance.now() - own.told > TELL_FOUND);
   const found = isTold ? (JSON.parse(own.search.told(Date.now() / 1000)) as Found) : null;
   if (isTold) own.told = performance.now();

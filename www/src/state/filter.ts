@@ -7,7 +7,8 @@ import { searchAll } from "./search";
 import { saveQuery } from "./address";
 import { readyEngine } from "./ready";
 import * as session from "./session";
-import { MOST_HITS, type Place, filtering, forgetRows, hits, linesOf, query, textOf } from "./table";
+import { MOST_HITS, addHits, forgetHits, showHits } from "./hits";
+import { filtering, forgetRows, linesOf, query, textOf } from "./table";
 
 /** What the records come to that are listed now: all, or those that match. Null while that is not known. */
 export const found = signal<Found | null>(null);
@@ -50,7 +51,7 @@ export function forgetFilter(): void {
 function leave(): void {
   wrong.value = "";
   filtering.value = null;
-  hits.value = [];
+  forgetHits();
   session.timeExtents.value = null;
   forgetRows();
 }
@@ -79,20 +80,18 @@ export async function filter(text: string): Promise<void> {
   if (why !== null) return;
   forgetRows();
   filtering.value = { share: 0, total: 0, done: false };
-  hits.value = [];
+  forgetHits();
   found.value = null;
-  let listed: Place[] = [];
   const extents: (readonly [number, number] | null)[] = [];
   let [total, told] = [0, 0];
   const ended = await searchAll({
     query: text,
+    listed: MOST_HITS,
     signal,
     onHits: (file, portion) => {
       total = portion.total;
       const { places, extent } = portion;
-      for (let at = 0; at < places.length && listed.length < MOST_HITS; at += 3) {
-        listed.push({ file, line: (places[at] ?? 1) - 1, offset: places[at + 1] ?? 0, length: places[at + 2] ?? 0 });
-      }
+      addHits(file, places);
       if (portion.found !== null) found.value = portion.found;
       if (extent !== null) extents[file] = extent.length === 2 ? [extent[0] ?? 0, extent[1] ?? 0] : null;
     },
@@ -101,11 +100,11 @@ export async function filter(text: string): Promise<void> {
       if (now - told < TELL_EVERY || signal.aborted) return;
       told = now;
       filtering.value = { share, total, done: false };
-      if (listed.length !== hits.value.length) hits.value = listed = [...listed];
+      showHits();
     },
   });
   if (signal.aborted) return;
-  hits.value = [...listed];
+  showHits();
   filtering.value = { share: ended === "all" ? 1 : (filtering.value?.share ?? 0), total, done: true };
   session.timeExtents.value = hasTime(text) ? extents : null;
   session.announcement.value = `${total} records match`;
@@ -125,6 +124,7 @@ export async function rank(asked = false): Promise<void> {
   ranking.value = 0;
   const ended = await searchAll({
     query: "",
+    listed: 0,
     signal,
     onHits: (_, portion) => {
       if (portion.found !== null) found.value = portion.found;

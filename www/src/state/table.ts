@@ -4,6 +4,7 @@
 
 import { signal } from "@preact/signals";
 import type { Listing, Row } from "../engine/protocol";
+import { hitAt, shown } from "./hits";
 import { readyEngine } from "./ready";
 import * as session from "./session";
 
@@ -20,8 +21,6 @@ export interface Place {
 export const BLOCK_LIMIT = 8 << 20;
 const ROW_LIMIT = 64 << 10;
 const CACHED = 64;
-/** Hits beyond it are counted, not listed. */
-export const MOST_HITS = 200_000;
 /** Browsers cannot scroll through more pixels than so many rows have. */
 export const PAGE = 400_000;
 
@@ -36,7 +35,6 @@ export const open = signal(false);
 /** Changes whenever rows have arrived. */
 export const arrived = signal(0);
 export const filtering = signal<{ share: number; total: number; done: boolean } | null>(null);
-export const hits = signal<readonly Place[]>([]);
 
 const blocks = new Map<string, readonly Row[] | "waiting">();
 
@@ -68,13 +66,13 @@ export function textOf(file: number): Blob | null {
 }
 
 export function rowTotal(): number {
-  if (filtering.value !== null) return hits.value.length;
+  if (filtering.value !== null) return shown.value;
   return session.sources.value.reduce((sum, _, file) => sum + linesOf(file), 0);
 }
 
 /** The place of a row of the list as it is shown now. */
 export function placeOf(row: number): Place | undefined {
-  if (filtering.value !== null) return hits.value[row];
+  if (filtering.value !== null) return hitAt(row);
   let line = row;
   for (let file = 0; file < session.sources.value.length; file += 1) {
     const lines = linesOf(file);

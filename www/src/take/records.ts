@@ -31,7 +31,7 @@ async function rows(query: string, signal: AbortSignal, onShare: (share: number)
     bytes += csv.length;
     if (bytes > PORTION) settle();
   };
-  const ended = await searchAll({ query, csv: true, signal, onShare, onHits });
+  const ended = await searchAll({ query, listed: 0, csv: true, signal, onShare, onHits });
   settle();
   return { ended, parts };
 }
@@ -51,7 +51,7 @@ async function lines(query: string, signal: AbortSignal, onShare: (share: number
     for (let hit = 0; hit < hits.places.length; hit += 3) places.push(KEEP_AND_ADD_NEWLINE, hits.places[hit + 1] ?? 0, hits.places[hit + 2] ?? 0);
     if (places.length > 3 * LINES) settle();
   };
-  const ended = await searchAll({ query, signal, onShare, onHits });
+  const ended = await searchAll({ query, listed: Infinity, signal, onShare, onHits });
   settle();
   try {
     return { ended, parts: await Promise.all(parts) };
