@@ -142,7 +142,7 @@ fn verify_says_where_the_damage_is_and_whether_recovery_would_help() {
         .must_exit(2)
         .must_say("between byte 3145728 and byte 4194304")
         .must_say(&format!("at byte {line}:"))
-        .must_say("recovery would bring back 29999 of its 30000 records");
+        .must_say("recovery would bring back 29,999 of its 30,000 records");
     // A changed letter in a text is a record all the same: only the checksum tells.
     let mut bad = good.clone();
     let at = good.windows(5).position(|window| window == b"local").unwrap();

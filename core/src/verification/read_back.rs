@@ -4,6 +4,7 @@ use super::damage::Damage;
 use super::inside::Seen;
 use super::streams;
 use crate::escape::escape;
+use crate::figures::thousands;
 use crate::manifest::{Blocks, Manifest, StoredFile};
 use crate::redis::stored_streams::Streams;
 use crate::summary::Summary;
@@ -95,13 +96,13 @@ fn prospects(manifest: &Manifest, file: &StoredFile, now: Option<&Summary>, cut_
     };
     let (kept, held) = (now.records.total() + now.salvageable, then.records.total() + then.salvageable);
     if cut_short || kept < held {
-        return format!("recovery would bring back {kept} of its {held} records");
+        return format!("recovery would bring back {} of its {} records", thousands(kept), thousands(held));
     }
     if now.anomalies > then.anomaly_count {
-        return format!("recovery would keep all of its {held} records");
+        return format!("recovery would keep all of its {} records", thousands(held));
     }
     format!(
-        "every line is still a record, so recovery would keep all {held} and cannot tell which one is wrong: \
-         use another backup"
+        "every line is still a record, so recovery would keep all {} and cannot tell which one is wrong: use another backup",
+        thousands(held)
     )
 }

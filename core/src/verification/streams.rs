@@ -3,6 +3,7 @@
 
 use super::damage::Damage;
 use crate::escape::escape;
+use crate::figures::thousands;
 use crate::manifest::{Compression, Content, Manifest, StoredFile};
 use crate::redis::stored_streams::{Payload, Streams};
 
@@ -60,5 +61,6 @@ fn prospects(manifest: &Manifest, file: &StoredFile, now: Option<&Streams>, remo
         (false, _) => "unpack the file, and ",
         (true, _) => "fetch and unpack the file, and ",
     };
+    let (left, held) = (thousands(left), thousands(held));
     format!("{left} of its {held} records can still be read: {first}`papyra redis export` writes them as a log")
 }
