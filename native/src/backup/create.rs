@@ -196,7 +196,8 @@ impl<'a> Making<'a> {
             let end = identity(part.file, &path)?.size;
             let mut source = Stretch { file: part.file, at: 0, end };
             let most = self.scanning.max_findings;
-            return Ok(self.add(part.name, Content::Archive, part.file, &mut source, &path, most)?.summary);
+            let copied = self.store(part.name, Content::Archive, part.file, &mut source, &path, most)?;
+            return Ok(self.keep(copied).summary);
         }
         let most = if part.is_member { self.scanning.max_findings } else { 0 };
         let seen = match part.seen {
@@ -241,7 +242,8 @@ impl<'a> Making<'a> {
         let end = identity(&archive.file, &path)?.size;
         let mut source = Stretch { file: &archive.file, at: 0, end };
         let most = self.scanning.max_findings;
-        let passed = self.add(&archive.name, Content::Archive, &archive.file, &mut source, &path, most)?;
+        let copied = self.store(&archive.name, Content::Archive, &archive.file, &mut source, &path, most)?;
+        let passed = self.keep(copied);
         let ended = passed.seen.broken.map_or(Ok(()), Err);
         Ok(crate::archive::report(&archive.name, archive.format, passed.summary, ended))
     }
@@ -267,25 +269,17 @@ impl<'a> Making<'a> {
                 let path = folder.join(&inner);
                 let end = identity(&file, &path)?.size;
                 let mut source = Stretch { file: &file, at: 0, end };
-                self.add(&format!("{name}/{inner}"), Content::Other, &file, &mut source, &path, 0)?;
+                let copied = self.store(&format!("{name}/{inner}"), Content::Other, &file, &mut source, &path, 0)?;
+                self.keep(copied);
             }
         }
         Ok(())
     }
 
-    /// Copies one file into the backup.
-    fn add(
-        &mut self,
-        name: &str,
-        content: Content,
-        from: &File,
-        source: &mut Stretch<'_>,
-        path: &Path,
-        max_findings: usize,
-    ) -> Result<Passed> {
-        let (passed, stored) = self.store(name, content, from, source, path, max_findings)?;
+    /// Makes a file that was copied a part of the backup.
+    fn keep(&mut self, (passed, stored): (Passed, StoredFile)) -> Passed {
         self.to.add(stored);
-        Ok(passed)
+        passed
     }
 
     /// Copies one file, which is yet to be added.
