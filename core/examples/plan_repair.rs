@@ -1,4 +1,5 @@
-//! Says which bytes of a log a repair would remove, and changes nothing: `cargo run --example plan_repair -- events.ndjson`.
+//! Says which bytes of a log a repair would remove, and changes nothing:
+//! `cargo run --example plan_repair -- events.ndjson`.
 
 use std::error::Error;
 

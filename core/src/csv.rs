@@ -1,6 +1,7 @@
 //! Records as rows of a table for spreadsheets: RFC 4180, in UTF-8.
 //!
-//! What stands in a log is not trusted: a text that a spreadsheet would take for a formula gets an apostrophe before it.
+//! What stands in a log is not trusted: a text that a spreadsheet would take for a formula gets an apostrophe before
+//! it.
 
 use crate::browse::kind_of;
 use crate::view::View;
@@ -8,8 +9,8 @@ use crate::view::View;
 /// The names of the columns.
 pub const HEADER: &str = "file,line,offset,kind,type,actor,timestamp,payload\r\n";
 
-/// Adds the row of a line without its newline: line from 1, offset of its first byte. Times stand as they do in the log; where there
-/// is no payload, the whole line stands for it.
+/// Adds the row of a line without its newline: line from 1, offset of its first byte. Times stand as they do in the
+/// log; where there is no payload, the whole line stands for it.
 pub fn row(to: &mut Vec<u8>, path: &str, line: u64, offset: u64, text: &[u8]) {
     let view = View::of(text);
     let whole = || String::from_utf8_lossy(text);

@@ -1,8 +1,9 @@
-//! Stream entries, one by one: what a scan of a log's lines is for a Redis stream, wherever the entries come from: a server, a dump, a
-//! payload or an append-only file.
+//! Stream entries, one by one: what a scan of a log's lines is for a Redis stream, wherever the entries come from: a
+//! server, a dump, a payload or an append-only file.
 //!
-//! Papyra 0.3.0 writes an entry with the one field `data`, which holds the record (`persistence/backends/redis.py`), and reads the last of that
-//! name. Whether it is one says [`RecordCheck`]; here is what entries add up to. How they are fetched is the caller's affair.
+//! Papyra 0.3.0 writes an entry with the one field `data`, which holds the record (`persistence/backends/redis.py`),
+//! and reads the last of that name. Whether it is one says [`RecordCheck`]; here is what entries add up to. How they
+//! are fetched is the caller's affair.
 
 use crate::escape::Excerpt;
 use crate::finding::{AnomalyType, Finding};

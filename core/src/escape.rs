@@ -38,8 +38,8 @@ pub fn escape(bytes: &[u8]) -> String {
 pub fn is_unsafe(character: char) -> bool {
     matches!(character,
         '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e000}'..='\u{f8ff}'
-        | '\u{e0000}'..='\u{10ffff}')
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{10ffff}')
 }
 
 /// The first and last bytes of a line that comes in pieces.
@@ -76,8 +76,8 @@ impl Excerpt {
     }
 }
 
-/// JSON with nothing in it that a terminal obeys or that turns text around: such characters stand as `\u009b`, which says
-/// the same to a program.
+/// JSON with nothing in it that a terminal obeys or that turns text around: such characters stand as `\u009b`, which
+/// says the same to a program.
 pub fn safe_json(text: &str) -> Cow<'_, str> {
     let is_unsafe = |character: char| character == '\x7f' || is_unsafe(character);
     if !text.contains(is_unsafe) {

@@ -1,7 +1,8 @@
-//! What a folder holds: which of its files are logs, which sets these make, what else is stored there, and what cannot be read.
+//! What a folder holds: which of its files are logs, which sets these make, what else is stored there, and what cannot
+//! be read.
 //!
-//! Names, kinds of entry and first bytes in, decisions out; decided here once, for the command line and for the page. Whoever can read the
-//! folder fetches what a [`Survey`] asks for. What is wrong inside a log is for a scan to say.
+//! Names, kinds of entry and first bytes in, decisions out; decided here once, for the command line and for the page.
+//! Whoever can read the folder fetches what a [`Survey`] asks for. What is wrong inside a log is for a scan to say.
 
 mod beside;
 mod contents;

@@ -201,8 +201,8 @@ mod tests {
                 longest.iter().flat_map(|list| "01-.e ,".chars().map(move |last| format!("{list}{last}"))).collect();
             lists.extend_from_slice(&longest);
         }
-        // Of each kind that can be told apart there are two, so that the others are known by them, and no more unknown ones
-        // than a reader puts up with.
+        // Of each kind that can be told apart there are two, so that the others are known by them, and no more unknown
+        // ones than a reader puts up with.
         let known =
             ["1", "1.1", "1, 1", "1.1, 1", "1, 1.1", "1.1, 1.1", "1, 1, 1"].map(|list| line(list).repeat(2)).concat();
         let lines: Vec<String> = lists.iter().map(|list| line(list)).collect();
@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn fuzz_logs_whose_lines_are_recognised_as_the_careful_reader_reads_them() {
-        // The readers of whole lines learn from a log what its lines are like; of lines that come in two pieces, they read none.
+        // The readers of whole lines learn from a log what its lines are like; of lines that come in two pieces, they
+        // read none.
         let lines = if std::env::var_os("PAPYRA_FUZZ_SECONDS").is_some() { 1_000_000 } else { 20_000 };
         let mut random = Random::new(0xd1b5_4a32_d192_ed03);
         let mut writers = Shape::ALL.map(Writer::new);

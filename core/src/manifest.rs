@@ -1,7 +1,7 @@
 //! A backup's manifest, schema `papyra.backup/1`: which bytes were copied from where, and what a scan of them said.
 //!
-//! A manifest that is read is untrusted input: [`Manifest::parse`] lets nothing through that could lead a restore out of
-//! its folder or have it write more than the stored bytes can hold. Whether the stored bytes *are* what the manifest
+//! A manifest that is read is untrusted input: [`Manifest::parse`] lets nothing through that could lead a restore out
+//! of its folder or have it write more than the stored bytes can hold. Whether the stored bytes *are* what the manifest
 //! says is for whoever can read them.
 
 mod series;
@@ -126,8 +126,8 @@ impl Manifest {
     /// ```
     ///
     /// # Errors
-    /// It is no manifest of this schema, or says what no backup of papyra's says: a path that leads out of its folder, a
-    /// size that the stored bytes cannot unpack to, one name twice.
+    /// It is no manifest of this schema, or says what no backup of papyra's says: a path that leads out of its folder,
+    /// a size that the stored bytes cannot unpack to, one name twice.
     pub fn parse(bytes: &[u8]) -> Result<Manifest, Invalid> {
         #[derive(Deserialize)]
         struct Head {

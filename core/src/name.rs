@@ -1,9 +1,10 @@
 //! File names as text, whatever bytes they hold.
 //!
-//! To Linux a name is bytes; reports, manifests and the rules of rotation want text. A byte that belongs to no UTF-8 character stands as
-//! one character of U+10FF80 to U+10FFFF, which is U+10FF00 plus the byte. Nobody uses these characters (the last ones of the last plane
-//! for private use); where a name does hold one, its own bytes stand one by one in the same way. So every name has one text, no two names
-//! share one, and [`bytes`] gives back what [`text`] was made of.
+//! To Linux a name is bytes; reports, manifests and the rules of rotation want text. A byte that belongs to no UTF-8
+//! character stands as one character of U+10FF80 to U+10FFFF, which is U+10FF00 plus the byte. Nobody uses these
+//! characters (the last ones of the last plane for private use); where a name does hold one, its own bytes stand one by
+//! one in the same way. So every name has one text, no two names share one, and [`bytes`] gives back what [`text`] was
+//! made of.
 
 use std::borrow::Cow;
 

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | `pay`, `"two words"`, `/time.?out/` | lines that contain it; case does not matter for words |
 //! | `kind:event,audit` | records of these kinds |
-//! | `type:crash`, `actor:local:7`, `system:local` | records whose type, actor (or target of a dead letter) or system contains it |
+//! | `type:crash`, `actor:local:7`, `system:local` | records whose type, actor or target, or system contains it |
 //! | `reason:timeout` | crashes and dead letters whose payload gives a reason or an error that contains it |
 //! | `type:"ActorCrashed"` | the whole value, case and all |
 //! | `payload.order:17`, `payload.user.name:zoë`, `total_actors:>5` | a field of the record, by its path |
@@ -16,8 +16,8 @@
 //! | `is:damaged` | lines that are no intact record |
 //! | `-term` | lines for which the term does not hold |
 //!
-//! Ranges are `>`, `>=`, `<`, `<=` and `FROM..TO`, which leaves out `TO`; either end may be missing. What looks like a field
-//! that no record has (`local:7`) is a word.
+//! Ranges are `>`, `>=`, `<`, `<=` and `FROM..TO`, which leaves out `TO`; either end may be missing. What looks like a
+//! field that no record has (`local:7`) is a word.
 
 mod matching;
 mod parse;

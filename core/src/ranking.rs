@@ -1,5 +1,5 @@
-//! Who failed: actors by their crashes and restarts, dead letters by target, type and reason, events by type; in bounded memory,
-//! while records go by.
+//! Who failed: actors by their crashes and restarts, dead letters by target, type and reason, events by type; in
+//! bounded memory, while records go by.
 
 use std::collections::{HashMap, VecDeque};
 

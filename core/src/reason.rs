@@ -1,4 +1,5 @@
-//! Why something is a finding: of a log's line or a file, of a stream's entry, of a Redis backup. Each names the others.
+//! Why something is a finding: of a log's line or a file, of a stream's entry, of a Redis backup. Each names the
+//! others.
 
 use serde::{Deserialize, Serialize, Serializer};
 

@@ -224,8 +224,8 @@ impl RecordFacts {
         self.required().is_some_and(|required| self.seen & required == required)
     }
 
-    /// Whether it is complete, and no field stands in it twice: an object in a payload that lost its closing brace takes the fields of
-    /// the record around it for its own.
+    /// Whether it is complete, and no field stands in it twice: an object in a payload that lost its closing brace
+    /// takes the fields of the record around it for its own.
     pub(crate) fn is_certain(&self) -> bool {
         self.is_complete() && !self.repeated
     }
@@ -331,7 +331,8 @@ pub enum Note {
     PendingWithoutEntry,
     /// A consumer has not been seen for long.
     IdleConsumer,
-    /// A whole command of an append-only file whose effect is not known: of a later server or a module, renamed, or a script.
+    /// A whole command of an append-only file whose effect is not known: of a later server or a module, renamed, or a
+    /// script.
     UnknownCommand,
 }
 

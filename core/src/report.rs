@@ -289,8 +289,8 @@ impl Report {
 }
 
 impl Summary {
-    /// The summary that a report without anomalies was made of, as far as it takes to make the same report again; `None` of
-    /// one with anomalies.
+    /// The summary that a report without anomalies was made of, as far as it takes to make the same report again;
+    /// `None` of one with anomalies.
     pub fn of_clean(report: &FileReport) -> Option<Summary> {
         let &FileReport { bytes, lines, records, first_timestamp, last_timestamp, .. } = report;
         let note = |of: &NoteReport| Some((of.note, NoteCount { count: of.count, line: of.line?, offset: of.offset? }));

@@ -146,7 +146,8 @@ impl RotationSet {
         members.chain(temporaries).chain(renamed).chain(self.orphans.iter().map(|orphan| &*orphan.name))
     }
 
-    /// Whether no file has the log's name or one of those that Papyra gives, compressed and renamed members not counted.
+    /// Whether no file has the log's name or one of those that Papyra gives, compressed and renamed members not
+    /// counted.
     pub fn is_empty(&self) -> bool {
         self.members.is_empty() && self.temporaries.is_empty()
     }
@@ -175,8 +176,8 @@ pub fn log_of(name: &str) -> &str {
     base_of(name).map_or(name, |(base, _)| base)
 }
 
-/// What has become of a member, told by what follows the log's name: a number, a date or a time, or `.old`, and the end that a compressed
-/// file gets. A copy that somebody made (`.bak`, `~`) is not a member.
+/// What has become of a member, told by what follows the log's name: a number, a date or a time, or `.old`, and the end
+/// that a compressed file gets. A copy that somebody made (`.bak`, `~`) is not a member.
 fn renamed(rest: &str) -> Option<Reason> {
     let (rest, is_packed) = match archive::without_suffix(rest) {
         Some(rest) => (rest, true),
@@ -217,8 +218,8 @@ pub fn gap_finding() -> Finding {
     Finding::of_file(
         AnomalyType::MissingFile,
         Reason::RotationGap,
-        "this member of the set is missing: a file was lost, or a rotation was interrupted; look for it, or accept the loss: \
-         `papyra persistence recover --close-gap` renames the older members down",
+        "this member of the set is missing: a file was lost, or a rotation was interrupted; look for it, or accept the \
+         loss: `papyra persistence recover --close-gap` renames the older members down",
     )
 }
 

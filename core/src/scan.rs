@@ -365,8 +365,8 @@ impl Scanner {
         flow
     }
 
-    /// Makes ready for another stretch, which begins at offset `start`, a line's. What was learned of the log's lines stays, and
-    /// makes a difference in speed only.
+    /// Makes ready for another stretch, which begins at offset `start`, a line's. What was learned of the log's lines
+    /// stays, and makes a difference in speed only.
     pub fn begin(&mut self, start: u64, max_findings: usize) {
         (self.max_findings, self.summary, self.open) = (max_findings, Summary::default(), None);
         (self.start, self.at, self.settled) = (start, start, start);

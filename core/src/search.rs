@@ -1,5 +1,5 @@
-//! Which lines of a log match a query while its bytes go by, and what those lines come to: their history, who failed in them, the
-//! rows of a table.
+//! Which lines of a log match a query while its bytes go by, and what those lines come to: their history, who failed in
+//! them, the rows of a table.
 
 use std::collections::VecDeque;
 
@@ -124,7 +124,8 @@ impl Search {
         }
     }
 
-    /// Of the file under way, where the first line begins and the last one ends whose time is one that the query asks for.
+    /// Of the file under way, where the first line begins and the last one ends whose time is one that the query asks
+    /// for.
     pub fn extent(&self) -> Option<(u64, u64)> {
         self.extent
     }

@@ -1,8 +1,8 @@
 //! What some bytes look like, told by their content and never by a name.
 //!
-//! Serves two ends: choosing how to read a file (plain, gzip, zstd, Redis), and telling someone who picked the wrong file
-//! what it seems to be. A guess for people, not a verdict: only the scan decides what a log holds. What a Redis file looks like,
-//! [`redis::sniff`] knows.
+//! Serves two ends: choosing how to read a file (plain, gzip, zstd, Redis), and telling someone who picked the wrong
+//! file what it seems to be. A guess for people, not a verdict: only the scan decides what a log holds. What a Redis
+//! file looks like, [`redis::sniff`] knows.
 
 use crate::archive;
 use crate::name;
@@ -107,8 +107,9 @@ fn is_sync(head: &[u8]) -> bool {
     digits > 0 && rest[digits..].strip_prefix(b"\r\n").is_some_and(|rest| redis::sniff(rest) == Some(Format::Rdb))
 }
 
-/// Whether these bytes are text in which every character takes two bytes, as some editors and PowerShell write it: then every second byte
-/// is NUL as long as the text is English, which a record's names of fields are. A power cut leaves runs of NUL bytes.
+/// Whether these bytes are text in which every character takes two bytes, as some editors and PowerShell write it: then
+/// every second byte is NUL as long as the text is English, which a record's names of fields are. A power cut leaves
+/// runs of NUL bytes.
 pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
     let is_text = |byte: u8| matches!(byte, 0x20..=0x7e);
     let bytes = bytes.strip_prefix(b"\xff\xfe").or_else(|| bytes.strip_prefix(b"\xfe\xff")).unwrap_or(bytes);

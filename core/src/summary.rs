@@ -68,8 +68,8 @@ pub struct Looks {
 }
 
 impl Looks {
-    /// Adds a damaged line, or the data of an entry, that begins with `head` and of which nothing could be kept; `names_a_field`, see
-    /// [`names_a_field`](crate::sniff::names_a_field).
+    /// Adds a damaged line, or the data of an entry, that begins with `head` and of which nothing could be kept;
+    /// `names_a_field`, see [`names_a_field`](crate::sniff::names_a_field).
     pub(crate) fn add(&mut self, reason: Reason, head: &[u8], names_a_field: bool) {
         if !matches!(reason, Reason::NulBytes | Reason::InvalidJson | Reason::InvalidUtf8 | Reason::TornTail) {
             return;

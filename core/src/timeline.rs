@@ -1,4 +1,5 @@
-//! How many records of which sort lie where: over time and over the file, in a fixed number of bins whatever the log holds.
+//! How many records of which sort lie where: over time and over the file, in a fixed number of bins whatever the log
+//! holds.
 //!
 //! The span of time is not known before the end, so the bins of the time axis begin narrow and are merged in pairs as
 //! the span grows. The file's size is known, so the other axis never changes. Stamps that lie far from each other are
@@ -129,8 +130,8 @@ impl Timeline {
         self.add(Sort::Anomaly, None, self.last, place);
     }
 
-    /// By time when the stamps lie between `from` and `to`, by place otherwise. A stretch of few stamps that is far from
-    /// the others is left out of the axis, and told.
+    /// By time when the stamps lie between `from` and `to`, by place otherwise. A stretch of few stamps that is far
+    /// from the others is left out of the axis, and told.
     pub fn finish(self, from: f64, to: f64) -> Finished {
         let most = self.stretches.iter().map(|stretch| stretch.records).max().unwrap_or_default();
         let (kept, outlying): (Vec<Stretch>, Vec<Stretch>) =

@@ -1,5 +1,5 @@
-//! Salvage makes no record of what was payload: whatever a client has put into one, and wherever a write was torn, a power cut left NUL
-//! bytes or a byte was lost, what is kept is a record that was written.
+//! Salvage makes no record of what was payload: whatever a client has put into one, and wherever a write was torn, a
+//! power cut left NUL bytes or a byte was lost, what is kept is a record that was written.
 
 use papyra_core::scan::{Flow, Record, Scanner, Sink};
 
@@ -30,7 +30,8 @@ fn payloads(kind_first: bool) -> Vec<String> {
 struct Kept {
     /// What was kept, one way or the other.
     records: usize,
-    /// Where those stand that share a damaged line. A line that lost a byte and is a record all the same is none of salvage's.
+    /// Where those stand that share a damaged line. A line that lost a byte and is a record all the same is none of
+    /// salvage's.
     salvaged: Vec<(usize, usize)>,
 }
 

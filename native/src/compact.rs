@@ -216,8 +216,8 @@ fn remove_emptied(history: &History, at_rest: bool) -> Result<()> {
             Emptied::Back => break,
             Emptied::Unclear => {
                 let text = format!(
-                    "a rotation moved {} just when it was empty and was to go: the file that had its name then is {} now, \
-                     and papyra persistence recover gives it back its place",
+                    "a rotation moved {} just when it was empty and was to go: the file that had its name then is {} \
+                     now, and papyra persistence recover gives it back its place",
                     show(&history.folder.join(&member.name)),
                     show(&history.folder.join(&hidden))
                 );

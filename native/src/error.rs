@@ -158,8 +158,8 @@ impl Error {
         self.advice.as_deref()
     }
 
-    /// The file or folder that it is about, with unprintable characters escaped; none when there is none, or when only the
-    /// message names it.
+    /// The file or folder that it is about, with unprintable characters escaped; none when there is none, or when only
+    /// the message names it.
     pub fn path(&self) -> Option<&str> {
         self.path.as_deref()
     }
@@ -184,8 +184,8 @@ fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         // Unlike EACCES, it is not about permission bits.
         _ if error.raw_os_error() == Some(libc::EPERM) => {
-            "permission bits are not the reason: the file or its folder may have the immutable or append-only attribute (lsattr \
-             shows it, chattr -i or -a removes it), or belong to somebody else"
+            "permission bits are not the reason: the file or its folder may have the immutable or append-only \
+             attribute (lsattr shows it, chattr -i or -a removes it), or belong to somebody else"
         }
         io::ErrorKind::StorageFull => "free some space and try again",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "the folder must be writable",

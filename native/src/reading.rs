@@ -22,7 +22,8 @@ use crate::error::{Error, Result};
 /// Bytes read at a time, by each thread.
 const BUFFER: usize = 1 << 20;
 
-/// One thread's share of a file before it takes the next: small, so that all of them come to an end at about the same time.
+/// One thread's share of a file before it takes the next: small, so that all of them come to an end at about the same
+/// time.
 const STRETCH: u64 = 2 << 20;
 
 /// How to scan.

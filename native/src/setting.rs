@@ -1,5 +1,5 @@
-//! What a caller may set to have it otherwise, as an [`Error`](crate::error::Error) or an advice names it. How a front-end
-//! spells it, the command line as `--prefix`, is the front-end's.
+//! What a caller may set to have it otherwise, as an [`Error`](crate::error::Error) or an advice names it. How a
+//! front-end spells it, the command line as `--prefix`, is the front-end's.
 
 /// Something that the caller of this crate decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

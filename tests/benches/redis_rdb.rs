@@ -1,7 +1,7 @@
 //! A large dump, scanned in one thread beside `redis-check-rdb`, with and without compression.
 //!
-//! `cargo bench -p papyra-tests --bench redis_rdb [-- MEGABYTES]`; needs an installed redis-server. Both read the file once before, so that it
-//! lies in the page cache.
+//! `cargo bench -p papyra-tests --bench redis_rdb [-- MEGABYTES]`; needs an installed redis-server. Both read the file
+//! once before, so that it lies in the page cache.
 
 use std::fmt::Write as _;
 use std::io::Read as _;

@@ -62,6 +62,39 @@ export async function choose(page, ...paths) {
   await page.locator("main input[type=file], header input[type=file]").first().setInputFiles(paths);
 }
 
+/** Holds the reading of each file when so many bytes of it have come, however fast the machine is. Before anything is chosen. */
+export async function hold(page, bytes) {
+  await page.evaluate((bytes) => {
+    const stream = Blob.prototype.stream;
+    const hold = (globalThis.hold = { isReached: false });
+    const over = new Promise((resolve) => (hold.release = resolve));
+    Blob.prototype.stream = function () {
+      const own = stream.call(this);
+      const getReader = own.getReader.bind(own);
+      own.getReader = (options) => {
+        const reader = getReader(options);
+        const read = reader.read.bind(reader);
+        let come = 0;
+        reader.read = async (...wanted) => {
+          if (come >= bytes) {
+            hold.isReached = true;
+            await over;
+          }
+          const part = await read(...wanted);
+          come += part.value?.byteLength ?? 0;
+          return part;
+        };
+        return reader;
+      };
+      return own;
+    };
+  }, bytes);
+  return {
+    reached: () => page.waitForFunction(() => globalThis.hold.isReached),
+    release: () => page.evaluate(() => globalThis.hold.release()),
+  };
+}
+
 export async function settled(page) {
   await page.locator("#verdict-title").waitFor();
   return page.locator("#verdict-title").innerText();

@@ -5,7 +5,7 @@ import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createGzip } from "node:zlib";
-import { PATIENCE, choose, fileUrl, launch, openPage, settled } from "./browser.mjs";
+import { PATIENCE, choose, fileUrl, hold, launch, openPage, settled } from "./browser.mjs";
 import * as logs from "./logs.mjs";
 
 /** No more than this may a renderer hold, whatever it reads, in MB. */
@@ -108,16 +108,19 @@ describe("bounded memory", () => {
 
 describe("a worker that dies", () => {
   const start = async (page) => {
+    const held = await hold(page, 100_000);
     await choose(page, logs.write("dies/events.ndjson", logs.lines(0, 60_000)));
-    await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 2);
+    await held.reached();
+    return held;
   };
 
   test("without a word is given up, and reading again works", async () => {
     const { page, close } = await openPage(browser, fileUrl("#chunk=1024"));
     await page.clock.install();
     await page.reload();
-    await start(page);
+    const held = await start(page);
     await page.workers()[0].evaluate(() => void setTimeout(() => self.close()));
+    await held.release();
     for (let looks = 0; looks < 8; looks += 1) await page.clock.fastForward(5_000);
     assert.match(await settled(page), /broke off/);
     assert.match(await page.locator(".verdict").innerText(), /The background worker stopped answering/);
@@ -129,8 +132,9 @@ describe("a worker that dies", () => {
 
   test("with an error is said to have failed, and reading again works", async () => {
     const { page, close } = await openPage(browser, fileUrl("#chunk=1024"));
-    await start(page);
+    const held = await start(page);
     await page.workers()[0].evaluate(() => setTimeout(() => { throw new Error("out of memory"); }));
+    await held.release();
     assert.match(await settled(page), /broke off/);
     assert.match(await page.locator(".verdict").innerText(), /out of memory/);
     await page.getByRole("button", { name: "Read it again" }).click();

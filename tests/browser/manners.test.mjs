@@ -5,7 +5,7 @@ import { appendFileSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFi
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { axeFinds, choose, fileUrl, launch, openPage, pageFile, serve, settled, patient } from "./browser.mjs";
+import { axeFinds, choose, fileUrl, hold, launch, openPage, pageFile, serve, settled, patient } from "./browser.mjs";
 import * as logs from "./logs.mjs";
 
 let browser;
@@ -102,9 +102,10 @@ describe("ways in", () => {
 describe("interruptions", () => {
   test("cancel keeps what was seen and offers no repair", async () => {
     const { page, close } = await openPage(browser, slowly);
+    const held = await hold(page, 100_000);
     await choose(page, long("cancel"));
     await page.getByRole("progressbar").waitFor();
-    await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 2);
+    await held.reached();
     await page.keyboard.press("Escape");
     assert.equal(await verdictOf(page), "Cancelled: no verdict");
     assert.match(await page.locator(".verdict-sentence").innerText(), /first .* of .*What follows was not checked/);
@@ -117,9 +118,11 @@ describe("interruptions", () => {
     test(`a file that ${what} while it is read gets no verdict`, async () => {
       const path = long(`change-${what.replace(" ", "-")}`);
       const { page, close } = await openPage(browser, slowly);
+      const held = await hold(page, 100_000);
       await choose(page, path);
-      await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 2);
+      await held.reached();
       act(path);
+      await held.release();
       assert.equal(await verdictOf(page), "Changed while it was read: no verdict");
       assert.equal(await page.getByRole("button", { name: "JSON report" }).count(), 0);
       await close();

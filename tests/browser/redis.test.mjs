@@ -6,7 +6,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { choose, fileUrl, launch, openPage, root, settled } from "./browser.mjs";
+import { choose, fileUrl, hold, launch, openPage, root, settled } from "./browser.mjs";
 import * as dumps from "./dumps.mjs";
 import { folder } from "./logs.mjs";
 
@@ -180,8 +180,9 @@ describe("manners", () => {
 
   test("a scan that is stopped tells what was seen, and gives no verdict", async () => {
     const { page, close } = await openPage(browser, fileUrl("#chunk=2048"));
+    const held = await hold(page, 100_000);
     await choose(page, dumps.long());
-    await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 10);
+    await held.reached();
     await page.keyboard.press("Escape");
     assert.equal((await settled(page)).replace(/\s+/g, " "), "Cancelled: no verdict");
     assert.match(await page.locator(".streams").innerText(), /Checksum not reached/);

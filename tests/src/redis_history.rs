@@ -1,5 +1,5 @@
-//! Random histories of stream commands, with other types in between. The same seed gives the same commands; the replies, which name
-//! IDs that later commands use, are the server's.
+//! Random histories of stream commands, with other types in between. The same seed gives the same commands; the
+//! replies, which name IDs that later commands use, are the server's.
 
 use crate::redis::{Redis, text};
 

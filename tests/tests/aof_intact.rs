@@ -1,4 +1,5 @@
-//! Recovery of an undamaged append-only folder changes nothing, whatever commands the server that wrote it knows, and under whatever names.
+//! Recovery of an undamaged append-only folder changes nothing, whatever commands the server that wrote it knows, and
+//! under whatever names.
 
 use std::path::Path;
 

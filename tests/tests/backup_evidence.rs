@@ -1,5 +1,5 @@
-//! What is known of a backup, and what is not: nothing is removed, restored or called good on the word of a file that is
-//! gone, a clock that was wrong, or a look that failed.
+//! What is known of a backup, and what is not: nothing is removed, restored or called good on the word of a file that
+//! is gone, a clock that was wrong, or a look that failed.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,5 +1,5 @@
-//! A part of a backup: read by chance, or restored up to a moment. What was not read is not vouched for, and what was cut
-//! off is told.
+//! A part of a backup: read by chance, or restored up to a moment. What was not read is not vouched for, and what was
+//! cut off is told.
 
 use std::fs;
 use std::process::Command;

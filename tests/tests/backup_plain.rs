@@ -8,7 +8,8 @@ use papyra_tests::{Run, Workshop};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/redis");
 
-/// The streams of Papyra's that a server has which loads the files by itself; none where it loads no files of Redis 7.0.
+/// The streams of Papyra's that a server has which loads the files by itself; none where it loads no files of Redis
+/// 7.0.
 fn loaded(name: &str, arguments: &[&str]) -> Option<State> {
     let binary = with_folders().into_iter().next()?;
     let dir = tempfile::tempdir().expect("a folder");

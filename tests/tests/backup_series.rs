@@ -1,4 +1,5 @@
-//! Backups of several sources in one folder: nothing of one is weighed against, taken for or put in the place of another.
+//! Backups of several sources in one folder: nothing of one is weighed against, taken for or put in the place of
+//! another.
 
 use std::process::Command;
 

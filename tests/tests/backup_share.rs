@@ -1,5 +1,5 @@
-//! What a plain backup has in common with the last one of its series: files that are linked, and when they are not. Cloned
-//! ones need a file system that can do it; `power_cuts.rs` has one.
+//! What a plain backup has in common with the last one of its series: files that are linked, and when they are not.
+//! Cloned ones need a file system that can do it; `power_cuts.rs` has one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -1,4 +1,5 @@
-//! Backups of streams that are killed, damaged or forged: what was there is there, and nothing false is put in its place.
+//! Backups of streams that are killed, damaged or forged: what was there is there, and nothing false is put in its
+//! place.
 
 use std::process::{Child, Stdio};
 

@@ -1,4 +1,5 @@
-//! Recovery of append-only folders as a whole: files that are gone, manifests that are broken or gone, and what follows a cut.
+//! Recovery of append-only folders as a whole: files that are gone, manifests that are broken or gone, and what follows
+//! a cut.
 //!
 //! What recovery leaves is given to real servers: they start on it, and hold what its files say offline.
 

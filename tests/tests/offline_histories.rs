@@ -1,4 +1,5 @@
-//! Random histories through the command line: what it says of SAVE, DUMP and the append-only folder is what the server says live.
+//! Random histories through the command line: what it says of SAVE, DUMP and the append-only folder is what the server
+//! says live.
 
 use papyra_core::redis::{GroupsFile, RecordCheck, StreamId, push_line};
 use papyra_tests::Workshop;
@@ -60,7 +61,8 @@ fn certain(mut state: State) -> State {
     state
 }
 
-/// Every entry that the server has is a line of the log or, whole, of the rejects. Returns how many are lines and how many are not.
+/// Every entry that the server has is a line of the log or, whole, of the rejects. Returns how many are lines and how
+/// many are not.
 fn export_is_whole(shop: &Workshop, path: &str, said: &State, what: &str) -> (u64, u64) {
     let (mut lines, mut bad) = (0, 0);
     _ = std::fs::remove_dir_all(shop.path("out"));

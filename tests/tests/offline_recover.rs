@@ -1,4 +1,5 @@
-//! Recovery of append-only files: what is damaged goes and is kept, what is whole stays, and a server starts on the result.
+//! Recovery of append-only files: what is damaged goes and is kept, what is whole stays, and a server starts on the
+//! result.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The worst files, the way the command line goes: every fixture cut anywhere and changed anywhere. Scan, listing, export and the plan of a
-//! recovery end with a report or a clear error, and each change of a checksummed file is seen.
+//! The worst files, the way the command line goes: every fixture cut anywhere and changed anywhere. Scan, listing,
+//! export and the plan of a recovery end with a report or a clear error, and each change of a checksummed file is seen.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! A live stream, its dump, its DUMP payload and its append-only folder: one judgement, entry by entry, and the same notes.
+//! A live stream, its dump, its DUMP payload and its append-only folder: one judgement, entry by entry, and the same
+//! notes.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The page against the command line's own code, on Redis backups: the same report to the byte, on damage of any kind and in any portions.
+//! The page against the command line's own code, on Redis backups: the same report to the byte, on damage of any kind
+//! and in any portions.
 
 use std::path::Path;
 
@@ -143,7 +144,8 @@ fn payloads_are_judged_alike() {
     });
 }
 
-/// Damaged once and twice, after a dump in the same file and in files of a folder: what is kept is searched for and replayed.
+/// Damaged once and twice, after a dump in the same file and in files of a folder: what is kept is searched for and
+/// replayed.
 #[test]
 fn append_only_files_are_judged_alike() {
     let [base, commands, manifest] = ["base.rdb", "incr.aof", "manifest"].map(|end| {

@@ -1,5 +1,5 @@
-//! The power goes the moment that a command has said that it is done, on real file systems: ext4 and xfs in images of their
-//! own. What reached the image by then is mounted again and read.
+//! The power goes the moment that a command has said that it is done, on real file systems: ext4 and xfs in images of
+//! their own. What reached the image by then is mounted again and read.
 //!
 //! Needs root and loop devices; where they are missing, that is said, and nothing was tried.
 

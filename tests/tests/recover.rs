@@ -277,8 +277,8 @@ fn mark(text: &str) -> String {
     format!("{}-{}", text.len(), hex(text.as_bytes(), 16))
 }
 
-/// A power cut may keep the first part of a write alone: with the newline of its new place behind it, a record inside it
-/// would look like one that somebody wrote.
+/// A power cut may keep the first part of a write alone: with the newline of its new place behind it, a record inside
+/// it would look like one that somebody wrote.
 #[test]
 fn late_bytes_that_were_not_written_to_their_end_make_no_record() {
     let record = |number: usize| logs::lines([number]);
@@ -303,8 +303,8 @@ fn late_bytes_that_were_not_written_to_their_end_make_no_record() {
     }
 }
 
-/// The clocks of Papyra's processes begin anew, and a power cut may bring back a log that a compaction had replaced: older
-/// times are no proof of older records.
+/// The clocks of Papyra's processes begin anew, and a power cut may bring back a log that a compaction had replaced:
+/// older times are no proof of older records.
 #[test]
 fn what_times_alone_would_put_before_a_log_is_left_to_the_operator() {
     let (left, log) = (logs::lines(0..5), logs::lines(5..9));
@@ -319,8 +319,8 @@ fn what_times_alone_would_put_before_a_log_is_left_to_the_operator() {
 #[test]
 fn a_swap_that_was_killed_before_it_doubles_nothing_that_papyra_wrote_since() {
     let record = |number: usize| logs::lines([number]);
-    // Without an exchange of names the old log gets a hidden name first. A kill there, an append, and then a recovery of
-    // Papyra's, which writes the very bytes that ours had prepared.
+    // Without an exchange of names the old log gets a hidden name first. A kill there, an append, and then a recovery
+    // of Papyra's, which writes the very bytes that ours had prepared.
     let (old, new) = (format!("junk\n{}", record(0)), record(0));
     let id = hex(b"events.ndjson", 8);
     let log = record(0) + &record(1) + &record(2);

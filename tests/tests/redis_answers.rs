@@ -1,5 +1,5 @@
-//! Servers that answer strangely, or sparingly: nothing is taken for an answer that is none, and nobody is followed who has not
-//! shown what he is.
+//! Servers that answer strangely, or sparingly: nothing is taken for an answer that is none, and nobody is followed who
+//! has not shown what he is.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -112,7 +112,8 @@ fn a_system_whose_stream_moves_while_systems_are_looked_for_is_found() {
     Workshop::default().on(&target.url(), scan).must_exit(66).must_complain("no streams of system moved");
 }
 
-/// A cluster of one slot less for the first node, on which every key is on its way to the second one. `slow` is what that one takes long over.
+/// A cluster of one slot less for the first node, on which every key is on its way to the second one. `slow` is what
+/// that one takes long over.
 fn on_its_way(server: &Redis, slow: fn(&[String]) -> Duration) -> (Fake, Fake) {
     let ports: Arc<OnceLock<[u16; 2]>> = Arc::default();
     let slots = |ports: &[u16; 2]| {

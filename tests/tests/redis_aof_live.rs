@@ -1,4 +1,5 @@
-//! Random histories with an append-only file: replayed offline, it gives the state that the server has and that it would load.
+//! Random histories with an append-only file: replayed offline, it gives the state that the server has and that it
+//! would load.
 
 use std::path::Path;
 
@@ -34,9 +35,9 @@ fn replay(dir: &Path, chunk: usize) -> (State, Option<RdbSummary>) {
     (of_replay(replay.streams()), preamble)
 }
 
-/// Takes away what a server does not always write to the file: how many entries a group has read, consumers that were created by
-/// an attempt that gave them nothing, and that a consumer read its own pending entries again. What a server makes of the file
-/// is compared in full.
+/// Takes away what a server does not always write to the file: how many entries a group has read, consumers that were
+/// created by an attempt that gave them nothing, and that a consumer read its own pending entries again. What a server
+/// makes of the file is compared in full.
 fn certain(state: State) -> State {
     let mut state = without_times(state);
     for group in state.values_mut().flat_map(|stream| stream.groups.values_mut()) {
@@ -65,8 +66,8 @@ fn append_only_files_replay_to_what_the_server_says() {
         let is_old = !has_folders(&binary);
         let config: Vec<&str> = new.iter().chain(if is_old { [].iter() } else { debug.iter() }).copied().collect();
         let mut server = Redis::of(&binary, &config);
-        // From 7.2 on an XCLAIM creates its consumer even when there is nothing to claim; before, it does not. Replay follows the latter:
-        // the difference is a consumer that holds nothing.
+        // From 7.2 on an XCLAIM creates its consumer even when there is nothing to claim; before, it does not. Replay
+        // follows the latter: the difference is a consumer that holds nothing.
         let info = text(&server.call("INFO server"));
         let claims_create = !info.contains("redis_version:7.0.") && !info.contains("redis_version:6.");
         let (mut streams, mut pending, mut preambles) = (0, 0, 0);
@@ -115,7 +116,8 @@ fn append_only_files_replay_to_what_the_server_says() {
     }
 }
 
-/// What a group has read may be given as more than was ever added. The dump at the front names the server, and so how that is read.
+/// What a group has read may be given as more than was ever added. The dump at the front names the server, and so how
+/// that is read.
 #[test]
 fn a_group_has_read_what_its_server_says_it_has() {
     for binary in with_folders() {

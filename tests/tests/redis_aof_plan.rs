@@ -336,8 +336,8 @@ fn state(base: Option<&[u8]>, commands: &[u8]) -> State {
     of_replay(reader.finish().0.streams())
 }
 
-/// Takes away from what a server said consumers that hold nothing and are not in what was read: Valkey makes the consumer of a claim whose
-/// entries are all lost, Redis 7.0 does not.
+/// Takes away from what a server said consumers that hold nothing and are not in what was read: Valkey makes the
+/// consumer of a claim whose entries are all lost, Redis 7.0 does not.
 fn as_far_as_read(mut said: State, read: &State) -> State {
     for (key, stream) in &mut said {
         for (name, group) in &mut stream.groups {
@@ -383,8 +383,8 @@ fn a_server_starts_on_what_is_kept_and_holds_what_the_replay_says() {
         let kept = kept(&damaged, &plan);
         let (commands, open_transaction) = in_sound_framing(&kept);
         if commands.iter().any(|args| !known.contains(&name(args))) {
-            // A name of another key's command, or of an EXEC, that is no longer one: nobody but the server can tell, and it
-            // does not start.
+            // A name of another key's command, or of an EXEC, that is no longer one: nobody but the server can tell,
+            // and it does not start.
             unknown += 1;
             continue;
         }

@@ -1,6 +1,8 @@
-//! Backups built by hand: what no server at hand writes (Redis 8.6 to 8.10, Valkey 9), rare encodings, and streams that contradict themselves.
+//! Backups built by hand: what no server at hand writes (Redis 8.6 to 8.10, Valkey 9), rare encodings, and streams that
+//! contradict themselves.
 //!
-//! Types 26 and 27, versions 13 to 15 and Valkey 80 and 81 follow the published layout; no real server was at hand to confirm them.
+//! Types 26 and 27, versions 13 to 15 and Valkey 80 and 81 follow the published layout; no real server was at hand to
+//! confirm them.
 
 use papyra_core::redis::{
     BackupReason, Checksum, Collector, Error, ErrorKind, Limits, RdbReader, RdbSummary, Scope, StreamId,

@@ -1,4 +1,5 @@
-//! Damaged backups: every truncation, a thousand flips, bombs and absurd lengths. Each gives a finding or a clear error.
+//! Damaged backups: every truncation, a thousand flips, bombs and absurd lengths. Each gives a finding or a clear
+//! error.
 
 use std::path::{Path, PathBuf};
 

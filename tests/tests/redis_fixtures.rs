@@ -1,7 +1,7 @@
 //! Small dumps that servers of several versions wrote once, each beside what its server said of the streams in it.
 //!
-//! `cargo run -p papyra-tests --example write_rdb_fixtures` writes them anew with the servers that are at hand.
-//! Redis 6.2 (version 9), 7.0 (10), 7.2 and Valkey 8.0 (11), 7.4 (12). Newer ones were not at hand: see `redis_built.rs`.
+//! `cargo run -p papyra-tests --example write_rdb_fixtures` writes them anew with the servers that are at hand. Redis
+//! 6.2 (version 9), 7.0 (10), 7.2 and Valkey 8.0 (11), 7.4 (12). Newer ones were not at hand: see `redis_built.rs`.
 
 use std::path::{Path, PathBuf};
 
@@ -33,8 +33,9 @@ fn dumps_of_several_servers() {
     assert_eq!(versions, [9, 10, 11, 12, 11]);
 }
 
-/// Servers from before streams, and the first with them: every encoding of the other types as it was then. Versions 3 to 5 were never
-/// released: Redis 2.9.5 to 2.9.7 are the development servers of the last commit before the version was raised again.
+/// Servers from before streams, and the first with them: every encoding of the other types as it was then. Versions 3
+/// to 5 were never released: Redis 2.9.5 to 2.9.7 are the development servers of the last commit before the version was
+/// raised again.
 #[test]
 fn dumps_of_old_servers() {
     for (name, version, checksum, keys, streams) in [

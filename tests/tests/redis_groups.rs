@@ -166,7 +166,8 @@ fn a_group_has_read_no_more_than_its_stream_was_given() {
     assert_eq!((&group["pending_restored"], &group["pending_lost"]), (&2.into(), &11.into()), "{ensured:#}");
 }
 
-/// Entries 1 and 2 of the group were given back, the second one for good: by XNACK (Redis 8.8 and later), or so in the list alone.
+/// Entries 1 and 2 of the group were given back, the second one for good: by XNACK (Redis 8.8 and later), or so in the
+/// list alone.
 fn give_back(redis: &mut Redis, shop: &Workshop, knows_it: bool) {
     let before = pending(redis);
     if knows_it {

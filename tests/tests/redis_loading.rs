@@ -1,4 +1,5 @@
-//! Values of other types, damaged byte by byte: a scan says that a server will not load them exactly where real servers refuse them.
+//! Values of other types, damaged byte by byte: a scan says that a server will not load them exactly where real servers
+//! refuse them.
 
 use papyra_core::redis::{Limits, RdbReader, seal_dump};
 use papyra_tests::redis::{Redis, at_hand, bytes, text};
@@ -113,7 +114,8 @@ fn servers_refuse_what_a_scan_says_they_will_not_load() {
                         continue;
                     };
                     let ours = is_refused_by_us(&damaged, version);
-                    // 6.2 looks at the frame of a ziplist. Of a length that is written twice in a listpack, Valkey 9 lets a spoilt bit pass.
+                    // 6.2 looks at the frame of a ziplist. Of a length that is written twice in a listpack, Valkey 9
+                    // lets a spoilt bit pass.
                     let may_be_more = is_old && ZIPLISTS.contains(&value.bytes[0])
                         || looks_deep && LISTPACKS.contains(&value.bytes[0]);
                     let fits = if may_be_more { ours || !theirs } else { ours == theirs };

@@ -1,7 +1,7 @@
 //! No file imports in a circle: whoever reads one can read what it stands on first, and stop there.
 //!
-//! A file imports another when it names something that lives there; a re-export is followed to where the thing lives. Declaring a
-//! module is no import, handing a name on is none, and neither is what only tests see.
+//! A file imports another when it names something that lives there; a re-export is followed to where the thing lives.
+//! Declaring a module is no import, handing a name on is none, and neither is what only tests see.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;

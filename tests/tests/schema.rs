@@ -174,7 +174,8 @@ fn messy_set() -> Workshop {
         .and("rot.log.1.compact.tmp", "{\"kind\": ")
 }
 
-/// `papyra schemas --to www/book/src/schemas` writes them anew; their difference is what changes for whoever reads JSON.
+/// `papyra schemas --to www/book/src/schemas` writes them anew; their difference is what changes for whoever reads
+/// JSON.
 #[test]
 fn the_schemas_in_the_handbook_are_those_of_the_types() {
     let shop = Workshop::default().and("new/x", "");

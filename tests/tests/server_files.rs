@@ -1,9 +1,10 @@
-//! What eight servers wrote after the same history, beside what each said of its streams: dumps, DUMP payloads, and append-only folders with and
-//! without a dump at their front, all read as the server has them.
+//! What eight servers wrote after the same history, beside what each said of its streams: dumps, DUMP payloads, and
+//! append-only folders with and without a dump at their front, all read as the server has them.
 //!
-//! `fixtures/servers.tar.zst` holds, by server: `dump.rdb`, `KEY.dump`, `preamble-yes` and `preamble-no` (rewritten in the middle of the history),
-//! and `expected.json`: `runs.yes.live` for the dump and the payloads; `runs.yes.loaded`, `runs.no.live` and `runs.no.loaded` as differences, the
-//! second and third from `runs.yes.live`, the last from `runs.no.live`. Bytes that are not UTF-8 stand as `{"hex": "…"}`.
+//! `fixtures/servers.tar.zst` holds, by server: `dump.rdb`, `KEY.dump`, `preamble-yes` and `preamble-no` (rewritten in
+//! the middle of the history), and `expected.json`: `runs.yes.live` for the dump and the payloads; `runs.yes.loaded`,
+//! `runs.no.live` and `runs.no.loaded` as differences, the second and third from `runs.yes.live`, the last from
+//! `runs.no.live`. Bytes that are not UTF-8 stand as `{"hex": "…"}`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -224,7 +225,8 @@ fn files_of_eight_servers_are_read_as_the_servers_have_them() {
     }
 }
 
-/// What a restore has to bring back on any server: entries, IDs, groups, and what each waits for, but for the holder of what nobody held.
+/// What a restore has to bring back on any server: entries, IDs, groups, and what each waits for, but for the holder of
+/// what nobody held.
 fn essence(state: &State) -> Vec<String> {
     let waiting = |group: &StreamGroup| -> Vec<String> {
         let one = |(id, (holder, time, count)): (&StreamId, &(Vec<u8>, i64, u64))| {
@@ -285,7 +287,8 @@ fn any_servers_dump_is_restored_to_any_server() {
     }
 }
 
-/// No server at hand knows XCFGSET: one that does stands before it, and takes no payload, so that commands bring all back.
+/// No server at hand knows XCFGSET: one that does stands before it, and takes no payload, so that commands bring all
+/// back.
 #[test]
 fn how_entries_are_told_apart_comes_back_where_the_server_has_a_command_for_it() {
     let Some((_folder, files)) = servers() else { return };

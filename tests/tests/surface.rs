@@ -1,7 +1,8 @@
 //! What `papyra-core` offers to others is what `core/surface.txt` says: nothing in it is changed by mistake.
 //!
-//! The list is read from the sources: each public item that the documentation shows, with its signature, and the public fields,
-//! variants and methods of it. `PAPYRA_BLESS=1 cargo test --test surface` writes the list anew; a line that goes is a breaking change.
+//! The list is read from the sources: each public item that the documentation shows, with its signature, and the public
+//! fields, variants and methods of it. `PAPYRA_BLESS=1 cargo test --test surface` writes the list anew; a line that
+//! goes is a breaking change.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Two histories compared for JavaScript, as `papyra backup diff` compares them. It says which bytes it needs next; what they
-//! come to is for core.
+//! Two histories compared for JavaScript, as `papyra backup diff` compares them. It says which bytes it needs next;
+//! what they come to is for core.
 
 use std::collections::BTreeMap;
 

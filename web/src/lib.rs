@@ -4,8 +4,8 @@
 //! typed arrays. The types on the other side are in `www/src/engine/`.
 //!
 //! The page carries it as two modules. With the feature `judge` alone it opens and scans logs, sets, folders and Redis
-//! files; with `explore` alone it looks into records, unpacks archives, verifies backups and compares histories, and is loaded
-//! when that is asked for.
+//! files; with `explore` alone it looks into records, unpacks archives, verifies backups and compares histories, and is
+//! loaded when that is asked for.
 
 #[cfg(feature = "explore")]
 mod archive;

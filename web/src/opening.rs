@@ -1,5 +1,5 @@
-//! What was opened together, told by content: logs and sets of them, and Redis backups of one or more files. Which files of a
-//! folder are what, core decides.
+//! What was opened together, told by content: logs and sets of them, and Redis backups of one or more files. Which
+//! files of a folder are what, core decides.
 
 use std::convert::Infallible;
 
@@ -37,7 +37,8 @@ enum Asked {
 }
 
 struct Folder {
-    /// The folder's own, and that of each folder in it whose files were named too, as `FOLDER/FILE`: what these begin with.
+    /// The folder's own, and that of each folder in it whose files were named too, as `FOLDER/FILE`: what these begin
+    /// with.
     surveys: Vec<(String, Survey)>,
     /// Where each file stands: in which survey, and at which of its names.
     places: Vec<Option<(usize, usize)>>,
@@ -122,8 +123,8 @@ impl Opening {
         Opening { sizes: vec![0; names.len()], names, asked: Asked::One(One::Log) }
     }
 
-    /// The files of a folder, and the folders in it: the name of each, and `FOLDER/FILE` for each file that lies in one. The files of
-    /// a folder of append-only files are named among the first too, as `FOLDER/FILE`.
+    /// The files of a folder, and the folders in it: the name of each, and `FOLDER/FILE` for each file that lies in
+    /// one. The files of a folder of append-only files are named among the first too, as `FOLDER/FILE`.
     pub fn of_folder(names: Vec<String>, folders: Vec<String>) -> Opening {
         let (inside, folders): (Vec<String>, Vec<String>) = folders.into_iter().partition(|path| path.contains('/'));
         let own = names.iter().filter(|name| !name.contains('/')).chain(&folders);
@@ -154,8 +155,8 @@ impl Opening {
         Opening { sizes: vec![0; names.len()], names, asked }
     }
 
-    /// What a file is like: its size, its first bytes (64 KiB in a folder, else 512) and its last ten. Whether all of its content is
-    /// needed, see [`Opening::content`].
+    /// What a file is like: its size, its first bytes (64 KiB in a folder, else 512) and its last ten. Whether all of
+    /// its content is needed, see [`Opening::content`].
     pub fn add(&mut self, file: usize, size: f64, start: &[u8], end: &[u8]) -> bool {
         let (Some(name), Some(own)) = (self.names.get(file), self.sizes.get_mut(file)) else { return false };
         *own = size as u64;
@@ -210,9 +211,9 @@ impl Opening {
         }
     }
 
-    /// The order in which the files are to be shown and the logs to be read: places, logs first; how many of them are logs; whether
-    /// there is a rotation set; the sets and the backups, by places in that order; what is not looked at; and folders of append-only
-    /// files, whose files are to be named too.
+    /// The order in which the files are to be shown and the logs to be read: places, logs first; how many of them are
+    /// logs; whether there is a rotation set; the sets and the backups, by places in that order; what is not looked at;
+    /// and folders of append-only files, whose files are to be named too.
     pub fn arrange(&self) -> String {
         let whole = self.whole();
         let order = whole.order();

@@ -11,8 +11,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::details::Told;
 use crate::{CALENDAR, DAY, text};
 
-/// Table rows for the lines of a stretch that starts at the byte `offset`, where line `line` begins; and in each the parts of the
-/// type, the actor and the payload that a query speaks of.
+/// Table rows for the lines of a stretch that starts at the byte `offset`, where line `line` begins; and in each the
+/// parts of the type, the actor and the payload that a query speaks of.
 #[wasm_bindgen]
 pub fn rows(bytes: &[u8], offset: f64, line: f64, query: &str) -> String {
     #[derive(Serialize)]
@@ -46,15 +46,16 @@ pub struct Search(search::Search);
 
 #[wasm_bindgen]
 impl Search {
-    /// For a query, in files of so many bytes in all. `csv`: it also makes rows of what it finds. A query that cannot be understood
-    /// matches everything, see [`misunderstood`].
+    /// For a query, in files of so many bytes in all. `csv`: it also makes rows of what it finds. A query that cannot
+    /// be understood matches everything, see [`misunderstood`].
     #[wasm_bindgen(constructor)]
     pub fn new(query: &str, total: f64, csv: bool) -> Search {
         let matcher = Matcher::new(Query::parse(query).unwrap_or_default());
         Search(search::Search::new(matcher, total as u64, csv))
     }
 
-    /// The next bytes are those of this file, with so many bytes before it; `scale` is its size for a byte of its plain text.
+    /// The next bytes are those of this file, with so many bytes before it; `scale` is its size for a byte of its plain
+    /// text.
     pub fn begin(&mut self, path: String, base: f64, scale: f64) {
         self.0.begin(search::SearchedFile { path, base, scale });
     }
@@ -88,7 +89,8 @@ impl Search {
         self.0.total() as f64
     }
 
-    /// Of the file under way, where the first line begins and the last one ends whose time is asked for; empty when there is none.
+    /// Of the file under way, where the first line begins and the last one ends whose time is asked for; empty when
+    /// there is none.
     pub fn extent(&self) -> Vec<f64> {
         self.0.extent().map(|(first, last)| vec![first as f64, last as f64]).unwrap_or_default()
     }

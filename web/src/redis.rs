@@ -131,7 +131,8 @@ impl RedisBackups {
         }
     }
 
-    /// Takes the next bytes of what is wanted, and shows the scanner what records they hold. `false`: these were enough.
+    /// Takes the next bytes of what is wanted, and shows the scanner what records they hold. `false`: these were
+    /// enough.
     pub fn push(&mut self, bytes: &[u8], scanner: &mut Scanner) -> bool {
         let Some(backup) = self.backups.get_mut(self.at) else { return false };
         let flow = backup.scan.push(bytes);
@@ -170,8 +171,8 @@ impl RedisBackups {
         RedisBackups { backups, at: 0, shown: 0 }
     }
 
-    /// The reports of each backup's files, or unless `whole` of those that reading came to; and where each of these files
-    /// stands among those that were opened.
+    /// The reports of each backup's files, or unless `whole` of those that reading came to; and where each of these
+    /// files stands among those that were opened.
     pub(crate) fn reports(self, whole: bool) -> Vec<(Vec<FileReport>, Vec<Option<usize>>)> {
         let seen = if whole { self.backups.len() } else { self.at + 1 };
         self.backups.into_iter().take(seen).map(Backup::reports).collect()

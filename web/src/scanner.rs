@@ -72,8 +72,8 @@ enum Source {
 
 #[cfg_attr(feature = "judge", wasm_bindgen)]
 impl Scanner {
-    /// For files that were opened together: the places of the logs in reading order, and sizes in bytes in the same order; more
-    /// sizes than places when Redis backups come after.
+    /// For files that were opened together: the places of the logs in reading order, and sizes in bytes in the same
+    /// order; more sizes than places when Redis backups come after.
     #[cfg_attr(feature = "judge", wasm_bindgen(constructor))]
     pub fn new(opening: &Opening, order: Vec<u32>, sizes: Vec<f64>) -> Scanner {
         let whole = opening.whole();
@@ -131,14 +131,14 @@ impl Scanner {
         }
     }
 
-    /// The records of a Redis dump that were not taken yet, as lines; nothing once they have turned out too many to keep,
-    /// or the file to be no dump.
+    /// The records of a Redis dump that were not taken yet, as lines; nothing once they have turned out too many to
+    /// keep, or the file to be no dump.
     pub fn take_listed(&mut self, file: usize) -> Option<Vec<u8>> {
         self.listings.get_mut(&file)?.text.take_plain()
     }
 
-    /// Whether the lines of the file being read have to be unfolded from it: its first four bytes, or the backup that it
-    /// is of, tell.
+    /// Whether the lines of the file being read have to be unfolded from it: its first four bytes, or the backup that
+    /// it is of, tell.
     pub fn unfolds(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.source.unfolds())
     }
@@ -178,7 +178,8 @@ impl Scanner {
         text(&report) + "\n"
     }
 
-    /// What the page shows beside the finished report: timeline, plans in short, what the files look like. `now` in seconds.
+    /// What the page shows beside the finished report: timeline, plans in short, what the files look like. `now` in
+    /// seconds.
     pub fn details(&self, now: f64) -> String {
         text(&Details {
             timeline: Told::of(self.timeline.clone().finish(CALENDAR, now + DAY)),

@@ -1,6 +1,7 @@
 //! The leaf in a browser (and natively, where the same tests run as ordinary ones).
 //!
-//! Built with the output of the `golden` example (see build.rs), reports are held against the native ones byte for byte.
+//! Built with the output of the `golden` example (see build.rs), reports are held against the native ones byte for
+//! byte.
 
 mod cases;
 
@@ -114,7 +115,8 @@ fn what_is_cut_by_stopping_is_not_called_torn() {
     assert_eq!(report["totals"]["bytes"], log.len());
 }
 
-/// Of an append-only folder the manifest says the order, whatever the order of the drop; files beside the backup stand behind it.
+/// Of an append-only folder the manifest says the order, whatever the order of the drop; files beside the backup stand
+/// behind it.
 #[test]
 fn redis_backups_are_put_together_by_content() {
     let case = redis_cases().into_iter().find(|case| case.name == "redis_folder").expect("a case");

@@ -22,8 +22,8 @@ pub enum Side {
     New,
 }
 
-/// Two histories under comparison. As long as more is [`wanted`](Comparison::wanted) of one, its records are pushed, in any
-/// portions, or it is ended.
+/// Two histories under comparison. As long as more is [`wanted`](Comparison::wanted) of one, its records are pushed, in
+/// any portions, or it is ended.
 pub struct Comparison<P> {
     old: Feed<P>,
     new: Feed<P>,
@@ -104,7 +104,8 @@ impl<P: Clone> Comparison<P> {
         }
     }
 
-    /// Goes on as far as the records at hand allow; of which history more are needed. `None`: both were seen to their end.
+    /// Goes on as far as the records at hand allow; of which history more are needed. `None`: both were seen to their
+    /// end.
     pub fn wanted(&mut self) -> Option<Side> {
         loop {
             let mut stage = std::mem::replace(&mut self.stage, Stage::Over);
@@ -222,8 +223,8 @@ impl<P: Clone> Comparison<P> {
         }
     }
 
-    /// Passes over a difference: to where the two go on together, with as few records passed over as can be. `false`: that is
-    /// nowhere near.
+    /// Passes over a difference: to where the two go on together, with as few records passed over as can be. `false`:
+    /// that is nowhere near.
     fn resume(&mut self, searched: &mut usize) -> Result<bool, Short> {
         while let Some(width) = SEARCHES.get(*searched).copied() {
             self.old.fill(width)?;
@@ -320,8 +321,8 @@ impl<P: Clone> Comparison<P> {
         }
     }
 
-    /// What was found, of which at most `most` changes are listed. It tells apart what happened: a record that is missing at
-    /// one place and there at another was moved.
+    /// What was found, of which at most `most` changes are listed. It tells apart what happened: a record that is
+    /// missing at one place and there at another was moved.
     pub fn finish(self, most: usize) -> Difference<P> {
         let mut missing: HashMap<Hash, Vec<usize>> = HashMap::new();
         for (number, event) in self.events.iter().enumerate().rev() {

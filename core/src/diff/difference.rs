@@ -83,8 +83,8 @@ pub struct Difference<P> {
 }
 
 impl<P> Difference<P> {
-    /// Whether the newer history is the older one, grown at its end and shrunk at its front. Where both hold records and
-    /// none of them is the same, nothing shows that they are of one history.
+    /// Whether the newer history is the older one, grown at its end and shrunk at its front. Where both hold records
+    /// and none of them is the same, nothing shows that they are of one history.
     pub fn is_append_only(&self) -> bool {
         self.counts == Counts::default() && (self.common > 0 || self.old == 0)
     }

@@ -1,9 +1,10 @@
 //! Did a history change? Two histories, record by record: one that is only ever appended to may grow at its end and, by
 //! retention, shrink at its front, and in between nothing may be gone, changed, doubled, moved or put in.
 //!
-//! Linear in time, and bounded in memory however long the histories are: after a difference the two are brought together
-//! again within [`WINDOW`] records; when more than that was put in at one place, what follows is told as gone and put in
-//! again. Whoever has the records hashes them and says where they stand; how they come does not change what is found.
+//! Linear in time, and bounded in memory however long the histories are: after a difference the two are brought
+//! together again within [`WINDOW`] records; when more than that was put in at one place, what follows is told as gone
+//! and put in again. Whoever has the records hashes them and says where they stand; how they come does not change what
+//! is found.
 
 mod comparison;
 mod difference;
@@ -143,7 +144,8 @@ mod tests {
             new in prop::collection::vec(0_u32..300, 0..400),
             portions in prop::collection::vec(1_usize..90, 1..9),
         ) {
-            let mut sides = [old.iter(), new.iter()].map(|ids| ids.enumerate().map(|(at, id)| Item { hash: hash(*id), at }));
+            let mut sides = [old.iter(), new.iter()]
+                .map(|ids| ids.enumerate().map(|(at, id)| Item { hash: hash(*id), at }));
             let mut comparison = Comparison::new();
             let mut turn = portions.iter().cycle();
             while let Some(side) = comparison.wanted() {

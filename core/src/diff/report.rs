@@ -67,8 +67,8 @@ pub struct Spot {
     pub length: u64,
 }
 
-/// Which logs of the older side are compared with which of the newer one: those of one name; one with nothing has gone, or is
-/// new. Where each side has one log alone these are compared, for what they are called says nothing.
+/// Which logs of the older side are compared with which of the newer one: those of one name; one with nothing has gone,
+/// or is new. Where each side has one log alone these are compared, for what they are called says nothing.
 pub fn pairs(old: Vec<String>, new: Vec<String>) -> Vec<(Option<String>, Option<String>)> {
     if old.len() == 1 && new.len() == 1 {
         return old.into_iter().zip(new).map(|(old, new)| (Some(old), Some(new))).collect();

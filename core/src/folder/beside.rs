@@ -4,8 +4,9 @@ use crate::archive;
 use crate::report::{Backend, PassedOver};
 use crate::rotation;
 
-/// Which of the `names` in a folder may hold older parts of the log `base` and are not read with it, though no finding is due: what was
-/// compressed or dated under a name that is not told from a copy's or another log's, and the rotated files of what is read as one file.
+/// Which of the `names` in a folder may hold older parts of the log `base` and are not read with it, though no finding
+/// is due: what was compressed or dated under a name that is not told from a copy's or another log's, and the rotated
+/// files of what is read as one file.
 pub fn beside(base: &str, backend: Backend, names: &[String]) -> Vec<PassedOver> {
     let (stem, end) = base.rsplit_once('.').map_or((base, ""), |(stem, _)| (stem, &base[stem.len()..]));
     // logrotate with `extension`: events-20260102.ndjson, events.1.ndjson.gz.

@@ -75,8 +75,8 @@ impl Contents {
     }
 }
 
-/// Which of a server's files it loads. Redis before 7.0 knows one append-only file, later ones a folder of them; none loads two of these
-/// (redis `server.c`, `loadDataFromDisk`).
+/// Which of a server's files it loads. Redis before 7.0 knows one append-only file, later ones a folder of them; none
+/// loads two of these (redis `server.c`, `loadDataFromDisk`).
 pub(super) fn loaded(contents: &Contents) -> Option<String> {
     let is_aof = |name: &str| name.ends_with(".aof");
     let (mut dumps, mut files) = (Vec::new(), Vec::new());

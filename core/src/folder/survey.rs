@@ -76,7 +76,8 @@ impl Survey {
         Survey { names, what }
     }
 
-    /// The names to read, with the positions by which they are meant here: all but hidden ones and a backup's own files.
+    /// The names to read, with the positions by which they are meant here: all but hidden ones and a backup's own
+    /// files.
     pub fn names(&self) -> impl Iterator<Item = (usize, &str)> {
         // A list of groups may be called so anywhere; in a backup it is one of its own files.
         let is_backup = self.names.iter().any(|name| name == manifest::NAME);
@@ -226,7 +227,8 @@ impl Survey {
         Log { base: base.to_owned(), backend, size: sizes.map(|what| what.size).sum(), set }
     }
 
-    /// A manifest says which files belong together, whatever their names; files that no manifest speaks for, their names.
+    /// A manifest says which files belong together, whatever their names; files that no manifest speaks for, their
+    /// names.
     fn take_sets_of_redis(&self, contents: &mut Contents, taken: &mut [bool]) {
         let mut take = |set: &AofNames| {
             for name in set.manifest.iter().chain(&set.files).chain(&set.history) {
@@ -256,8 +258,8 @@ impl Survey {
     }
 }
 
-/// Whether a file is a log, by its first bytes: a line of it is an object that opens with a key, or holds text of a record. Damage may
-/// have wiped them: then the name counts.
+/// Whether a file is a log, by its first bytes: a line of it is an object that opens with a key, or holds text of a
+/// record. Damage may have wiped them: then the name counts.
 fn holds_records(name: &str, start: &[u8]) -> bool {
     if sniff::sniff(start.get(..sniff::HEAD).unwrap_or(start)).is_archive() {
         return false;

@@ -1,9 +1,9 @@
 //! What Papyra's writer puts between the values of a record: guesses, each worth one comparison.
 //!
 //! A record's fields come in the order of its class and are written by `json.dumps` (Papyra 0.3.0,
-//! `persistence/models.py`); the JSON file backend and Redis have `kind` first, the rotating backend has it last. Where a
-//! guess is right, the reader knows the field and where its value begins without having looked for the key's end. Where
-//! it is wrong, nothing is lost but the comparison.
+//! `persistence/models.py`); the JSON file backend and Redis have `kind` first, the rotating backend has it last. Where
+//! a guess is right, the reader knows the field and where its value begins without having looked for the key's end.
+//! Where it is wrong, nothing is lost but the comparison.
 
 use wide::u8x16;
 

@@ -1,8 +1,8 @@
 //! The fast reader: accepts a clean record line that lies in one piece, and says nothing about any other.
 //!
-//! `None` means "let the careful reader look", never "damaged": escaped keys, deep nesting, huge numbers and
-//! unusual white space go that way too. UTF-8 is checked by the caller, a window at a time. This is where the scan's
-//! speed is won: one pass, no allocation, strings sixteen bytes at a step. What it accepts, [`super::template`] learns from.
+//! `None` means "let the careful reader look", never "damaged": escaped keys, deep nesting, huge numbers and unusual
+//! white space go that way too. UTF-8 is checked by the caller, a window at a time. This is where the scan's speed is
+//! won: one pass, no allocation, strings sixteen bytes at a step. What it accepts, [`super::template`] learns from.
 
 use wide::u8x16;
 

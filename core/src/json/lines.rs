@@ -1,5 +1,5 @@
-//! The lines of a chunk one by one, each by the soonest of the readers that know it: [`super::blocks`] on processors that have
-//! what it takes, or [`super::template`], which asks [`super::fast`].
+//! The lines of a chunk one by one, each by the soonest of the readers that know it: [`super::blocks`] on processors
+//! that have what it takes, or [`super::template`], which asks [`super::fast`].
 //!
 //! Only clean lines that lie in one piece are read here. UTF-8 is checked where the reader has not done so.
 

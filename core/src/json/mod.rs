@@ -1,11 +1,10 @@
 //! The JSON dialect of Python's `json` module, as far as a log line needs it: is this a value that `json.loads`
 //! takes, and what does its top level hold?
 //!
-//! Two readers of one grammar, held together by tests: `fast` accepts a whole clean line that lies in one piece
-//! and gives up on everything else, guessing at what is `expected`; `machine` takes any bytes in any pieces, and
-//! knows where and why a line broke. `template` and, where AVX-512 is, `blocks` learn from what the first accepts, to accept
-//! its like sooner; `lines` asks them in turn.
-//! Materialising fields for people is not done here but in [`crate::view`].
+//! Two readers of one grammar, held together by tests: `fast` accepts a whole clean line that lies in one piece and
+//! gives up on everything else, guessing at what is `expected`; `machine` takes any bytes in any pieces, and knows
+//! where and why a line broke. `template` and, where AVX-512 is, `blocks` learn from what the first accepts, to accept
+//! its like sooner; `lines` asks them in turn. Materialising fields for people is not done here but in [`crate::view`].
 
 #[cfg(target_arch = "x86_64")]
 mod blocks;

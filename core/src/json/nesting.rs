@@ -1,5 +1,5 @@
-//! Which containers are open in a line, as its brackets and commas say: for whoever learns what a line that was accepted is
-//! made of. Nothing is checked here.
+//! Which containers are open in a line, as its brackets and commas say: for whoever learns what a line that was
+//! accepted is made of. Nothing is checked here.
 
 /// The containers that are open at a byte.
 #[derive(Debug, Default)]
@@ -8,7 +8,8 @@ pub(super) struct Nesting {
     pub(super) depth: i32,
     /// Whether what comes next in the innermost is a key, or its end.
     pub(super) key_due: bool,
-    /// A bit of each, the innermost in the lowest: whether it is an object. Of more than 64 the outermost are forgotten.
+    /// A bit of each, the innermost in the lowest: whether it is an object. Of more than 64 the outermost are
+    /// forgotten.
     objects: u64,
 }
 

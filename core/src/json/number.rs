@@ -140,7 +140,8 @@ fn decimal(text: &[u8]) -> Option<f64> {
     }
 }
 
-/// The value of a number of at most [`DIGITS`] digits, those before the point and those behind it. `None` also as with [`scaled`].
+/// The value of a number of at most [`DIGITS`] digits, those before the point and those behind it. `None` also as with
+/// [`scaled`].
 #[inline]
 fn decimal_of(whole: &[u8], fraction: &[u8]) -> Option<f64> {
     if whole.len() + fraction.len() > DIGITS {
@@ -172,11 +173,12 @@ fn known_digits(text: &[u8; 32], from: usize, count: usize) -> u64 {
     (from + rest..from + count).step_by(8).fold(first, |value, at| value * 100_000_000 + eight_digits(word(at)))
 }
 
-/// The value of these digits, at most [`DIGITS`] of them, when so many stand behind the point. `None` where that is too close to
-/// the middle between two doubles to be told by 64 bits: once in a thousand.
+/// The value of these digits, at most [`DIGITS`] of them, when so many stand behind the point. `None` where that is too
+/// close to the middle between two doubles to be told by 64 bits: once in a thousand.
 ///
-/// More digits than a double has are multiplied by the power of ten's reciprocal (D. Lemire, "Number parsing at a gigabyte per
-/// second", 2021), whose error of less than its last bit makes the product's upper half too small by one or nothing.
+/// More digits than a double has are multiplied by the power of ten's reciprocal (D. Lemire, "Number parsing at a
+/// gigabyte per second", 2021), whose error of less than its last bit makes the product's upper half too small by one
+/// or nothing.
 #[inline]
 pub(crate) fn scaled(digits: u64, places: usize) -> Option<f64> {
     if digits < 1 << f64::MANTISSA_DIGITS {

@@ -1,10 +1,10 @@
 //! Templates: what lines that [`fast`] accepted have in common, by which more of their kind are accepted sooner.
 //!
-//! A template is a line with holes where its texts and numbers were. A line that has a template's bytes between the holes,
-//! and a well-formed text or number in each hole, differs from the accepted one in the values of these alone: it is a
-//! record as that was, with the same fields of the same types. So nothing is asked of it but that; its `event_type` and
-//! `timestamp` are read as [`fast`] reads them, and all else of its facts is known. Templates that begin alike share that
-//! beginning: together they are a tree.
+//! A template is a line with holes where its texts and numbers were. A line that has a template's bytes between the
+//! holes, and a well-formed text or number in each hole, differs from the accepted one in the values of these alone: it
+//! is a record as that was, with the same fields of the same types. So nothing is asked of it but that; its
+//! `event_type` and `timestamp` are read as [`fast`] reads them, and all else of its facts is known. Templates that
+//! begin alike share that beginning: together they are a tree.
 //!
 //! Only lines without a note are learned from, and only when a second one of the same template comes. Logs whose lines
 //! do not look alike are left to [`fast`] but for a try now and then, and the tree does not grow beyond [`NODES`]. A

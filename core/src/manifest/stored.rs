@@ -113,8 +113,8 @@ pub struct Origin {
     pub device: u64,
     /// Inode number.
     pub inode: u64,
-    /// When content or inode were changed last (`ctime`), nanoseconds since 1970; unknown of what is no file, and in older
-    /// backups.
+    /// When content or inode were changed last (`ctime`), nanoseconds since 1970; unknown of what is no file, and in
+    /// older backups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_ns: Option<i64>,
     /// 0 for a log, N for `NAME.N`.

@@ -122,15 +122,19 @@ fn what(written: &Written<'_>) -> Result<Option<What>, String> {
         (None, Value::Plain(text) | Value::Quoted(text)) => What::Word(text.to_lowercase(), spellings(text)),
         (Some("kind"), Value::Plain(text) | Value::Quoted(text)) => What::Kinds(kinds(text)?),
         (Some("time"), Value::Plain(text) | Value::Quoted(text)) => What::Time(range(text, time::parse).ok_or(
-            "a time is a date (2026-01-01), a date and time (2026-01-01T10:15:30Z) or seconds (948.25), with >, >=, < or <= before it or .. in between",
+            "a time is a date (2026-01-01), a date and time (2026-01-01T10:15:30Z) or seconds (948.25), with >, >=, < \
+             or <= before it or .. in between",
         )?),
         (Some(place @ ("line" | "byte")), Value::Plain(text) | Value::Quoted(text)) => {
-            let range = range(text, number).ok_or("a number is expected, with >, >=, < or <= before it or .. in between")?;
+            let range =
+                range(text, number).ok_or("a number is expected, with >, >=, < or <= before it or .. in between")?;
             if place == "line" { What::Line(range) } else { What::Byte(range) }
         }
         (Some("is"), Value::Plain(text)) if text == "damaged" => What::Damaged,
         (Some("is"), _) => return Err("a line can only be asked whether it is:damaged".into()),
-        (Some("kind" | "time" | "line" | "byte"), Value::Expression(..)) => return Err("no expression can stand here".into()),
+        (Some("kind" | "time" | "line" | "byte"), Value::Expression(..)) => {
+            return Err("no expression can stand here".into());
+        }
         (Some(name), value) => {
             let field = match name {
                 "type" => Field::Type,
@@ -199,7 +203,8 @@ fn expression(text: &str, any_case: bool) -> Result<Regex, String> {
     built.map_err(|error| format!("not a regular expression: {error}"))
 }
 
-/// In lower and upper case where these are no ASCII, as it is and as Python writes it when told to write ASCII: `ë` as `\u00eb`.
+/// In lower and upper case where these are no ASCII, as it is and as Python writes it when told to write ASCII: `ë` as
+/// `\u00eb`.
 fn spellings(word: &str) -> Vec<Vec<u8>> {
     let mut spellings: Vec<Vec<u8>> = Vec::new();
     for word in [word.to_owned(), word.to_lowercase(), word.to_uppercase()] {

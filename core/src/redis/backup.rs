@@ -1,4 +1,5 @@
-//! The scan of a Redis backup, from the first byte to the reports of its files: what the command line prints and the page shows.
+//! The scan of a Redis backup, from the first byte to the reports of its files: what the command line prints and the
+//! page shows.
 //!
 //! [`BackupScan::want`] says which bytes come next, and whoever has the files pushes them: nothing is read here.
 
@@ -56,7 +57,8 @@ struct Set {
 }
 
 impl BackupScan {
-    /// Scans an RDB file, or an append-only file that begins with one; lists the first `max_findings` findings of each file.
+    /// Scans an RDB file, or an append-only file that begins with one; lists the first `max_findings` findings of each
+    /// file.
     pub fn rdb(name: &str, size: u64, scope: Scope, max_findings: usize) -> Self {
         Self::dump(name, size, BackupFormat::Rdb, RdbReader::new(Limits::default()), scope, max_findings)
     }
@@ -92,8 +94,8 @@ impl BackupScan {
         }
     }
 
-    /// A dump's records since the last time, each as the line that an export writes of it. Nothing for append-only files, whose
-    /// records show at the end alone; a file that begins as a dump may turn out to be one.
+    /// A dump's records since the last time, each as the line that an export writes of it. Nothing for append-only
+    /// files, whose records show at the end alone; a file that begins as a dump may turn out to be one.
     pub fn take_lines(&mut self) -> Option<Lines> {
         match &mut self.reading {
             Reading::Dump(dump) => dump.facts.take_lines(),
@@ -166,7 +168,8 @@ impl BackupScan {
         }
     }
 
-    /// The reports of the files in the order of reading: of all there is, or of what was seen when the reading was stopped.
+    /// The reports of the files in the order of reading: of all there is, or of what was seen when the reading was
+    /// stopped.
     pub fn finish(self) -> Vec<FileReport> {
         match self.reading {
             Reading::Dump(dump) => vec![dump.report()],

@@ -1,8 +1,8 @@
 //! Why a backup could not be looked into, as opposed to what is wrong with it.
 //!
-//! The rule: damage is a [`BackupFinding`](super::BackupFinding), an [`Error`] is a limit of this reader. A file whose checksum holds
-//! is intact, so bytes in it that make no sense to us are our shortcoming and become an error; the same bytes under a
-//! checksum that does not hold are damage.
+//! The rule: damage is a [`BackupFinding`](super::BackupFinding), an [`Error`] is a limit of this reader. A file whose
+//! checksum holds is intact, so bytes in it that make no sense to us are our shortcoming and become an error; the same
+//! bytes under a checksum that does not hold are damage.
 
 use std::fmt;
 

@@ -9,7 +9,8 @@ use super::stream::id::StreamId;
 
 pub use crate::reason::BackupReason;
 
-/// Findings about an append-only file that are held; all are counted. Such a file may be damaged at every hundredth byte.
+/// Findings about an append-only file that are held; all are counted. Such a file may be damaged at every hundredth
+/// byte.
 pub(super) const MOST_FINDINGS: usize = 10_000;
 
 /// One thing that is wrong.

@@ -16,7 +16,8 @@ use super::visit::Visitor;
 /// Feeds `bytes` to all readers, whole and in chunks of `step` bytes.
 ///
 /// # Panics
-/// When a promise does not hold: the same outcome whatever the chunks, and plans that tile the file and whose kept bytes are whole.
+/// When a promise does not hold: the same outcome whatever the chunks, and plans that tile the file and whose kept
+/// bytes are whole.
 pub fn any_bytes(bytes: &[u8], step: usize) {
     let limits = Limits { unit: 1 << 20, listed: 100 };
     let rdb = |step: usize| {

@@ -1,15 +1,17 @@
 //! Redis backups, read offline: RDB files, DUMP payloads and append-only files.
 //!
-//! Bytes come in chunks, facts and findings go out through a [`Visitor`]; nothing here talks to a server or a disk, and no input
-//! makes it panic or spend memory on a declared length alone. Damage is a [`BackupFinding`]; an [`Error`] means that the bytes are beyond
-//! this reader: another format, an unknown version or type, or intact bytes that it does not understand.
+//! Bytes come in chunks, facts and findings go out through a [`Visitor`]; nothing here talks to a server or a disk, and
+//! no input makes it panic or spend memory on a declared length alone. Damage is a [`BackupFinding`]; an [`Error`]
+//! means that the bytes are beyond this reader: another format, an unknown version or type, or intact bytes that it
+//! does not understand.
 //!
 //! ```
 //! # use papyra_core::redis::{Format, sniff};
 //! assert_eq!(sniff(b"REDIS0011"), Some(Format::Rdb));
 //! ```
 //!
-//! [`BackupScan`] makes the report of a whole file or set; [`RdbReader`] hands out what an RDB file holds, entry by entry.
+//! [`BackupScan`] makes the report of a whole file or set; [`RdbReader`] hands out what an RDB file holds, entry by
+//! entry.
 
 mod aof;
 mod backup;

@@ -74,7 +74,8 @@ impl From<BackupFinding> for Finding {
     }
 }
 
-/// The report of an RDB file or a DUMP payload: what it says of itself, and all that was collected from its `bytes` bytes.
+/// The report of an RDB file or a DUMP payload: what it says of itself, and all that was collected from its `bytes`
+/// bytes.
 pub(crate) fn dump_report(
     name: String,
     format: BackupFormat,

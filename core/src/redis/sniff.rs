@@ -36,8 +36,8 @@ pub fn sniff(start: &[u8]) -> Option<Format> {
     is_file.then_some(Format::Manifest)
 }
 
-/// Could a file with this first byte and these last [`SNIFF_END`] bytes be a DUMP payload? The type and the version are looked at, which a log
-/// of text cannot have; whether the checksum holds, reading it will tell.
+/// Could a file with this first byte and these last [`SNIFF_END`] bytes be a DUMP payload? The type and the version are
+/// looked at, which a log of text cannot have; whether the checksum holds, reading it will tell.
 pub fn is_dump(first: u8, end: &[u8]) -> bool {
     let Some([low, high, ..]) = end.last_chunk::<SNIFF_END>() else { return false };
     let version = u32::from(u16::from_le_bytes([*low, *high]));
@@ -60,8 +60,8 @@ pub enum Seems {
 const SMALL: u64 = 64 << 20;
 
 impl Seems {
-    /// Tells by the first [`SNIFF_START`] and the last [`SNIFF_END`] bytes of a file that was meant by itself, or else lies among others:
-    /// there, only a name that ends with `.dump` lets a payload pass whose checksum does not hold.
+    /// Tells by the first [`SNIFF_START`] and the last [`SNIFF_END`] bytes of a file that was meant by itself, or else
+    /// lies among others: there, only a name that ends with `.dump` lets a payload pass whose checksum does not hold.
     pub fn of(name: &str, start: &[u8], end: &[u8], size: u64, meant: bool) -> Self {
         match sniff(start) {
             Some(Format::Manifest) if size > SMALL => Self::Other,

@@ -77,7 +77,8 @@ pub struct StreamSurvey {
 }
 
 impl StreamSurvey {
-    /// Creates a reader with no input. `name` is what the report calls the bytes; it lists the first `max_findings` findings.
+    /// Creates a reader with no input. `name` is what the report calls the bytes; it lists the first `max_findings`
+    /// findings.
     pub fn new(payload: Payload<'_>, name: &str, max_findings: usize) -> StreamSurvey {
         let scope = Scope { prefix: Some(payload.prefix.to_owned()), system_id: None };
         let (format, reader) = match payload.key {

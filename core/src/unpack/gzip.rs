@@ -1,4 +1,5 @@
-//! gzip (RFC 1952), member after member, fed in portions. Zero padding behind the last member is fine, as it is for gzip.
+//! gzip (RFC 1952), member after member, fed in portions. Zero padding behind the last member is fine, as it is for
+//! gzip.
 
 use flate2::{Decompress, FlushDecompress, Status};
 

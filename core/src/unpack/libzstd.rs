@@ -13,8 +13,8 @@ pub(crate) struct Zstd {
     portion: Vec<u8>,
     /// The first bytes of the frame under way; empty between two frames.
     header: Vec<u8>,
-    /// How many packed bytes complete the next block. It is given no more at a time: where a block is damaged, what the same
-    /// call has unpacked before it would be lost.
+    /// How many packed bytes complete the next block. It is given no more at a time: where a block is damaged, what the
+    /// same call has unpacked before it would be lost.
     wanted: usize,
     taken: u64,
 }

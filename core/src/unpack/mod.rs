@@ -1,5 +1,5 @@
-//! Unpacking while bytes arrive, in bounded memory: gzip (any number of members) and zstd (any number of frames); and the
-//! files in tar and zip archives, see [`Members`].
+//! Unpacking while bytes arrive, in bounded memory: gzip (any number of members) and zstd (any number of frames); and
+//! the files in tar and zip archives, see [`Members`].
 //!
 //! What the plain bytes mean is for others; nothing here is written anywhere.
 

@@ -175,8 +175,8 @@ fn padding(size: u64) -> u64 {
     (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64
 }
 
-/// Whether the block's checksum holds: the sum of its bytes, with blanks in place of the checksum; some have summed signed
-/// bytes.
+/// Whether the block's checksum holds: the sum of its bytes, with blanks in place of the checksum; some have summed
+/// signed bytes.
 pub(super) fn is_header(block: &[u8; BLOCK]) -> bool {
     let Some(written) = number(&block[148..156]) else { return false };
     let bytes = || block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { b' ' } else { *byte });

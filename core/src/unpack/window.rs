@@ -1,7 +1,7 @@
 //! What a zstd frame may ask its reader to remember.
 
-/// The window that is given, as a power of two: what the `zstd` tool itself gives unless it is told otherwise. A page has
-/// less memory; the format's own tools stay under that up to level 19.
+/// The window that is given, as a power of two: what the `zstd` tool itself gives unless it is told otherwise. A page
+/// has less memory; the format's own tools stay under that up to level 19.
 pub(super) const LOG: u32 = if cfg!(target_arch = "wasm32") { 23 } else { 27 };
 
 /// The same in bytes.

@@ -61,8 +61,8 @@ impl Zstd {
         Err(Broken::CutShort(self.taken + self.pending.len() as u64))
     }
 
-    /// Hands out what the decoder keeps as long as its frame may go on: what is left ends where its checksum should be, or
-    /// in the middle of a block.
+    /// Hands out what the decoder keeps as long as its frame may go on: what is left ends where its checksum should be,
+    /// or in the middle of a block.
     fn give_up(&mut self, at: usize, out: &mut impl FnMut(&[u8])) {
         let rest = &self.pending[at..];
         // A last block with nothing in it ends the frame (RFC 8878, 3.1.1.2).

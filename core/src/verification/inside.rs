@@ -1,4 +1,5 @@
-//! A look into the content of a file of a backup while it goes by: the lines of a log, what a compressed log unpacks to, or streams.
+//! A look into the content of a file of a backup while it goes by: the lines of a log, what a compressed log unpacks
+//! to, or streams.
 //!
 //! Scanning the lines is for whoever they are handed to.
 
@@ -63,8 +64,8 @@ impl Inside {
         matches!(self.0, Kind::Streams(_))
     }
 
-    /// Takes the next bytes of the content, and hands on the lines in them. `packed_at` is how far into the stored file they
-    /// lie, unless they are its bytes.
+    /// Takes the next bytes of the content, and hands on the lines in them. `packed_at` is how far into the stored file
+    /// they lie, unless they are its bytes.
     pub fn push(&mut self, plain: &[u8], packed_at: Option<u64>, out: &mut impl FnMut(Piece<'_>)) {
         match &mut self.0 {
             Kind::Lines => out(Piece { plain, packed_at, times: &[] }),

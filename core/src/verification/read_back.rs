@@ -29,7 +29,8 @@ pub struct ReadBack<'a> {
 }
 
 impl ReadBack<'_> {
-    /// What is wrong with the file, if anything is, and the streams in it; `is_remote` when the backup lies in an object store.
+    /// What is wrong with the file, if anything is, and the streams in it; `is_remote` when the backup lies in an
+    /// object store.
     pub fn judge(
         mut self,
         manifest: &Manifest,
@@ -102,7 +103,8 @@ fn prospects(manifest: &Manifest, file: &StoredFile, now: Option<&Summary>, cut_
         return format!("recovery would keep all of its {} records", thousands(held));
     }
     format!(
-        "every line is still a record, so recovery would keep all {} and cannot tell which one is wrong: use another backup",
+        "every line is still a record, so recovery would keep all {} and cannot tell which one is wrong: use another \
+         backup",
         thousands(held)
     )
 }

@@ -1,8 +1,8 @@
-//! A stored file of a backup on its way through, bytes in, facts out: hashed as it is stored, unpacked, hashed as it was, looked
-//! into, and judged by what the manifest says of it.
+//! A stored file of a backup on its way through, bytes in, facts out: hashed as it is stored, unpacked, hashed as it
+//! was, looked into, and judged by what the manifest says of it.
 //!
-//! Reading the file and scanning its lines are for whoever has them. Who unpacks and hashes on threads of his own has the
-//! [`Inside`] alone look into the content.
+//! Reading the file and scanning its lines are for whoever has them. Who unpacks and hashes on threads of his own has
+//! the [`Inside`] alone look into the content.
 
 use super::damage::Damage;
 use super::inside::{Inside, Piece};
@@ -67,7 +67,8 @@ impl Stored {
         }
     }
 
-    /// Hands on the lines in the next stored bytes, with the place in the stored file unless it is the lines themselves.
+    /// Hands on the lines in the next stored bytes, with the place in the stored file unless it is the lines
+    /// themselves.
     pub fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) {
         self.bytes += bytes.len() as u64;
         if let Some(hashes) = &mut self.hashes {

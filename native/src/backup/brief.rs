@@ -1,5 +1,5 @@
-//! What a list says of a backup: as its manifest has it, or as its snapshot in a repository notes it, so that a list far away
-//! reads no more than the snapshot. What was noted is as untrusted as a manifest.
+//! What a list says of a backup: as its manifest has it, or as its snapshot in a repository notes it, so that a list
+//! far away reads no more than the snapshot. What was noted is as untrusted as a manifest.
 
 use papyra_core::manifest::{Compression, Manifest, is_label};
 use papyra_core::report::Verdict;

@@ -65,8 +65,8 @@ pub struct Created {
     pub path: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
-    /// How many bytes had to be written, where not all: what a repository did not have, compressed and encrypted, or what
-    /// a folder does not share with the last backup.
+    /// How many bytes had to be written, where not all: what a repository did not have, compressed and encrypted, or
+    /// what a folder does not share with the last backup.
     pub added: Option<u64>,
     /// What the operator should know.
     pub warnings: Vec<String>,
@@ -321,8 +321,8 @@ fn check_pause(histories: &[(History, history::Listing)]) -> Result<()> {
         let writing = |member: &history::Pinned| member.file.as_ref().is_ok_and(File::has_writer);
         if seen(&now) != seen(listing) || now.members.iter().any(writing) {
             let text = format!(
-                "{} was written to while it was copied, though it was to be checked that nobody does: stop the writer and \
-                 try again",
+                "{} was written to while it was copied, though it was to be checked that nobody does: stop the writer \
+                 and try again",
                 show(&history.path())
             );
             return Err(Error::new(Code::TryAgain, text).decided_by(&[Setting::PauseCheck]));

@@ -130,7 +130,8 @@ pub(super) fn write_over(folder: &Folder, name: &str, bytes: &[u8]) -> Result<()
 }
 
 /// The record kept beside a backup in `folder`, if it is about this very manifest; a record about another one earns a
-/// note. `Err` says that there is one and that it cannot be read: then nobody knows whether the backup was found damaged.
+/// note. `Err` says that there is one and that it cannot be read: then nobody knows whether the backup was found
+/// damaged.
 pub(super) fn find(
     folder: &dyn Files,
     backup: &str,
@@ -173,7 +174,8 @@ pub(super) fn find(
 fn unreadable(folder: &dyn Files, file: &str, why: &str) -> Error {
     let is_in_the_way = matches!(folder.status(file), Ok(Status::Folder));
     let text = format!(
-        "cannot read {}: {why}; it is unknown what it said of the backup: {}verify or drill the backup again, which replaces it",
+        "cannot read {}: {why}; it is unknown what it said of the backup: {}verify or drill the backup again, which \
+         replaces it",
         show(&folder.join(file)),
         if is_in_the_way { "move the folder away, then " } else { "" }
     );

@@ -63,8 +63,8 @@ pub trait Files: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// What the file at a name has in common with the files of other backups that have the same bytes stored in the same
-    /// place, where backups share some.
+    /// What the file at a name has in common with the files of other backups that have the same bytes stored in the
+    /// same place, where backups share some.
     fn shared(&self, _name: &str) -> Result<Option<String>> {
         Ok(None)
     }
@@ -120,8 +120,8 @@ pub trait Files: Debug + Send + Sync {
     /// Forgets what was seen of things that may change, where it is remembered.
     fn renew(&self) {}
 
-    /// What is noted of a backup in it and the bytes that the backup took, where that is as good as a look into the backup:
-    /// all of its files are there, as far as names and sizes tell.
+    /// What is noted of a backup in it and the bytes that the backup took, where that is as good as a look into the
+    /// backup: all of its files are there, as far as names and sizes tell.
     fn noted(&self, _name: &str) -> Result<Option<(Brief, Option<u64>)>> {
         Ok(None)
     }

@@ -138,8 +138,8 @@ pub(super) fn keep_to_its_own(backup: &Backup, here: &str, wanted: &Wanted) -> R
         (None, None) => return Ok(()),
     };
     let text = format!(
-        "{} belongs to {whose}, and {} is a backup of the series {}: if that is what you mean, name that series; nothing \
-         was changed",
+        "{} belongs to {whose}, and {} is a backup of the series {}: if that is what you mean, name that series; \
+         nothing was changed",
         escape(here.as_bytes()),
         show(&backup.path),
         escape(series.as_bytes())

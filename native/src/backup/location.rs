@@ -96,7 +96,8 @@ pub(super) fn of_restic(text: &str) -> Result<PathBuf> {
         "azure" => bucket("az"),
         "b2" | "opendal" | "rclone" | "rest" | "sftp" | "swift" => {
             let text = format!(
-                "RESTIC_REPOSITORY names a repository in {scheme}: papyra works on repositories in folders, s3, gs and azure"
+                "RESTIC_REPOSITORY names a repository in {scheme}: papyra works on repositories in folders, s3, gs and \
+                 azure"
             );
             Err(Error::new(Code::Usage, text))
         }
@@ -109,8 +110,8 @@ impl Location {
     /// Reads what somebody wrote.
     ///
     /// # Errors
-    /// It only looks like a place in an object store or on a server: it must not become a folder of that name. Or it is such a
-    /// place, and no valid one.
+    /// It only looks like a place in an object store or on a server: it must not become a folder of that name. Or it is
+    /// such a place, and no valid one.
     pub fn parse(path: &Path) -> Result<Location> {
         if let Some(beginning) = beginning(path) {
             return Prefix::parse(path, beginning).map(Location::Store);
@@ -165,8 +166,8 @@ impl fmt::Display for Location {
 impl Prefix {
     fn parse(path: &Path, (begin, scheme): (&str, Scheme)) -> Result<Prefix> {
         let wrong = |why: &str| Error::new(Code::Usage, format!("{} is not a valid location: {why}", called(path)));
-        let form = "the form is s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX, and credentials come from \
-                    the environment";
+        let form = "the form is s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX, and credentials come \
+                    from the environment";
         let text = path.to_str().ok_or_else(|| wrong("it is not UTF-8"))?.trim_end_matches('/');
         let mut rest = text.strip_prefix(begin).ok_or_else(|| wrong(form))?;
         let mut endpoint = None;

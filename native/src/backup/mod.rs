@@ -212,7 +212,8 @@ fn is_backup(folder: &dyn Files) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether a folder is a backup beyond doubt: both files that describe one are there. Others call files `manifest.json`.
+/// Whether a folder is a backup beyond doubt: both files that describe one are there. Others call files
+/// `manifest.json`.
 fn is_whole(folder: &Folder) -> bool {
     [manifest::SUMS, manifest::NAME].iter().all(|name| matches!(folder.size(name), Ok(Some(_))))
 }

@@ -13,8 +13,8 @@ use papyra_core::manifest::Origin;
 use super::access::Access;
 use super::pipeline::Hashed;
 
-/// How hard zstd tries. On logs the next levels take longer and come out no smaller; those that always beat gzip's size take
-/// longer than it does.
+/// How hard zstd tries. On logs the next levels take longer and come out no smaller; those that always beat gzip's size
+/// take longer than it does.
 const LEVEL: i32 = 1;
 
 /// As many threads as compress at a time, each of which holds some MiB.

@@ -71,7 +71,8 @@ pub fn write(path: &Path, operation: Operation, figures: Option<&Figures>) -> Re
         ("papyra_backup_run_timestamp_seconds", "When this was last tried, in seconds since 1970.", Some(now)),
     ];
     if let Some(figures) = figures {
-        // A backup of the future is none yet: an alert on its age is to fire. A clock that is a little late is no matter.
+        // A backup of the future is none yet: an alert on its age is to fire. A clock that is a little late is no
+        // matter.
         let age = figures.created.map(|created| match (now * 1e3 - created.as_millisecond() as f64).round() / 1e3 {
             _ if super::is_from_future(created, Timestamp::now()) => f64::INFINITY,
             age => age.max(0.0),

@@ -1,8 +1,8 @@
 //! Pruning: which backups stay and why, and removing the others.
 //!
 //! Each series is weighed by itself. A period (an hour, a day, an ISO week, a month, a year, UTC) is stood for by its
-//! newest backup that is not known to be damaged. A backup goes under a hidden name first, so that a kill leaves no half
-//! of one.
+//! newest backup that is not known to be damaged. A backup goes under a hidden name first, so that a kill leaves no
+//! half of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,8 +65,8 @@ pub struct Decision {
     pub failed: Option<String>,
 }
 
-/// Decides what becomes of the backups in a folder, or of one series there, and with `apply` removes what is not kept. A
-/// backup that cannot be removed says why, and the others go all the same.
+/// Decides what becomes of the backups in a folder, or of one series there, and with `apply` removes what is not kept.
+/// A backup that cannot be removed says why, and the others go all the same.
 ///
 /// Fails, and removes nothing, when one of them cannot be read.
 pub fn prune(

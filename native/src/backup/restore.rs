@@ -175,8 +175,8 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// Whoever owns the folder that is there, else whoever owned the source. Nothing that was not there is for everybody
-    /// to change, whatever the manifest says.
+    /// Whoever owns the folder that is there, else whoever owned the source. Nothing that was not there is for
+    /// everybody to change, whatever the manifest says.
     fn of(backup: &Backup, target: Option<&Folder>) -> Result<Owner> {
         let root = rustix::process::geteuid().is_root();
         Ok(match target {

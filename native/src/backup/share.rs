@@ -1,8 +1,8 @@
 //! What a plain backup has in common with the last one of its series: a file that holds the same is that backup's file,
 //! cloned or, where that was asked for, linked.
 //!
-//! Either way nothing is written, and damage to one of the two is damage to both. So the stored file is read back first:
-//! what is not what was written is not carried on, and the log is copied.
+//! Either way nothing is written, and damage to one of the two is damage to both. So the stored file is read back
+//! first: what is not what was written is not carried on, and the log is copied.
 
 use std::collections::HashMap;
 use std::io;

@@ -11,7 +11,8 @@ use papyra_core::summary::Summary;
 use super::output::nanoseconds;
 use crate::disk::Stat;
 
-/// A file that was changed so shortly before a backup may have been changed once more within the same tick of the clock.
+/// A file that was changed so shortly before a backup may have been changed once more within the same tick of the
+/// clock.
 const TICK: SignedDuration = SignedDuration::from_secs(2);
 
 /// A log of the last backup: one that was copied to its end, and was clean.

@@ -257,8 +257,8 @@ impl<'a> Unfinished<'a> {
         }
     }
 
-    /// Takes a log from the series' last backup, if it is still the same and all of it is there. Returns what a scan of it
-    /// said.
+    /// Takes a log from the series' last backup, if it is still the same and all of it is there. Returns what a scan of
+    /// it said.
     pub(super) fn reuse(
         &mut self,
         name: &str,

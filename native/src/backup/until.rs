@@ -1,5 +1,5 @@
-//! A way back in time: what was restored of logs is cut, log by log, where the first record is later than a moment. The cut lies
-//! at a record's end, and what is cut off is told. Streams are cut in [`super::redis`].
+//! A way back in time: what was restored of logs is cut, log by log, where the first record is later than a moment. The
+//! cut lies at a record's end, and what is cut off is told. Streams are cut in [`super::redis`].
 //!
 //! Of a rotation set the file that is cut is the active one then, as it was at that moment: older ones move up.
 
@@ -84,8 +84,8 @@ impl Until {
     pub(super) fn find<'a>(&self, backup: &'a Backup, scanning: ScanOptions<'_>) -> Result<Cut<'a>> {
         let Until::Time { seconds, is_unix } = *self else {
             let text = format!(
-                "{} holds logs, and what is to come last is an entry's ID of a stream: give seconds of the log's own clock, a \
-                 date, or how long ago",
+                "{} holds logs, and what is to come last is an entry's ID of a stream: give seconds of the log's own \
+                 clock, a date, or how long ago",
                 show(&backup.path)
             );
             return Err(Error::new(Code::Usage, text).decided_by(&[Setting::Until]));
@@ -100,8 +100,8 @@ impl Until {
         if kept == 0 {
             let oldest = oldest.map(|oldest: f64| format!(": the oldest is of {oldest:.3}")).unwrap_or_default();
             let text = format!(
-                "no log in {} holds a record from before that time{oldest}; nothing was restored: an older backup may hold \
-                 some{}",
+                "no log in {} holds a record from before that time{oldest}; nothing was restored: an older backup may \
+                 hold some{}",
                 show(&backup.path),
                 besides(backup, |first, _| first <= seconds)
                     .map(|names| format!(", and so does {names}"))

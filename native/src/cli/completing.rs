@@ -1,7 +1,8 @@
-//! What a shell completes: verbs and flags, files, and what only this command knows, the names of backups and of series.
+//! What a shell completes: verbs and flags, files, and what only this command knows, the names of backups and of
+//! series.
 //!
-//! The script that `papyra completions` prints asks the command itself. What cannot be looked at completes to nothing, and nothing
-//! is asked of an object store or a server while somebody types.
+//! The script that `papyra completions` prints asks the command itself. What cannot be looked at completes to nothing,
+//! and nothing is asked of an object store or a server while somebody types.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -75,8 +76,8 @@ fn place() -> Option<Location> {
     folder_of_backups(None, &config).ok().filter(|place| matches!(place, Location::Folder(_)))
 }
 
-/// Files and folders that begin so, or the backups of the repository that was typed; where nothing was typed, those of the usual
-/// place too.
+/// Files and folders that begin so, or the backups of the repository that was typed; where nothing was typed, those of
+/// the usual place too.
 fn paths(current: &OsStr) -> Vec<CompletionCandidate> {
     let typed = current.to_string_lossy();
     let names = |place: &Location| -> Vec<PathBuf> {

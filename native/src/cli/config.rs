@@ -116,9 +116,10 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "path = 'p'\nbackend = 'rotating'\nmax_files = 0x5\nquarantine_dir = 'q'\nbackups = 's3://b/p'\nseries = 'x'\n\
-                    strict = true\nthreads = 2\n[redis]\nurl = 'redis://h'\nprefix = 'x'\nsystem_id = ['a', 'b']\n\
-                    quarantine_prefix = 'y'\ntls_ca = 'ca'\ntls_cert = 'c'\ntls_key = 'k'\n";
+        let text = "path = 'p'\nbackend = 'rotating'\nmax_files = 0x5\nquarantine_dir = 'q'\nbackups = \
+                    's3://b/p'\nseries = 'x'\nstrict = true\nthreads = 2\n[redis]\nurl = 'redis://h'\nprefix = \
+                    'x'\nsystem_id = ['a', 'b']\nquarantine_prefix = 'y'\ntls_ca = 'ca'\ntls_cert = 'c'\ntls_key = \
+                    'k'\n";
         let file = File::parse(text).expect("settings");
         assert_eq!((file.max_files, file.threads, file.strict), (Some(5), Some(2), Some(true)));
         assert_eq!(file.redis.system_id, Some(vec!["a".into(), "b".into()]));

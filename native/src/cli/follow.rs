@@ -1,7 +1,7 @@
 //! `papyra persistence scan --follow`: a live log, validated as it grows.
 //!
-//! A line is judged when its newline is there; one that is left unfinished for a second is told too. A log that is rotated
-//! is read to its end, then the new one from its start.
+//! A line is judged when its newline is there; one that is left unfinished for a second is told too. A log that is
+//! rotated is read to its end, then the new one from its start.
 
 use std::io::{self, Read};
 use std::path::Path;

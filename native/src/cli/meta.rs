@@ -12,7 +12,8 @@ use crate::error::{Code, Error, Result};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ManArgs {
-    /// Write a page for each verb into this folder, which is created if need be, instead of all of them to standard output
+    /// Write a page for each verb into this folder, which is created if need be, instead of all of them to standard
+    /// output
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
 }

@@ -41,12 +41,13 @@ use verdict::Verdict;
 
 /// Backup, verification and recovery for Papyra's event, audit and dead-letter logs.
 #[derive(Debug, Parser)]
-#[command(name = "papyra", version = VERSION, propagate_version = true, disable_version_flag = true, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "papyra", version = VERSION, propagate_version = true, disable_version_flag = true)]
+#[command(max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 clean or done, 1 anomalies (startup-check, doctor), 2 anomalies (scan, backup) or \
 anomalies remain (doctor), 3 recovered but anomalies remain, 64 wrong usage, 65 wrong data, 66 no input, \
-69 Redis or object store unreachable or refusing, 73 cannot create output, 74 I/O error, 75 busy or changed meanwhile: try again, \
-78 wrong configuration."
+69 Redis or object store unreachable or refusing, 73 cannot create output, 74 I/O error, 75 busy or changed \
+meanwhile: try again, 78 wrong configuration."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -119,8 +120,8 @@ enum Persistence {
 enum Doctor {
     /// Scan, recover if --mode says so, and scan again
     Run(doctor::Args),
-    /// Check that what an operator relies on is there: quarantine, backups, verification, drill; on Redis what the server
-    /// does for its data
+    /// Check that what an operator relies on is there: quarantine, backups, verification, drill; on Redis what the
+    /// server does for its data
     Checklist(checklist::Args),
 }
 

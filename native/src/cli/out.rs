@@ -247,8 +247,8 @@ impl Out {
         }
     }
 
-    /// Tells standard error of bad news: with --quiet all that was held back, else the first of it, unless a person at a
-    /// terminal has read it already. The exit code is 0 where the verdict is a good one.
+    /// Tells standard error of bad news: with --quiet all that was held back, else the first of it, unless a person at
+    /// a terminal has read it already. The exit code is 0 where the verdict is a good one.
     pub(super) fn verdict(&mut self, code: u8) {
         let held = self.held.take();
         if self.format == Format::Json {

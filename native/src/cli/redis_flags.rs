@@ -113,8 +113,8 @@ impl RedisFlags {
         let Some(url) = self.redis_url.clone().or(file.url) else {
             return Err(Error::new(
                 Code::Config,
-                "no Redis server given: use --redis-url URL, set PAPYRA_REDIS_URL, or write url = \"URL\" under [redis] \
-                 into papyra.toml",
+                "no Redis server given: use --redis-url URL, set PAPYRA_REDIS_URL, or write url = \"URL\" under \
+                 [redis] into papyra.toml",
             ));
         };
         let mut named = self.system_id.clone();

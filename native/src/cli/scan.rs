@@ -109,8 +109,8 @@ fn nothing_checked(nothing: &NothingChecked, settings: &Settings) -> Result<Erro
         count => format!("; {} not known", counted(*count, "command is", "commands are")),
     };
     let text = format!(
-        "nothing was checked: {} holds no stream {}:{}:events, …:audits or …:dead_letters, but {holds}{unknown}; check --prefix and \
-         --system-id",
+        "nothing was checked: {} holds no stream {}:{}:events, …:audits or …:dead_letters, but {holds}{unknown}; check \
+         --prefix and --system-id",
         settings.called()?,
         part(&scope.prefix),
         part(&scope.system_id)

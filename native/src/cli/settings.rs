@@ -112,7 +112,8 @@ impl Settings {
         };
         if let Some(path) = given.filter(|_| backend == Backend::Redis) {
             let text = format!(
-                "--path {} names files, but the backend is a Redis server: leave out one of the two (--backend auto for files)",
+                "--path {} names files, but the backend is a Redis server: leave out one of the two (--backend auto \
+                 for files)",
                 show(path)
             );
             return Err(Error::new(Code::Usage, text));
@@ -175,8 +176,8 @@ impl Settings {
         }
     }
 
-    /// Which series is meant where nothing need be named: that of `--series`, `PAPYRA_SERIES` or the settings file, else
-    /// that of what is backed up, as far as flag, environment or settings file say.
+    /// Which series is meant where nothing need be named: that of `--series`, `PAPYRA_SERIES` or the settings file,
+    /// else that of what is backed up, as far as flag, environment or settings file say.
     pub(super) fn wanted_of(flags: &SeriesFlags, config: &Config) -> Result<Wanted> {
         #[derive(Debug, Parser)]
         struct Environment {
@@ -275,8 +276,8 @@ pub(super) fn backups(named: Option<&PathBuf>) -> Result<Location> {
     match named {
         Some(path) => Location::parse(path),
         None => repository::named()?.ok_or_else(|| {
-            let text =
-                "no folder of backups given: name it, set PAPYRA_BACKUPS, or write backups = \"FOLDER\" into papyra.toml";
+            let text = "no folder of backups given: name it, set PAPYRA_BACKUPS, or write backups = \"FOLDER\" into \
+                 papyra.toml";
             Error::new(Code::Config, text)
         }),
     }

@@ -1,7 +1,7 @@
 //! `papyra.toml`: where it is looked for, and what may stand in it.
 //!
-//! A mistake in it is told by its line and by the key that was probably meant, never by the line's text: that may hold a
-//! password.
+//! A mistake in it is told by its line and by the key that was probably meant, never by the line's text: that may hold
+//! a password.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -63,7 +63,8 @@ impl Drop for Leased<'_> {
 const LEASED: i64 = 1_000;
 
 impl File {
-    /// A regular file, opened by `open`. Another of ours may have a lease on it, for as long as an exchange of names takes.
+    /// A regular file, opened by `open`. Another of ours may have a lease on it, for as long as an exchange of names
+    /// takes.
     pub(super) fn opened(mut open: impl FnMut() -> sys::Result<Handle>) -> io::Result<File> {
         let begun = sys::now();
         let handle = loop {
@@ -187,8 +188,8 @@ impl File {
         Ok(())
     }
 
-    /// Makes an empty file one with the bytes of another, which takes no room where the file system shares them. `false`: it
-    /// cannot do that.
+    /// Makes an empty file one with the bytes of another, which takes no room where the file system shares them.
+    /// `false`: it cannot do that.
     pub(crate) fn clone_from(&self, from: &File) -> bool {
         self.handle.clone_from(&from.handle).is_ok()
     }

@@ -1,5 +1,5 @@
-//! A folder held open, and what is done in it. Names are relative to it, so that nobody can move it away underneath, and
-//! no call follows a link in the last component.
+//! A folder held open, and what is done in it. Names are relative to it, so that nobody can move it away underneath,
+//! and no call follows a link in the last component.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -56,7 +56,8 @@ impl Folder {
             // What is there and is not a folder, or cannot be entered, is named as such.
             Err(Errno::EXIST) => {
                 let folder = Folder::open_for_writing(path)?;
-                // Whoever made it may have been killed before he synced its name. Not everyone may look into the parent.
+                // Whoever made it may have been killed before he synced its name. Not everyone may look into the
+                // parent.
                 match sys::open_folder(parent_of(real)) {
                     Err(Errno::ACCESS) => {}
                     _ => sync_parent(real)?,
@@ -78,8 +79,8 @@ impl Folder {
         Ok(Folder { handle: Arc::new(handle), path: path.to_owned() })
     }
 
-    /// Opens a folder in this one, making it first if need be; a link at its name is refused. One that is made belongs to
-    /// whom `like` belongs to, and is open to nobody whom `like` is not open to.
+    /// Opens a folder in this one, making it first if need be; a link at its name is refused. One that is made belongs
+    /// to whom `like` belongs to, and is open to nobody whom `like` is not open to.
     pub(crate) fn subfolder_like(&self, name: &str, like: Option<&Stat>) -> Result<Folder> {
         let path = self.join(name);
         match self.handle.make_folder(&os(name), 0o700) {
@@ -107,7 +108,8 @@ impl Folder {
                     if now.was_not_given_to(like) {
                         folder.give_to(like)?;
                     }
-                    // A run that was killed may have given it away a moment ago: that has to last before it holds anything.
+                    // A run that was killed may have given it away a moment ago: that has to last before it holds
+                    // anything.
                     folder.sync()?;
                 }
                 // And so has its name.
@@ -235,8 +237,8 @@ impl Folder {
         self.handle.free().ok()
     }
 
-    /// Gives `from` in this folder the name `to` in that one, unless there is something already. Nobody else may be about to
-    /// make that name: where the file system cannot refuse to replace, it is looked at first.
+    /// Gives `from` in this folder the name `to` in that one, unless there is something already. Nobody else may be
+    /// about to make that name: where the file system cannot refuse to replace, it is looked at first.
     ///
     /// `Ok(false)`: it cannot be moved there, being on another file system or a mount point.
     pub fn put(&self, from: &str, folder: &Folder, to: &str) -> Result<bool> {
@@ -364,8 +366,8 @@ impl Folder {
         self.handle.rename(&os(&from), &folder.handle, &os(&to), how)
     }
 
-    /// Moves a file to another folder, or name, whatever others do meanwhile without replacing anything. `false`: that cannot
-    /// be done there.
+    /// Moves a file to another folder, or name, whatever others do meanwhile without replacing anything. `false`: that
+    /// cannot be done there.
     pub fn move_to(&self, name: impl AsRef<OsStr>, folder: &Folder, to: impl AsRef<OsStr>) -> Result<bool> {
         match self.renamed(&name, folder, &to, Rename::NoReplace) {
             Ok(()) => Ok(true),

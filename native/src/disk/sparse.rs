@@ -1,4 +1,5 @@
-//! Writing a file from its start to its end, and leaving holes where the bytes are zero: a hole costs no room on the disk.
+//! Writing a file from its start to its end, and leaving holes where the bytes are zero: a hole costs no room on the
+//! disk.
 
 use std::borrow::Borrow;
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! The calls to the kernel that logs and backups need, one function each, and a second implementation of them for tests:
-//! the simulated disk.
+//! The calls to the kernel that logs and backups need, one function each, and a second implementation of them for
+//! tests: the simulated disk.
 //!
 //! Nothing is decided here: names, flags and errors are the kernel's. What the calls are put together to lives in
 //! [`super::Folder`] and its neighbours.
@@ -288,7 +288,10 @@ impl Handle {
             Rename::Exchange => RenameFlags::EXCHANGE,
         };
         call_two!(self, folder,
-            one, other => if flags.is_empty() { fs::renameat(one, from, other, to) } else { fs::renameat_with(one, from, other, to, flags) },
+            one, other => match flags.is_empty() {
+                true => fs::renameat(one, from, other, to),
+                false => fs::renameat_with(one, from, other, to, flags),
+            },
             one, other => one.rename(from, other, to, how))
     }
 
@@ -357,7 +360,8 @@ impl Handle {
 
     /// Asks for a lease, or changes the one that is held.
     ///
-    /// `AGAIN`: somebody has the file open in a way that the lease excludes. Any other error: the kernel gives none here.
+    /// `AGAIN`: somebody has the file open in a way that the lease excludes. Any other error: the kernel gives none
+    /// here.
     pub(crate) fn lease(&self, kind: Lease) -> Result<()> {
         call!(self, fd => super::lease::set(fd, kind), sim => sim.lease(kind))
     }
@@ -397,7 +401,8 @@ impl Handle {
     }
 
     pub(crate) fn set_attribute(&self, name: &OsStr, value: &[u8]) -> Result<()> {
-        call!(self, fd => fs::fsetxattr(fd, name, value, fs::XattrFlags::empty()), sim => sim.set_attribute(name, value))
+        let flags = fs::XattrFlags::empty();
+        call!(self, fd => fs::fsetxattr(fd, name, value, flags), sim => sim.set_attribute(name, value))
     }
 
     /// Sets when content was read and changed last, in seconds and nanoseconds since 1970.
@@ -407,8 +412,8 @@ impl Handle {
         call!(self, fd => fs::futimens(fd, &times), sim => sim.set_modified(modified))
     }
 
-    /// The mount that it was opened through; `None` where the kernel does not tell, and on the simulated disk, which has
-    /// one.
+    /// The mount that it was opened through; `None` where the kernel does not tell, and on the simulated disk, which
+    /// has one.
     pub(crate) fn mount(&self) -> Option<u64> {
         let of = |fd: &OwnedFd| {
             let seen = fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;

@@ -1,7 +1,7 @@
 //! The streams of a backup, one after the other: their entries in order, then their groups, then their facts.
 //!
-//! One interface over dumps, which pass by in pieces, and append-only files, whose live entries are held in memory. On a damaged dump it
-//! goes on with the streams that can be found again after the damage.
+//! One interface over dumps, which pass by in pieces, and append-only files, whose live entries are held in memory. On
+//! a damaged dump it goes on with the streams that can be found again after the damage.
 
 use std::io;
 use std::path::Path;
@@ -138,8 +138,8 @@ fn rdb(
     to: &mut impl Streams,
 ) -> Result<u64> {
     let (file, size) = open(path)?;
-    // Where the file does not say it at once, whether commands follow shows at the end, when the streams have been handed on: so the end is
-    // looked for first.
+    // Where the file does not say it at once, whether commands follow shows at the end, when the streams have been
+    // handed on: so the end is looked for first.
     if is_append_only(path)? {
         return append_only(&AofSet::one(path), scope, scanning, to);
     }

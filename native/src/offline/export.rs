@@ -1,7 +1,7 @@
 //! The streams of a backup as logs that Papyra's file backend reads, and their groups as `groups.json`.
 //!
-//! Every file is written under a hidden name, synced and renamed; nothing that is there is written over. What a log cannot hold is kept
-//! beside it, see `log`. The backup is never changed.
+//! Every file is written under a hidden name, synced and renamed; nothing that is there is written over. What a log
+//! cannot hold is kept beside it, see `log`. The backup is never changed.
 
 mod log;
 
@@ -174,8 +174,8 @@ impl Streams for Writer<'_> {
         if !self.uncertain.is_empty() {
             let names: Vec<&str> = untold.names.keys().map(String::as_str).collect();
             let text = format!(
-                "there may be more in {} than was written: papyra does not know what {} did (a server with `rename-command`, a module, a \
-                 script or a later version has written it)",
+                "there may be more in {} than was written: papyra does not know what {} did (a server with \
+                 `rename-command`, a module, a script or a later version has written it)",
                 self.uncertain.join(", "),
                 names.join(", ")
             );

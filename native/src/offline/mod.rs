@@ -1,7 +1,9 @@
-//! Redis backups on disk: dumps, DUMP payloads and append-only files, recognised by content and fed to the readers of core.
+//! Redis backups on disk: dumps, DUMP payloads and append-only files, recognised by content and fed to the readers of
+//! core.
 //!
-//! This module finds the files and hands their bytes on, in pieces. What the bytes mean is core's affair; what a scan says of them is in
-//! [`scan`], what an export writes in [`export`], and how an append-only file is repaired in [`crate::recover`].
+//! This module finds the files and hands their bytes on, in pieces. What the bytes mean is core's affair; what a scan
+//! says of them is in [`scan`], what an export writes in [`export`], and how an append-only file is repaired in
+//! [`crate::recover`].
 
 mod aof;
 pub mod entries;
@@ -51,7 +53,8 @@ pub struct AofSet {
 }
 
 impl ServerFiles {
-    /// The backup that the file at `path` is. Among other files a payload is only taken for one when its checksum holds.
+    /// The backup that the file at `path` is. Among other files a payload is only taken for one when its checksum
+    /// holds.
     pub fn at(path: &Path, named: bool) -> Result<Option<ServerFiles>> {
         ServerFiles::of(&disk::open(path).map_err(|error| Error::cannot_open(path, error))?, path, named)
     }

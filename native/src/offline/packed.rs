@@ -35,7 +35,8 @@ pub(crate) fn peek<R: Read>(path: &Path, mut input: R) -> Result<Holds<R>> {
         Some(Format::Rdb) => Ok(Holds::Dump(input)),
         Some(Format::Aof) => {
             let text = format!(
-                "{} is an append-only file of Redis, which is read more than once: unpack it, or write it to a file, and name that",
+                "{} is an append-only file of Redis, which is read more than once: unpack it, or write it to a file, \
+                 and name that",
                 show(path)
             );
             Err(Error::new(Code::Usage, text))
@@ -98,8 +99,8 @@ pub(crate) fn scan(
 
 fn goes_on(path: &Path) -> Error {
     let text = format!(
-        "commands follow the dump in {}: it is an append-only file, which is read more than once. Unpack it, or write it to a \
-         file, and name that",
+        "commands follow the dump in {}: it is an append-only file, which is read more than once. Unpack it, or write \
+         it to a file, and name that",
         show(path)
     );
     Error::new(Code::Usage, text)

@@ -1,7 +1,7 @@
 //! Recovery of append-only files: whole commands stay, what is damaged goes, by the same steps as for logs.
 //!
-//! What to keep is core's plan. A server must not have the files open meanwhile: it is refused then, since a server appends at an offset of its
-//! own.
+//! What to keep is core's plan. A server must not have the files open meanwhile: it is refused then, since a server
+//! appends at an offset of its own.
 
 use crate::disk::{self, File};
 
@@ -51,7 +51,8 @@ pub fn recover(
         }
         ServerFiles::Rdb(path) | ServerFiles::Dump(path) => {
             let text = format!(
-                "{} is a dump, and a dump is not repaired in place: `papyra redis export` salvages what is intact in it",
+                "{} is a dump, and a dump is not repaired in place: `papyra redis export` salvages what is intact in \
+                 it",
                 show(path)
             );
             return Err(Error::new(Code::Usage, text));
@@ -204,9 +205,9 @@ fn plan_of(found: Survey, after: After, path: &str) -> Result<AofPlan> {
 fn undecided(path: &str, count: u64, first: &str, offset: u64) -> Error {
     let first = papyra_core::escape::escape(first.as_bytes());
     let text = format!(
-        "{path}: {count} commands after the damage may depend on what was lost (the first is {first} at byte {offset}): \
-         they move streams or whole databases, or are on keys that are no Papyra streams; say whether they are kept, \
-         or the file is cut there and what follows left out; nothing was changed"
+        "{path}: {count} commands after the damage may depend on what was lost (the first is {first} at byte \
+         {offset}): they move streams or whole databases, or are on keys that are no Papyra streams; say whether they \
+         are kept, or the file is cut there and what follows left out; nothing was changed"
     );
     Error::new(Code::Usage, text).decided_by(&[Setting::KeepLater, Setting::Truncate])
 }

@@ -1,9 +1,9 @@
 //! Files that an exchange has hit instead of the log, and how they get their places back.
 //!
-//! An exchange knows names alone, and a rotation may give the log's to another file in the moment before it. What was hit is
-//! seen at once, and noted in the hidden name before anything else is done, so that whoever comes after a kill or a power
-//! cut knows it, too. One case is known in which a record may come out of order all the same: two rotations, each within
-//! the few microseconds between two calls of ours, with a kill or a power cut between them.
+//! An exchange knows names alone, and a rotation may give the log's to another file in the moment before it. What was
+//! hit is seen at once, and noted in the hidden name before anything else is done, so that whoever comes after a kill
+//! or a power cut knows it, too. One case is known in which a record may come out of order all the same: two rotations,
+//! each within the few microseconds between two calls of ours, with a kill or a power cut between them.
 
 use std::io;
 
@@ -75,8 +75,8 @@ pub(super) fn put_back(hidden: &mut Hidden<'_>, file: &File, name: &str, new: &F
     Ok(if new.size().map_err(failed)? == size { PutBack::Whole } else { PutBack::Grown })
 }
 
-/// The displaced file was put where another one belongs, which is hidden since. `false`: it has got more by now, and that is
-/// the other one's.
+/// The displaced file was put where another one belongs, which is hidden since. `false`: it has got more by now, and
+/// that is the other one's.
 pub(super) fn take_out(hidden: &Hidden<'_>, name: &str, displaced: &File) -> Result<bool> {
     let folder = hidden.folder;
     let _gate = gate(hidden, name, displaced)?;

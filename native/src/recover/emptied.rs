@@ -1,5 +1,5 @@
-//! Members of a set that a compaction has emptied, and their names. The set's oldest go, so that Papyra can rotate again; a
-//! rotation may move another file to such a name at any moment, and that one gets its name back.
+//! Members of a set that a compaction has emptied, and their names. The set's oldest go, so that Papyra can rotate
+//! again; a rotation may move another file to such a name at any moment, and that one gets its name back.
 
 use papyra_core::rotation::{base_of, member_name};
 
@@ -14,7 +14,8 @@ use crate::history::History;
 pub(crate) enum Emptied {
     /// It was empty, and nobody had it in hand.
     Gone,
-    /// It is another file, which a rotation had put there meanwhile, or somebody still wrote to it: it has its name again.
+    /// It is another file, which a rotation had put there meanwhile, or somebody still wrote to it: it has its name
+    /// again.
     Back,
     /// It is such a file, and which place is its own is not certain.
     Unclear,

@@ -1,4 +1,5 @@
-//! An exchange of two names that ends where it should: a rotation may give a name to another file in the moment before it.
+//! An exchange of two names that ends where it should: a rotation may give a name to another file in the moment before
+//! it.
 
 use super::journal::PREFIX;
 use super::refusals::changed;
@@ -6,8 +7,9 @@ use crate::disk::fault::Fault;
 use crate::disk::{File, Folder, Rename};
 use crate::error::{Error, Result};
 
-/// Exchanges a hidden file with the new one, and returns the name that the new one had: a rotation may have given it another
-/// than the log's, and may do so again in the moment before an exchange. What that has hit gets its place back first.
+/// Exchanges a hidden file with the new one, and returns the name that the new one had: a rotation may have given it
+/// another than the log's, and may do so again in the moment before an exchange. What that has hit gets its place back
+/// first.
 pub(super) fn change_places(folder: &Folder, log: &str, hidden: &str, new: &File) -> Result<String> {
     let new = new.stat().map_err(|error| Error::cannot_read(&folder.join(log), 0, &error))?.inode;
     // Who has to come out, the next one last.

@@ -1,8 +1,8 @@
 //! Closing a gap in a rotation set: the older members are renamed down, so that Papyra reads on past what is lost.
 //!
-//! Nothing tells Papyra not to rotate meanwhile, and its rotation replaces what has the next number. So this is for a set at
-//! rest: who has a member open for writing, or changes the set, makes it stop. And every file that moves has one more name
-//! until the set was seen to be whole, so that not even a rotation at the worst moment makes an end of it.
+//! Nothing tells Papyra not to rotate meanwhile, and its rotation replaces what has the next number. So this is for a
+//! set at rest: who has a member open for writing, or changes the set, makes it stop. And every file that moves has one
+//! more name until the set was seen to be whole, so that not even a rotation at the worst moment makes an end of it.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -123,8 +123,8 @@ fn is_at(folder: &Folder, name: &str) -> Result<Option<u64>> {
 
 fn rotated(history: &History, kept: &Folder) -> Error {
     let text = format!(
-        "{} was rotated while its gap was being closed; what was to move has one more name in {}, ending in .moving: stop \
-         the writer, look which of them the set lacks, then try again",
+        "{} was rotated while its gap was being closed; what was to move has one more name in {}, ending in .moving: \
+         stop the writer, look which of them the set lacks, then try again",
         show(&history.path()),
         show(kept.path())
     );

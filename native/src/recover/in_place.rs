@@ -1,13 +1,14 @@
-//! Repair in place, for logs that somebody writes to: damage is overwritten with white space, and a torn tail is cut off.
+//! Repair in place, for logs that somebody writes to: damage is overwritten with white space, and a torn tail is cut
+//! off.
 //!
-//! JSON allows white space around a record, and Papyra calls such a line clean. No intact byte is written, so none can be
-//! lost, doubled or moved; the inode stays, so a writer, a rotation and a kill need no care: every state in between is
-//! only a less damaged log. What is overwritten was secured before, and is compared with that under a lease right before;
-//! a writer waits for some milliseconds at most.
+//! JSON allows white space around a record, and Papyra calls such a line clean. No intact byte is written, so none can
+//! be lost, doubled or moved; the inode stays, so a writer, a rotation and a kill need no care: every state in between
+//! is only a less damaged log. What is overwritten was secured before, and is compared with that under a lease right
+//! before; a writer waits for some milliseconds at most.
 //!
 //! It cannot part two records that have no byte between them, nor shrink a long stretch of damage; a log with a second
-//! name (a hard link) is not touched, since the other name would change too. A write does not damage the bytes beside it:
-//! that is assumed of the disk.
+//! name (a hard link) is not touched, since the other name would change too. A write does not damage the bytes beside
+//! it: that is assumed of the disk.
 
 use std::collections::VecDeque;
 use std::io;

@@ -89,8 +89,8 @@ const RENAMING: Duration = Duration::from_millis(500);
 /// How often its temporaries are looked at while they change.
 const LOOKS: u32 = 20;
 
-/// Papyra removes the old files and renames its temporaries right after it has written them: until then the set is not what
-/// it will be. Whoever was killed there is not waited for twice.
+/// Papyra removes the old files and renames its temporaries right after it has written them: until then the set is not
+/// what it will be. Whoever was killed there is not waited for twice.
 fn wait_for_renames(history: &History) -> Result<()> {
     let look = || -> Result<Vec<(String, Option<Stat>)>> {
         let temporaries = history.set()?.temporaries.into_iter();
@@ -120,8 +120,8 @@ fn at_work(history: &History) -> Error {
     Error::new(Code::TryAgain, text)
 }
 
-/// Whether lines that the set lacks may become a member of this number: it is not there, Papyra had so many, and reads so
-/// many.
+/// Whether lines that the set lacks may become a member of this number: it is not there, Papyra had so many, and reads
+/// so many.
 fn is_free(history: &History, set: &RotationSet, index: u32) -> Result<bool> {
     let most = set.temporaries.iter().map(|temporary| temporary.index).max().unwrap_or(0) + 1;
     let is_read = index <= most && index < history.max_files().unwrap_or(PAPYRAS_FILES);
@@ -133,16 +133,17 @@ const PAPYRAS_FILES: u32 = 5;
 
 fn too_many(history: &History, name: &str) -> String {
     format!(
-        "{} holds more records than are compared ({MOST}): whether the log has them all was not decided; compare the two",
+        "{} holds more records than are compared ({MOST}): whether the log has them all was not decided; compare the \
+         two",
         show(&history.folder.join(name))
     )
 }
 
 fn undecided(history: &History, name: &str) -> String {
     format!(
-        "{} was left by an interrupted compaction or recovery of Papyra's and holds records, and where they belong cannot be \
-         proven: nothing was changed. Compare the two (papyra backup diff); where its records are the older ones, stop the \
-         writer, append the log to it, give it the log's name, and recover again",
+        "{} was left by an interrupted compaction or recovery of Papyra's and holds records, and where they belong \
+         cannot be proven: nothing was changed. Compare the two (papyra backup diff); where its records are the older \
+         ones, stop the writer, append the log to it, give it the log's name, and recover again",
         show(&history.folder.join(name))
     )
 }
@@ -308,16 +309,16 @@ fn lacking(history: &History, set: &RotationSet, scanning: ScanOptions<'_>) -> R
     let (lines, size) = written.map_err(|error| Error::cannot_write("write", &history.folder.join(hidden), error))?;
     // The log's own is renamed first, when all the old files are gone.
     let is_renaming = set.temporaries.iter().all(|temporary| temporary.index > 0);
-    // Nothing in common: a power cut may have brought back a log that the compaction had replaced, or a writer has begun a
-    // new one. Their times alone, by clocks that begin anew with each process, do not tell the two apart.
+    // Nothing in common: a power cut may have brought back a log that the compaction had replaced, or a writer has
+    // begun a new one. Their times alone, by clocks that begin anew with each process, do not tell the two apart.
     let is_older = !has_records || is_renaming && newest < oldest;
     // What another left shares with the set tells nothing of these.
     let is_beside = (0..2).all(|kind| shares[kind] || !lacks[kind]);
     decided &= is_beside || is_older || size == 0 || Fault::TimeUnchecked.is_back();
     // The set goes back further than they do: what they alone hold was changed since, or lies where nobody can tell.
     decided &= size == 0 || !overlap || !begins_otherwise;
-    // In the middle of the renames what the set holds is beside what the others do: a record that both seem to hold was there
-    // twice.
+    // In the middle of the renames what the set holds is beside what the others do: a record that both seem to hold was
+    // there twice.
     decided &= size == 0 || !overlap || !is_renaming;
     Ok(match (size, decided) {
         (0, true) => Lacking::Nothing,

@@ -1,7 +1,7 @@
 //! The hidden names under which files of ours lie beside a log while it is recovered, and what they say.
 //!
-//! A name has to fit beside a log whose own name has 255 bytes, so it carries a hash of the log's. The two files of a swap
-//! are told apart by their content, since inode numbers do not survive a copy of the folder.
+//! A name has to fit beside a log whose own name has 255 bytes, so it carries a hash of the log's. The two files of a
+//! swap are told apart by their content, since inode numbers do not survive a copy of the folder.
 
 use std::fmt::Write as _;
 use std::io;
@@ -79,8 +79,8 @@ pub(crate) enum State {
     Swap,
     /// What was appended to the hidden file too late was added to the other one, or was about to be.
     Carried,
-    /// The exchange hit another file than the log that was scanned, and is taken back: the two change places again. What was
-    /// appended to the new one meanwhile was added to the other one, or was about to be.
+    /// The exchange hit another file than the log that was scanned, and is taken back: the two change places again.
+    /// What was appended to the new one meanwhile was added to the other one, or was about to be.
     Displaced,
 }
 

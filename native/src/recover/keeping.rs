@@ -17,8 +17,8 @@ pub(crate) enum Keeping {
     Nothing,
 }
 
-/// Where a file goes that is in the way: a folder that belongs to whom the first of these files belongs to that is there, or,
-/// in the middle of a rotation, to whom the log's folder belongs to.
+/// Where a file goes that is in the way: a folder that belongs to whom the first of these files belongs to that is
+/// there, or, in the middle of a rotation, to whom the log's folder belongs to.
 pub(super) fn aside(folder: &Folder, like: &[&str], keeping: &Keeping) -> Result<Folder> {
     match keeping {
         Keeping::Quarantine(quarantine) => Folder::create(quarantine),
@@ -26,8 +26,8 @@ pub(super) fn aside(folder: &Folder, like: &[&str], keeping: &Keeping) -> Result
     }
 }
 
-/// The first of these files that is there: a new one is to belong to whom that belongs to. A link may be anybody's. Without
-/// one, root asks whose the folder is, and anybody else keeps what is made.
+/// The first of these files that is there: a new one is to belong to whom that belongs to. A link may be anybody's.
+/// Without one, root asks whose the folder is, and anybody else keeps what is made.
 pub(super) fn owner_of(folder: &Folder, like: &[&str]) -> Result<Option<Stat>> {
     for name in like {
         if let Some(stat) = folder.stat(name)?.filter(Stat::is_file) {

@@ -1,7 +1,7 @@
 //! Bytes that were appended to a file when it was not the log any more: where they go in the one that is.
 //!
-//! Their place is known by content: behind the bytes that the other file had at the swap. What an interrupted run has put
-//! there already is not put there again.
+//! Their place is known by content: behind the bytes that the other file had at the swap. What an interrupted run has
+//! put there already is not put there again.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -29,8 +29,8 @@ pub(super) struct LateBytes<'a> {
 }
 
 impl LateBytes<'_> {
-    /// Without what was not written to its end: with the newline of its new place behind it, a record inside that one would
-    /// look like one of its own.
+    /// Without what was not written to its end: with the newline of its new place behind it, a record inside that one
+    /// would look like one of its own.
     pub(super) fn without_torn_tail(self) -> io::Result<Self> {
         let mut line = self.from;
         let mut at = self.from;
@@ -60,8 +60,8 @@ impl Sink for Whole {
     }
 }
 
-/// Puts late bytes at their place in a member, unless they are there. They stand on lines of their own. `false`: they were
-/// put there once, and somebody has changed them since, or their place is in the middle of a line.
+/// Puts late bytes at their place in a member, unless they are there. They stand on lines of their own. `false`: they
+/// were put there once, and somebody has changed them since, or their place is in the middle of a line.
 pub(super) fn insert(hidden: &mut Hidden<'_>, late: &LateBytes<'_>, name: &str, behind: &Mark) -> Result<bool> {
     let (folder, path) = (hidden.folder, hidden.folder.join(name));
     let failed = |error: io::Error| Error::cannot_read(&path, behind.size, &error);
@@ -198,8 +198,8 @@ fn there(late: &LateBytes<'_>, member: &File, at: u64) -> io::Result<There> {
     Ok(There { lines: if differs { same } else { late.size - late.from }, unended })
 }
 
-/// Whether a member holds one of the late records that are not there in their place, anywhere behind it. Papyra may have
-/// written it anew since.
+/// Whether a member holds one of the late records that are not there in their place, anywhere behind it. Papyra may
+/// have written it anew since.
 pub(super) fn has_any(
     hidden: &Hidden<'_>,
     late: &LateBytes<'_>,

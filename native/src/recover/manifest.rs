@@ -1,4 +1,5 @@
-//! The manifest of an append-only folder, written anew: without files that are gone or go, or from the files' own names.
+//! The manifest of an append-only folder, written anew: without files that are gone or go, or from the files' own
+//! names.
 //!
 //! The old one is kept like everything that recovery removes.
 
@@ -23,9 +24,9 @@ pub(super) struct Renewed {
 pub(super) fn undecided(set: &AofSet, broken: &redis::BackupFinding, why: &str) -> Error {
     let manifest = set.path(set.manifest.as_deref().unwrap_or_default());
     let text = format!(
-        "cannot follow {}: {} (byte {}). The files' own names do not tell their order for certain: {why}. Put the manifest back \
-         from a backup, or write it by hand, a line for each file: `file NAME seq N type b` for the base, `type i` for those \
-         that continue it; nothing was changed",
+        "cannot follow {}: {} (byte {}). The files' own names do not tell their order for certain: {why}. Put the \
+         manifest back from a backup, or write it by hand, a line for each file: `file NAME seq N type b` for the \
+         base, `type i` for those that continue it; nothing was changed",
         show(&manifest),
         papyra_core::escape::escape(broken.detail.as_bytes()),
         broken.offset
@@ -105,8 +106,8 @@ pub(super) fn put(
     Ok(())
 }
 
-/// Files of the set's stem with a number above all that the manifest in place names: they go with what `--truncate` cuts off, or a
-/// server would write over them.
+/// Files of the set's stem with a number above all that the manifest in place names: they go with what `--truncate`
+/// cuts off, or a server would write over them.
 pub(super) fn no_longer_named(folder: &Folder, set: &AofSet, truncated: bool) -> Result<Vec<String>> {
     let Some(name) = set.manifest.as_ref().filter(|_| truncated) else { return Ok(Vec::new()) };
     let path = folder.join(name);

@@ -1,7 +1,7 @@
 //! What a record means, as a hash: two texts that Papyra reads as the same value are equal, and no others.
 //!
-//! Papyra's own compaction reads a record and writes it anew, so white space, escapes, the way a float is written and all but
-//! the last of several equal keys make no difference. A string is never a number, a name or another string.
+//! Papyra's own compaction reads a record and writes it anew, so white space, escapes, the way a float is written and
+//! all but the last of several equal keys make no difference. A string is never a number, a name or another string.
 
 use std::collections::HashMap;
 

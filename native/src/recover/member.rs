@@ -205,8 +205,8 @@ fn room_for(folder: &Folder, source: &File, before: &Summary) -> Result<()> {
     match folder.free_bytes() {
         Some(free) if free < needed => {
             let text = format!(
-                "{} needs {needed} bytes for a repaired copy and for what is removed, and its file system has {free} free: \
-                 free some space and try again; nothing was changed",
+                "{} needs {needed} bytes for a repaired copy and for what is removed, and its file system has {free} \
+                 free: free some space and try again; nothing was changed",
                 show(folder.path())
             );
             Err(Error::new(Code::CannotCreate, text))
@@ -231,8 +231,8 @@ pub(super) struct Placed {
     pub(super) warnings: Vec<String>,
 }
 
-/// Syncs the new file, secures what it lacks, and swaps it in for the log, which has `size` bytes. Any error leaves the file
-/// as its writers left it.
+/// Syncs the new file, secures what it lacks, and swaps it in for the log, which has `size` bytes. Any error leaves the
+/// file as its writers left it.
 pub(super) fn put_in_place(
     folder: &Folder,
     log: &str,

@@ -91,8 +91,8 @@ pub fn recover(history: &History, options: &RecoverOptions, scanning: ScanOption
     Ok(outcome)
 }
 
-/// Whether no record is whole and a file begins as one of another format does: a database or a dump may hold text that looks
-/// like records, and is not a log for that.
+/// Whether no record is whole and a file begins as one of another format does: a database or a dump may hold text that
+/// looks like records, and is not a log for that.
 pub(crate) fn is_foreign(history: &History, report: &Report) -> Result<bool> {
     let records = &report.totals.records;
     if records.event + records.audit + records.dead_letter + report.totals.salvageable > 0 {

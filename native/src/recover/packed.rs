@@ -24,7 +24,8 @@ const BUFFER: usize = 1 << 18;
 /// Unpacks the log at `path` as far as that can be done, to `to`, where nothing must be yet, and recovers it there.
 ///
 /// # Errors
-/// There is something at `to` already, it cannot be written, or the compressed file cannot be read. Nothing is left behind then.
+/// There is something at `to` already, it cannot be written, or the compressed file cannot be read. Nothing is left
+/// behind then.
 pub fn recover_to(
     path: &Path,
     format: Format,

@@ -19,8 +19,8 @@ pub(super) fn no_lease(path: &Path, error: Errno) -> Error {
 
 pub(super) fn no_guarantee(path: &Path, what: &str) -> Error {
     let text = format!(
-        "{} cannot be changed safely beside a writer: the file system does not give {what}; stop everything that writes to \
-         it, vouch for that, and try again; nothing was changed",
+        "{} cannot be changed safely beside a writer: the file system does not give {what}; stop everything that \
+         writes to it, vouch for that, and try again; nothing was changed",
         show(path)
     );
     Error::new(Code::CannotCreate, text).decided_by(&[Setting::AtRest])
@@ -43,12 +43,12 @@ pub(super) fn still_open(folder: &Folder, log: &str) -> Error {
     Error::new(Code::TryAgain, text)
 }
 
-/// A hidden file that settling has left as it is: it may hold what is nowhere else, and what would be changed may be what
-/// tells where that belongs.
+/// A hidden file that settling has left as it is: it may hold what is nowhere else, and what would be changed may be
+/// what tells where that belongs.
 pub(crate) fn unsettled(folder: &Folder, hidden: &str) -> Error {
     let text = format!(
-        "{} was left by an interrupted recovery and is not settled: nothing was changed; compare it with the log, add what the \
-         log lacks, move it away, and try again",
+        "{} was left by an interrupted recovery and is not settled: nothing was changed; compare it with the log, add \
+         what the log lacks, move it away, and try again",
         show(&folder.join(hidden))
     );
     Error::new(Code::Data, text)
@@ -63,8 +63,8 @@ pub(super) fn changed(folder: &Folder, log: &str) -> Error {
 /// A file that is mounted over another has a name that nobody can change.
 pub(super) fn mount_point(folder: &Folder, log: &str) -> Error {
     let text = format!(
-        "{} is a mount point of its own (a file mounted into a container, say) and cannot be replaced by a repaired copy: \
-         mount its folder instead, or recover it where the folder lies; nothing was changed",
+        "{} is a mount point of its own (a file mounted into a container, say) and cannot be replaced by a repaired \
+         copy: mount its folder instead, or recover it where the folder lies; nothing was changed",
         show(&folder.join(log))
     );
     Error::new(Code::CannotCreate, text)
@@ -72,8 +72,9 @@ pub(super) fn mount_point(folder: &Folder, log: &str) -> Error {
 
 pub(super) fn busy(folder: &Folder, log: &str) -> Error {
     let text = format!(
-        "{} is written to faster than it can be repaired, and its damage cannot be repaired beside a writer (records without a \
-         byte between them, a long stretch of damage, or a hard link): stop the writer for a moment, or try again",
+        "{} is written to faster than it can be repaired, and its damage cannot be repaired beside a writer (records \
+         without a byte between them, a long stretch of damage, or a hard link): stop the writer for a moment, or try \
+         again",
         show(&folder.join(log))
     );
     Error::new(Code::TryAgain, text)

@@ -1,7 +1,7 @@
 //! Where removed bytes go: `.papyra-rejected/NAME.<utc>.rejected` beside the log, and an index of where they stood.
 //!
-//! Both are written under temporary names and take their own before anything is removed from the log. They belong to whom
-//! the log belongs to, and are open to nobody whom the log is not open to.
+//! Both are written under temporary names and take their own before anything is removed from the log. They belong to
+//! whom the log belongs to, and are open to nobody whom the log is not open to.
 
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;

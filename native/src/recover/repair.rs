@@ -21,7 +21,8 @@ pub(super) struct Doing<'a> {
 }
 
 impl Doing<'_> {
-    /// Repairs one member where it really is, and adds what was done to the outcome. Lines of `prefix` come before its own.
+    /// Repairs one member where it really is, and adds what was done to the outcome. Lines of `prefix` come before its
+    /// own.
     pub(super) fn mend(&self, name: &str, prefix: Option<&File>, outcome: &mut Recovered) -> Result<()> {
         let Doing { history, keeping, at_rest, scanning } = *self;
         let place = history.place(name)?;

@@ -1,9 +1,9 @@
 //! Finishes swaps that a kill or a power cut has interrupted, as far as that is certain.
 //!
-//! The hidden file and the log are told apart by their content, wherever a rotation has taken the log since, and whether or
-//! not the folder was copied. What was appended to the file that is no longer the log belongs at one place: behind the
-//! bytes that the other had at the swap. Where that place is not there any more, or not there once, nothing is done, and
-//! the hidden file stays reported.
+//! The hidden file and the log are told apart by their content, wherever a rotation has taken the log since, and
+//! whether or not the folder was copied. What was appended to the file that is no longer the log belongs at one place:
+//! behind the bytes that the other had at the swap. Where that place is not there any more, or not there once, nothing
+//! is done, and the hidden file stays reported.
 
 use super::displaced::{PutBack, put_back, take_out};
 use super::emptied::{Emptied, restore_unless_empty};
@@ -180,9 +180,9 @@ fn put_late_bytes(
     Ok(true)
 }
 
-/// Where names cannot be exchanged, the log gets its hidden name besides its own, and then the new file replaces it. While the
-/// new file still waits, that has not been: a log that begins as the new one does was written so by Papyra, with all that the
-/// hidden file holds.
+/// Where names cannot be exchanged, the log gets its hidden name besides its own, and then the new file replaces it.
+/// While the new file still waits, that has not been: a log that begins as the new one does was written so by Papyra,
+/// with all that the hidden file holds.
 fn never_was(hidden: &Hidden<'_>, file: &File) -> Result<bool> {
     let (name, journal) = (unfinished(hidden.log), &hidden.journal);
     if journal.new.size == 0 || hidden.folder.stat(&name)?.is_none_or(|stat| stat.size != journal.new.size) {
@@ -282,8 +282,8 @@ fn which(hidden: &Hidden<'_>, file: &File, mut others: Vec<Other>) -> Result<Whi
         let unknown = only(hits.iter().zip(&all).map(|(hit, (old, new))| *hit && !old && !new));
         let only_hit = if unknown == Ok(None) { only(hits.into_iter()) } else { unknown };
         let is_new = is_new && !(is_old && is_old_longer(journal));
-        // One that was empty begins as any does. The new one is told from what somebody repaired since by the old one, which is
-        // there.
+        // One that was empty begins as any does. The new one is told from what somebody repaired since by the old one,
+        // which is there.
         return Ok(match (is_new, only_old, only_new, only_hit) {
             (true, _, Ok(None), hit) => Which::New(hit.ok().flatten().map(|hit| others.swap_remove(hit))),
             (false, Ok(Some(_)), Ok(Some(new)), Ok(None)) if hit || displaced.size == 0 => {

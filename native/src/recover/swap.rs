@@ -2,9 +2,9 @@
 //!
 //! A lease keeps writers from opening the old file from before it is read until after the exchange. What a lease cannot
 //! keep away are a rename of the log (then the exchange is taken back) and an `open` that had found the old file before
-//! the exchange and reaches it after: it is waited for, and what it wrote is added to the new file, which nobody can open
-//! until then. A run that is killed in between leaves a hidden file whose name says what it and the log were: [`settle`]
-//! finishes it.
+//! the exchange and reaches it after: it is waited for, and what it wrote is added to the new file, which nobody can
+//! open until then. A run that is killed in between leaves a hidden file whose name says what it and the log were:
+//! [`settle`] finishes it.
 //!
 //! [`settle`]: super::settle
 
@@ -105,8 +105,8 @@ impl Swap<'_> {
             _ = folder.remove(&hidden);
             error
         };
-        // An exchange is on the disk whole or not at all, and never without what this name was given before: no sync of the
-        // folder is owed in between.
+        // An exchange is on the disk whole or not at all, and never without what this name was given before: no sync of
+        // the folder is owed in between.
         if !self.leads_to(log, self.old).map_err(give_up)? || !self.is_quiet() {
             return Err(give_up(changed(folder, log)));
         }
@@ -159,8 +159,8 @@ impl Swap<'_> {
         done.and_then(|()| folder.rename(&temporary, log)).inspect_err(|_| _ = folder.remove(&temporary))
     }
 
-    /// Somebody renamed the log in the last moment, and the file that came out is not the one that was read: the two change
-    /// back. Who opened the new file meanwhile is let in, and what he wrote is added to the log that he meant.
+    /// Somebody renamed the log in the last moment, and the file that came out is not the one that was read: the two
+    /// change back. Who opened the new file meanwhile is let in, and what he wrote is added to the log that he meant.
     fn take_back(&mut self, journal: &Journal) -> Result<()> {
         let (folder, new, mut hidden) = (self.folder, self.new, journal.name());
         // A rotation may have moved a link here; what it leads to is not ours to hold.
@@ -232,8 +232,8 @@ impl Swap<'_> {
         self.folder.read(name)?.sync_all().map_err(failed)
     }
 
-    /// Waits for whoever had found the old file before the exchange, and adds what he wrote to the new one. `None`: he did
-    /// something else, such as cutting it, and has to find it in its place.
+    /// Waits for whoever had found the old file before the exchange, and adds what he wrote to the new one. `None`: he
+    /// did something else, such as cutting it, and has to find it in its place.
     fn wait_for_the_last(&mut self, journal: &Journal) -> Result<Option<u64>> {
         let (folder, log, size) = (self.folder, self.log, journal.old.size);
         let path = folder.join(log);
@@ -265,8 +265,8 @@ impl Swap<'_> {
     }
 }
 
-/// Whether nobody has a file open that has just got a name which nobody else knows, nor is about to open it by the one it
-/// had. Where the kernel does not tell, the operator's word counts.
+/// Whether nobody has a file open that has just got a name which nobody else knows, nor is about to open it by the one
+/// it had. Where the kernel does not tell, the operator's word counts.
 pub(super) fn is_left(file: &File, vouched: bool) -> bool {
     if Fault::SettlesAtOnce.is_back() {
         return true;
@@ -281,8 +281,8 @@ pub(super) fn is_left(file: &File, vouched: bool) -> bool {
     }
 }
 
-/// Adds the bytes of `from` behind offset `at` to the end of `to`. Where its last line has no newline yet, and they do not
-/// begin with it, it gets one: a record that is glued to another is none to Papyra.
+/// Adds the bytes of `from` behind offset `at` to the end of `to`. Where its last line has no newline yet, and they do
+/// not begin with it, it gets one: a record that is glued to another is none to Papyra.
 pub(super) fn append(from: &File, at: u64, to: &File) -> std::io::Result<u64> {
     let (size, end) = (from.size()?, to.size()?);
     let mut written = end;
@@ -305,8 +305,8 @@ pub(super) fn append(from: &File, at: u64, to: &File) -> std::io::Result<u64> {
     Ok(written - end)
 }
 
-/// Gives a file a name that nobody has. That somebody took the file or the name meanwhile, as a rotation and Papyra's own
-/// compaction do, is a reason to try again.
+/// Gives a file a name that nobody has. That somebody took the file or the name meanwhile, as a rotation and Papyra's
+/// own compaction do, is a reason to try again.
 pub(super) fn give_name(folder: &Folder, from: &str, to: &str, at_rest: bool) -> Result<()> {
     let Err(error) = folder.give_name(from, to, at_rest) else { return Ok(()) };
     let is_taken = folder.stat(from)?.is_none() || folder.stat(to)?.is_some();

@@ -134,8 +134,8 @@ fn cut(store: &Store, stream: &PapyraKey, trim: Trim) -> Result<Option<StreamId>
         let is_unix = |id: StreamId| (1_000_000_000_000..=now + 86_400_000).contains(&id.ms);
         if let Some(odd) = [first, last].into_iter().flatten().find(|id| !is_unix(*id)) {
             let text = format!(
-                "age goes by the time in the entries' IDs, but {} has {odd}, which is not Unix time; say how many entries stay: \
-                 nothing was changed",
+                "age goes by the time in the entries' IDs, but {} has {odd}, which is not Unix time; say how many \
+                 entries stay: nothing was changed",
                 escape(key.as_bytes())
             );
             return Err(Error::new(Code::Data, text).decided_by(&[Setting::MaxAge, Setting::MaxRecords]));

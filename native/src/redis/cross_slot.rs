@@ -2,8 +2,8 @@
 //!
 //! An entry is copied, the copy is read back, and only then is the entry deleted: a crash between leaves it in both
 //! places. The next run finds the copy by its source and ID and does not make another. Two runs at a time are kept
-//! apart by a lock key in the quarantine's slot, which runs out by itself when its holder was killed. Copies are made by
-//! a script that looks at the lock first, so that a run that lost its lock while it slept cannot add anything.
+//! apart by a lock key in the quarantine's slot, which runs out by itself when its holder was killed. Copies are made
+//! by a script that looks at the lock first, so that a run that lost its lock while it slept cannot add anything.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -185,8 +185,8 @@ pub(super) fn now() -> String {
     format!("{:.6}", jiff::Timestamp::now().as_microsecond() as f64 / 1e6)
 }
 
-/// The fields of an entry's copy in the quarantine, the same as the script of [`recover`](super::recover) writes: Papyra's three and the ID, then what
-/// else the entry held; a name that is taken is marked.
+/// The fields of an entry's copy in the quarantine, the same as the script of [`recover`](super::recover) writes:
+/// Papyra's three and the ID, then what else the entry held; a name that is taken is marked.
 fn copy_of(key: &str, entry: &Entry) -> Vec<(Vec<u8>, Vec<u8>)> {
     let at = entry.fields.iter().rposition(|(name, _)| name == papyra_core::entry::DATA);
     let data = at.map(|at| entry.fields[at].1.clone()).unwrap_or_default();

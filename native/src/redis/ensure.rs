@@ -1,8 +1,8 @@
 //! Consumer groups made, and made anew from a saved list: what a restored snapshot lacks.
 //!
 //! A group that is there is left as it is, so that asking twice changes nothing. A new one is made in one script with
-//! its consumers and pending entries: a run that is killed has made the whole group or none of it. Where messages of its pending entries are
-//! gone, `splice` makes it.
+//! its consumers and pending entries: a run that is killed has made the whole group or none of it. Where messages of
+//! its pending entries are gone, `splice` makes it.
 
 use papyra_core::escape::escape;
 use papyra_core::redis::{NOBODY, name_of};
@@ -17,10 +17,11 @@ use crate::setting::Setting;
 
 pub use super::wanted::Wanted;
 
-/// ARGV: group, start, entries read or '', whether to make it without the pending entries whose message is gone, number of consumers,
-/// their names, then ID, consumer or '', time and number of deliveries of each pending entry. Returns 0 for a group that is there, 1 for one
-/// that was made, 2 for one whose pending entries' messages are not all there; how many pending entries it has now; how many of them nobody
-/// held, and the last argument holds now; whether the stream was made.
+/// ARGV: group, start, entries read or '', whether to make it without the pending entries whose message is gone, number
+/// of consumers, their names, then ID, consumer or '', time and number of deliveries of each pending entry. Returns 0
+/// for a group that is there, 1 for one that was made, 2 for one whose pending entries' messages are not all there; how
+/// many pending entries it has now; how many of them nobody held, and the last argument holds now; whether the stream
+/// was made.
 const MAKE: &str = r"
 local key, group, made = KEYS[1], ARGV[1], nil
 local groups = redis.pcall('XINFO', 'GROUPS', key)
@@ -47,12 +48,14 @@ local claimed, given = 0, 0
 for i = 6, first - 1 do redis.pcall('XGROUP', 'CREATECONSUMER', key, group, ARGV[i]) end
 for i = first, last, 4 do
   local id, holder = ARGV[i], ARGV[i + 1]
-  local released = holder == '' and redis.pcall('XNACK', key, group, 'FAIL', 'IDS', 1, id, 'RETRYCOUNT', ARGV[i + 3], 'FORCE')
+  local count = ARGV[i + 3]
+  local released = holder == '' and redis.pcall('XNACK', key, group, 'FAIL', 'IDS', 1, id, 'RETRYCOUNT', count, 'FORCE')
   if released and (type(released) ~= 'table' or not released.err) then
     claimed = claimed + 1
   else
     if holder == '' then holder = ARGV[#ARGV] end
-    local claim = redis.pcall('XCLAIM', key, group, holder, 0, id, 'TIME', ARGV[i + 2], 'RETRYCOUNT', ARGV[i + 3], 'FORCE', 'JUSTID')
+    local time = ARGV[i + 2]
+    local claim = redis.pcall('XCLAIM', key, group, holder, 0, id, 'TIME', time, 'RETRYCOUNT', count, 'FORCE', 'JUSTID')
     if not claim.err then
       claimed = claimed + #claim
       if ARGV[i + 1] == '' then given = given + #claim end
@@ -84,7 +87,8 @@ pub struct EnsuredGroup {
     pub created: bool,
     /// Pending entries that it was given.
     pub pending_restored: u64,
-    /// Pending entries that it was not given, since their message is gone and the stream is too large, or damaged, for them to be put into it.
+    /// Pending entries that it was not given, since their message is gone and the stream is too large, or damaged, for
+    /// them to be put into it.
     pub pending_lost: u64,
     /// Those that nobody held, and that wait for the consumer [`NOBODY`] now: the server cannot say that nobody does.
     pub pending_given: u64,

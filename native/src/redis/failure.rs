@@ -135,8 +135,8 @@ pub(super) fn refused(location: &Location, what: &str, error: &RedisError) -> Er
 /// A reply is not an answer to what was asked.
 pub(super) fn no_answer(location: &Location, what: &str, reply: &Value) -> Error {
     let text = format!(
-        "{} failed: {location} answers with {}, which is not an answer to that; check that a Redis or Valkey server listens \
-         there, and that nothing between changes its replies",
+        "{} failed: {location} answers with {}, which is not an answer to that; check that a Redis or Valkey server \
+         listens there, and that nothing between changes its replies",
         escape(what.as_bytes()),
         reply::kind(reply)
     );

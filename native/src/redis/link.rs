@@ -249,8 +249,8 @@ impl Link {
             (Some(_), Some(node)) => Ok(node),
             (Some(_), None) => {
                 let text = format!(
-                    "the cluster at {} is moving the keys to {}, a node that CLUSTER SLOTS does not name yet: nothing was \
-                     done, try again when it has settled",
+                    "the cluster at {} is moving the keys to {}, a node that CLUSTER SLOTS does not name yet: nothing \
+                     was done, try again when it has settled",
                     self.location,
                     escape(format!("{host}:{port}").as_bytes())
                 );

@@ -8,12 +8,12 @@
 //!   `wire` a connection.
 //! - [`scan`] reads streams whole, in pages, and looks through the groups' pending entries.
 //! - [`recover`] removes bad entries: into a local rejects file (repair), or into Papyra's quarantine stream by one
-//!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, `cross_slot` copies under a
-//!   lock instead.
+//!   script a batch (quarantine). In a cluster, where the two streams lie on different nodes, `cross_slot` copies under
+//!   a lock instead.
 //! - `transfer` takes streams as a whole and puts them in place, `replica` takes the server's RDB file; both for
 //!   backups.
-//! - [`groups`], [`pending`], [`ensure`] and `splice` look after consumer groups; [`compact`] trims; [`checklist`] looks at what a
-//!   server does for its data.
+//! - [`groups`], [`pending`], [`ensure`] and `splice` look after consumer groups; [`compact`] trims; [`checklist`]
+//!   looks at what a server does for its data.
 //!
 //! Nothing is ever sent twice on the chance that it was lost: after a broken connection the streams are read anew.
 
@@ -263,8 +263,8 @@ impl Store {
         };
         let scope = Scope { prefix: Some(prefix.clone()), system_id: None };
         let mut systems = BTreeSet::new();
-        // A stream that a cluster moves meanwhile is passed by if it leaves a server that is still to be asked for one that was: the servers
-        // are asked until nothing is new.
+        // A stream that a cluster moves meanwhile is passed by if it leaves a server that is still to be asked for one
+        // that was: the servers are asked until nothing is new.
         for round in 0.. {
             let known = systems.len();
             let mut wrong = None;

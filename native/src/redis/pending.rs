@@ -123,8 +123,8 @@ impl Store {
         Err(Error::new(Code::NoInput, text))
     }
 
-    /// Gives entries to another consumer. That is no delivery: the count stays, the idle time begins anew. An entry that is gone
-    /// from its stream is left as it is: the server would drop it from what is pending.
+    /// Gives entries to another consumer. That is no delivery: the count stays, the idle time begins anew. An entry
+    /// that is gone from its stream is left as it is: the server would drop it from what is pending.
     pub fn claim(&self, key: &str, group: &str, consumer: &str, filter: &Filter) -> Result<Settled> {
         self.settle("papyra.claim/1", key, group, filter, false, |ids| {
             let mut command = redis::cmd("XCLAIM");

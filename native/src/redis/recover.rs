@@ -1,8 +1,8 @@
 //! Recovery: bad entries leave the stream, and their whole content is kept.
 //!
 //! Repair writes an entry to a local rejects file and syncs it before the entry is deleted. Quarantine moves entries to
-//! Papyra's quarantine stream by one script a batch, so that whoever looks finds an entry in exactly one of the two; see
-//! `super::apart` for streams that no one script can reach. A run that is killed has moved less, and nothing else.
+//! Papyra's quarantine stream by one script a batch, so that whoever looks finds an entry in exactly one of the two;
+//! see `super::apart` for streams that no one script can reach. A run that is killed has moved less, and nothing else.
 //! Entries are found page by page while writers go on writing; good ones are never touched.
 
 use std::path::{Path, PathBuf};
@@ -104,8 +104,8 @@ pub fn recover(
     let orphaned = waiting(&outcome.after).saturating_sub(waiting(&outcome.before));
     if orphaned > 0 {
         outcome.warnings.push(format!(
-            "{orphaned} pending {} for an entry that was removed: `papyra redis pending --gone` lists them, `papyra redis \
-             ack` ends the waiting",
+            "{orphaned} pending {} for an entry that was removed: `papyra redis pending --gone` lists them, `papyra \
+             redis ack` ends the waiting",
             if orphaned == 1 { "delivery waits" } else { "deliveries wait" }
         ));
     }

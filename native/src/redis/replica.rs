@@ -14,8 +14,8 @@ use super::{Store, failure};
 use crate::error::{Code, Error, Result};
 use crate::setting::Setting;
 
-/// The version of Valkey up to whose files we read. Valkey 9 writes files for the oldest replica that does not say its own, and
-/// cannot where a hash has fields that expire (valkey `replication.c`, `replicaRdbVersion`).
+/// The version of Valkey up to whose files we read. Valkey 9 writes files for the oldest replica that does not say its
+/// own, and cannot where a hash has fields that expire (valkey `replication.c`, `replicaRdbVersion`).
 const VALKEY_VERSION: &str = "9.2.0";
 
 /// The bytes that stand behind a file of unknown length.

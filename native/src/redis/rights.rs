@@ -21,8 +21,8 @@ impl Role {
     fn commands(self) -> &'static str {
         match self {
             Role::Reader => {
-                "+cluster|slots +select +scan +xinfo +xlen +xrange +xrevrange +xpending +time +pttl +memory|usage +info \
-                 +config|get"
+                "+cluster|slots +select +scan +xinfo +xlen +xrange +xrevrange +xpending +time +pttl +memory|usage \
+                 +info +config|get"
             }
             Role::Backup => {
                 "+cluster|slots +select +scan +xinfo +memory|usage +multi +exec +dump +pttl +time +info +sync +psync \
@@ -33,8 +33,8 @@ impl Role {
                  +xgroup +xclaim +xack +set +get +pttl +pexpire +del +dump +restore +memory|usage"
             }
             Role::Restore => {
-                "+cluster|slots +select +scan +time +pttl +config|get +exists +restore +pexpire +persist +rename +unlink \
-                 +watch +unwatch +multi +exec +@stream"
+                "+cluster|slots +select +scan +time +pttl +config|get +exists +restore +pexpire +persist +rename \
+                 +unlink +watch +unwatch +multi +exec +@stream"
             }
         }
     }

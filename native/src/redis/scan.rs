@@ -81,8 +81,8 @@ pub(super) fn pending_without_entry(store: &Store, key: &str, group: &[u8]) -> R
     Ok((gone, first))
 }
 
-/// Goes through the records of all streams by entry ID, oldest first, and hands on each one's `data` as a line of a log. Returns how many
-/// entries were none. `each` says whether to go on.
+/// Goes through the records of all streams by entry ID, oldest first, and hands on each one's `data` as a line of a
+/// log. Returns how many entries were none. `each` says whether to go on.
 pub fn each_record(store: &Store, mut each: impl FnMut(&RecordFacts, &[u8]) -> Result<bool>) -> Result<u64> {
     let (present, _) = store.present()?;
     let keys: Vec<String> = present.iter().map(Naming::key).collect();

@@ -1,7 +1,8 @@
 //! A group put into a stream with pending entries whose message is gone, which no command can make.
 //!
-//! A pending entry outlives its message, and a server lets nothing wait for a message that is not there. So the stream's value is taken by
-//! DUMP, the group is put into it, and RESTORE puts it back, in one script that does so only while the value is still the one that was taken.
+//! A pending entry outlives its message, and a server lets nothing wait for a message that is not there. So the
+//! stream's value is taken by DUMP, the group is put into it, and RESTORE puts it back, in one script that does so only
+//! while the value is still the one that was taken.
 
 use jiff::Timestamp;
 use papyra_core::escape::escape;
@@ -13,7 +14,8 @@ use super::wanted::Wanted;
 use super::{Store, StreamId};
 use crate::error::{Code, Error, Result};
 
-/// ARGV: the size of the payload that was taken and its last eight bytes, a checksum; the new payload. Returns whether it is in place.
+/// ARGV: the size of the payload that was taken and its last eight bytes, a checksum; the new payload. Returns whether
+/// it is in place.
 const PUT_BACK: &str = r"
 local now = redis.call('DUMP', KEYS[1]) or ''
 if #now ~= tonumber(ARGV[1]) or string.sub(now, -8) ~= ARGV[2] then return 0 end
@@ -41,8 +43,8 @@ pub(super) struct Spliced {
     pub(super) given: u64,
 }
 
-/// Makes a group that is not there, with all its pending entries. `None`: the stream is too large for that, or damaged, or the server takes
-/// no payload of it.
+/// Makes a group that is not there, with all its pending entries. `None`: the stream is too large for that, or damaged,
+/// or the server takes no payload of it.
 pub(super) fn splice(store: &Store, wanted: &Wanted) -> Result<Option<Spliced>> {
     let key = &wanted.key;
     let doing = format!("making group {} on", escape(wanted.group.as_bytes()));
@@ -103,8 +105,8 @@ fn is_unknown_format(error: &redis::RedisError) -> bool {
     said.contains("DUMP payload version") || said.contains("Bad data format")
 }
 
-/// The types in which the stream may be put back: its own, one with a place for entries that nobody holds, or, of a new stream, any that
-/// the server knows.
+/// The types in which the stream may be put back: its own, one with a place for entries that nobody holds, or, of a new
+/// stream, any that the server knows.
 fn types(stream: &StreamPayload<'_>, is_new: bool) -> Vec<u8> {
     let own = stream.rdb_type();
     let newer = (own == 26 && stream.released() > 0).then_some(27);
@@ -116,7 +118,8 @@ fn released(group: &Group) -> u64 {
     group.pending.iter().filter(|pending| pending.consumer.is_none()).count() as u64
 }
 
-/// The group as a server has it after its members have asked for entries just now, in a stream that was given `added` entries.
+/// The group as a server has it after its members have asked for entries just now, in a stream that was given `added`
+/// entries.
 fn group(wanted: &Wanted, added: u64) -> Result<Group> {
     let last_delivered: StreamId = wanted.start.parse().map_err(|_| {
         let text = format!("{} is no ID of an entry", escape(wanted.start.as_bytes()));

@@ -1,8 +1,10 @@
-//! A connection to one server: a socket, TLS over it where asked for, and RESP as the `redis` crate writes and reads it.
+//! A connection to one server: a socket, TLS over it where asked for, and RESP as the `redis` crate writes and reads
+//! it.
 //!
-//! A reply has to come, and to keep coming: [`Pace`] bounds silence and trickle alike. The crate's own connection breaks when the process is stopped and continued (Ctrl-Z and `fg`, a debugger): a wait on
-//! a socket with a time limit then ends early, see signal(7). Here it goes on. Which server is meant, what is asked and
-//! what a refusal means is not decided here.
+//! A reply has to come, and to keep coming: [`Pace`] bounds silence and trickle alike. The crate's own connection
+//! breaks when the process is stopped and continued (Ctrl-Z and `fg`, a debugger): a wait on a socket with a time limit
+//! then ends early, see signal(7). Here it goes on. Which server is meant, what is asked and what a refusal means is
+//! not decided here.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -36,7 +38,8 @@ pub(super) struct Wire {
     pace: Arc<Mutex<Pace>>,
 }
 
-/// How long a server may take. Only time in which the process waits counts: one that was stopped and continued has lost none.
+/// How long a server may take. Only time in which the process waits counts: one that was stopped and continued has lost
+/// none.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     limit: Duration,
@@ -301,8 +304,8 @@ fn unusable_key(path: &std::path::Path, error: &rustls::pki_types::pem::Error) -
     let text = std::fs::read(path).unwrap_or_default();
     let has = |words: &str| text.windows(words.len()).any(|part| part == words.as_bytes());
     if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
-        return "the key in it is encrypted, and no passphrase is asked for; `openssl pkey -in FILE -out PLAIN` writes a \
-                plain one, which only its user should be able to read"
+        return "the key in it is encrypted, and no passphrase is asked for; `openssl pkey -in FILE -out PLAIN` writes \
+                a plain one, which only its user should be able to read"
             .into();
     }
     match error {

@@ -1,4 +1,5 @@
-//! A folder with logs in it. Here the bytes are fetched; what they and the names say is decided in [`papyra_core::folder`].
+//! A folder with logs in it. Here the bytes are fetched; what they and the names say is decided in
+//! [`papyra_core::folder`].
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

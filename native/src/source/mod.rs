@@ -1,5 +1,5 @@
-//! A source: what is scanned, listed, recovered and backed up. A log or a rotation set, a compressed log, a pipe, files that a
-//! Redis server wrote by itself, streams of a server, or a folder of these.
+//! A source: what is scanned, listed, recovered and backed up. A log or a rotation set, a compressed log, a pipe, files
+//! that a Redis server wrote by itself, streams of a server, or a folder of these.
 
 mod folder;
 mod found;
@@ -48,8 +48,8 @@ pub enum Source {
 }
 
 impl Source {
-    /// Finds out what is at `path`; `-` is standard input. Whether logs are rotation sets, and of how many files, is for `choice`
-    /// and `max_files` to say.
+    /// Finds out what is at `path`; `-` is standard input. Whether logs are rotation sets, and of how many files, is
+    /// for `choice` and `max_files` to say.
     ///
     /// # Errors
     /// There is nothing at `path`, it cannot be read, or it is an archive of several files.
@@ -143,8 +143,8 @@ impl Source {
     }
 }
 
-/// What a Redis server wrote by itself at `path`, where it is no backup of ours: a backup can be made of it, and it can be restored
-/// and drilled without one.
+/// What a Redis server wrote by itself at `path`, where it is no backup of ours: a backup can be made of it, and it can
+/// be restored and drilled without one.
 pub fn redis_files(path: &Path) -> Option<ServerFiles> {
     if disk::exists(&path.join(manifest::NAME)) || !disk::exists(path) {
         return None;

@@ -1,5 +1,5 @@
-//! The records and the streams of a source: what is listed, searched and replayed is read here. What is done with them is
-//! decided by the verbs.
+//! The records and the streams of a source: what is listed, searched and replayed is read here. What is done with them
+//! is decided by the verbs.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -26,8 +26,8 @@ use crate::redis;
 pub type Each<'a> = &'a mut dyn FnMut(&Found<'_>) -> io::Result<Flow>;
 
 impl Source {
-    /// Goes through the records that recovery would keep: of a log or a set oldest first, of a folder log after log, by name;
-    /// of its Redis backups none. Returns how many anomalies were passed over.
+    /// Goes through the records that recovery would keep: of a log or a set oldest first, of a folder log after log, by
+    /// name; of its Redis backups none. Returns how many anomalies were passed over.
     ///
     /// # Errors
     /// It cannot be read, or a line of what is compressed or comes in a pipe is longer than 64 MiB.
@@ -58,8 +58,8 @@ impl Source {
         Ok(walk.passed_over)
     }
 
-    /// Goes through Papyra's streams of a Redis backup, be it compressed or in a pipe. Returns how many things are wrong;
-    /// `None` where there is no Redis backup.
+    /// Goes through Papyra's streams of a Redis backup, be it compressed or in a pipe. Returns how many things are
+    /// wrong; `None` where there is no Redis backup.
     pub fn each_stream(&self, scope: &Scope, scanning: ScanOptions<'_>, to: &mut impl Streams) -> Result<Option<u64>> {
         let (path, once) = match self {
             Source::Redis(_, backup) => return entries::each(backup, scope, scanning, to).map(Some),

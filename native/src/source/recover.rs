@@ -1,5 +1,5 @@
-//! Recovery of whatever a source is: a log or a set, the logs of a folder, the append-only files of a Redis server, or streams on
-//! one.
+//! Recovery of whatever a source is: a log or a set, the logs of a folder, the append-only files of a Redis server, or
+//! streams on one.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ use crate::recover::{self, RecoverOptions, Recovered};
 use crate::redis;
 
 impl Source {
-    /// Recovers one log after the other, and hands over what came of each as soon as it is known; one that fails does not keep the
-    /// others. `after` is for append-only files, whose streams in `scope` are taken for Papyra's; `rejects_dir` is where entries go
-    /// that are removed from a server.
+    /// Recovers one log after the other, and hands over what came of each as soon as it is known; one that fails does
+    /// not keep the others. `after` is for append-only files, whose streams in `scope` are taken for Papyra's;
+    /// `rejects_dir` is where entries go that are removed from a server.
     ///
     /// # Errors
     /// Recovery is not for such a source.

@@ -35,8 +35,8 @@ pub struct NothingChecked {
 }
 
 impl Source {
-    /// Scans all of it. Of Redis backups, the streams in `scope` are taken for Papyra's; it is not asked of what holds none.
-    /// With `strict`, notes about intact records count as anomalies.
+    /// Scans all of it. Of Redis backups, the streams in `scope` are taken for Papyra's; it is not asked of what holds
+    /// none. With `strict`, notes about intact records count as anomalies.
     ///
     /// # Errors
     /// It cannot be read, or the server cannot be reached.

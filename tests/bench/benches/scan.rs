@@ -1,7 +1,8 @@
-//! The scanner beside other readers of JSON, each at its best, on one thread unless said otherwise, over logs in memory.
+//! The scanner beside other readers of JSON, each at its best, on one thread unless said otherwise, over logs in
+//! memory.
 //!
-//! `cargo bench -p papyra-bench [-- MEGABYTES] [LOG…]`; without a log, five shapes of them are made here. All take turns
-//! in each of the rounds, so that a slow moment of the machine hits everybody; the ratios are what counts.
+//! `cargo bench -p papyra-bench [-- MEGABYTES] [LOG…]`; without a log, five shapes of them are made here. All take
+//! turns in each of the rounds, so that a slow moment of the machine hits everybody; the ratios are what counts.
 //! simdjson takes part where a C++ compiler (`$CXX` or `c++`) finds its headers.
 #![allow(missing_docs)]
 

@@ -76,8 +76,8 @@ impl Cluster {
 
     /// The slot has arrived, and every node knows it.
     ///
-    /// What the nodes tell each other takes a second or two. A node that gave the slot back before it had heard of the new
-    /// owner's epoch would lose it again to an older message of the other's.
+    /// What the nodes tell each other takes a second or two. A node that gave the slot back before it had heard of the
+    /// new owner's epoch would lose it again to an older message of the other's.
     pub fn end_move(&mut self, slot: i64, from: usize, to: usize) {
         let target = self.id(to);
         for node in [to, from, 3 - to - from] {

@@ -59,7 +59,8 @@ pub fn at_hand() -> Vec<PathBuf> {
     all
 }
 
-/// Whether a server keeps its append-only files in a folder, as all do since Redis 7.0. Those before load no file of one that does.
+/// Whether a server keeps its append-only files in a folder, as all do since Redis 7.0. Those before load no file of
+/// one that does.
 pub fn has_folders(binary: &Path) -> bool {
     let output = Command::new(binary).arg("--version").output().expect("the server says its version");
     !String::from_utf8_lossy(&output.stdout).contains("v=6.")

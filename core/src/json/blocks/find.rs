@@ -140,8 +140,8 @@ fn text_at<'a>(view: &'a View, places: &[u16; TOKENS], token: u8) -> &'a [u8; 32
     at(view, places[usize::from(token) % TOKENS])
 }
 
-/// Whether the `event_type`, if the record has one, is [`CRASHED`] and whether it is [`RESTARTED`]; `None` where it is not said
-/// as plainly as it can be. Without a branch: what comes next in a log cannot be guessed.
+/// Whether the `event_type`, if the record has one, is [`CRASHED`] and whether it is [`RESTARTED`]; `None` where it is
+/// not said as plainly as it can be. Without a branch: what comes next in a log cannot be guessed.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn named(avx512: Avx512, token: u8, view: &View, places: &[u16; TOKENS]) -> Option<[bool; 2]> {

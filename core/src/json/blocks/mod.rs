@@ -1,9 +1,10 @@
-//! Lines read 64 bytes at a step, on processors that have AVX-512: windows of them in, those that are surely records out.
+//! Lines read 64 bytes at a step, on processors that have AVX-512: windows of them in, those that are surely records
+//! out.
 //!
-//! [`stage1`] turns a window's bytes into tokens, [`skeleton`] knows which token strings are records, [`find`] compares the two;
-//! where payloads are of ever new shape, [`top`] leaves each line's top level to be compared. Here it is decided when that is
-//! worth its while. Nothing here says that a line is damaged: a line is known, with the facts that [`super::fast`] would
-//! have found, or somebody else has to be asked.
+//! [`stage1`] turns a window's bytes into tokens, [`skeleton`] knows which token strings are records, [`find`] compares
+//! the two; where payloads are of ever new shape, [`top`] leaves each line's top level to be compared. Here it is
+//! decided when that is worth its while. Nothing here says that a line is damaged: a line is known, with the facts that
+//! [`super::fast`] would have found, or somebody else has to be asked.
 
 mod find;
 mod numbers;
@@ -112,8 +113,8 @@ impl Blocks {
         self.found.get(self.next).is_some_and(|line| self.window + line.start() == i)
     }
 
-    /// Finds the line in the window behind others that were read elsewhere, or in one that begins with it. `false` when it is
-    /// longer than a window, or the chunk ends before it does.
+    /// Finds the line in the window behind others that were read elsewhere, or in one that begins with it. `false` when
+    /// it is longer than a window, or the chunk ends before it does.
     #[inline(never)]
     fn seek(&mut self, chunk: &[u8], i: usize) -> bool {
         while self.found.get(self.next).is_some_and(|line| self.window + line.start() < i) {
@@ -145,8 +146,8 @@ impl Blocks {
         self.weigh();
     }
 
-    /// Tells lines by their top levels when of more than one in four nothing was known, and when that is no better, makes a
-    /// pause, each longer than the one before.
+    /// Tells lines by their top levels when of more than one in four nothing was known, and when that is no better,
+    /// makes a pause, each longer than the one before.
     fn weigh(&mut self) {
         if self.missed < MISSES {
             return;

@@ -1,9 +1,10 @@
-//! Skeletons: the token strings of lines that [`crate::json::fast`] accepted, by which more of their kind are accepted at a look.
+//! Skeletons: the token strings of lines that [`crate::json::fast`] accepted, by which more of their kind are accepted
+//! at a look.
 //!
-//! Whether a line is a record, and of which kind and with which fields, depends on its tokens, on the names of its fields
-//! and the words among its values; what texts and numbers say does not matter, as [`super::stage1`] has seen that each is
-//! well-formed. So a line with the tokens of an accepted one, and the same bytes where those names and words are, is a
-//! record as that was. Its `timestamp` and `event_type` alone are read.
+//! Whether a line is a record, and of which kind and with which fields, depends on its tokens, on the names of its
+//! fields and the words among its values; what texts and numbers say does not matter, as [`super::stage1`] has seen
+//! that each is well-formed. So a line with the tokens of an accepted one, and the same bytes where those names and
+//! words are, is a record as that was. Its `timestamp` and `event_type` alone are read.
 
 use std::ops::Range;
 
@@ -104,7 +105,8 @@ impl Skeletons {
         }
     }
 
-    /// Learns from line `number` of the window, which was accepted with these facts; `true` when there is a new skeleton.
+    /// Learns from line `number` of the window, which was accepted with these facts; `true` when there is a new
+    /// skeleton.
     pub(super) fn learn(&mut self, bytes: &[u8], tape: &Tape, number: usize, facts: &RecordFacts) -> bool {
         let to = usize::from(tape.lines[number]);
         let from = if number == 0 { FIRST } else { usize::from(tape.lines[number - 1]) };

@@ -1,9 +1,10 @@
-//! Stage 1: a window of bytes in, the tokens of its lines out, 64 bytes at a step and without a branch on what they are.
+//! Stage 1: a window of bytes in, the tokens of its lines out, 64 bytes at a step and without a branch on what they
+//! are.
 //!
-//! Each block of 64 bytes becomes bitmaps, one bit for each byte: quotes, what is inside of strings, structure, digits and so
-//! on. What can be said of a byte by its neighbours is checked here: strings, their escapes and UTF-8, numbers but for
-//! what their exponents are, letters and white space outside of strings. Where that fails, [`ERROR`] takes the token's place. Which
-//! tokens may follow one another, and what words say, is not looked at: [`super::skeleton`] knows.
+//! Each block of 64 bytes becomes bitmaps, one bit for each byte: quotes, what is inside of strings, structure, digits
+//! and so on. What can be said of a byte by its neighbours is checked here: strings, their escapes and UTF-8, numbers
+//! but for what their exponents are, letters and white space outside of strings. Where that fails, [`ERROR`] takes the
+//! token's place. Which tokens may follow one another, and what words say, is not looked at: [`super::skeleton`] knows.
 
 use std::arch::x86_64::*;
 
@@ -13,7 +14,8 @@ use fearless_simd::{kernel, u8x64};
 use super::tape::*;
 use super::utf8;
 
-/// So many bytes before the window are in view: each byte is judged by the three before it, and numbers are read by their ends.
+/// So many bytes before the window are in view: each byte is judged by the three before it, and numbers are read by
+/// their ends.
 const BEFORE_IT: usize = 64;
 
 /// What is in view: the window, and some bytes on both sides of it.
@@ -24,8 +26,8 @@ pub(super) fn nothing() -> Box<View> {
     Box::new([b' '; BEFORE_IT + WINDOW + SLACK])
 }
 
-/// The view of the window that begins at `i` of the chunk, and how many bytes of the window there are. Where the chunk has not
-/// all of it, it is copied, with white space around it.
+/// The view of the window that begins at `i` of the chunk, and how many bytes of the window there are. Where the chunk
+/// has not all of it, it is copied, with white space around it.
 #[inline]
 pub(super) fn view<'a>(chunk: &'a [u8], i: usize, copy: &'a mut View) -> (&'a View, usize) {
     let whole = i.checked_sub(BEFORE_IT).and_then(|from| chunk[from..].first_chunk());
@@ -126,8 +128,8 @@ struct Carry {
 }
 
 kernel!(
-    /// Reads the lines of a window of that length that are whole. It ends early at a line that is broken within a string, as
-    /// what is inside and what outside of strings cannot be said behind that.
+    /// Reads the lines of a window of that length that are whole. It ends early at a line that is broken within a
+    /// string, as what is inside and what outside of strings cannot be said behind that.
     pub(super) fn read(avx512: Avx512, view: &View, length: usize, tape: &mut Tape) {
         let load = |block: &[u8; 64]| -> __m512i { u8x64::simd_from(avx512, *block).into() };
         let [kinds, rules, rules_before, rules_before_that] =
@@ -139,7 +141,8 @@ kernel!(
         let (tokens, places) = (&mut tape.tokens[..TOKENS], &mut tape.places[..TOKENS]);
         let mut carry = Carry::default();
         tape.torn = false;
-        // Where some text is beyond ASCII, which block has any cannot be guessed: then it costs less to look at all of them.
+        // Where some text is beyond ASCII, which block has any cannot be guessed: then it costs less to look at all of
+        // them.
         let (always, mut any_beyond) = (tape.beyond, 0);
         let (mut count, mut base) = (FIRST, 0);
         let mut bases = _mm512_setzero_si512();

@@ -1,8 +1,9 @@
 //! Tokens in, those of each line's top level out: what is in containers there is checked and left out.
 //!
-//! Lines whose payloads are of ever new shape are alike in that. What may follow what is told by three tokens in a row; the
-//! rest is which of them are in objects and which in arrays: of what is at one level, each bracket and comma has to agree with
-//! the one before it, unless another container begins there. Whether the top level is that of a record is not asked.
+//! Lines whose payloads are of ever new shape are alike in that. What may follow what is told by three tokens in a row;
+//! the rest is which of them are in objects and which in arrays: of what is at one level, each bracket and comma has to
+//! agree with the one before it, unless another container begins there. Whether the top level is that of a record is
+//! not asked.
 
 use std::arch::x86_64::*;
 

@@ -1,7 +1,7 @@
 //! UTF-8 in blocks of 64 bytes: for each byte, whether it may follow the three before it.
 //!
-//! J. Keiser and D. Lemire, "Validating UTF-8 in less than one instruction per byte", 2021: three tables say of two bytes
-//! in a row which rules they may break; a rule that all three name is broken.
+//! J. Keiser and D. Lemire, "Validating UTF-8 in less than one instruction per byte", 2021: three tables say of two
+//! bytes in a row which rules they may break; a rule that all three name is broken.
 
 use std::arch::x86_64::*;
 

@@ -68,7 +68,8 @@ pub(crate) fn natural(text: &[u8]) -> Option<u64> {
     integer(text).and_then(|n| u64::try_from(n).ok())
 }
 
-/// One part of an ID as `string2ull` reads it: what `string2ll` refuses goes to C's `strtoull`, blanks and signs included.
+/// One part of an ID as `string2ull` reads it: what `string2ll` refuses goes to C's `strtoull`, blanks and signs
+/// included.
 fn id_part(text: &[u8]) -> Option<u64> {
     if let Some(n) = integer(text) {
         return u64::try_from(n).ok();
@@ -144,8 +145,8 @@ pub(crate) struct Addition<'a> {
     pub(crate) fields: &'a [&'a [u8]],
 }
 
-/// Reads `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer] [MAXLEN|MINID [=|~] n [LIMIT n]] id field
-/// value…`, the options in any order.
+/// Reads `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer] [MAXLEN|MINID [=|~] n
+/// [LIMIT n]] id field value…`, the options in any order.
 pub(crate) fn addition<'a>(args: &'a [&'a [u8]]) -> Result<Addition<'a>, Refusal> {
     let mut rest = args.get(2..).ok_or("too few arguments")?;
     let mut told = Addition {

@@ -1,8 +1,9 @@
 //! Commands by name: which ones servers are known to write, and which keys they touch.
 //!
-//! A name that is not in the list is no damage: it may be a later server's, a module's, or given by `rename-command`. The list says what to
-//! make of the others, and what is worth following when commands are looked for after damage. It has the write commands of Redis up to 8.10
-//! and Valkey up to 9.1 (`COMMAND`, flag `write`), and what servers write around them. Whether a name is another's, damaged: `misspelt`.
+//! A name that is not in the list is no damage: it may be a later server's, a module's, or given by `rename-command`.
+//! The list says what to make of the others, and what is worth following when commands are looked for after damage. It
+//! has the write commands of Redis up to 8.10 and Valkey up to 9.1 (`COMMAND`, flag `write`), and what servers write
+//! around them. Whether a name is another's, damaged: `misspelt`.
 
 use super::resp::Command;
 

@@ -25,7 +25,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         match stream {
             Some(stream) => self.streams.insert((db, key.to_vec()), stream),
             None if self.lossy && self.is_there(db, key) => {
-                let why = "what was to replace the stream is of another type, or lost with the damage before: the stream stays";
+                let why = "what was to replace the stream is of another type, or lost with the damage before: the \
+                           stream stays";
                 return Err(why.into());
             }
             // What was moved is of another type; it replaces whatever was there.

@@ -1,7 +1,8 @@
-//! Commands after damage that a person must decide about: those on keys that are no Papyra streams, and those that move a stream.
+//! Commands after damage that a person must decide about: those on keys that are no Papyra streams, and those that move
+//! a stream.
 //!
-//! They may depend on what was lost. [`plan_aof`](crate::redis::plan_aof) looks at those of the damaged file; [`LaterCommands`] is also a visitor, for
-//! the files that follow it.
+//! They may depend on what was lost. [`plan_aof`](crate::redis::plan_aof) looks at those of the damaged file;
+//! [`LaterCommands`] is also a visitor, for the files that follow it.
 
 use serde::Serialize;
 
@@ -13,8 +14,9 @@ use crate::redis::visit::{Flow, Visitor};
 /// Commands after the first damage that a person must decide about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Later {
-    /// Commands on keys that are no Papyra streams: they may depend on what was lost (an INCR after a lost INCR gives a number that never was).
-    /// And those that move or copy a key: they do nothing when it was lost, and what follows would go to a stream that was to be replaced.
+    /// Commands on keys that are no Papyra streams: they may depend on what was lost (an INCR after a lost INCR gives a
+    /// number that never was). And those that move or copy a key: they do nothing when it was lost, and what follows
+    /// would go to a stream that was to be replaced.
     pub others: u64,
     /// Commands on whole databases after a place that was found again without proof.
     pub whole_databases: u64,

@@ -1,7 +1,8 @@
 //! The manifest of an append-only folder: which files, in which order.
 //!
-//! Lines of `file NAME seq N type b|h|i`; `#` begins a comment; a name with special characters is quoted. A name is a plain file name; there is
-//! at most one base, and incremental files come in ascending order (redis `aof.c`, `aofLoadManifestFromFile`).
+//! Lines of `file NAME seq N type b|h|i`; `#` begins a comment; a name with special characters is quoted. A name is a
+//! plain file name; there is at most one base, and incremental files come in ascending order (redis `aof.c`,
+//! `aofLoadManifestFromFile`).
 
 use std::collections::HashSet;
 

@@ -1,10 +1,12 @@
 //! Which names in an append-only file only damage can have made.
 //!
-//! In sound framing an unknown name is no damage by itself: it may be a later server's command, a module's, or one under `rename-command`. It is
-//! taken for another command's damaged name only where nothing else is left: it differs from that name in one byte, it is in the file once,
-//! its arguments are that command's, and what stands around it shows that nobody has renamed that command. Servers give names when they start,
-//! and the first command that one appends is a SELECT; so a command that is used under its own name between the same two SELECTs has no other.
-//! MULTI and EXEC are written by the server itself, whatever they are called, and in pairs: one that is damaged leaves the other alone.
+//! In sound framing an unknown name is no damage by itself: it may be a later server's command, a module's, or one
+//! under `rename-command`. It is taken for another command's damaged name only where nothing else is left: it differs
+//! from that name in one byte, it is in the file once, its arguments are that command's, and what stands around it
+//! shows that nobody has renamed that command. Servers give names when they start, and the first command that one
+//! appends is a SELECT; so a command that is used under its own name between the same two SELECTs has no other. MULTI
+//! and EXEC are written by the server itself, whatever they are called, and in pairs: one that is damaged leaves the
+//! other alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,7 +99,8 @@ impl Names {
         }
         let name = full_name(args);
         let may_be = |bracket: &str| meant.contains(&bracket);
-        // The other of the pair must be alone: an EXEC after a MULTI that has none, a MULTI before an EXEC that has none.
+        // The other of the pair must be alone: an EXEC after a MULTI that has none, a MULTI before an EXEC that has
+        // none.
         if may_be(if self.in_transaction { "EXEC" } else { "MULTI" }) {
             self.bracket = Some(name.clone());
         }

@@ -1,5 +1,5 @@
-//! Append-only files: commands and where they break, what to keep of a damaged file, which files make up a state, and the replay that
-//! computes it.
+//! Append-only files: commands and where they break, what to keep of a damaged file, which files make up a state, and
+//! the replay that computes it.
 //!
 //! An RDB file at the front of one is read by `rdb`.
 

@@ -1,4 +1,5 @@
-//! Which append-only files make up one state, by their names: what a manifest says, or what the names leave as the only order.
+//! Which append-only files make up one state, by their names: what a manifest says, or what the names leave as the only
+//! order.
 
 use super::manifest::{AofFile, AofManifest, FileRole};
 use super::rebuild::server_name;
@@ -13,7 +14,8 @@ pub struct AofNames {
     pub is_there: bool,
     /// Why the manifest cannot be followed, or that there is none.
     pub broken: Option<BackupFinding>,
-    /// The manifest that the files' names and what is left of the broken one leave as the only one possible, or why there is none.
+    /// The manifest that the files' names and what is left of the broken one leave as the only one possible, or why
+    /// there is none.
     pub rebuilt: Result<AofManifest, &'static str>,
     /// In the order in which they are read.
     pub files: Vec<String>,
@@ -35,7 +37,8 @@ impl AofNames {
         self.manifest.is_none() && self.files.iter().all(|name| server_name(name).is_none())
     }
 
-    /// The files that a manifest names; `beside` tells all names of its folder, in order, each with the file's size in bytes.
+    /// The files that a manifest names; `beside` tells all names of its folder, in order, each with the file's size in
+    /// bytes.
     ///
     /// # Errors
     /// Those of `beside`.
@@ -66,7 +69,8 @@ impl AofNames {
                         false => format!("does not name {them}"),
                     };
                     let why = format!(
-                        "{} {are} there and the manifest {says}: a server would load only {}, and delete or write over {first} later",
+                        "{} {are} there and the manifest {says}: a server would load only {}, and delete or write over \
+                         {first} later",
                         lost.join(", "),
                         if set.files.is_empty() { "nothing".into() } else { set.files.join(", ") }
                     );

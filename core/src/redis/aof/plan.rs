@@ -1,9 +1,10 @@
 //! What to keep of an append-only file: ranges of bytes that stay and ranges that go.
 //!
-//! Only what is damaged goes, with what cannot be told because of it: the MULTI or EXEC whose other half is lost, commands after a SELECT that may
-//! be lost (up to the next one), the rest after damage where no command can be found again. Whole commands of a damaged transaction stay. Kept
-//! and rejected ranges tile the file. Whether later commands, and those of a damaged transaction, on keys that are no Papyra streams may stay is
-//! for a person to say, see [`Later`].
+//! Only what is damaged goes, with what cannot be told because of it: the MULTI or EXEC whose other half is lost,
+//! commands after a SELECT that may be lost (up to the next one), the rest after damage where no command can be found
+//! again. Whole commands of a damaged transaction stay. Kept and rejected ranges tile the file. Whether later commands,
+//! and those of a damaged transaction, on keys that are no Papyra streams may stay is for a person to say, see
+//! [`Later`].
 //!
 //! [`plan_aof`] is for a file in memory; a larger one is gone through in windows by [`Search`](crate::redis::Search).
 
@@ -41,7 +42,8 @@ pub struct AofPlan {
     pub found: u64,
     /// Intact records among what goes, each with a finding that says why.
     pub records_that_go: u64,
-    /// Set when later commands may be kept only if someone says so; the other way out is to cut the file at `truncate_at`.
+    /// Set when later commands may be kept only if someone says so; the other way out is to cut the file at
+    /// `truncate_at`.
     pub later: Option<Later>,
     /// Where a plain truncation would cut: the start of the first damage, or of the transaction that it is in.
     pub truncate_at: u64,
@@ -148,7 +150,8 @@ impl AofPlanner {
     }
 }
 
-/// Whether an append-only file selects more than one database. What looks like it inside a payload counts too: better safe.
+/// Whether an append-only file selects more than one database. What looks like it inside a payload counts too: better
+/// safe.
 #[derive(Debug, Default)]
 pub(in crate::redis) struct Databases {
     held: Vec<u8>,

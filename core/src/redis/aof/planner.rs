@@ -1,8 +1,8 @@
 //! The planner: goes through a damaged append-only file in windows, and says what is to go.
 //!
-//! It asks for a window, decides as much as the bytes in it decide, and asks for the next; a window grows only while what stands after it
-//! could change the answer. So memory is that of the longest command or damaged stretch, and the answer is that of one window over
-//! the whole file. What comes of the answer is `plan`'s affair.
+//! It asks for a window, decides as much as the bytes in it decide, and asks for the next; a window grows only while
+//! what stands after it could change the answer. So memory is that of the longest command or damaged stretch, and the
+//! answer is that of one window over the whole file. What comes of the answer is `plan`'s affair.
 
 use std::ops::Range;
 
@@ -70,8 +70,8 @@ struct Window<'a> {
 }
 
 impl AofPlanner {
-    /// A plan for a file of `total` bytes, from `start` on (the end of an RDB file at the front, else 0). `several_dbs`: what
-    /// [`Databases`](super::plan::Databases) says of all of it.
+    /// A plan for a file of `total` bytes, from `start` on (the end of an RDB file at the front, else 0).
+    /// `several_dbs`: what [`Databases`](super::plan::Databases) says of all of it.
     pub(in crate::redis) fn new(start: u64, total: u64, several_dbs: bool, scope: Scope, limits: Limits) -> Self {
         Self::with_windows(start, total, several_dbs, scope, limits, WINDOW)
     }
@@ -183,8 +183,8 @@ impl AofPlanner {
         self.without_exec();
     }
 
-    /// The open transaction has lost its EXEC: its whole commands stay, and count by themselves. A server that begins to write a transaction
-    /// has executed it.
+    /// The open transaction has lost its EXEC: its whole commands stay, and count by themselves. A server that begins
+    /// to write a transaction has executed it.
     fn without_exec(&mut self) {
         for (from, to) in self.transaction.take().map_or(Vec::new(), |open| open.multis) {
             let text = "the end of a transaction is lost: its whole commands stay, outside of a transaction";
@@ -234,7 +234,8 @@ impl AofPlanner {
                 self.reject(from, to, BackupReason::BrokenCommand, text);
             }
             if let (Some(lost), Some(open)) = (self.without_db, &mut self.transaction) {
-                // It goes, as the database of what came before is not known: so does a beginning that stands before that.
+                // It goes, as the database of what came before is not known: so does a beginning that stands before
+                // that.
                 open.multis.retain(|(multi, _)| *multi < lost);
                 self.without_exec();
             }

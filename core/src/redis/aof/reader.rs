@@ -1,8 +1,8 @@
 //! Append-only files, fed in chunks: commands with their offsets, and where they end or break.
 //!
 //! A file may begin with a whole RDB file (Redis 4 to 6, and every base of a folder); what it holds goes to the same
-//! visitor. The reader keeps the one command that is not complete yet. What the commands do is `replay`'s affair, what to keep of a
-//! broken file `plan`'s.
+//! visitor. The reader keeps the one command that is not complete yet. What the commands do is `replay`'s affair, what
+//! to keep of a broken file `plan`'s.
 
 use serde::Serialize;
 
@@ -77,7 +77,8 @@ impl AofReader {
         }
     }
 
-    /// A reader of a file that a manifest calls incremental: when it does not begin like an append-only file, it is damaged there.
+    /// A reader of a file that a manifest calls incremental: when it does not begin like an append-only file, it is
+    /// damaged there.
     pub fn incremental(limits: Limits) -> Self {
         Self { is_certain: true, ..Self::new(limits) }
     }
@@ -148,8 +149,8 @@ impl AofReader {
             }
             return &[];
         }
-        // A command of many arguments asks for a little more at each of them: let what is held double, so that it is not
-        // read from its start each time.
+        // A command of many arguments asks for a little more at each of them: let what is held double, so that it is
+        // not read from its start each time.
         let want = self.need.saturating_sub(self.held.len()).max(self.held.len()).clamp(1, rest.len());
         self.held.extend_from_slice(&rest[..want]);
         if self.held.len() >= self.need {

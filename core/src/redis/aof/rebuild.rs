@@ -1,9 +1,10 @@
 //! A manifest made anew from the files of an append-only folder, where only one order is possible.
 //!
-//! Servers name files `STEM.SEQ.base.rdb`, `STEM.SEQ.base.aof` and `STEM.SEQ.incr.aof` and count both sequences up: a rewrite opens the next
-//! incremental file first and makes the next base then (redis `aof.c`, `rewriteAppendOnlyFileBackground`). Files that a rewrite has replaced
-//! are deleted a little later, so that a file's being there does not prove that it is needed. What is taken as certain: the newest
-//! incremental file, the one whose number is its base's where it stands alone, and what a sound line of the old manifest says.
+//! Servers name files `STEM.SEQ.base.rdb`, `STEM.SEQ.base.aof` and `STEM.SEQ.incr.aof` and count both sequences up: a
+//! rewrite opens the next incremental file first and makes the next base then (redis `aof.c`,
+//! `rewriteAppendOnlyFileBackground`). Files that a rewrite has replaced are deleted a little later, so that a file's
+//! being there does not prove that it is needed. What is taken as certain: the newest incremental file, the one whose
+//! number is its base's where it stands alone, and what a sound line of the old manifest says.
 
 use super::manifest::{AofFile, AofManifest, FileRole, file};
 
@@ -76,9 +77,9 @@ impl AofManifest {
 
     /// Files among those beside it, with their sizes, that a manifest which could be followed must once have named.
     ///
-    /// Not all that it does not name: a rewrite that was broken off leaves a new base and an empty incremental file, and what a rewrite has
-    /// replaced may not be deleted yet. Both sequences count up with every rewrite, so that an incremental file that a base does not replace has no
-    /// smaller number than that.
+    /// Not all that it does not name: a rewrite that was broken off leaves a new base and an empty incremental file,
+    /// and what a rewrite has replaced may not be deleted yet. Both sequences count up with every rewrite, so that an
+    /// incremental file that a base does not replace has no smaller number than that.
     pub(in crate::redis) fn lost_lines(&self, stem: &str, beside: &[(String, u64)]) -> Vec<String> {
         let base = self.files.iter().find(|file| file.role == FileRole::Base);
         let is_lost = |name: &str, size: u64| {

@@ -28,7 +28,8 @@ impl AofPlanner {
         self.note(finding);
     }
 
-    /// Intact records between damage and damage: nothing proves where commands begin there, so that they go, each told by itself.
+    /// Intact records between damage and damage: nothing proves where commands begin there, so that they go, each told
+    /// by itself.
     pub(super) fn records_within(&mut self, damage: &[u8], offset: u64) {
         let (mut args, mut from) = (Vec::new(), 0);
         for mark in find_iter(damage, NAME_OF_FOUR) {
@@ -40,7 +41,8 @@ impl AofPlanner {
             let (Some(begin), true, 1..=2) = (begin, is_addition, digits) else { continue };
             let Parsed::Command(length) = parse(damage, begin, self.limits.unit, &mut args) else { continue };
             let words: Vec<&[u8]> = args.iter().map(|range| &damage[range.clone()]).collect();
-            let text = "what looks like an intact record goes with the damage around it, as nothing proves where commands begin there";
+            let text = "what looks like an intact record goes with the damage around it, as nothing proves where \
+                        commands begin there";
             self.record_that_goes(BackupReason::RecordInDamage, offset + begin as u64, length as u64, &words, text);
             from = begin + length;
         }

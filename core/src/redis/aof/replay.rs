@@ -1,8 +1,8 @@
 //! The state of streams and groups after a backup was replayed: computed, without a server.
 //!
-//! [`Replay`] is a visitor: a base goes through it first, then the incremental files. It follows what servers write to an append-only
-//! file: explicit IDs, exact trims, XCLAIM for every delivery. Commands on keys of other types matter only where they
-//! replace a stream. A transaction takes effect with its EXEC.
+//! [`Replay`] is a visitor: a base goes through it first, then the incremental files. It follows what servers write to
+//! an append-only file: explicit IDs, exact trims, XCLAIM for every delivery. Commands on keys of other types matter
+//! only where they replace a stream. A transaction takes effect with its EXEC.
 //!
 //! Memory is that of the live entries' IDs and of whatever the caller keeps of each entry, not that of the file.
 
@@ -28,7 +28,8 @@ pub struct Replay<P, F> {
     pub(in crate::redis) open: Option<StreamState<P>>,
     /// The commands of a transaction that was begun, with their offsets.
     pub(in crate::redis) queued: Option<Vec<(u64, Vec<Vec<u8>>)>>,
-    /// Keys that a stream command named in vain: whatever would be moved from there is lost. In a whole file there are none.
+    /// Keys that a stream command named in vain: whatever would be moved from there is lost. In a whole file there are
+    /// none.
     pub(in crate::redis) absent: BTreeSet<(u64, Vec<u8>)>,
     /// Commands before are lost: a key that is not a stream may have been one.
     pub(in crate::redis) lossy: bool,
@@ -67,8 +68,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
 
     /// A server before Redis 7.0 has written what comes, unless a dump at its front names another one.
     ///
-    /// Without a dump at the front nothing in an append-only file names its server. A file of a folder is then read as Redis 7.0 and Valkey
-    /// read it: a group has read as many entries as ENTRIESREAD says.
+    /// Without a dump at the front nothing in an append-only file names its server. A file of a folder is then read as
+    /// Redis 7.0 and Valkey read it: a group has read as many entries as ENTRIESREAD says.
     pub fn by_old_server(&mut self, is_old: bool) {
         self.by_old_server = is_old;
         self.server = Server { claims_gone: is_old, ..Server::default() };

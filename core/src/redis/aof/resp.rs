@@ -1,8 +1,9 @@
 //! Commands as an append-only file holds them: RESP arrays of bulk strings, with byte offsets.
 //!
-//! `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n`; between commands there may be annotations, `#` to the end of a line, of which
-//! `#TS:<unix seconds>` is the only one that servers write (redis `aof.c`, `loadSingleAppendOnlyFile`). The server itself is content with less
-//! (it does not look at a bulk's closing line end); a byte that differs from what a server writes is reported here.
+//! `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n`; between commands there may be annotations, `#` to the end of a line, of
+//! which `#TS:<unix seconds>` is the only one that servers write (redis `aof.c`, `loadSingleAppendOnlyFile`). The
+//! server itself is content with less (it does not look at a bulk's closing line end); a byte that differs from what a
+//! server writes is reported here.
 
 use std::fmt;
 use std::ops::Range;

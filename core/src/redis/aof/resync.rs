@@ -1,10 +1,10 @@
 //! Where whole commands begin again after damage in an append-only file.
 //!
-//! An append-only file has no checksum and its payloads may hold anything, RESP included, so a `*` after a line end proves nothing. Two
-//! kinds of certainty are told apart. *Proven*: the broken command's own framing says where it ends (its other lengths, or the digits that
-//! are left of a damaged one). *Likely*: nothing of it can be read; then only a place from which known commands follow one
-//! another up to the end of the file, or for a good while up to the next damage, is taken. Bytes that a readable length declares to be
-//! an argument are never searched.
+//! An append-only file has no checksum and its payloads may hold anything, RESP included, so a `*` after a line end
+//! proves nothing. Two kinds of certainty are told apart. *Proven*: the broken command's own framing says where it ends
+//! (its other lengths, or the digits that are left of a damaged one). *Likely*: nothing of it can be read; then only a
+//! place from which known commands follow one another up to the end of the file, or for a good while up to the next
+//! damage, is taken. Bytes that a readable length declares to be an argument are never searched.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -16,8 +16,8 @@ use super::resp::{Broken, Parsed, Wrong, parse};
 const LONGEST_LINE: usize = 14;
 /// No decision about one byte looks further than so many bytes after it, but for declared lengths.
 const NEAR: usize = 64;
-/// So many bytes may be gone from an argument whose length is too great by as many. A command that stands within an argument is longer, so
-/// that what follows is none of those.
+/// So many bytes may be gone from an argument whose length is too great by as many. A command that stands within an
+/// argument is longer, so that what follows is none of those.
 const FEW: usize = 8;
 /// Commands in a row that count as a good while.
 const GOOD_WHILE: usize = 8;
@@ -223,7 +223,8 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Do commands follow one another from here to the end of the file, or into the command that it ends within, or for a good while?
+    /// Do commands follow one another from here to the end of the file, or into the command that it ends within, or for
+    /// a good while?
     fn holds(&mut self, from: usize) -> bool {
         let (mut at, mut count, mut named) = (from, 0, false);
         while at < self.bytes.len() {
@@ -255,7 +256,8 @@ pub(crate) enum Item<'a> {
     Broken(Broken),
 }
 
-/// The lengths that a damaged `$123\r\n` may have said, and the line's own length: what is no digit may have been any digit.
+/// The lengths that a damaged `$123\r\n` may have said, and the line's own length: what is no digit may have been any
+/// digit.
 fn possible_lengths(rest: &[u8]) -> Vec<(u64, usize)> {
     // Either byte of the line end may be the damaged one.
     let ends = |&at: &usize| rest.get(at) == Some(&b'\r') || rest.get(at + 1) == Some(&b'\n');

@@ -1,7 +1,7 @@
 //! The search for whole commands after damage: which bytes of a file it wants next, and the plan that comes of them.
 //!
-//! What stays and what goes is the planner's affair (`planner`). Here its windows are held while they are pushed, and what it
-//! keeps after the first damage is read once more for the commands that a person must decide about.
+//! What stays and what goes is the planner's affair (`planner`). Here its windows are held while they are pushed, and
+//! what it keeps after the first damage is read once more for the commands that a person must decide about.
 
 use std::ops::Range;
 

@@ -1,7 +1,9 @@
-//! The server that wrote an append-only file: what it does otherwise than others, as far as the file says which one it was.
+//! The server that wrote an append-only file: what it does otherwise than others, as far as the file says which one it
+//! was.
 //!
-//! A dump at the front names it (`redis-ver`, `valkey-ver`), and a file in a folder is not of one before Redis 7.0. Nothing else does: where
-//! neither helps, a group is taken to have read as many entries as ENTRIESREAD says, as Redis 7.0 and Valkey take it.
+//! A dump at the front names it (`redis-ver`, `valkey-ver`), and a file in a folder is not of one before Redis 7.0.
+//! Nothing else does: where neither helps, a group is taken to have read as many entries as ENTRIESREAD says, as Redis
+//! 7.0 and Valkey take it.
 
 /// What a server does otherwise than others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -10,7 +12,8 @@ pub(in crate::redis) struct Server {
     pub(in crate::redis) claims_gone: bool,
     /// A group has read no more entries than the stream was ever given, whatever ENTRIESREAD says.
     ///
-    /// Redis 8.2.3 and 8.10.2 do so, Redis 7.0.15, Valkey 8.1.8 and 9.1.2 do not. It came after 8.2.0 (redis/redis pull request 14259).
+    /// Redis 8.2.3 and 8.10.2 do so, Redis 7.0.15, Valkey 8.1.8 and 9.1.2 do not. It came after 8.2.0 (redis/redis pull
+    /// request 14259).
     pub(in crate::redis) caps_entries_read: bool,
 }
 

@@ -1,7 +1,8 @@
 //! The passes over append-only files that lead to the state that they make up.
 //!
-//! Nothing is read here: [`SetReader::want`] says which bytes come next, whoever has the files pushes them. As long as every file
-//! is whole one pass does. Once one is damaged all are surveyed first, then what counts of each is replayed from the beginning.
+//! Nothing is read here: [`SetReader::want`] says which bytes come next, whoever has the files pushes them. As long as
+//! every file is whole one pass does. Once one is damaged all are surveyed first, then what counts of each is replayed
+//! from the beginning.
 
 use std::ops::Range;
 use std::vec::IntoIter;

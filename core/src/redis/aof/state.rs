@@ -1,7 +1,7 @@
 //! The state of one stream while commands are replayed: entries, groups, pending entries.
 //!
-//! The operations here do what the server's do (redis `t_stream.c`), without its clock: delivery times are those that the commands name.
-//! What is kept of an entry is the caller's choice (`P`).
+//! The operations here do what the server's do (redis `t_stream.c`), without its clock: delivery times are those that
+//! the commands name. What is kept of an entry is the caller's choice (`P`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

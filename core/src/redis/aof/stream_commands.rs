@@ -139,7 +139,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
 
     pub(in crate::redis) fn claim(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
         let [_, key, name, consumer, min_idle, rest @ ..] = args else { return Err("too few arguments".into()) };
-        // A server writes 0; what is pending when a file is loaded has been idle for longer than any damaged digit says.
+        // A server writes 0; what is pending when a file is loaded has been idle for longer than any damaged digit
+        // says.
         integer(min_idle).ok_or("no idle time")?;
         let count = rest.iter().position(|word| id(word).is_err()).unwrap_or(rest.len());
         let ids = ids(&rest[..count])?;
@@ -219,8 +220,8 @@ impl<P: Clone, F: FnMut(u32, &Entry<'_>) -> P> Replay<P, F> {
         Ok(())
     }
 
-    /// `XNACK key group FAIL|SILENT|FATAL IDS n id… [RETRYCOUNT count] [FORCE]` (Redis 8.8): entries are given back to the group. They stay
-    /// pending, without a consumer.
+    /// `XNACK key group FAIL|SILENT|FATAL IDS n id… [RETRYCOUNT count] [FORCE]` (Redis 8.8): entries are given back to
+    /// the group. They stay pending, without a consumer.
     pub(in crate::redis) fn give_back(&mut self, args: &[&[u8]]) -> Result<(), Refusal> {
         let [_, key, name, how, word, rest @ ..] = args else { return Err("too few arguments".into()) };
         if !word.eq_ignore_ascii_case(b"IDS") {

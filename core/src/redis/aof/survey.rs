@@ -1,7 +1,7 @@
 //! Whether one append-only file is whole, and which of its stretches count.
 //!
-//! A file is gone through once in pieces to see whether it is whole. A damaged one is then searched for the commands after the damage
-//! (`search`).
+//! A file is gone through once in pieces to see whether it is whole. A damaged one is then searched for the commands
+//! after the damage (`search`).
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! Commands in sound framing whose effect cannot be told, and the keys of which nothing is certain after them.
 //!
-//! They are those of later servers, of modules, of scripts, and those under `rename-command`. They stay in their file; what they did is not
-//! guessed.
+//! They are those of later servers, of modules, of scripts, and those under `rename-command`. They stay in their file;
+//! what they did is not guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,7 +5,8 @@
 #[cfg(not(target_arch = "wasm32"))]
 use crc_fast::{CrcAlgorithm, Digest};
 
-/// In a browser the other library would be two thirds of the module, nearly all of it tables: here one is made when it is first needed.
+/// In a browser the other library would be two thirds of the module, nearly all of it tables: here one is made when it
+/// is first needed.
 #[cfg(target_arch = "wasm32")]
 mod small {
     use std::sync::LazyLock;
@@ -58,7 +59,8 @@ pub fn seal_dump(payload: &mut Vec<u8>, version: u16) {
     payload.extend(crc.value().to_le_bytes());
 }
 
-/// A checksum over all bytes but the last eight of what was pushed, for formats whose end is only known when it is reached.
+/// A checksum over all bytes but the last eight of what was pushed, for formats whose end is only known when it is
+/// reached.
 #[derive(Debug, Clone)]
 pub(crate) struct Lagging {
     crc: Crc64,

@@ -1,8 +1,8 @@
 //! A position in bytes that may not all be there yet.
 //!
-//! Every read checks what is left first. Running out is not an error but a request: [`Stop::More`] says how many
-//! bytes the unit needs, counted from where the unit began, so that a reader fed in chunks can wait for exactly that many
-//! and no declared length is ever allocated on its own word.
+//! Every read checks what is left first. Running out is not an error but a request: [`Stop::More`] says how many bytes
+//! the unit needs, counted from where the unit began, so that a reader fed in chunks can wait for exactly that many and
+//! no declared length is ever allocated on its own word.
 
 use crate::redis::error::Problem;
 

@@ -1,8 +1,9 @@
-//! Stream values written anew, as a payload for RESTORE: of another type, for a server that does not know this one, or with one
-//! group more.
+//! Stream values written anew, as a payload for RESTORE: of another type, for a server that does not know this one, or
+//! with one group more.
 //!
-//! All types of streams pack entries alike, so that the nodes are copied as they are; what differs is what stands behind them (see
-//! `stream`, which reads it). What an older type has no place for is left out: whoever asks knows the types.
+//! All types of streams pack entries alike, so that the nodes are copied as they are; what differs is what stands
+//! behind them (see `stream`, which reads it). What an older type has no place for is left out: whoever asks knows the
+//! types.
 
 use super::crc::seal_dump;
 use super::cursor::{Cursor, Read};
@@ -22,7 +23,8 @@ const SEAL: usize = 10;
 /// Who holds entries that nobody did (XNACK, Redis 8.8), where the type has no place for such.
 pub const NOBODY: &str = "papyra:released";
 
-/// What stands behind the groups of a stream whose settings are the server's own: 100 s, 100 IDs, no producer, nothing counted.
+/// What stands behind the groups of a stream whose settings are the server's own: 100 s, 100 IDs, no producer, nothing
+/// counted.
 const NO_PRODUCERS: [u8; 7] = [0x40, 100, 0x40, 100, 0, 0, 0];
 
 /// A stream's value, taken apart.
@@ -38,7 +40,8 @@ pub struct StreamPayload<'a> {
 }
 
 impl<'a> StreamPayload<'a> {
-    /// Takes a DUMP payload apart; `None` when it is no intact stream, or a group has more pending entries than `listed`.
+    /// Takes a DUMP payload apart; `None` when it is no intact stream, or a group has more pending entries than
+    /// `listed`.
     pub fn of(payload: &'a [u8], listed: usize) -> Option<Self> {
         let rdb_type = *payload.first().filter(|rdb_type| STREAM_TYPES.contains(rdb_type))?;
         let mut parts = Parts::default();
@@ -153,8 +156,8 @@ impl PayloadBuilder {
         self.count += 1;
     }
 
-    /// The payload of the whole stream: of type 27 where a pending entry has no holder, else of the oldest that has a place for
-    /// all that is known.
+    /// The payload of the whole stream: of type 27 where a pending entry has no holder, else of the oldest that has a
+    /// place for all that is known.
     pub fn finish(mut self, facts: &StreamFacts, groups: &[Group]) -> Vec<u8> {
         self.close();
         let mut nodes = Vec::new();

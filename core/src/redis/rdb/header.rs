@@ -40,8 +40,8 @@ pub struct Limits {
     /// The most bytes of one unit (a stream node, a name), compressed and expanded. A larger one ends the reading with
     /// [`ErrorKind::TooLarge`].
     pub unit: u64,
-    /// The most pending entries and consumers of one group that are listed and checked by name; above it they are counted and compared
-    /// as a whole.
+    /// The most pending entries and consumers of one group that are listed and checked by name; above it they are
+    /// counted and compared as a whole.
     pub listed: usize,
 }
 
@@ -75,7 +75,8 @@ pub struct RdbSummary {
     pub checksum: Checksum,
     /// Bytes that were pushed.
     pub bytes: u64,
-    /// Where the backup ended, in bytes from its start, if its end was reached; an old append-only file goes on from there.
+    /// Where the backup ended, in bytes from its start, if its end was reached; an old append-only file goes on from
+    /// there.
     pub end: Option<u64>,
     /// Keys of any type.
     pub keys: u64,
@@ -83,8 +84,8 @@ pub struct RdbSummary {
     pub streams: u64,
     /// Where the bytes could not be followed any more.
     pub lost_at: Option<u64>,
-    /// The key that was read last, by the offset of its type code: where to look on from when the bytes were lost in it, since
-    /// a damaged length may have swallowed what follows.
+    /// The key that was read last, by the offset of its type code: where to look on from when the bytes were lost in
+    /// it, since a damaged length may have swallowed what follows.
     pub last_key: Option<u64>,
 }
 

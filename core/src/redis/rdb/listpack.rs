@@ -1,8 +1,8 @@
 //! Listpacks: the packed sequence of strings and integers that a stream node is.
 //!
 //! Layout: total bytes (u32 LE), elements (u16 LE, 65535 means "count them"), elements, 0xFF. An element is an encoding
-//! with its data and then its own length, written so that it can be read backwards (redis `listpack.c`). Both lengths are
-//! checked here; what the elements mean is `node`'s affair.
+//! with its data and then its own length, written so that it can be read backwards (redis `listpack.c`). Both lengths
+//! are checked here; what the elements mean is `node`'s affair.
 
 const HEADER: usize = 6;
 const END: u8 = 0xff;
@@ -102,8 +102,9 @@ fn fixed<const N: usize>(rest: &[u8]) -> Result<[u8; N], &'static str> {
     rest.get(1..=N).and_then(|raw| raw.try_into().ok()).ok_or(CUT)
 }
 
-/// The bytes that the backward length takes, if it is `size`. Seven bits a byte, the most significant first and without the
-/// high bit. Servers differ at the borders (16383 takes three bytes in some, two in others), so one byte more passes.
+/// The bytes that the backward length takes, if it is `size`. Seven bits a byte, the most significant first and without
+/// the high bit. Servers differ at the borders (16383 takes three bytes in some, two in others), so one byte more
+/// passes.
 #[inline]
 fn back_length(bytes: &[u8], size: u64) -> Option<usize> {
     if size <= 127 {

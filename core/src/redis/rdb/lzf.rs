@@ -41,7 +41,8 @@ const LONGEST_RUN: usize = 264;
 /// Memory is taken for so many bytes at first, and twice as many whenever they are used up.
 const FIRST: usize = 1 << 16;
 
-/// Expands `packed` into `out` (cleared first), which must come to exactly `len` bytes. Memory grows with what really comes out.
+/// Expands `packed` into `out` (cleared first), which must come to exactly `len` bytes. Memory grows with what really
+/// comes out.
 pub(crate) fn expand(packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
     out.clear();
     if !plausible(packed.len() as u64, len as u64) {

@@ -1,4 +1,5 @@
-//! RDB files and DUMP payloads: their encodings, the reader that goes through one, and what is written of a stream for RESTORE.
+//! RDB files and DUMP payloads: their encodings, the reader that goes through one, and what is written of a stream for
+//! RESTORE.
 //!
 //! What a stream is, wherever it was read from, is `stream`'s affair; who is told of it says `visit`.
 

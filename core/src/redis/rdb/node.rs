@@ -1,8 +1,8 @@
 //! One node of a stream: the entries packed in a listpack, relative to the node's master ID.
 //!
-//! The listpack begins with a master entry (live entries, deleted entries, field names, 0); every entry after it has flags,
-//! two ID deltas, its fields, and the number of its elements (redis `t_stream.c`, "stream listpacks"). Everything the
-//! server checks on load is checked here, and also that IDs grow.
+//! The listpack begins with a master entry (live entries, deleted entries, field names, 0); every entry after it has
+//! flags, two ID deltas, its fields, and the number of its elements (redis `t_stream.c`, "stream listpacks").
+//! Everything the server checks on load is checked here, and also that IDs grow.
 
 use super::listpack::{Element, Elements};
 use crate::redis::stream::id::StreamId;

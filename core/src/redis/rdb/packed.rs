@@ -1,8 +1,9 @@
 //! Packed values of keys that are no streams: the checks that a server makes on loading them, and no more.
 //!
-//! A server refuses a whole file for one value that fails them (redis `rdb.c`, `rdbLoadObject`, with `sanitize-dump-payload no`, the default). Of
-//! a listpack or intset Redis looks at the frame, not at what is in it; Valkey 9, which has no such setting any more, looks at every element. So
-//! do all of them since Redis 7.0 at ziplists and zipmaps, which they turn into listpacks on loading.
+//! A server refuses a whole file for one value that fails them (redis `rdb.c`, `rdbLoadObject`, with
+//! `sanitize-dump-payload no`, the default). Of a listpack or intset Redis looks at the frame, not at what is in it;
+//! Valkey 9, which has no such setting any more, looks at every element. So do all of them since Redis 7.0 at ziplists
+//! and zipmaps, which they turn into listpacks on loading.
 
 use std::collections::HashSet;
 
@@ -90,8 +91,8 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
-/// Total bytes, offset of the last element, count; elements; 0xFF (redis `ziplistValidateIntegrity`, deep). `names`: every other element is a
-/// name, and they are all different (redis `ziplistPairsConvertAndValidateIntegrity`).
+/// Total bytes, offset of the last element, count; elements; 0xFF (redis `ziplistValidateIntegrity`, deep). `names`:
+/// every other element is a name, and they are all different (redis `ziplistPairsConvertAndValidateIntegrity`).
 fn ziplist(bytes: &[u8], mut names: Option<&mut HashSet<Vec<u8>>>) -> Result<(), &'static str> {
     const HEADER: usize = 10;
     let (Some(total), Some(tail), Some(count)) =
@@ -137,7 +138,8 @@ fn ziplist(bytes: &[u8], mut names: Option<&mut HashSet<Vec<u8>>>) -> Result<(),
     Ok(())
 }
 
-/// The element at `at`: its size and its value as text. `before`: the size of the one before it, which it repeats (redis `zipEntrySafe`).
+/// The element at `at`: its size and its value as text. `before`: the size of the one before it, which it repeats
+/// (redis `zipEntrySafe`).
 fn element(bytes: &[u8], at: usize, end: usize, before: usize) -> Option<(usize, Vec<u8>)> {
     let inside = |to: usize| (to <= end).then_some(to);
     let encoding_at = inside(at + if bytes[at] < 254 { 1 } else { 5 })?;
@@ -172,7 +174,8 @@ fn element(bytes: &[u8], at: usize, end: usize, before: usize) -> Option<(usize,
     (repeated == before).then_some((to - at, value))
 }
 
-/// A count; names and values, each with its length, the values with room after them; 0xFF (redis `zipmapValidateIntegrity`, deep).
+/// A count; names and values, each with its length, the values with room after them; 0xFF (redis
+/// `zipmapValidateIntegrity`, deep).
 fn zipmap(bytes: &[u8]) -> Option<()> {
     let end = bytes.len().checked_sub(1).filter(|end| *end >= 1 && bytes[*end] == 0xff)?;
     let mut names = HashSet::new();

@@ -1,11 +1,12 @@
 //! RDB files and DUMP payloads, fed in chunks of any size.
 //!
-//! The reader keeps the one unit that is not complete yet (at most [`Limits::unit`] bytes) and the group that is being read, and
-//! nothing else: a file of any size passes through it. Streams are looked into, all other values are stepped over.
+//! The reader keeps the one unit that is not complete yet (at most [`Limits::unit`] bytes) and the group that is being
+//! read, and nothing else: a file of any size passes through it. Streams are looked into, all other values are stepped
+//! over.
 //!
-//! An RDB file is `REDIS` and four digits, or `VALKEY` and three; opcodes and keys; 0xFF; from version 5 a CRC-64 of everything
-//! before it, or zeros where the server was told not to compute one (redis `rdb.c`, `rdbLoadRio`). A DUMP payload is a type, a value,
-//! a version (u16 LE) and the CRC (redis `cluster.c`, `createDumpPayload`).
+//! An RDB file is `REDIS` and four digits, or `VALKEY` and three; opcodes and keys; 0xFF; from version 5 a CRC-64 of
+//! everything before it, or zeros where the server was told not to compute one (redis `rdb.c`, `rdbLoadRio`). A DUMP
+//! payload is a type, a value, a version (u16 LE) and the CRC (redis `cluster.c`, `createDumpPayload`).
 
 use std::collections::BTreeMap;
 
@@ -153,7 +154,8 @@ impl RdbReader {
         self
     }
 
-    /// A reader of the rest of an RDB file, from the type code of a key at `offset` on (see [`KeyFinder`](crate::redis::KeyFinder)).
+    /// A reader of the rest of an RDB file, from the type code of a key at `offset` on (see
+    /// [`KeyFinder`](crate::redis::KeyFinder)).
     pub fn resume(header: Header, db: u64, offset: u64, limits: Limits) -> Self {
         let current = Current { db, ..Current::default() };
         let new = Self::new(limits);
@@ -193,7 +195,8 @@ impl RdbReader {
         self.end.filter(|_| matches!(self.state, State::End))
     }
 
-    /// Whether commands follow the end of the RDB file, which the piece that was pushed last shows: then this is an append-only file.
+    /// Whether commands follow the end of the RDB file, which the piece that was pushed last shows: then this is an
+    /// append-only file.
     pub fn goes_on(&self, piece: &[u8]) -> bool {
         let before = self.pushed - piece.len() as u64;
         let rest =
@@ -421,7 +424,8 @@ impl RdbReader {
         Ok(())
     }
 
-    /// A value begins. In a DUMP payload, whose vendor is known at its end only, other values than streams are not followed.
+    /// A value begins. In a DUMP payload, whose vendor is known at its end only, other values than streams are not
+    /// followed.
     fn begin<V: Visitor>(&mut self, code: u8, offset: u64, value: u64, visitor: &mut V) {
         (self.current.rdb_type, self.current.offset, self.current.value) = (code, offset, value);
         self.keys += 1;

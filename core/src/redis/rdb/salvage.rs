@@ -1,8 +1,8 @@
 //! Where a stream of a known system begins again after damage in an RDB file.
 //!
-//! A value may hold anything, a whole dump included, so a place that looks like a key is only taken when everything from there on reads
-//! without a fault and ends exactly where the file does. Candidates are tried side by side while the bytes go by once; memory is that of a few
-//! readers.
+//! A value may hold anything, a whole dump included, so a place that looks like a key is only taken when everything
+//! from there on reads without a fault and ends exactly where the file does. Candidates are tried side by side while
+//! the bytes go by once; memory is that of a few readers.
 
 use super::cursor::Cursor;
 use super::header::{Header, Limits};
@@ -71,8 +71,8 @@ impl Visitor for Seen {
 }
 
 impl KeyFinder {
-    /// Looks in the bytes from `offset` on, which is where a reader got lost, for keys of the systems in `known` (prefix and system ID, as
-    /// they were met before the damage) or, when `scope` names both, of that one.
+    /// Looks in the bytes from `offset` on, which is where a reader got lost, for keys of the systems in `known`
+    /// (prefix and system ID, as they were met before the damage) or, when `scope` names both, of that one.
     pub fn new(
         header: Header,
         db: u64,
@@ -105,7 +105,8 @@ impl KeyFinder {
         }
     }
 
-    /// The offset of the first key from which the rest of the file reads without a fault to its exact end: see [`RdbReader::resume`].
+    /// The offset of the first key from which the rest of the file reads without a fault to its exact end: see
+    /// [`RdbReader::resume`].
     pub fn finish(mut self) -> Option<u64> {
         self.look(0);
         let total = self.offset + self.window.len() as u64;

@@ -1,9 +1,9 @@
 //! Values that are no streams: stepped over, in every encoding.
 //!
-//! A value is a short program of atoms (string, length, fixed bytes) with repetition. Packed encodings (ziplist, intset,
-//! listpack, zipmap) are single strings to an RDB file, so nothing of their inside is needed to pass them; what a server looks at on loading
-//! them, `packed` does. Layouts: redis `rdb.c` (`rdbLoadObject`), valkey `rdb.c` for type 22 of Valkey files; types 28 to 32 (arrays, and hashes
-//! whose field names lie elsewhere) as Redis 8.10.2 writes them.
+//! A value is a short program of atoms (string, length, fixed bytes) with repetition. Packed encodings (ziplist,
+//! intset, listpack, zipmap) are single strings to an RDB file, so nothing of their inside is needed to pass them; what
+//! a server looks at on loading them, `packed` does. Layouts: redis `rdb.c` (`rdbLoadObject`), valkey `rdb.c` for type
+//! 22 of Valkey files; types 28 to 32 (arrays, and hashes whose field names lie elsewhere) as Redis 8.10.2 writes them.
 
 use super::cursor::{Cursor, Read};
 use super::listpack::Elements;
@@ -55,7 +55,8 @@ enum Job {
     Array,
     /// So many times an index, the kind of an element, and the element.
     Elements(u64),
-    /// Field names: 0 and a listpack of them, or 1 and a count of strings. Then as many values, if they are strings too.
+    /// Field names: 0 and a listpack of them, or 1 and a count of strings. Then as many values, if they are strings
+    /// too.
     Names {
         and_values: bool,
     },
@@ -315,7 +316,8 @@ fn pass(cur: &mut Cursor<'_>, atom: Atom) -> Read<u64> {
     })
 }
 
-/// Looks at a packed string; returns how many bytes are to be dropped, of one that is larger than any that servers make.
+/// Looks at a packed string; returns how many bytes are to be dropped, of one that is larger than any that servers
+/// make.
 fn packed(cur: &mut Cursor<'_>, packing: Packing, refusal: &mut Option<&'static str>) -> Read<u64> {
     let begin = cur.pos();
     if let Head::Raw(len) | Head::Lzf { len, .. } = head(cur)?

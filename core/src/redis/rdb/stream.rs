@@ -1,8 +1,8 @@
 //! A stream's value in an RDB file or DUMP payload, read piece by piece.
 //!
-//! Layout (redis `rdb.c`, `rdbSaveObject`): nodes; length, last ID; from type 19 first ID, greatest deleted ID, entries added;
-//! groups, each with its pending entries and then its consumers; from type 26 the idempotency trailer. Whether the two pending lists
-//! agree is `group`'s affair, the inside of a node `node`'s.
+//! Layout (redis `rdb.c`, `rdbSaveObject`): nodes; length, last ID; from type 19 first ID, greatest deleted ID, entries
+//! added; groups, each with its pending entries and then its consumers; from type 26 the idempotency trailer. Whether
+//! the two pending lists agree is `group`'s affair, the inside of a node `node`'s.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,8 @@ use crate::redis::visit::{Flow, Key, Visitor};
 /// The type codes of streams: Redis 5, 7.0, 7.2, 8.6 and 8.8.
 pub const STREAM_TYPES: [u8; 5] = [15, 19, 21, 26, 27];
 
-/// The lowest RDB version under which a stream's type is known: what the footer of a DUMP payload of it has to say at least (redis and
-/// valkey `rdb.h`). `None` for what is not a stream's type.
+/// The lowest RDB version under which a stream's type is known: what the footer of a DUMP payload of it has to say at
+/// least (redis and valkey `rdb.h`). `None` for what is not a stream's type.
 pub fn dump_version(rdb_type: u8) -> Option<u16> {
     let at = STREAM_TYPES.iter().position(|known| *known == rdb_type)?;
     [9, 10, 11, 13, 14].get(at).copied()
@@ -89,8 +89,8 @@ pub(crate) struct StreamReader {
     named: u64,
 }
 
-/// The longest names of groups and consumers that are followed, in bytes, one and all of a stream's: they are kept, and a few compressed bytes
-/// may stand for many.
+/// The longest names of groups and consumers that are followed, in bytes, one and all of a stream's: they are kept, and
+/// a few compressed bytes may stand for many.
 const LONGEST_NAME: u64 = 1 << 20;
 /// See above.
 const ALL_NAMES: u64 = 16 << 20;

@@ -75,7 +75,8 @@ pub(crate) enum Text<'a> {
     Lzf { packed: &'a [u8], len: usize },
 }
 
-/// Reads a string of at most `limit` bytes, compressed and expanded. One above the limit is refused before it is waited for.
+/// Reads a string of at most `limit` bytes, compressed and expanded. One above the limit is refused before it is waited
+/// for.
 pub(crate) fn string<'a>(cur: &mut Cursor<'a>, limit: u64) -> Read<Text<'a>> {
     let bounded = |len: u64| match usize::try_from(len) {
         Ok(small) if len <= limit => Ok(small),

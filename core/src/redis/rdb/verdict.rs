@@ -1,6 +1,7 @@
 //! How the reading of an RDB file or payload ends: is it intact, damaged, or beyond this reader?
 //!
-//! The checksum decides. Where it holds, bytes that could not be followed are an [`Error`]; where it does not, a [`BackupFinding`].
+//! The checksum decides. Where it holds, bytes that could not be followed are an [`Error`]; where it does not, a
+//! [`BackupFinding`].
 
 use super::header::{Checksum, RdbSummary};
 use super::reader::{Form, RdbReader, State};

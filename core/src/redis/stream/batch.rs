@@ -1,6 +1,7 @@
 //! Entries that hold nothing but a record, judged many at a time, as the lines of a log are.
 //!
-//! An entry that is no clean line is asked about by itself: [`RecordCheck`] says the same of every entry as it does here.
+//! An entry that is no clean line is asked about by itself: [`RecordCheck`] says the same of every entry as it does
+//! here.
 
 use super::id::StreamId;
 use super::keys::{NoRecord, RecordCheck};

@@ -1,6 +1,8 @@
-//! What an export writes: records as lines of a log, what no log holds as lines of its own, and the groups as `groups.json`.
+//! What an export writes: records as lines of a log, what no log holds as lines of its own, and the groups as
+//! `groups.json`.
 //!
-//! Only the shapes; the files are the caller's. The lines are the entries' `data` as it is, so that Papyra's file backend reads them.
+//! Only the shapes; the files are the caller's. The lines are the entries' `data` as it is, so that Papyra's file
+//! backend reads them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -129,8 +131,8 @@ impl GroupExport {
     }
 }
 
-/// Writes a record as a line of a log: the bytes as they are, line ends between tokens as blanks, and a newline. `data` must be an intact
-/// record (see [`RecordCheck`](crate::redis::RecordCheck)).
+/// Writes a record as a line of a log: the bytes as they are, line ends between tokens as blanks, and a newline. `data`
+/// must be an intact record (see [`RecordCheck`](crate::redis::RecordCheck)).
 pub fn push_line(data: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(data);
@@ -138,8 +140,8 @@ pub fn push_line(data: &[u8], out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Writes what a log cannot hold of an entry as a line: `{"source": KEY, "id": ID, "fields": [[NAME, VALUE], …]}`, where what is not UTF-8
-/// stands as `{"hex": "…"}`.
+/// Writes what a log cannot hold of an entry as a line: `{"source": KEY, "id": ID, "fields": [[NAME, VALUE], …]}`,
+/// where what is not UTF-8 stands as `{"hex": "…"}`.
 pub fn push_rejected<'a>(
     source: &str,
     id: StreamId,

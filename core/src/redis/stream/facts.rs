@@ -1,7 +1,7 @@
 //! Plain facts about the streams of a backup: what a report lists of each.
 //!
-//! [`Collector`] is the visitor that gathers them while it judges every entry of Papyra's streams. It keeps streams, groups and a bounded
-//! number of findings; records only when asked to, until they are taken.
+//! [`Collector`] is the visitor that gathers them while it judges every entry of Papyra's streams. It keeps streams,
+//! groups and a bounded number of findings; records only when asked to, until they are taken.
 
 use std::collections::BTreeMap;
 

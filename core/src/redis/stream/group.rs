@@ -1,8 +1,8 @@
 //! Consumer groups: their pending entries and consumers, and whether the two lists agree.
 //!
-//! A group lists every pending entry once; each consumer lists the IDs it holds. The server refuses to load a file in which a
-//! consumer holds an ID that the group does not list, and with deep checks one in which an ID has no holder (redis
-//! `rdb.c`). Reading the bytes is `stream`'s affair.
+//! A group lists every pending entry once; each consumer lists the IDs it holds. The server refuses to load a file in
+//! which a consumer holds an ID that the group does not list, and with deep checks one in which an ID has no holder
+//! (redis `rdb.c`). Reading the bytes is `stream`'s affair.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,8 +73,8 @@ pub(crate) struct Builder {
     held: u64,
     given_back: u64,
     unsorted: bool,
-    /// Sums over the IDs of the group's list and of the consumers' lists: equal when the lists are, whatever their order. This
-    /// is what is checked when the lists are too long to keep.
+    /// Sums over the IDs of the group's list and of the consumers' lists: equal when the lists are, whatever their
+    /// order. This is what is checked when the lists are too long to keep.
     listed_sum: u64,
     held_sum: u64,
 }

@@ -1,7 +1,7 @@
 //! Which streams are Papyra's, and whether an entry of one is a record.
 //!
-//! Papyra 0.3.0 writes to `{prefix}:{system_id}:events`, `…:audits` and `…:dead_letters`, one field `data` an entry. The JSON itself is
-//! judged by the same readers as a log's lines.
+//! Papyra 0.3.0 writes to `{prefix}:{system_id}:events`, `…:audits` and `…:dead_letters`, one field `data` an entry.
+//! The JSON itself is judged by the same readers as a log's lines.
 
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +62,8 @@ pub struct PapyraKey {
 }
 
 impl PapyraKey {
-    /// Takes a key apart; `None` when it is not built like one of Papyra's. A prefix may hold colons, a system may not: where
-    /// that is ambiguous, [`Scope`] decides.
+    /// Takes a key apart; `None` when it is not built like one of Papyra's. A prefix may hold colons, a system may not:
+    /// where that is ambiguous, [`Scope`] decides.
     pub fn parse(key: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(key).ok()?;
         let (rest, last) = text.rsplit_once(':')?;
@@ -157,8 +157,8 @@ impl RecordCheck {
     }
 }
 
-/// Line ends between tokens are white space to `json.loads`, while a log's line has none: put blanks in their place. Within a string they
-/// stay, and make it invalid.
+/// Line ends between tokens are white space to `json.loads`, while a log's line has none: put blanks in their place.
+/// Within a string they stay, and make it invalid.
 pub(crate) fn flatten(json: &mut [u8]) {
     let (mut in_text, mut escaped) = (false, false);
     for byte in json {

@@ -1,4 +1,5 @@
-//! Streams, wherever they were read from: IDs, groups, which keys are Papyra's, whether an entry is a record, and what is told of them.
+//! Streams, wherever they were read from: IDs, groups, which keys are Papyra's, whether an entry is a record, and what
+//! is told of them.
 //!
 //! How the bytes are read is `rdb`'s and `aof`'s affair.
 

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// A name as text, from which [`name_of`] makes the same bytes again: what is not UTF-8 becomes `\xHH`, a backslash two.
+/// A name as text, from which [`name_of`] makes the same bytes again: what is not UTF-8 becomes `\xHH`, a backslash
+/// two.
 pub fn written(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {

@@ -57,7 +57,8 @@ pub(super) fn is_the_one(written: Option<i64>, since: i64, path: &Path) -> Resul
         return Ok(());
     }
     let text = format!(
-        "{} is not the file that the server has just saved: CONFIG GET dir and CONFIG GET dbfilename tell where that is",
+        "{} is not the file that the server has just saved: CONFIG GET dir and CONFIG GET dbfilename tell where that \
+         is",
         show(path)
     );
     Err(Error::new(Code::NoInput, text))

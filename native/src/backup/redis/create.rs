@@ -368,8 +368,8 @@ fn still_there(key: &str, present: &[PapyraKey]) -> Result<()> {
 fn refuse_huge(store: &Store, key: &str) -> Result<()> {
     let Some(bytes) = store.memory(key)?.filter(|bytes| *bytes > LARGEST) else { return Ok(()) };
     let text = format!(
-        "{} takes up {} MiB of the server's memory, and DUMP would hold a copy of that size there and here, which no server \
-         takes back above {} MiB: take an RDB file",
+        "{} takes up {} MiB of the server's memory, and DUMP would hold a copy of that size there and here, which no \
+         server takes back above {} MiB: take an RDB file",
         escape(key.as_bytes()),
         bytes >> 20,
         LARGEST >> 20

@@ -3,8 +3,9 @@
 //! - [`create`] copies streams by DUMP in one transaction, or has the server save (`bgsave`).
 //! - [`plain`] makes a backup of files that a server wrote by itself.
 //! - `payload` reads stored bytes, for every verb.
-//! - [`restore`] brings streams back: each is built under a name of its own (`stage`; by commands where the server takes
-//!   no payload of that size, `replay`; what it has no place for is counted, `losses`), and all of a system change places in one transaction (`swap`).
+//! - [`restore`] brings streams back: each is built under a name of its own (`stage`; by commands where the server
+//!   takes no payload of that size, `replay`; what it has no place for is counted, `losses`), and all of a system
+//!   change places in one transaction (`swap`).
 //! - `until` takes out of it what is behind an ID, where only a part is wanted.
 //! - [`drill`] restores into a server started for it (`scratch`).
 

@@ -1,5 +1,5 @@
-//! A backup made of files that a server wrote by itself: an RDB file, append-only files, a DUMP payload; Papyra's own guide keeps
-//! such. What is in it is the same as in a backup of the server, so that everything else treats them alike.
+//! A backup made of files that a server wrote by itself: an RDB file, append-only files, a DUMP payload; Papyra's own
+//! guide keeps such. What is in it is the same as in a backup of the server, so that everything else treats them alike.
 //!
 //! An append-only file is replayed, and each stream is stored as the payload that DUMP would give.
 
@@ -138,8 +138,8 @@ pub fn temporary(
 
 fn damaged(path: &Path) -> Error {
     let text = format!(
-        "{} is damaged, and no backup is made or restored of a part: `papyra persistence scan --path` tells where, `papyra \
-         redis export` and, for append-only files, `papyra persistence recover` save what is intact",
+        "{} is damaged, and no backup is made or restored of a part: `papyra persistence scan --path` tells where, \
+         `papyra redis export` and, for append-only files, `papyra persistence recover` save what is intact",
         show(path)
     );
     Error::new(Code::Data, text)

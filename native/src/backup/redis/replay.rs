@@ -1,9 +1,9 @@
 //! A stream written anew, command by command, for a server that refuses its payload: as a server rewrites its own
 //! append-only file (redis `aof.c`, `rewriteStreamObject`), but groups first.
 //!
-//! A server lets nothing wait for a message that is not there, and a pending entry outlives its message. So each group is
-//! made while placeholders stand where its messages were; they are trimmed away, which leaves no trace in the stream's
-//! counts, before the first real entry is added. The value is read twice for that.
+//! A server lets nothing wait for a message that is not there, and a pending entry outlives its message. So each group
+//! is made while placeholders stand where its messages were; they are trimmed away, which leaves no trace in the
+//! stream's counts, before the first real entry is added. The value is read twice for that.
 //!
 //! Commands cannot say all that a payload does. What is lost is counted.
 

@@ -209,7 +209,10 @@ impl<'a> Plan<'a> {
                 let before = |error: Error| match number {
                     0 => error,
                     _ => error
-                        .and("some of the system's slots have taken their streams: run it again, and have those replaced")
+                        .and(
+                            "some of the system's slots have taken their streams: run it again, and have those \
+                              replaced",
+                        )
                         .decided_by(&[Setting::Replace]),
                 };
                 let aside = swap(store, keys, &here, replace, &mark).map_err(before)?;
@@ -228,8 +231,8 @@ impl<'a> Plan<'a> {
                 };
                 done.notes.extend(losses.sentence().map(|losses| {
                     format!(
-                        "{key}: the server takes no payload {refused}, so the stream was restored with ordinary commands; not restored: \
-                         {losses}"
+                        "{key}: the server takes no payload {refused}, so the stream was restored with ordinary \
+                         commands; not restored: {losses}"
                     )
                 }));
                 done.notes.extend(losses.released().map(|released| format!("{key}: {released}")));

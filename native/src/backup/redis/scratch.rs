@@ -26,8 +26,8 @@ const SOCKET: &str = "s";
 
 const LOG: &str = "server.log";
 
-/// The shell ends the server when its own input ends, which it does with this process, and itself with the server, whose
-/// exit code it hands on.
+/// The shell ends the server when its own input ends, which it does with this process, and itself with the server,
+/// whose exit code it hands on.
 const GUARD: &str = r#"exec 3<&0; "$0" "$@" & server=$!
 { read -r _ <&3; kill -9 "$server"; } 2>/dev/null & guard=$!
 wait "$server"; code=$?; kill "$guard" 2>/dev/null; exit "$code""#;

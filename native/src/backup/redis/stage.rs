@@ -26,8 +26,8 @@ pub(super) struct Staged {
     pub(super) changed: Option<Losses>,
 }
 
-/// Brings a stream to the server, which takes no argument above `largest` bytes, as far as it is not cut off. `mark` tells
-/// this run's names from those of others.
+/// Brings a stream to the server, which takes no argument above `largest` bytes, as far as it is not cut off. `mark`
+/// tells this run's names from those of others.
 pub(super) fn stage(
     store: &Store,
     stream: &StoredStream,

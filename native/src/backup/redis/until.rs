@@ -1,7 +1,8 @@
-//! A way back in time for streams: entries behind an ID are taken out of a stream while it waits for its place, and told.
+//! A way back in time for streams: entries behind an ID are taken out of a stream while it waits for its place, and
+//! told.
 //!
-//! The stream keeps its last ID, its groups and what they wait for, as after XDEL: no ID is ever given twice, and no group
-//! misses what comes.
+//! The stream keeps its last ID, its groups and what they wait for, as after XDEL: no ID is ever given twice, and no
+//! group misses what comes.
 
 use papyra_core::escape::escape;
 use papyra_core::redis::{Entries, Entry, Flow, Group, Key, StreamId, Visitor};

@@ -1,5 +1,5 @@
-//! A repository's files under a prefix of a bucket. An object is there whole or not at all, and no object of a repository
-//! is ever replaced by another: its name is what it holds.
+//! A repository's files under a prefix of a bucket. An object is there whole or not at all, and no object of a
+//! repository is ever replaced by another: its name is what it holds.
 
 use std::collections::HashSet;
 use std::path::Path;

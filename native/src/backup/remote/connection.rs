@@ -186,8 +186,8 @@ fn s3(location: &Prefix, retry: RetryConfig) -> Result<Arc<dyn ObjectStore>> {
     let is_known = has_keys || keys.is_some() || is_anonymous || others.iter().any(|name| has(&settings, name));
     if endpoint.is_some() && !is_known {
         // Only Amazon's own machines have a place to ask for them.
-        let text = "no credentials for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a \
-                    profile in ~/.aws";
+        let text = "no credentials for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
+                    AWS_PROFILE to a profile in ~/.aws";
         return Err(Error::new(Code::Config, text));
     }
     let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));

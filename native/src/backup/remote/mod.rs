@@ -37,8 +37,9 @@ pub(super) fn no_repository(at: &Prefix) -> Error {
     let text = match holds_plain_backups(at) {
         Err(error) => return error,
         Ok(true) => format!(
-            "{} holds plain backups, as papyra made them there before repositories: aws s3 cp --recursive {place} FOLDER \
-             fetches them, and papyra reads them in that folder; papyra backup init makes a repository under another prefix",
+            "{} holds plain backups, as papyra made them there before repositories: aws s3 cp --recursive {place} \
+             FOLDER fetches them, and papyra reads them in that folder; papyra backup init makes a repository under \
+             another prefix",
             show(&at.path)
         ),
         Ok(false) => format!("there is no repository at {}: papyra backup init {place} makes one", show(&at.path)),

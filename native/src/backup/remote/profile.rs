@@ -1,5 +1,5 @@
-//! Profiles in `~/.aws/credentials` and `~/.aws/config`, as Amazon's own tools read them: keys, region and endpoint, and
-//! the command that prints keys. What signs in by itself, single sign-on and assumed roles, is left to those tools.
+//! Profiles in `~/.aws/credentials` and `~/.aws/config`, as Amazon's own tools read them: keys, region and endpoint,
+//! and the command that prints keys. What signs in by itself, single sign-on and assumed roles, is left to those tools.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -87,7 +87,8 @@ impl Profile {
                 Some(command) => printed(command).map_err(|why| wrong(&why))?,
                 None if ["role_arn", "sso_session", "sso_start_url"].iter().any(|name| self.get(name).is_some()) => {
                     let why = "it signs in by SSO or assumes a role, which papyra leaves to the aws command: set \
-                               credential_process = aws configure export-credentials --profile NAME in a profile of its own";
+                               credential_process = aws configure export-credentials --profile NAME in a profile of \
+                               its own";
                     return Err(wrong(why));
                 }
                 None => return Ok(None),
@@ -183,8 +184,8 @@ mod tests {
 
     #[test]
     fn sections_and_their_settings_are_read_as_amazons_tools_do() {
-        let text = "# note\n[default]\naws_access_key_id = A1\n AWS = indented\n[profile  \"my own\"] # x\nRegion=eu-1 # y\n\
-                    s3 =\n  max = 1\nkey = a=b#c\n[broken\nstray";
+        let text = "# note\n[default]\naws_access_key_id = A1\n AWS = indented\n[profile  \"my own\"] # x\nRegion=eu-1 \
+                    # y\ns3 =\n  max = 1\nkey = a=b#c\n[broken\nstray";
         let sections = sections(text);
         assert_eq!(sections["default"]["aws_access_key_id"], "A1");
         assert_eq!(sections["default"].len(), 1);

@@ -17,8 +17,8 @@ use crate::backup::is_unreachable;
 use crate::error::{Code, Error, Result};
 
 impl Repository {
-    /// The backups, by name. Of several with one name, the oldest has it, and the others an ID behind it. A snapshot that
-    /// was changed may be a backup, and is called by its ID.
+    /// The backups, by name. Of several with one name, the oldest has it, and the others an ID behind it. A snapshot
+    /// that was changed may be a backup, and is called by its ID.
     pub(super) fn backups(&self) -> Result<BTreeMap<String, Found>> {
         let (mut ours, mut backups) = (Vec::new(), BTreeMap::new());
         let ids: Vec<Id> = self.store.list(FileType::Snapshot)?.into_iter().map(|(id, _)| id).collect();

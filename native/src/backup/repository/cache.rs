@@ -1,5 +1,6 @@
-//! What is fetched from an object store again and again, kept in the user's cache folder: index files, snapshots, and what
-//! a list says of backups. All of it is sealed, and checked by its hash when it is used; losing it costs time alone.
+//! What is fetched from an object store again and again, kept in the user's cache folder: index files, snapshots, and
+//! what a list says of backups. All of it is sealed, and checked by its hash when it is used; losing it costs time
+//! alone.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;

@@ -38,8 +38,8 @@ impl Chunker {
         }
     }
 
-    /// Where the file was cut the last time. As long as it has the same bytes it is cut there again, which a hash tells sooner
-    /// than the rolling one; the end of that file was no cut.
+    /// Where the file was cut the last time. As long as it has the same bytes it is cut there again, which a hash tells
+    /// sooner than the rolling one; the end of that file was no cut.
     pub(super) fn cut_before(mut self, before: &[(usize, Id)]) -> Chunker {
         let largest = self.largest;
         let cuts = before.split_last().map_or(&[][..], |(_, cuts)| cuts);

@@ -1,5 +1,6 @@
-//! Where the blobs lie, as the index files say, held against the packs that are there: a pack may have been lost or cut,
-//! and another tool may have moved blobs since the index was read. A blob may lie in several packs; one of them is enough.
+//! Where the blobs lie, as the index files say, held against the packs that are there: a pack may have been lost or
+//! cut, and another tool may have moved blobs since the index was read. A blob may lie in several packs; one of them is
+//! enough.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -133,8 +134,8 @@ impl Index {
         &self.packs[place.pack as usize].id
     }
 
-    /// A pack that holds a blob and is there, has its size and will not be removed, with that size and the index file that
-    /// tells of it: what a new backup may rely on.
+    /// A pack that holds a blob and is there, has its size and will not be removed, with that size and the index file
+    /// that tells of it: what a new backup may rely on.
     pub(super) fn holder(&self, store: &Store, kind: BlobType, id: &Id) -> Result<Option<(Id, u64, Id)>> {
         let there = self.there(store)?;
         let packs = self.places(kind, id).iter().map(|place| &self.packs[place.pack as usize]);
@@ -157,8 +158,8 @@ impl Index {
         Ok(Some(why.unwrap_or_else(|| unknown(id))))
     }
 
-    /// Whether the index files were still those that it was read from when the packs had been listed. This is asked once:
-    /// a pack that was gone then is gone for every backup that needs it.
+    /// Whether the index files were still those that it was read from when the packs had been listed. This is asked
+    /// once: a pack that was gone then is gone for every backup that needs it.
     pub(super) fn was_current(&self, store: &Store) -> Result<bool> {
         self.there(store)?;
         self.once(&self.was_current, || self.is_current(store)).copied()
@@ -171,7 +172,8 @@ impl Index {
         Ok(unsound.map(|pack| pack.id).collect())
     }
 
-    /// Whether packs are there with these sizes, and the index tells of them. They come as what a snapshot notes, if it does.
+    /// Whether packs are there with these sizes, and the index tells of them. They come as what a snapshot notes, if it
+    /// does.
     pub(super) fn has_all(&self, store: &Store, packs: Option<impl Iterator<Item = (u64, u64)>>) -> Result<bool> {
         let there = self.there(store)?;
         let whole = self.whole.get_or_init(|| {

@@ -1,5 +1,5 @@
-//! Where a location leads: to a repository, to the name of a backup in one, or to neither; and making a repository where none
-//! is. What is in one that is open lives in [`super`].
+//! Where a location leads: to a repository, to the name of a backup in one, or to neither; and making a repository
+//! where none is. What is in one that is open lives in [`super`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

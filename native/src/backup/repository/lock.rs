@@ -1,5 +1,5 @@
-//! Locks as restic has them: a file in the repository says who is at work, so that `restic prune` removes nothing that a
-//! backup under way relies on, and a prune of ours nothing that a backup of restic's does (restic's design, "Locks").
+//! Locks as restic has them: a file in the repository says who is at work, so that `restic prune` removes nothing that
+//! a backup under way relies on, and a prune of ours nothing that a backup of restic's does (restic's design, "Locks").
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};

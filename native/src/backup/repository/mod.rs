@@ -1,9 +1,10 @@
-//! Repositories in restic's format: encrypted, deduplicated and compressed. Each backup is a snapshot that holds exactly
-//! what a plain backup is, so that `restic restore` gives one; every verb reads it as [`super::Files`].
+//! Repositories in restic's format: encrypted, deduplicated and compressed. Each backup is a snapshot that holds
+//! exactly what a plain backup is, so that `restic restore` gives one; every verb reads it as [`super::Files`].
 //!
-//! `rustic_core` knows the format: keys, configuration, index, pruning. What it does not do is ours: writing blobs while a
-//! log is read once (`packing`), reading them back with damage told from not being able to look (`blob`), and where the
-//! files lie (`store`, `site`). What is remembered of verifications and drills lies in a folder beside restic's own.
+//! `rustic_core` knows the format: keys, configuration, index, pruning. What it does not do is ours: writing blobs
+//! while a log is read once (`packing`), reading them back with damage told from not being able to look (`blob`), and
+//! where the files lie (`store`, `site`). What is remembered of verifications and drills lies in a folder beside
+//! restic's own.
 //!
 //! Opening a repository lives here, and what its parts share; `locate` finds and makes them.
 
@@ -127,7 +128,8 @@ impl Repository {
         let version = opened.config().version;
         if !VERSIONS.contains(&version) {
             let text = format!(
-                "{} is a repository of version {version}, which this papyra does not support: use a newer papyra, or restic",
+                "{} is a repository of version {version}, which this papyra does not support: use a newer papyra, or \
+                 restic",
                 show(&path)
             );
             return Err(Error::new(Code::Data, text));

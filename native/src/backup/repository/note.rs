@@ -1,6 +1,7 @@
-//! What a snapshot of ours notes in its description, a field of rustic's: what a list says of the backup, and which packs
-//! and index files it needs. A list far away then reads the snapshot alone, and holds it against the names and sizes of what
-//! is there. A tool that rewrites snapshots may drop it, and one that prunes makes it outdated: then the backup is read.
+//! What a snapshot of ours notes in its description, a field of rustic's: what a list says of the backup, and which
+//! packs and index files it needs. A list far away then reads the snapshot alone, and holds it against the names and
+//! sizes of what is there. A tool that rewrites snapshots may drop it, and one that prunes makes it outdated: then the
+//! backup is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
@@ -30,7 +31,8 @@ pub(super) struct Note {
     needs: Needs,
 }
 
-/// What a backup needs: of each file the first digits of its ID, in one text that is a quarter as long as a list of IDs.
+/// What a backup needs: of each file the first digits of its ID, in one text that is a quarter as long as a list of
+/// IDs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Needs {
     /// Of each pack its size, too.

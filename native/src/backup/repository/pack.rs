@@ -1,5 +1,5 @@
-//! Storing blobs: those that are new are compressed and sealed, gathered into packs, and told of by index files when the
-//! packs are on the disk (restic's design, "Pack Format", "Indexing").
+//! Storing blobs: those that are new are compressed and sealed, gathered into packs, and told of by index files when
+//! the packs are on the disk (restic's design, "Pack Format", "Indexing").
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

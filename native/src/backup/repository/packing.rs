@@ -1,5 +1,6 @@
-//! A backup on its way into a repository: its files, then the folders, and last of all the snapshot, when everything that
-//! it needs is on the disk (restic's design, "Trees and Data", "Snapshots"). Blobs and packs are those of [`super::pack`].
+//! A backup on its way into a repository: its files, then the folders, and last of all the snapshot, when everything
+//! that it needs is on the disk (restic's design, "Trees and Data", "Snapshots"). Blobs and packs are those of
+//! [`super::pack`].
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
@@ -35,7 +36,8 @@ use crate::error::{Code, Error, Result, show};
 /// How long somebody who prunes is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The level of zstd unless the repository's configuration has one: restic's own. Logs are as small as with the next ones.
+/// The level of zstd unless the repository's configuration has one: restic's own. Logs are as small as with the next
+/// ones.
 const FASTEST: i32 = 1;
 
 /// A folder's bit in the modes of restic, which are those of Go.
@@ -71,8 +73,8 @@ impl Packing {
         let config = repository.inner.config();
         if config.version < 2 {
             let text = format!(
-                "{} is a repository of version 1, which papyra reads and does not write: restic migrate upgrade_repo_v2 \
-                 upgrades it",
+                "{} is a repository of version 1, which papyra reads and does not write: restic migrate \
+                 upgrade_repo_v2 upgrades it",
                 show(&repository.path)
             );
             return Err(Error::new(Code::Data, text));
@@ -169,8 +171,8 @@ impl Packing {
         self.nodes.remove(path);
     }
 
-    /// Writes the trees, the rest of the packs, an index and, last of all, the snapshot. Returns how many bytes were new,
-    /// and what it has left behind, if anything.
+    /// Writes the trees, the rest of the packs, an index and, last of all, the snapshot. Returns how many bytes were
+    /// new, and what it has left behind, if anything.
     pub(in crate::backup) fn finish(mut self, manifest: &Manifest, brief: Brief) -> Result<(u64, Option<String>)> {
         self.storers.stop();
         let packer = Arc::clone(&self.packer);

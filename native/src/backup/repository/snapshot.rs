@@ -197,7 +197,8 @@ impl Files for Snapshot {
     }
 }
 
-/// A file, read blob by blob. A blob that is damaged ends it: what is read is no longer what was written, and why is kept.
+/// A file, read blob by blob. A blob that is damaged ends it: what is read is no longer what was written, and why is
+/// kept.
 struct Reader {
     repository: Arc<Repository>,
     blobs: std::vec::IntoIter<Id>,

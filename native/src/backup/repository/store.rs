@@ -1,5 +1,6 @@
 //! A repository's files, laid out as restic's are, wherever they lie ([`super::site`]). This is the backend that
-//! `rustic_core` works on; a file is whole and stored before it has its name, and one that has its name is never changed.
+//! `rustic_core` works on; a file is whole and stored before it has its name, and one that has its name is never
+//! changed.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -120,8 +120,8 @@ pub(in crate::cli) struct Document<'a> {
     tool: &'static str,
     /// The backup's folder or URL.
     path: &'a Path,
-    /// How many bytes had to be written: what a repository did not have, compressed and encrypted, or what a folder does not
-    /// share with the series' last backup. Null in a folder where nothing is shared.
+    /// How many bytes had to be written: what a repository did not have, compressed and encrypted, or what a folder
+    /// does not share with the series' last backup. Null in a folder where nothing is shared.
     new_bytes: Option<u64>,
     /// What the operator should know.
     warnings: &'a [String],
@@ -186,8 +186,8 @@ fn figures(created: &Created) -> Figures {
 /// Backs up streams of a server.
 fn redis(args: &Args, settings: &Settings, compression: Compression) -> Result<Created> {
     if args.pause_check || args.include_rejects || args.link {
-        let text = "--pause-check, --include-rejects and --link are for logs in files: a server copies its streams at one \
-                    moment, and their quarantine comes along";
+        let text = "--pause-check, --include-rejects and --link are for logs in files: a server copies its streams at \
+                    one moment, and their quarantine comes along";
         return Err(Error::new(Code::Usage, text));
     }
     let method = match args.method {

@@ -37,7 +37,8 @@ pub(super) struct Flags {
     health_file: Option<PathBuf>,
 
     /// Give up after this many failed rounds in a row; by default, try again forever
-    #[arg(long, value_name = "N", requires = "every", help_heading = "Staying", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "every", help_heading = "Staying")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     give_up_after: Option<u32>,
 
     #[command(flatten)]

@@ -15,7 +15,8 @@ use crate::error::{Result, show};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The folder for the repository, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX; created if it
-    /// does not exist, refused if it is not empty; by default the one that papyra.toml names. The password comes from RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND or RESTIC_PASSWORD
+    /// does not exist, refused if it is not empty; by default the one that papyra.toml names. The password comes from
+    /// RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND or RESTIC_PASSWORD
     #[arg(value_name = "FOLDER", env = "PAPYRA_BACKUPS")]
     folder: Option<PathBuf>,
 

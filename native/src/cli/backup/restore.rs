@@ -38,11 +38,11 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "TIME", requires = "latest", value_parser = moment)]
     at: Option<Timestamp>,
 
-    /// Restore what is not later than this, and tell what is cut off: a date (2026-01-31, 2026-01-31T12:00:00Z; UTC where
-    /// none is named), how long ago (26h, 3d), of logs seconds of their own clock, of streams an entry's ID
+    /// Restore what is not later than this, and tell what is cut off: a date (2026-01-31, 2026-01-31T12:00:00Z; UTC
+    /// where none is named), how long ago (26h, 3d), of logs seconds of their own clock, of streams an entry's ID
     ///
-    /// A log ends before its first record that is later, a rotated set as it was then. A stream keeps its last ID and its
-    /// groups, so that no ID is given twice.
+    /// A log ends before its first record that is later, a rotated set as it was then. A stream keeps its last ID and
+    /// its groups, so that no ID is given twice.
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = until)]
     until: Option<Until>,
 

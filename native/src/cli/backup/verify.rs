@@ -23,8 +23,8 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Check the manifest and the sizes, and read a part of the bytes, chosen anew each time: 5%. Recorded only if something
-    /// is damaged
+    /// Check the manifest and the sizes, and read a part of the bytes, chosen anew each time: 5%. Recorded only if
+    /// something is damaged
     #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "quick")]
     sample: Option<f64>,
 

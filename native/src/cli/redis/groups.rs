@@ -117,7 +117,8 @@ fn make(args: &Ensure, out: &mut Out) -> Result<()> {
         }
         if group.pending_lost > 0 {
             out.detail(&format!(
-                "{} not: the message is gone, and the stream is too large or damaged, or the server takes no payload of it",
+                "{} not: the message is gone, and the stream is too large or damaged, or the server takes no payload \
+                 of it",
                 counted(group.pending_lost, "is", "are")
             ));
         }

@@ -108,7 +108,8 @@ impl OneGroup {
         settled.ids.iter().for_each(|id| out.detail(&id.to_string()));
         if settled.gone > 0 {
             out.info(&format!(
-                "{} left as they are, since their entry is gone from the stream: `papyra redis ack --gone` ends the waiting",
+                "{} left as they are, since their entry is gone from the stream: `papyra redis ack --gone` ends the \
+                 waiting",
                 thousands(settled.gone)
             ));
         }

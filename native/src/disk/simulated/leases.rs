@@ -1,7 +1,7 @@
 //! Leases and locks, as Linux gives them.
 //!
-//! A write lease is given only when nobody else has the file open; whoever opens it, or cuts it by its path, waits until
-//! it is given back, or until it is taken after 45 s.
+//! A write lease is given only when nobody else has the file open; whoever opens it, or cuts it by its path, waits
+//! until it is given back, or until it is taken after 45 s.
 
 use rustix::io::Errno;
 

@@ -51,9 +51,9 @@ pub(super) fn run(chance: Chance, trial: Trial, listen: bool) -> Ended {
     Fault::put_back(if let Some(Broken::Safeguard(fault)) = broken { Some(fault) } else { None });
     install(FileSystem::new(Settings { lie, ..Settings::default() }), Some(Rc::new(Scheduler)));
     begin(chance, listen);
-    // Some are such as would show one safeguard or another to be missing, whatever is tried. What rotations do within the
-    // few microseconds between two calls of ours, twice in a row, with a kill or a power cut between them, is known: a record
-    // may come out of order. It is not sought.
+    // Some are such as would show one safeguard or another to be missing, whatever is tried. What rotations do within
+    // the few microseconds between two calls of ours, twice in a row, with a kill or a power cut between them, is
+    // known: a record may come out of order. It is not sought.
     let some = || Some(Fault::ALL[pick(Fault::ALL.len())]).filter(|fault| !seeks_rotations(*fault));
     Fault::seek(sought.or_else(|| if pick(8) == 7 { some() } else { None }));
     if let Err(payload) = catch_unwind(schedule) {

@@ -94,9 +94,9 @@ fn a_schedule_is_told_by_seed() {
     }
 }
 
-/// The simulation is worth something only if it finds what is wrong: here one safeguard of ours is left out, or the disk
-/// breaks one promise, at a time. The table says after how many schedules that was found, and by what. Those that show early
-/// are tried in every run; `PAPYRA_SIM_TABLE=1` tries all, for minutes each where they are rare, and
+/// The simulation is worth something only if it finds what is wrong: here one safeguard of ours is left out, or the
+/// disk breaks one promise, at a time. The table says after how many schedules that was found, and by what. Those that
+/// show early are tried in every run; `PAPYRA_SIM_TABLE=1` tries all, for minutes each where they are rare, and
 /// `PAPYRA_SIM_TABLE=NAME,NAME` these.
 #[test]
 fn whatever_is_broken_is_found() {

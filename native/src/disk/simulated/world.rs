@@ -474,7 +474,8 @@ pub(super) fn seeks_late_bytes() -> bool {
     Fault::PlaceUnchecked.is_sought() || Fault::sought().is_some_and(seeks_rotations)
 }
 
-/// Whether a schedule that would show this to be missing has an exchange hit what a rotation has put in the log's place.
+/// Whether a schedule that would show this to be missing has an exchange hit what a rotation has put in the log's
+/// place.
 pub(super) fn seeks_rotations(fault: Fault) -> bool {
     matches!(fault, Fault::NeverTakenBack | Fault::DisplacedNotMarked | Fault::PutBackUnchecked)
 }

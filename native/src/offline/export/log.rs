@@ -1,7 +1,7 @@
 //! One exported stream: its records as a log, and beside it what a log cannot hold.
 //!
-//! `STEM.ndjson` has the records; `STEM.rejected`, made with its first line, has the entries that are none, and of records the fields besides
-//! `data`. Both are put in place together, when the stream is done.
+//! `STEM.ndjson` has the records; `STEM.rejected`, made with its first line, has the entries that are none, and of
+//! records the fields besides `data`. Both are put in place together, when the stream is done.
 
 use std::io::{BufWriter, Write};
 

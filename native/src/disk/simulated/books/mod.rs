@@ -64,8 +64,8 @@ pub(super) struct Record {
     lost: bool,
     /// The world itself has it so many times more than it was written.
     doubled: usize,
-    /// It was changed or removed in a file whose name we had just taken: that is so in the history once a run of ours says
-    /// that all is well.
+    /// It was changed or removed in a file whose name we had just taken: that is so in the history once a run of ours
+    /// says that all is well.
     displaced: bool,
 }
 
@@ -89,7 +89,8 @@ pub(super) struct Member {
 #[derive(Debug, Default)]
 pub(super) struct Books {
     pub(super) records: Vec<Record>,
-    /// Those that a reader cannot tell from one another, by text, as it was written or as Papyra's compaction writes it.
+    /// Those that a reader cannot tell from one another, by text, as it was written or as Papyra's compaction writes
+    /// it.
     known: HashMap<Vec<u8>, usize>,
     alike: Vec<Vec<usize>>,
     pieces: Vec<Piece>,

@@ -108,8 +108,8 @@ impl Books {
                 }
             });
         }
-        // What Papyra's own compaction has in its hands is put in place in the end, and so is a member that a rotation had moved
-        // to where an empty one was to go.
+        // What Papyra's own compaction has in its hands is put in place in the end, and so is a member that a rotation
+        // had moved to where an empty one was to go.
         let mut in_hand = self.in_temporaries(fs);
         // One that an exchange has hit instead of another is given back, or named.
         let mut in_swaps = Vec::new();

@@ -31,9 +31,8 @@ impl Books {
         }
     }
 
-    /// After it: a reader must not see less, nor twice, nor elsewhere.
-    /// Only an exchange, or the removal of an empty member, right behind a rotation may hit another file, if it is taken back.
-    /// One that `puts_back` is such a one.
+    /// After it: a reader must not see less, nor twice, nor elsewhere. Only an exchange, or the removal of an empty
+    /// member, right behind a rotation may hit another file, if it is taken back. One that `puts_back` is such a one.
     pub(in super::super) fn compare(
         &mut self,
         fs: &FileSystem,
@@ -61,8 +60,8 @@ impl Books {
         if is_exchange && self.rotated || before == after {
             return Ok(());
         }
-        // An exchange that is taken back brings back the damage: records without a newline between them. Of a folder that was
-        // copied meanwhile, that the history was doubled is what shows it.
+        // An exchange that is taken back brings back the damage: records without a newline between them. Of a folder
+        // that was copied meanwhile, that the history was doubled is what shows it.
         let is_back = |inode: &Inode| now.contains(inode) && !self.before.contains(inode);
         let is_back = || self.at_start.iter().flatten().any(is_back);
         let was_doubled = self.not_doubled(&before).is_err();

@@ -46,8 +46,8 @@ impl Books {
         self.release(fs);
     }
 
-    /// Whether what looks like a record begins in a torn payload and ends with what another writer wrote: nobody can tell
-    /// that it is none. What was torn is then in two places.
+    /// Whether what looks like a record begins in a torn payload and ends with what another writer wrote: nobody can
+    /// tell that it is none. What was torn is then in two places.
     fn is_completed(&mut self, text: &[u8]) -> bool {
         let before = self.pieces.len();
         let mut heads = Vec::new();
@@ -67,8 +67,8 @@ impl Books {
         is_completed
     }
 
-    /// Papyra begins to write one of its temporaries, or goes on: what it has read before may have been removed since, and
-    /// what an earlier one held alone is lost.
+    /// Papyra begins to write one of its temporaries, or goes on: what it has read before may have been removed since,
+    /// and what an earlier one held alone is lost.
     pub(in super::super) fn temporary(&mut self, fs: &FileSystem, inode: Inode, is_begun: bool) {
         let mut there = Vec::new();
         members(fs).iter().for_each(|member| there.extend(self.kept(&bytes_of(fs, member.inode)).ids));
@@ -237,7 +237,8 @@ impl Books {
         ids.flatten().any(|id| !met.insert(id) && self.twins(id).len() == 1)
     }
 
-    /// What the other members have: an exchange that hit another file has left a file in two of them, until the next run.
+    /// What the other members have: an exchange that hit another file has left a file in two of them, until the next
+    /// run.
     fn elsewhere(&self, fs: &FileSystem, inode: Inode) -> Vec<Option<usize>> {
         let others = members(fs).into_iter().filter(|member| member.inode != inode);
         others.flat_map(|member| self.kept(&bytes_of(fs, member.inode)).ids).collect()
@@ -266,7 +267,8 @@ impl Books {
         hidden(fs).iter().any(|(name, found)| *found == inode && name.starts_with(".papyra."))
     }
 
-    /// A run of ours has said that all is well: what was changed in a file whose name it had taken is so in the history.
+    /// A run of ours has said that all is well: what was changed in a file whose name it had taken is so in the
+    /// history.
     pub(in super::super) fn all_is_well(&mut self, fs: &FileSystem) {
         // A leftover that it could do nothing about may hold what was changed.
         if hidden(fs).iter().any(|(name, _)| name.starts_with(".papyra.")) {
