@@ -7,6 +7,8 @@ pub const TOOL: &str = concat!("papyra ", env!("CARGO_PKG_VERSION"));
 
 mod figures;
 mod gauges;
+#[cfg(test)]
+mod sources;
 
 pub mod append;
 pub mod archive;

@@ -59,8 +59,6 @@ pub enum Setting {
     Replace,
     /// That a backup shares the files that have not changed.
     Link,
-    /// That a backup takes along what recovery took out.
-    IncludeRejects,
     /// That nobody may write while a backup is made.
     PauseCheck,
     /// How what a backup stores is compressed.

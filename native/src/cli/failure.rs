@@ -86,7 +86,6 @@ fn flag(setting: Setting) -> &'static str {
         Setting::Until => "--until",
         Setting::Replace => "--replace",
         Setting::Link => "--link",
-        Setting::IncludeRejects => "--include-rejects",
         Setting::PauseCheck => "--pause-check",
         Setting::Compression => "--compress",
         Setting::Scratch => "--scratch",
@@ -96,11 +95,12 @@ fn flag(setting: Setting) -> &'static str {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     use clap::{Command, CommandFactory};
 
     use super::super::Cli;
+    use crate::sources;
 
     fn flags_of(command: &Command, all: &mut BTreeSet<String>) {
         all.extend(command.get_arguments().filter_map(|argument| Some(format!("--{}", argument.get_long()?))));
@@ -132,25 +132,16 @@ mod tests {
     fn no_text_outside_the_command_line_names_a_flag_but_as_part_of_a_whole_command() {
         let all = flags();
         let mut named = Vec::new();
-        let mut folders: Vec<PathBuf> =
-            ["src", "../core/src"].map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).into();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.ends_with("src/cli") {
-                    continue;
-                }
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let text = std::fs::read_to_string(&path).unwrap();
+        for folder in ["src", "../core/src"] {
+            let mut files = sources::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+            files.retain(|(name, _)| !name.starts_with("cli/"));
+            for (name, text) in files {
                 let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
                 let commands = ["papyra ", "redis-cli ", r#"" --"#];
                 let lines = lines.filter(|(_, line)| !commands.iter().any(|command| line.contains(command)));
                 for (number, line) in lines {
                     let flags = words(line).filter(|word| all.contains(*word));
-                    named.extend(flags.map(|flag| format!("{}:{}: {flag}", path.display(), number + 1)));
+                    named.extend(flags.map(|flag| format!("{folder}/{name}:{}: {flag}", number + 1)));
                 }
             }
         }
