@@ -4,7 +4,7 @@
 import { appendFileSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { choose, fileUrl, launch, openPage, overall, settled } from "./browser.mjs";
+import { choose, fileUrl, hold, launch, openPage, overall, settled } from "./browser.mjs";
 import { backup, flip, forge } from "./backups.mjs";
 import * as dumps from "./dumps.mjs";
 import * as logs from "./logs.mjs";
@@ -13,10 +13,14 @@ const out = process.env.SHOTS ?? join(dirname(fileURLToPath(import.meta.url)), "
 mkdirSync(out, { recursive: true });
 const browser = await launch();
 
-const long = logs.write("long/events.ndjson", logs.lines(0, 60_000));
-const cancel = async (page) => {
-  await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 30);
-  await page.keyboard.press("Escape");
+const text = logs.lines(0, 60_000);
+const long = logs.write("long/events.ndjson", text);
+/** Chooses a log of which 40 % are read, and no more until it is let go. */
+const begin = async (page, path = long) => {
+  const held = await hold(page, 0.4 * text.length);
+  await choose(page, path);
+  await held.reached();
+  return held;
 };
 
 const whole = backup({ rejects: true });
@@ -27,7 +31,6 @@ flip(join(flipped, "rot.log"));
 const forged = backup();
 forge(forged, (manifest) => (manifest.files[0].path = manifest.files[0].stored = "../rot.log.2"));
 const openFolder = (page, folder) => page.locator("main input[webkitdirectory]").setInputFiles(folder);
-const begun = (page) => page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 2);
 
 const states = {
   backup: (page) => openFolder(page, whole),
@@ -35,14 +38,13 @@ const states = {
   "backup-flipped": (page) => openFolder(page, flipped),
   "backup-refused": (page) => openFolder(page, forged),
   changed: async (page) => {
-    const path = logs.write("changed/events.ndjson", logs.lines(0, 60_000));
-    await choose(page, path);
-    await begun(page);
+    const path = logs.write("changed/events.ndjson", text);
+    const held = await begin(page, path);
     appendFileSync(path, logs.event(1));
+    await held.release();
   },
   failed: async (page) => {
-    await choose(page, long);
-    await begun(page);
+    await begin(page);
     await page.workers()[0].evaluate(() => setTimeout(() => { throw new Error("out of memory"); }));
   },
   empty: async () => undefined,
@@ -89,13 +91,10 @@ const states = {
     await page.getByRole("button", { name: "Compare", exact: true }).click();
     await page.locator(".change-record").first().waitFor();
   },
-  reading: async (page) => {
-    await choose(page, long);
-    await page.waitForFunction(() => Number(document.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow")) > 40);
-  },
+  reading: begin,
   cancelled: async (page) => {
-    await choose(page, long);
-    await cancel(page);
+    await begin(page);
+    await page.keyboard.press("Escape");
   },
 };
 const sizes = Object.fromEntries([[2560, 1440], [1440, 900], [1024, 768], [390, 844], [320, 700]].map(([width, height]) => [width, { width, height }]));
@@ -105,13 +104,12 @@ for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries(sizes)) {
     for (const [name, act] of Object.entries(states)) {
       if (asked.length > 0 && !asked.includes(name)) continue;
-      const slow = ["reading", "cancelled", "changed", "failed"].includes(name);
-      const { page, close } = await openPage(browser, fileUrl(slow ? "#chunk=2048" : ""), { colorScheme, viewport });
+      const { page, close } = await openPage(browser, fileUrl(), { colorScheme, viewport });
       await page.locator("h1").waitFor();
       await page.waitForTimeout(300);
       await act(page);
       if (!["empty", "help", "reading", "compare"].includes(name)) await settled(page);
-      await page.waitForTimeout(name === "reading" ? 0 : 500);
+      await page.waitForTimeout(500);
       await page.screenshot({ path: join(out, `${name}-${size}-${colorScheme}.png`), fullPage: name !== "help" });
       await close();
     }

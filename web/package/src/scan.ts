@@ -5,6 +5,7 @@
 import { Opening, type RedisBackups, Scanner, archive, initSync } from "./judge/papyra_web.js";
 import { pump } from "./pump.js";
 import type { Report } from "./report.js";
+import { PACKED_STEP, pushLog } from "./steps.js";
 
 /** How far a scan is. */
 export interface Progress {
@@ -53,12 +54,6 @@ const HEAD = 192 << 10;
 const END = 10;
 
 const PATIENCE = 20_000;
-/** Plain bytes that are scanned at once: they stay in the nearest caches, and better code for a call is taken up with the next. */
-const PLAIN_STEP = 512 << 10;
-/** Packed bytes that are given at once: they may grow a thousandfold. */
-const PACKED_STEP = 16 << 10;
-/** Enough to tell a packed file. */
-const MAGIC = 4;
 
 let load: (() => Promise<BufferSource>) | undefined;
 let ready: Promise<unknown> | undefined;
@@ -151,14 +146,9 @@ class Reading {
   /** What was unpacked is for a page to show; here it is let go at once. */
   #push(bytes: Uint8Array): void {
     const { scanner } = this;
-    let at = Math.min(MAGIC, bytes.length);
-    scanner.push(bytes.subarray(0, at));
-    const unfolds = scanner.unfolds();
-    const step = unfolds ? PACKED_STEP : PLAIN_STEP;
-    for (; at < bytes.length; at += step) {
-      scanner.push(bytes.subarray(at, at + step));
-      if (unfolds) scanner.take_plain();
-    }
+    pushLog(scanner, bytes, PACKED_STEP, (isPacked) => {
+      if (isPacked) scanner.take_plain();
+    });
     scanner.take_found();
   }
 

@@ -1,10 +1,13 @@
 // The worker: owns the wasm modules and answers messages. It reads no file and decides nothing.
 
+import { PACKED_STEP, pushLog } from "../../../web/package/src/steps";
 import * as explore from "../../../web/pkg/explore/papyra_web.js";
 import * as judge from "../../../web/pkg/judge/papyra_web.js";
 import type { BackupFiles, BackupTold, Describing } from "./backup";
 import type { ComparedSide, Comparison, Wanted } from "./compare";
-import type { ArchiveMember, Found, FromWorker, LineIndex, NewFinding, Order, PassedOver, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
+import { Members } from "./members";
+import { Plain } from "./plain";
+import type { Found, FromWorker, LineIndex, NewFinding, Order, Plan, Row, ScanResult, ScannedFile, Timeline, ToWorker } from "./protocol";
 import type { Remedy, Want } from "./redis";
 
 interface Details {
@@ -27,7 +30,7 @@ interface Scan {
   sizes: readonly number[];
   redis: Redis | null;
   /** What was unpacked of packed files, and the records of Redis dumps, file by file. */
-  plain: Unpacked[];
+  plain: Plain[];
   /** The file that is read of a Redis backup. */
   wanted: number;
 }
@@ -38,44 +41,8 @@ interface Redis {
   scanner: judge.Scanner;
 }
 
-/** Unpacked bytes on their way out of this worker's memory: a Blob is the browser's to keep. */
-interface Unpacked {
-  blobs: Blob[];
-  fresh: Uint8Array<ArrayBuffer>[];
-  freshBytes: number;
-}
-
-interface Opened {
-  job: number;
-  members: explore.Archive;
-  /** Each with its bytes, unless they lie in the archive as they are. */
-  files: { member: ArchiveMember; unpacked: Unpacked | null }[];
-  others: PassedOver[];
-  bytes: number;
-  /** More was in it than is unpacked here, or nothing more can be had. */
-  isOver: boolean;
-}
-
-/** What core says of an archive as it goes by, in order; bytes stand one after the other. */
-type Seen =
-  | { begin: string; place: [number, number] | null }
-  | { bytes: number }
-  | { end: boolean }
-  | { other: string; what: string };
-
-/** Bytes that are unpacked of one archive. */
-const MOST_UNPACKED = 2 ** 30;
-
-/** Plain bytes that are scanned at once: they stay in the nearest caches, and the browser's better code for a call is taken up with the next. */
-const PLAIN_STEP = 512 << 10;
-/** Packed bytes that are unpacked at once: they may grow a thousandfold. */
-const PACKED_STEP = 16 << 10;
 /** Each step is one place in the history, which has fewer bins than that. */
 const STEPS = 512;
-const FRESH_LIMIT = 8 << 20;
-/** Enough to tell a packed file. */
-const MAGIC = 4;
-
 /** What a search has come to is told so often while it goes on, in milliseconds. */
 const TELL_FOUND = 1_000;
 /** A portion that takes longer is told to be under way. */
@@ -86,7 +53,7 @@ const scope = self as unknown as DedicatedWorkerGlobalScope;
 let opening: judge.Opening | null = null;
 let scan: Scan | null = null;
 /** The archive that is being unpacked. */
-let archive: Opened | null = null;
+let archive: Members | null = null;
 /** The two sides that are compared. */
 let compared: explore.Compared | null = null;
 let search: { job: number; search: explore.Search; listed: number; told: number } | null = null;
@@ -123,8 +90,8 @@ function hear(message: ToWorker): void {
     case "archives":
       return tell({ did: "archives", ask: message.ask, archives: message.heads.map((head) => judge.archive(head) ?? null) });
     case "unpack":
-      archive?.members.free();
-      archive = { job: message.job, members: new explore.Archive(message.head), files: [], others: [], bytes: 0, isOver: false };
+      archive?.free();
+      archive = new Members(message.job, message.head);
       return;
     case "end-unpack":
       return endUnpack(message.ask, message.job);
@@ -156,7 +123,7 @@ function hear(message: ToWorker): void {
         files: 0,
         logs,
         sizes: files.map(({ size }) => size),
-        plain: files.map(() => ({ blobs: [], fresh: [], freshBytes: 0 })),
+        plain: files.map(() => new Plain()),
         wanted: 0,
       };
       return;
@@ -173,7 +140,7 @@ function hear(message: ToWorker): void {
     case "end-file":
       if (scan?.job !== message.job) return;
       scan.scanner.end_file();
-      keepPlain(scan.plain[scan.files], scan.scanner.take_plain());
+      scan.plain[scan.files]?.keep(scan.scanner.take_plain());
       scan.files += 1;
       return;
     case "end-search-file":
@@ -237,7 +204,7 @@ function sizesOf(files: readonly ScannedFile[]): Float64Array {
 function chunk(job: number, buffer: ArrayBuffer, length: number): void {
   const bytes = new Uint8Array(buffer, 0, length);
   if (archive?.job === job) {
-    const enough = !pushArchive(archive, bytes);
+    const enough = !archive.push(bytes);
     return tell({ did: "chunk", job, buffer, found: [], records: 0, enough, packed: false }, [buffer]);
   }
   if (search?.job === job) {
@@ -264,7 +231,7 @@ function want(ask: number, job: number, ended: boolean): void {
   const own = scan?.job === job ? scan : null;
   const redis = own?.redis ?? null;
   const refused = (ended ? redis?.backups.end(redis.scanner) : undefined) ?? null;
-  if (own !== null && ended) keepPlain(own.plain[own.wanted], own.scanner.take_listed(own.wanted));
+  if (own !== null && ended) own.plain[own.wanted]?.keep(own.scanner.take_listed(own.wanted));
   const text = refused === null ? redis?.backups.want() : undefined;
   const next = text === undefined ? null : (JSON.parse(text) as Want);
   if (own !== null && next !== null) own.wanted = next.file;
@@ -286,19 +253,14 @@ function hits(job: number, buffer: ArrayBuffer | null): void {
 }
 
 function push(own: Scan, bytes: Uint8Array): void {
-  let at = Math.min(MAGIC, bytes.length);
-  own.scanner.push(bytes.subarray(0, at));
-  const unfolds = own.scanner.unfolds();
-  const step = unfolds ? packedStep(own.sizes[own.files]) : PLAIN_STEP;
   let told = performance.now();
-  for (; at < bytes.length; at += step) {
-    own.scanner.push(bytes.subarray(at, at + step));
+  pushLog(own.scanner, bytes, packedStep(own.sizes[own.files]), (isPacked) => {
     if (performance.now() - told > BUSY) {
       told = performance.now();
       tell({ did: "busy" });
     }
-    if (unfolds) keepPlain(own.plain[own.files], own.scanner.take_plain());
-  }
+    if (isPacked) own.plain[own.files]?.keep(own.scanner.take_plain());
+  });
 }
 
 /** `false`: the rest is not needed. What a dump holds may be many times its size. */
@@ -308,7 +270,7 @@ function pushRedis({ redis, plain, wanted, sizes }: Scan, bytes: Uint8Array): bo
   const step = packedStep(sizes[wanted]);
   for (let at = 0; at < bytes.length; at += step) {
     const goesOn = backups.push(bytes.subarray(at, at + step), scanner);
-    keepPlain(plain[wanted], scanner.take_listed(wanted));
+    plain[wanted]?.keep(scanner.take_listed(wanted));
     if (!goesOn) return false;
   }
   return true;
@@ -316,26 +278,6 @@ function pushRedis({ redis, plain, wanted, sizes }: Scan, bytes: Uint8Array): bo
 
 function packedStep(size = 0): number {
   return Math.min(PACKED_STEP, Math.ceil(size / STEPS) || 1);
-}
-
-/** Puts plain bytes by, until there turn out to be too many, or none: then what was kept so far is of no use. */
-function keepPlain(unpacked: Unpacked | undefined, bytes: Uint8Array | undefined): void {
-  if (unpacked === undefined) return;
-  if (bytes === undefined) {
-    unpacked.blobs = [];
-    unpacked.fresh = [];
-    return;
-  }
-  if (bytes.length === 0) return;
-  unpacked.fresh.push(bytes as Uint8Array<ArrayBuffer>);
-  unpacked.freshBytes += bytes.length;
-  if (unpacked.freshBytes >= FRESH_LIMIT) settlePlain(unpacked);
-}
-
-function settlePlain(unpacked: Unpacked): void {
-  unpacked.blobs.push(new Blob(unpacked.fresh));
-  unpacked.fresh = [];
-  unpacked.freshBytes = 0;
 }
 
 function finish(job: number, whole: boolean): void {
@@ -354,12 +296,12 @@ function finish(job: number, whole: boolean): void {
     indexes,
     looksLike: noLog ? (files[0]?.looksLike ?? "") : null,
     packed: files.map((file) => file.packed),
-    plain: files.map((file, index) => (file.packed ? plainOf(plain[index], file.bytes) : null)),
+    plain: files.map((file, index) => (file.packed ? (plain[index]?.whole(file.bytes) ?? null) : null)),
     listings: listings.map(({ file, lines, stride, bytes }) => ({
       file,
       lines,
       index: { stride, offsets: scanner.line_offsets(file) },
-      text: plainOf(plain[file], bytes),
+      text: plain[file]?.whole(bytes) ?? null,
     })),
     backup,
     remedies,
@@ -371,52 +313,8 @@ function finish(job: number, whole: boolean): void {
   scan = null;
 }
 
-/** False: the rest of the archive is not needed. */
-function pushArchive(own: Opened, bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length && !own.isOver; at += PACKED_STEP) {
-    own.isOver = !own.members.push(bytes.subarray(at, at + PACKED_STEP)) || own.bytes > MOST_UNPACKED;
-    takeSeen(own);
-  }
-  return !own.isOver;
-}
-
-function takeSeen(own: Opened): void {
-  const seen = JSON.parse(own.members.take_seen()) as Seen[];
-  const plain = own.members.take_bytes();
-  let from = 0;
-  for (const told of seen) {
-    const file = own.files.at(-1);
-    if ("begin" in told) {
-      const member: ArchiveMember = { path: told.begin, bytes: null, place: told.place, intact: false };
-      own.files.push({ member, unpacked: told.place === null ? { blobs: [], fresh: [], freshBytes: 0 } : null });
-    } else if ("other" in told) {
-      own.others.push({ path: told.other, reason: told.what });
-    } else if (file !== undefined && "end" in told) {
-      if (file.unpacked !== null) settlePlain(file.unpacked);
-      file.member = { ...file.member, intact: told.end, bytes: file.unpacked === null ? null : new Blob(file.unpacked.blobs) };
-    } else if (file !== undefined && "bytes" in told) {
-      if (file.unpacked !== null) keepPlain(file.unpacked, plain.slice(from, from + told.bytes));
-      from += told.bytes;
-      own.bytes += told.bytes;
-    }
-  }
-}
-
 function endUnpack(ask: number, job: number): void {
   if (archive?.job !== job) throw new Error("another archive was opened");
-  const own = archive;
-  const fault = own.members.finish() ?? null;
-  takeSeen(own);
-  own.members.free();
+  tell({ did: "unpacked", ask, unpacked: archive.end() });
   archive = null;
-  const tooLarge = own.bytes > MOST_UNPACKED;
-  tell({ did: "unpacked", ask, unpacked: { members: own.files.map(({ member }) => member), others: own.others, fault, tooLarge } });
-}
-
-/** All of these bytes, or null when some of them were too much to keep. */
-function plainOf(unpacked: Unpacked | undefined, bytes: number): Blob | null {
-  if (unpacked === undefined) return null;
-  settlePlain(unpacked);
-  const blob = new Blob(unpacked.blobs);
-  return blob.size === bytes ? blob : null;
 }
