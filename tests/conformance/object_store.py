@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import boto3
 
 from ours import papyra
+from ports import free_port
 
 BUCKET = "history"
 PLACE = f"{BUCKET}/deep/er"
@@ -147,12 +148,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class ObjectStore:

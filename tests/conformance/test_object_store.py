@@ -16,8 +16,9 @@ import pytest
 
 import oracle
 import readme
-from object_store import BUCKET, HOME, PLACE, SECRET, ObjectStore, Request, free_port
+from object_store import BUCKET, HOME, PLACE, SECRET, ObjectStore, Request
 from ours import Answer, papyra, snapshot
+from ports import free_port
 from records import event
 
 

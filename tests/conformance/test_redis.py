@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ import redis
 from papyra.persistence.backends import redis as papyra_redis
 from papyra.persistence.models import PersistenceRecoveryConfig, PersistenceRecoveryMode
 
+from ports import free_port
+
 BIN = os.environ.get("PAPYRA_BIN", "papyra")
 FILL = Path(__file__).with_name("papyra_redis.py")
 STREAMS = ["papyra:orders:events", "papyra:orders:audits", "papyra:orders:dead_letters"]
@@ -28,9 +29,7 @@ if shutil.which("redis-server") is None:
 
 @pytest.fixture
 def server(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)],
         stdout=subprocess.DEVNULL,

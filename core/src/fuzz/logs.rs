@@ -13,7 +13,8 @@ pub enum Shape {
     Rotating,
     /// Payloads are of ever new shape and depth, with exponents and escapes.
     Shapes,
-    /// As [`Shape::Shapes`], but one line in a thousand is torn, or followed by NUL bytes or a stray quote.
+    /// As [`Shape::Rotating`], but `kind` comes first, text is beyond ASCII, and one line in a thousand is torn, or
+    /// followed by NUL bytes or a stray quote.
     Damaged,
     /// Events of an actor's life with empty payloads and times of many digits.
     Short,
@@ -189,7 +190,7 @@ impl Writer {
         };
         let first = if rotating { String::new() } else { format!(r#""kind": "{kind}", "#) };
         self.add(&format!(r#"{{{first}"system_id": "local", "{to}": "local:{address}", {what}, "payload": "#));
-        if self.shape == Shape::Rotating {
+        if matches!(self.shape, Shape::Rotating | Shape::Damaged) {
             let (number, amount) = (self.number, self.random.below(50_000) as f64 / 100.0);
             let (sku, qty) = (self.random.below(100_000_000), self.random.below(8) + 1);
             self.add(&format!(

@@ -1,11 +1,6 @@
 //! A real cluster on the loopback.
 
-use std::net::TcpListener;
-
 use super::{Redis, binaries, free_port, list, number, text, wait_until};
-
-/// A node listens for other nodes on the port this far above its own; before 7.0 there is no other way.
-const BUS: u16 = 10_000;
 
 /// Three nodes, with a third of the slots each.
 pub struct Cluster {
@@ -19,7 +14,7 @@ impl Cluster {
         let binary = binaries().into_iter().next()?;
         let node = |_| {
             let dir = tempfile::tempdir().expect("a folder");
-            Redis::at(&binary, dir, port(), &["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"])
+            Redis::at(&binary, dir, free_port(), &["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"])
         };
         let mut nodes: Vec<Redis> = (0..3).map(node).collect();
         for (node, (from, to)) in nodes.iter_mut().zip([(0, 5_460), (5_461, 10_922), (10_923, 16_383)]) {
@@ -110,15 +105,5 @@ impl Cluster {
 
     fn id(&mut self, node: usize) -> String {
         text(&self.nodes[node].call("CLUSTER MYID"))
-    }
-}
-
-/// A port that was free a moment ago, and so was the one for the other nodes.
-fn port() -> u16 {
-    loop {
-        let port = free_port();
-        if port.checked_add(BUS).is_some_and(|bus| TcpListener::bind(("127.0.0.1", bus)).is_ok()) {
-            return port;
-        }
     }
 }

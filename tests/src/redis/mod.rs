@@ -6,9 +6,10 @@
 mod between;
 mod cluster;
 mod fake;
+mod port;
 
 use std::fs::File;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use redis::{Connection, ConnectionLike, Value};
 pub use between::Between;
 pub use cluster::Cluster;
 pub use fake::{Fake, resp_list, resp_number, resp_text};
+pub use port::free_port;
 
 use crate::{Run, Workshop, has, require_all, run};
 
@@ -31,11 +33,6 @@ pub struct Redis {
     /// Its port on the loopback.
     pub port: u16,
     connection: Option<Connection>,
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 /// The servers to test; none after saying that the test is left out.
