@@ -4,6 +4,7 @@
 //   node bench.mjs [BYTES…]        default: 1e9 5e9
 
 import { closeSync, fsyncSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { choose, launch, openPage } from "./browser.mjs";
 import * as logs from "./logs.mjs";
@@ -47,13 +48,22 @@ function renderers() {
   return most;
 }
 
-/** The same bytes, of one file or several, read in the same way, in bytes a second, by a page that does nothing with them: as fast as it can get. */
+/** Seconds that the machine's processors have worked, all of them together. */
+function worked() {
+  const [user, nice, system, , , irq, softirq] = readFileSync("/proc/stat", "utf8").split("\n")[0].trim().split(/\s+/).slice(1).map(Number);
+  return (user + nice + system + irq + softirq) / 100;
+}
+
+const busy = (work, seconds) => `${(work / seconds).toFixed(2)} of ${availableParallelism()} processors busy`;
+
+/** The same bytes, of one file or several, read in the same way by a page that does nothing with them, as fast as it can get: bytes a second, and what it takes. */
 async function readAlone(path) {
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.setContent("<input type=file multiple>");
   await page.locator("input").setInputFiles(path);
-  const speed = await page.evaluate(async () => {
+  const before = worked();
+  const { speed, seconds } = await page.evaluate(async () => {
     const files = [...document.querySelector("input").files];
     const began = performance.now();
     let buffer = new ArrayBuffer(2 << 20);
@@ -65,10 +75,12 @@ async function readAlone(path) {
         buffer = read.value.buffer;
       }
     }
-    return (files.reduce((sum, { size }) => sum + size, 0) / (performance.now() - began)) * 1000;
+    const seconds = (performance.now() - began) / 1000;
+    return { speed: files.reduce((sum, { size }) => sum + size, 0) / seconds, seconds };
   });
+  const work = worked() - before;
   await context.close();
-  return speed;
+  return { speed, work, seconds };
 }
 
 /**
@@ -120,7 +132,7 @@ async function many() {
   const text = logs.lines(0, 490);
   const paths = Array.from({ length: 400 }, (_, n) => logs.write(`bench-many/log-${n}.ndjson`, text));
   const bytes = paths.length * Buffer.byteLength(text);
-  const alone = await readAlone(paths);
+  const { speed: alone } = await readAlone(paths);
   console.log(`${paths.length} files of ${(bytes / 1e6).toFixed(0)} MB, read and not scanned: ${(bytes / alone).toFixed(2)} s`);
   for (let turn = 0; turn < 2; turn += 1) {
     const { page, close } = await openPage(browser);
@@ -137,8 +149,8 @@ await many();
 for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
   const path = makeLog(size);
   const bytes = statSync(path).size;
-  const alone = await readAlone(path);
-  console.log(`${(bytes / 1e9).toFixed(2)} GB, read and not scanned: ${(alone / 1e6).toFixed(0)} MB/s`);
+  const { speed: alone, work, seconds } = await readAlone(path);
+  console.log(`${(bytes / 1e9).toFixed(2)} GB, read and not scanned: ${(alone / 1e6).toFixed(0)} MB/s, ${busy(work, seconds)}`);
   for (const turn of ["alone", "alone", "with keys"]) {
     const { page, close } = await openPage(browser);
     await ready(page);
@@ -146,6 +158,7 @@ for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
     let peak = 0;
     const watch = setInterval(() => (peak = Math.max(peak, renderers())), 200);
     await watchTimes(page);
+    const idle = worked();
     await choose(page, path);
     await page.locator(".reading").waitFor();
     let presses = 0;
@@ -155,7 +168,8 @@ for (const size of sizes.length > 0 ? sizes : [1e9, 5e9]) {
     }
     const { seconds, key, longest } = await timesOf(page);
     clearInterval(watch);
-    console.log(`${(bytes / 1e9).toFixed(2)} GB, ${turn}: ${seconds.toFixed(2)} s to the verdict, ${rate(bytes, seconds, alone)}; ` +
+    const work = worked() - idle;
+    console.log(`${(bytes / 1e9).toFixed(2)} GB, ${turn}: ${seconds.toFixed(2)} s to the verdict, ${rate(bytes, seconds, alone)}, ${busy(work, seconds)}; ` +
       `renderer at most ${peak.toFixed(0)} MB (${before.toFixed(0)} before); ${presses > 0 ? `the slowest of ${presses} keys shown in ${Math.max(16, key).toFixed(0)} ms; ` : ""}longest task ${longest.toFixed(0)} ms`);
     if (turn === "with keys") {
       if (await page.locator("dialog[open]").count() > 0) await page.keyboard.press("Escape");
