@@ -44,8 +44,9 @@ const states = {
     await held.release();
   },
   failed: async (page) => {
-    await begin(page);
+    const held = await begin(page);
     await page.workers()[0].evaluate(() => setTimeout(() => { throw new Error("out of memory"); }));
+    await held.release();
   },
   empty: async () => undefined,
   help: (page) => page.keyboard.press("?"),
